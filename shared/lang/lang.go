@@ -1,0 +1,57 @@
+// Package lang holds what Todoku says to people: every sentence stands in
+// Japanese and in English side by side, where it is used, so that neither can be
+// forgotten.
+package lang
+
+import (
+	"fmt"
+
+	"golang.org/x/text/language"
+)
+
+// Lang is a language of the pages.
+type Lang string
+
+// The languages of the pages. Japanese comes first.
+const (
+	JA Lang = "ja"
+	EN Lang = "en"
+)
+
+// Text is one sentence in both languages.
+type Text struct{ JA, EN string }
+
+// T pairs a sentence's two languages. With args both are formats for fmt.Sprintf.
+func T(ja, en string, args ...any) Text {
+	if len(args) == 0 {
+		return Text{ja, en}
+	}
+	return Text{fmt.Sprintf(ja, args...), fmt.Sprintf(en, args...)}
+}
+
+// In returns the sentence in l, in Japanese for any unknown language.
+func (t Text) In(l Lang) string {
+	if l == EN {
+		return t.EN
+	}
+	return t.JA
+}
+
+// String returns both languages, for logs and for output that everybody reads.
+func (t Text) String() string { return t.JA + " / " + t.EN }
+
+var matcher = language.NewMatcher([]language.Tag{language.Japanese, language.English})
+
+// Match chooses the language of a page: want if it is one ("ja" or "en", for
+// example from a query), else the best of an Accept-Language header, else
+// Japanese.
+func Match(want, acceptLanguage string) Lang {
+	switch Lang(want) {
+	case JA, EN:
+		return Lang(want)
+	}
+	if _, i := language.MatchStrings(matcher, acceptLanguage); acceptLanguage != "" && i == 1 {
+		return EN
+	}
+	return JA
+}

@@ -1,0 +1,114 @@
+// Package mail is the port to sending mail, and the messages that Todoku sends.
+//
+// A Sender takes one message to one recipient. Its error says whether trying
+// again can help; what is not proven permanent is temporary. Package mailtest
+// says the promises as an executable suite.
+package mail
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/mail"
+	"time"
+)
+
+// Message is one mail to one recipient, as text and HTML of the same content.
+type Message struct {
+	// ID is the copy's id: letters, digits, '.', '-' and '_' only. It is the left
+	// side of the Message-ID, so it stays the same when a copy is sent again and
+	// a mailbox can recognise the duplicate.
+	ID      string
+	From    mail.Address // the school's own address
+	To      mail.Address // Address is the mailbox as RFC 5321 writes it, quoted if need be
+	ReplyTo mail.Address // the staff member; zero: none
+	Subject string
+	Text    string // lines end in \n
+	HTML    string
+	// Unsubscribe is the https (or, on one machine, http) address for
+	// List-Unsubscribe; empty: no such header.
+	Unsubscribe string
+	// OneClick adds List-Unsubscribe-Post (RFC 8058): Unsubscribe takes a POST.
+	OneClick bool
+	// Tags travel with the message where the operator allows it (SES message
+	// tags; an X-Todoku- header elsewhere), so that events can be matched: names
+	// and values of letters, digits, '-' and '_'.
+	Tags map[string]string
+	Date time.Time
+	// Deadline is when the message ceases to be useful; zero: never. A Sender
+	// must not begin to send after it.
+	Deadline time.Time
+}
+
+// Sender hands messages to a mail operator.
+type Sender interface {
+	// Send returns nil when the operator has accepted responsibility for the
+	// message, which does not mean that anybody was told. Otherwise it returns a
+	// *SendError, or the context's error if nothing was sent.
+	Send(ctx context.Context, m *Message) error
+}
+
+// BatchSender is a Sender that can do several messages faster than one by one.
+// Use the function SendAll.
+type BatchSender interface {
+	Sender
+	// SendAll sends msgs in order over one connection and calls done once for
+	// each, in order, as soon as its outcome is known, with what Send would have
+	// returned. It stops early, with the same SendError for all the rest and
+	// without trying them, when the operator as a whole cannot be used (Scope is
+	// ScopeOperator). It returns when done has been called for every message.
+	SendAll(ctx context.Context, msgs []*Message, done func(i int, err error))
+}
+
+// SendAll sends msgs in order over s, with its own SendAll where it has one.
+func SendAll(ctx context.Context, s Sender, msgs []*Message, done func(i int, err error)) {
+	if b, ok := s.(BatchSender); ok {
+		b.SendAll(ctx, msgs, done)
+		return
+	}
+	var stop error
+	for i, m := range msgs {
+		err := stop
+		if err == nil {
+			err = s.Send(ctx, m)
+		}
+		var se *SendError
+		if errors.As(err, &se) && se.Scope == ScopeOperator {
+			stop = err
+		}
+		done(i, err)
+	}
+}
+
+// Scope says for whom a failure speaks.
+type Scope int
+
+const (
+	// ScopeRecipient is a reply about this message: at MAIL, RCPT or after DATA.
+	// Through a relay it may still tell of the recipient's whole lane.
+	ScopeRecipient Scope = iota
+	// ScopeOperator is a failure of the relay or the account itself: connection,
+	// TLS, AUTH, sending rate. No other message would fare better now.
+	ScopeOperator
+)
+
+// SendError says that a message was not accepted, and why.
+type SendError struct {
+	Scope     Scope
+	Permanent bool   // proven: a 5yz reply to RCPT or DATA about this message
+	Maybe     bool   // the connection was lost after the message was handed over: it may have been accepted
+	Code      int    // SMTP reply code, 0 if there was none
+	Enhanced  string // RFC 3463 status code such as "5.1.1", "" if there was none
+	Text      string // the operator's words, without addresses
+	Err       error  // the cause, for the log
+}
+
+func (e *SendError) Error() string {
+	kind := "temporary"
+	if e.Permanent {
+		kind = "permanent"
+	}
+	return fmt.Sprintf("mail: %s failure: %d %s %s", kind, e.Code, e.Enhanced, e.Text)
+}
+
+func (e *SendError) Unwrap() error { return e.Err }

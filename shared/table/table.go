@@ -1,0 +1,181 @@
+// Package table is the port to durable storage: one table of small items that
+// are read by key, queried by a prefix of the sort key, and written all or
+// nothing.
+//
+// The port is this small so that a file on one machine (bbolt) and DynamoDB can
+// keep the same promises; package tabletest says them as an executable suite
+// that every adapter passes. There is no secondary index: a second way to an
+// item is a second item in the same write.
+//
+// The limits are DynamoDB's, and every adapter enforces them, so that what works
+// on one machine works on AWS:
+// https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html
+package table
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// Limits of every adapter. Beyond them a call fails with ErrInvalid and nothing
+// is read or written.
+const (
+	MaxOps            = 100       // ops in one Write
+	MaxPartitionBytes = 2048      // length of Key.Partition, at least 1
+	MaxSortBytes      = 1024      // length of Key.Sort, at least 1
+	MaxItemBytes      = 390 << 10 // key and value together; DynamoDB's 400 KiB less the adapter's own attributes
+	MaxWriteBytes     = 4 << 20   // keys and values of all ops of one Write
+	MaxPage           = 1000      // items in one Page; a Query that asks for more, or for 0, gets at most this many
+	MaxCounts         = 50        // fields of one counter
+	MaxTokenBytes     = 36        // length of a token
+	TokenLife         = 10 * time.Minute
+)
+
+// Key names one item. Both parts are valid UTF-8 without NUL. Keys order by the
+// bytes of Sort within a Partition; there is no order among partitions.
+type Key struct {
+	Partition string
+	Sort      string
+}
+
+func (k Key) String() string { return k.Partition + " " + k.Sort }
+
+// Item is a stored item. It is either a record, with a Value, or a counter, with
+// Counts; an op of one kind on an item of the other fails with a ConflictError.
+type Item struct {
+	Key
+	// Revision is 1 after Create and grows by 1 with each Replace. Of a counter
+	// it is always 0.
+	Revision int64
+	Value    []byte
+	Counts   map[string]int64
+	// Expires is when the item ceases to exist, in whole seconds; zero is never.
+	// At that second and after it no read returns the item and no op finds it,
+	// even though the bytes may be removed much later.
+	Expires time.Time
+}
+
+// Table stores items. Its methods are safe for concurrent use.
+//
+// Every method can fail with an error matching ErrBusy (nothing was done or, for
+// a Write without a token, possibly all of it; try again), ErrInvalid (the call
+// is outside the limits; trying again is useless) or the context's error. Any
+// other error is a fault of the store and is not worth retrying at once, for
+// example a full disk; a Write that fails so has written nothing.
+type Table interface {
+	// Get reads one item, and sees every Write that returned before it was
+	// called. It fails with ErrNotFound if there is no such item.
+	Get(ctx context.Context, key Key) (Item, error)
+
+	// Query reads items of one partition in the order of their sort keys. It sees
+	// every Write that returned before it was called. Between two pages others
+	// may write: an item that exists all the while is returned exactly once.
+	Query(ctx context.Context, q Query) (Page, error)
+
+	// Write applies all ops or none of them. No two ops may name the same key
+	// (ErrInvalid). If conditions of ops do not hold it fails with a
+	// *ConflictError that names them all.
+	//
+	// token is empty, or names this write: the same token with the same ops within
+	// TokenLife after a success does nothing and succeeds, so a Write whose
+	// outcome is unknown can be repeated safely. The same token with other ops
+	// is ErrInvalid. A Write that failed with a conflict does not use up its token.
+	Write(ctx context.Context, token string, ops ...Op) error
+}
+
+// Query asks for the items of Partition whose sort key begins with Prefix (empty:
+// all) and comes after After (empty: from the start; After need not exist, nor
+// begin with Prefix). Limit is the most items wanted, 0 or more than MaxPage
+// meaning MaxPage. Reverse asks for descending order; "after" then means before.
+type Query struct {
+	Partition string
+	Prefix    string
+	After     string
+	Limit     int
+	Reverse   bool
+}
+
+// Page is the answer to a Query. If Next is not empty there may be more items:
+// put it in Query.After to go on. A page can be shorter than asked for, even
+// empty, and still have a Next.
+type Page struct {
+	Items []Item
+	Next  string
+}
+
+// Op is one of Create, Replace, Delete, Check, CheckAbsent or Add.
+type Op interface{ OpKey() Key }
+
+type (
+	// Create writes a record with revision 1. It conflicts if the item exists.
+	Create struct {
+		Key
+		Value   []byte
+		Expires time.Time
+	}
+	// Replace writes a record anew with Revision+1. It conflicts unless the item
+	// is a record of exactly this Revision.
+	Replace struct {
+		Key
+		Revision int64
+		Value    []byte
+		Expires  time.Time
+	}
+	// Delete removes a record. It conflicts unless the item is a record of exactly
+	// this Revision.
+	Delete struct {
+		Key
+		Revision int64
+	}
+	// Check conflicts unless the item is a record of exactly this Revision; it
+	// writes nothing.
+	Check struct {
+		Key
+		Revision int64
+	}
+	// CheckAbsent conflicts if the item exists; it writes nothing.
+	CheckAbsent struct{ Key }
+	// Add adds to the fields of a counter, which comes into being with the first
+	// Add; an absent field is 0. It conflicts if any field would become negative.
+	// A counter never expires.
+	Add struct {
+		Key
+		Deltas map[string]int64
+	}
+)
+
+// OpKey returns the key of the item that the op concerns.
+func (k Key) OpKey() Key { return k }
+
+// Errors of every adapter, to be tested with errors.Is.
+var (
+	ErrNotFound = errors.New("table: no such item")
+	ErrBusy     = errors.New("table: busy, try again")
+	ErrInvalid  = errors.New("table: invalid call")
+)
+
+// ConflictError says which ops of a Write kept it from being applied.
+type ConflictError struct {
+	Ops []int // indexes into the ops of the Write, ascending
+}
+
+func (e *ConflictError) Error() string {
+	return fmt.Sprintf("table: the conditions of ops %v do not hold", e.Ops)
+}
+
+// Conflict returns the indexes of the failing ops if err is a *ConflictError.
+func Conflict(err error) ([]int, bool) {
+	var c *ConflictError
+	if !errors.As(err, &c) {
+		return nil, false
+	}
+	return c.Ops, true
+}
+
+// Checker is implemented by adapters that can prove that the store works: they
+// write, read back and delete an item.
+type Checker interface {
+	CheckHealth(ctx context.Context) error
+}
