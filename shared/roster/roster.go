@@ -1,0 +1,141 @@
+// Package roster knows who belongs to a school: groups, children, guardians and
+// their contacts, kept as families.
+//
+// A family is all that is joined by "answers for": children who share a
+// guardian, and the guardians who share a child. It is one item of the table, so
+// that every change to it is all or nothing and an alert reads one item to know
+// whom to tell and who may answer.
+package roster
+
+import "time"
+
+// Limits of a roster.
+const (
+	MaxFamilyChildren = 12  // beyond it an address that joins children is taken for a mistake
+	MaxFamilyContacts = 20  // addresses of one family
+	MaxGroupsPerChild = 20  // groups of one child, its class included
+	MaxNameLength     = 100 // characters of any name
+)
+
+// School is a school. Its From address belongs to a domain of its own.
+type School struct {
+	ID       string `json:"id"`
+	Name     string `json:"name"`
+	NameEN   string `json:"name_en,omitempty"`
+	Mail     string `json:"mail"`  // the address that alerts come from
+	Phone    string `json:"phone"` // shown on every page, the last-resort error page included
+	Zone     string `json:"zone"`  // IANA time zone, such as Asia/Tokyo
+	District string `json:"district,omitempty"`
+}
+
+// Location returns the school's time zone, Asia/Tokyo if it has none that is known.
+func (s School) Location() *time.Location {
+	if l, err := time.LoadLocation(s.Zone); err == nil && s.Zone != "" {
+		return l
+	}
+	return time.FixedZone("JST", 9*60*60)
+}
+
+// GroupKind says what a group is.
+type GroupKind string
+
+// The kinds of group. A child is in exactly one class and in any number of
+// others; a grade is made of its classes and has no members of its own.
+const (
+	Class GroupKind = "class"
+	Grade GroupKind = "grade"
+	Other GroupKind = "other"
+)
+
+// Group is a class, a grade, a club, or any set of children.
+type Group struct {
+	ID       string    `json:"id"`
+	Kind     GroupKind `json:"kind"`
+	Name     string    `json:"name"`
+	Grade    int       `json:"grade,omitempty"`   // of a class or grade; 0 if it has none
+	Classes  []string  `json:"classes,omitempty"` // of a grade: the ids of its classes
+	Children int       `json:"children"`          // how many are in it now
+}
+
+// Child is whom an alert is about.
+type Child struct {
+	ID        string   `json:"id"`
+	Number    string   `json:"number,omitempty"` // the school's own number for the child, if it gave one
+	Name      string   `json:"name"`
+	Kana      string   `json:"kana,omitempty"`
+	Class     string   `json:"class"`            // group id of its class
+	Seat      int      `json:"seat,omitempty"`   // 出席番号
+	Groups    []string `json:"groups,omitempty"` // ids of further groups
+	Guardians []string `json:"guardians"`        // ids of those who answer for it, the first to be asked first
+}
+
+// In reports whether the child is in any of the groups.
+func (c Child) In(groups map[string]bool) bool {
+	if groups[c.Class] {
+		return true
+	}
+	for _, g := range c.Groups {
+		if groups[g] {
+			return true
+		}
+	}
+	return false
+}
+
+// Guardian answers for one or more children.
+type Guardian struct {
+	ID       string    `json:"id"`
+	Name     string    `json:"name"`
+	Relation string    `json:"relation,omitempty"` // 母, 父, ...
+	Phones   []string  `json:"phones,omitempty"`   // in the order to be called
+	Contacts []Contact `json:"contacts,omitempty"`
+}
+
+// ContactState says what is known of a contact.
+type ContactState string
+
+// The states of a contact.
+const (
+	Invited    ContactState = "invited"    // registered by itself, not confirmed: gets no alert
+	Unverified ContactState = "unverified" // entered by the office: gets alerts, last in its lane
+	Verified   ContactState = "verified"
+	Refused    ContactState = "refused" // its operator refuses mail for it
+	Closed     ContactState = "closed"
+)
+
+// Contact is one mail address of one guardian.
+type Contact struct {
+	ID       string       `json:"id"`
+	Address  string       `json:"address"` // as address.Address.String writes it
+	State    ContactState `json:"state"`
+	Answered time.Time    `json:"answered,omitzero"` // when it last answered an alert
+}
+
+// Tellable reports whether alerts are sent to the contact.
+func (c Contact) Tellable() bool { return c.State == Unverified || c.State == Verified }
+
+// Family is children and guardians joined by "answers for".
+type Family struct {
+	ID        string     `json:"id"`
+	Children  []Child    `json:"children"`
+	Guardians []Guardian `json:"guardians"`
+	Revision  int64      `json:"-"` // of the item it was read from
+}
+
+// Guardian returns the family's guardian with the id, and false if it has none.
+func (f Family) Guardian(id string) (Guardian, bool) {
+	for _, g := range f.Guardians {
+		if g.ID == id {
+			return g, true
+		}
+	}
+	return Guardian{}, false
+}
+
+// Member is a family's part in a group: enough to count an audience without
+// reading the family.
+type Member struct {
+	Family   string   `json:"-"`
+	Children []string `json:"c"` // ids of the family's children in this group
+	Contacts []string `json:"k"` // ids of the tellable contacts of those children's guardians
+}
