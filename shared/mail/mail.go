@@ -15,16 +15,16 @@ import (
 
 // Message is one mail to one recipient, as text and HTML of the same content.
 type Message struct {
-	// ID is the copy's id: letters, digits, '.', '-' and '_' only. It is the left
-	// side of the Message-ID, so it stays the same when a copy is sent again and
-	// a mailbox can recognise the duplicate.
+	// ID is the copy's id: 1 to MaxID letters, digits, '.', '-' and '_'. It is the
+	// left side of the Message-ID, so it stays the same when a copy is sent again
+	// and a mailbox can recognise the duplicate.
 	ID      string
 	From    mail.Address // the school's own address
 	To      mail.Address // Address is the mailbox as RFC 5321 writes it, quoted if need be
 	ReplyTo mail.Address // the staff member; zero: none
 	Subject string
 	Text    string // lines end in \n
-	HTML    string
+	HTML    string // empty: the mail is plain text alone
 	// Unsubscribe is the https (or, on one machine, http) address for
 	// List-Unsubscribe; empty: no such header.
 	Unsubscribe string
@@ -32,19 +32,43 @@ type Message struct {
 	OneClick bool
 	// Tags travel with the message where the operator allows it (SES message
 	// tags; an X-Todoku- header elsewhere), so that events can be matched: names
-	// and values of letters, digits, '-' and '_'.
+	// and values of 1 to MaxTag letters, digits, '-' and '_'.
 	Tags map[string]string
-	Date time.Time
+	Date time.Time // required
 	// Deadline is when the message ceases to be useful; zero: never. A Sender
-	// must not begin to send after it.
+	// must not begin to send after it (ErrExpired); at that very moment it may.
 	Deadline time.Time
 }
+
+// Limits of a Message, so that every line stays under the 998 octets of RFC 5322.
+const (
+	MaxID          = 200 // octets of ID
+	MaxAddress     = 254 // octets of an address: RFC 5321's path of 256 less its brackets
+	MaxTag         = 256 // octets of a tag's name, and of its value (SES's limit)
+	MaxUnsubscribe = 900 // octets of Unsubscribe
+)
+
+// Expired reports whether it is too late to begin sending m.
+func (m *Message) Expired(now time.Time) bool {
+	return !m.Deadline.IsZero() && now.After(m.Deadline)
+}
+
+// Why a message was not handed to the operator at all; see Unsendable.
+var (
+	// ErrInvalid is wrapped by the error of a message that cannot be written as
+	// RFC 5322, for example for a line break in a header field.
+	ErrInvalid = errors.New("mail: the message is not valid")
+	// ErrExpired is the cause when a message's Deadline passed before it was begun.
+	ErrExpired = errors.New("mail: the message's deadline has passed")
+)
 
 // Sender hands messages to a mail operator.
 type Sender interface {
 	// Send returns nil when the operator has accepted responsibility for the
 	// message, which does not mean that anybody was told. Otherwise it returns a
-	// *SendError, or the context's error if nothing was sent.
+	// *SendError, or the context's error if nothing was sent. A message that is
+	// invalid or expired is not begun; its error is that of Unsendable. Several
+	// goroutines may send at once.
 	Send(ctx context.Context, m *Message) error
 }
 
@@ -94,8 +118,12 @@ const (
 
 // SendError says that a message was not accepted, and why.
 type SendError struct {
-	Scope     Scope
-	Permanent bool   // proven: a 5yz reply to RCPT or DATA about this message
+	Scope Scope
+	// Permanent means that trying this message again cannot help: a 5yz reply to
+	// RCPT or DATA about it, or, with Code 0, a message that cannot be sent as it
+	// is (ErrInvalid, too large, an address that needs SMTPUTF8). Only with a Code
+	// does it say anything about the mailbox.
+	Permanent bool
 	Maybe     bool   // the connection was lost after the message was handed over: it may have been accepted
 	Code      int    // SMTP reply code, 0 if there was none
 	Enhanced  string // RFC 3463 status code such as "5.1.1", "" if there was none
@@ -108,7 +136,23 @@ func (e *SendError) Error() string {
 	if e.Permanent {
 		kind = "permanent"
 	}
-	return fmt.Sprintf("mail: %s failure: %d %s %s", kind, e.Code, e.Enhanced, e.Text)
+	s := fmt.Sprintf("mail: %s failure: %d %s %s", kind, e.Code, e.Enhanced, e.Text)
+	if e.Err != nil {
+		s += ": " + e.Err.Error()
+	}
+	return s
 }
 
 func (e *SendError) Unwrap() error { return e.Err }
+
+// Unsendable returns what a Sender says of a message that it did not begin to
+// send, by its cause: ErrExpired is temporary, because it says nothing of the
+// recipient and whoever tries again looks at the deadline first; anything else
+// (ErrInvalid) is permanent.
+func Unsendable(cause error) *SendError {
+	return &SendError{
+		Permanent: !errors.Is(cause, ErrExpired),
+		Text:      "not begun",
+		Err:       cause,
+	}
+}
