@@ -59,9 +59,10 @@ func unfold(head string) (map[string]string, error) {
 	return headers, nil
 }
 
-// bare returns the address of a field as it stands between its last brackets.
+// bare returns the address of a field as it stands in its brackets: the name
+// before it holds none, a quoted local part may.
 func bare(field string) string {
-	return strings.TrimSuffix(field[strings.LastIndexByte(field, '<')+1:], ">")
+	return strings.TrimSuffix(field[strings.IndexByte(field, '<')+1:], ">")
 }
 
 // read reads a body: one text, or several in one multipart.
