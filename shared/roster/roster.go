@@ -135,7 +135,8 @@ func (f Family) Guardian(id string) (Guardian, bool) {
 // Member is a family's part in a group: enough to count an audience without
 // reading the family.
 type Member struct {
-	Family   string   `json:"-"`
-	Children []string `json:"c"` // ids of the family's children in this group
-	Contacts []string `json:"k"` // ids of the tellable contacts of those children's guardians
+	Family    string   `json:"-"`
+	Children  []string `json:"c"` // ids of the family's children in this group
+	Guardians []string `json:"g"` // ids of those children's guardians
+	Contacts  []string `json:"k"` // ids of the tellable contacts of those children's guardians
 }

@@ -1,0 +1,303 @@
+package alert
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/todoku/todoku/shared/problem"
+	"github.com/todoku/todoku/shared/table"
+)
+
+// Draft is an alert as somebody wants to send it.
+type Draft struct {
+	School      string
+	Kind        Kind
+	Subject     string
+	Body        string
+	Choices     []Choice // none: DefaultChoices
+	Groups      []string // group ids, grades as they are; ignored if All
+	All         bool
+	Audience    string // the groups' names, as staff read them
+	UsefulUntil time.Time
+	RemindAfter time.Duration
+	Supersedes  string        // id of the alert that this one replaces, or ""
+	Undo        time.Duration // for how long it can be taken back; 0 where no person watches
+	Sender      Sender
+}
+
+// acceptMemory is for how long a repeated request is recognised.
+const acceptMemory = 24 * time.Hour
+
+// Tidy returns the draft with line ends and blanks put right, and all that is
+// wrong with it.
+func (d Draft) Tidy(now time.Time) (Draft, problem.List) {
+	d.Subject = strings.Join(strings.Fields(d.Subject), " ")
+	d.Body = strings.TrimSpace(strings.NewReplacer("\r\n", "\n", "\r", "\n").Replace(d.Body))
+	if len(d.Choices) == 0 {
+		d.Choices = DefaultChoices(d.Kind)
+	}
+	var l problem.List
+	l = append(l, d.checkText()...)
+	l = append(l, d.checkChoices()...)
+	l = append(l, d.checkTimes(now)...)
+	if !d.All && len(d.Groups) == 0 {
+		l = append(l, problem.New(problem.Invalid, "送り先のグループを一つ以上選んでください。", "Choose at least one group to send to.").In("groups"))
+	}
+	if len(d.Groups) > MaxGroups {
+		l = append(l, problem.New(problem.Invalid, "グループは%d個までです。「全校」を選んでください。", "At most %d groups: choose the whole school instead.", MaxGroups).In("groups"))
+	}
+	return d, l
+}
+
+func (d Draft) checkText() problem.List {
+	var l problem.List
+	switch d.Kind {
+	case Notice, Safety, Drill:
+	default:
+		l = append(l, problem.New(problem.Invalid, "種類（お知らせ・安否確認・訓練）を選んでください。", "Choose a kind: notice, safety or drill.").In("kind"))
+	}
+	if e := checkLine(d.Subject, MaxSubject, "件名", "a subject"); e != nil {
+		l = append(l, e.In("subject"))
+	}
+	if e := checkLine(strings.NewReplacer("\n", "", "\t", "").Replace(d.Body), MaxBody, "本文", "a text"); e != nil {
+		l = append(l, e.In("body"))
+	}
+	return l
+}
+
+// checkLine checks a piece of text that people wrote: not empty, not too long,
+// no control characters, and none that turn the direction of writing around,
+// with which a text can be made to read as another.
+func checkLine(s string, limit int, ja, en string) *problem.Error {
+	switch n := utf8.RuneCountInString(s); {
+	case strings.TrimSpace(s) == "":
+		return problem.New(problem.Invalid, "%[1]sを入力してください。", "Enter %[2]s.", ja, en)
+	case n > limit:
+		return problem.New(problem.Invalid, "%[1]sは%[3]d文字までです（いま%[4]d文字）。短くしてください。", "Shorten %[2]s: it has %[4]d characters, at most %[3]d are possible.", ja, en, limit, n)
+	case !utf8.ValidString(s):
+		return problem.New(problem.Invalid, "%[1]sの文字コードが正しくありません。もう一度入力してください。", "Enter %[2]s again: it is not valid UTF-8.", ja, en)
+	case strings.ContainsFunc(s, unprintable):
+		return problem.New(problem.Invalid, "%[1]sに使えない制御文字が含まれています。貼り付けではなく、直接入力してください。", "Type %[2]s instead of pasting it: it contains control characters.", ja, en)
+	}
+	return nil
+}
+
+func unprintable(r rune) bool {
+	return unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) || r == '\u2028' || r == '\u2029'
+}
+
+func (d Draft) checkChoices() problem.List {
+	var l problem.List
+	if len(d.Choices) > MaxChoices {
+		l = append(l, problem.New(problem.Invalid, "回答の選択肢は%d個までです。", "Offer at most %d answers.", MaxChoices).In("choices"))
+	}
+	seen := map[string]bool{}
+	for _, c := range d.Choices {
+		if e := checkLine(c.JA, MaxChoiceText, "回答の選択肢", "an answer"); e != nil {
+			l = append(l, e.In("choices"))
+		}
+		if c.ID == "" || seen[c.ID] {
+			l = append(l, problem.New(problem.Invalid, "同じ選択肢が二つあります。片方を消してください。", "Two of the answers are the same: remove one.").In("choices"))
+		}
+		seen[c.ID] = true
+	}
+	return l
+}
+
+func (d Draft) checkTimes(now time.Time) problem.List {
+	var l problem.List
+	switch start := now.Add(d.Undo); {
+	case d.UsefulUntil.IsZero():
+		l = append(l, problem.New(problem.Invalid, "この連絡がいつまで有効か（有効期限）を入力してください。", "Say until when the alert is useful.").In("useful_until"))
+	case !d.UsefulUntil.After(start):
+		l = append(l, problem.New(problem.Invalid, "有効期限が過ぎています。これからの時刻を入力してください。", "Choose a time to come: until then the alert is useful.").In("useful_until"))
+	case d.UsefulUntil.After(start.Add(MaxUseful)):
+		l = append(l, problem.New(problem.Invalid, "有効期限は%d日以内にしてください。", "Choose a time within %d days: until then the alert is useful.", int(MaxUseful.Hours()/24)).In("useful_until"))
+	}
+	if d.RemindAfter < 0 || d.RemindAfter > MaxUseful {
+		l = append(l, problem.New(problem.Invalid, "再通知までの時間が正しくありません。分の数で入力してください。", "Enter the minutes until the reminder.").In("remind_after"))
+	}
+	return l
+}
+
+// Accept makes an alert of a draft, durably: when it returns without an error the
+// alert will go out even if the power fails now. The same key within a day gives
+// the same alert again, and made is false; with another draft it is a Conflict.
+func (s *Store) Accept(ctx context.Context, d Draft, key string) (a Alert, made bool, err error) {
+	now := s.Now().UTC()
+	digest := d.digest()
+	if a, err := s.repeated(ctx, d.School, key, digest); err == nil || !errors.Is(err, ErrNotFound) {
+		return a, false, err
+	}
+	d, wrong := d.Tidy(now)
+	if len(wrong) > 0 {
+		return Alert{}, false, wrong
+	}
+	a = d.alert(s.IDs.New(), now)
+	for range updateTries {
+		ops, err := s.acceptOps(ctx, a, key, digest)
+		if err != nil {
+			return Alert{}, false, err
+		}
+		err = s.Table.Write(ctx, "", ops...)
+		if _, conflict := table.Conflict(err); !conflict {
+			a.Revision = 1
+			return a, err == nil, err
+		}
+		if a, err := s.repeated(ctx, d.School, key, digest); err == nil || !errors.Is(err, ErrNotFound) {
+			return a, false, err
+		}
+	}
+	return Alert{}, false, table.ErrBusy
+}
+
+func (d Draft) alert(id string, now time.Time) Alert {
+	return Alert{
+		ID: id, School: d.School, Kind: d.Kind, Subject: d.Subject, Body: d.Body,
+		Choices: d.Choices, Groups: d.Groups, All: d.All, Audience: d.Audience, Sender: d.Sender,
+		Accepted: now, Starts: now.Add(d.Undo), UsefulUntil: d.UsefulUntil.UTC(),
+		RemindAfter: d.RemindAfter, Supersedes: d.Supersedes,
+	}
+}
+
+// digest tells one draft from another, as the person sent it.
+func (d Draft) digest() string {
+	sum := sha256.Sum256(encode(d))
+	return hex.EncodeToString(sum[:])
+}
+
+// accepted remembers a request.
+type accepted struct {
+	Alert  string `json:"alert"`
+	Digest string `json:"digest"`
+}
+
+func acceptKey(school, key string) table.Key {
+	sum := sha256.Sum256([]byte(key))
+	return table.Key{Partition: "school/" + school + "/accepts", Sort: hex.EncodeToString(sum[:])}
+}
+
+// repeated returns the alert that an earlier request with the key made. It fails
+// with ErrNotFound if there was none.
+func (s *Store) repeated(ctx context.Context, school, key, digest string) (Alert, error) {
+	var was accepted
+	if key == "" {
+		return Alert{}, ErrNotFound
+	}
+	if _, err := s.read(ctx, acceptKey(school, key), &was); err != nil {
+		return Alert{}, err
+	}
+	if was.Digest != digest {
+		return Alert{}, problem.New(problem.Conflict,
+			"同じ送信番号（Idempotency-Key）で、内容の違う連絡がすでに送られています。新しい番号で送ってください。",
+			"Another alert was already sent with this Idempotency-Key. Use a new key.").In("Idempotency-Key")
+	}
+	return s.Alert(ctx, was.Alert)
+}
+
+// openAlert is what the tick's list holds of an alert.
+type openAlert struct {
+	School string `json:"school"`
+}
+
+func (s *Store) acceptOps(ctx context.Context, a Alert, key, digest string) ([]table.Op, error) {
+	ref := encode(openAlert{School: a.School})
+	ops := []table.Op{
+		table.Create{Key: alertKey(a.ID), Value: encode(a)},
+		table.Create{Key: table.Key{Partition: schoolAlerts(a.School), Sort: a.ID}, Value: ref},
+		table.Create{Key: table.Key{Partition: openPart, Sort: a.ID}, Value: ref},
+	}
+	if key != "" {
+		ops = append(ops, table.Create{
+			Key:     acceptKey(a.School, key),
+			Value:   encode(accepted{Alert: a.ID, Digest: digest}),
+			Expires: a.Accepted.Add(acceptMemory).Truncate(time.Second),
+		})
+	}
+	if a.Supersedes == "" {
+		return ops, nil
+	}
+	old, err := s.replaceable(ctx, a)
+	return append(ops, table.Check{Key: alertKey(old.ID), Revision: old.Revision}), err
+}
+
+// replaceable returns the alert that a is to replace, or says why it cannot.
+func (s *Store) replaceable(ctx context.Context, a Alert) (Alert, error) {
+	old, err := s.Alert(ctx, a.Supersedes)
+	switch {
+	case errors.Is(err, ErrNotFound) || err == nil && old.School != a.School:
+		return old, problem.New(problem.Invalid, "置き換える連絡が見つかりません。", "The alert to be replaced was not found.").In("supersedes")
+	case err != nil:
+		return old, err
+	case old.SupersededBy != "":
+		return old, problem.New(problem.Conflict,
+			"この連絡は、すでに新しい連絡に置き換えられています。新しいほうを開いてください。",
+			"This alert has already been replaced by a newer one. Open that one.").In("supersedes")
+	case old.Ending == Undone:
+		return old, problem.New(problem.Conflict, "この連絡は取り消されているため、置き換えられません。", "This alert was undone, so it cannot be replaced.").In("supersedes")
+	}
+	return old, nil
+}
+
+// Supersede ends the alert that a replaces, if any. It happens when a starts, not
+// when it is accepted: an alert that is undone must leave the old one as it was.
+func (s *Store) Supersede(ctx context.Context, a Alert) error {
+	for range updateTries {
+		old, err := s.Alert(ctx, a.Supersedes)
+		if a.Supersedes == "" || errors.Is(err, ErrNotFound) || err == nil && old.SupersededBy != "" {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if old.Ending == "" {
+			old.Ended = s.Now().UTC()
+		}
+		old.Ending, old.SupersededBy = Superseded, a.ID
+		err = s.Table.Write(ctx, "", table.Replace{Key: alertKey(old.ID), Revision: old.Revision, Value: encode(old)})
+		if _, conflict := table.Conflict(err); !conflict {
+			return err
+		}
+	}
+	return table.ErrBusy
+}
+
+func schoolAlerts(school string) string { return "school/" + school + "/alerts" }
+
+// Newest follows the alerts that replaced a, and returns the last.
+func (s *Store) Newest(ctx context.Context, a Alert) (Alert, error) {
+	const longest = 50 // replacements of replacements
+	for range longest {
+		if a.SupersededBy == "" {
+			break
+		}
+		next, err := s.Alert(ctx, a.SupersededBy)
+		if err != nil {
+			return a, err
+		}
+		a = next
+	}
+	return a, nil
+}
+
+// List returns a school's alerts, newest first, and where to go on ("": the end).
+func (s *Store) List(ctx context.Context, school, after string, limit int) ([]Alert, string, error) {
+	page, err := s.Table.Query(ctx, table.Query{Partition: schoolAlerts(school), After: after, Limit: limit, Reverse: true})
+	if err != nil {
+		return nil, "", err
+	}
+	alerts := make([]Alert, len(page.Items))
+	for i, item := range page.Items {
+		alerts[i], err = s.Alert(ctx, item.Sort)
+		if err != nil {
+			return nil, "", err
+		}
+	}
+	return alerts, page.Next, nil
+}

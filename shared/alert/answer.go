@@ -1,0 +1,103 @@
+package alert
+
+import (
+	"context"
+	"time"
+
+	"github.com/todoku/todoku/shared/problem"
+	"github.com/todoku/todoku/shared/table"
+)
+
+// AnswerRequest is what somebody says for children of one family.
+type AnswerRequest struct {
+	Ref      Ref
+	Guardian int    // index of the guardian who answers; -1: staff, for any child
+	By       string // guardian or staff id
+	Way      Way
+	Choices  map[string]string // child id -> choice id
+}
+
+// Answer records answers. A later one replaces an earlier one, and every one is
+// kept in the child's history. It fails with a problem if the alert is over, if a
+// choice is not offered, or if the guardian does not answer for a child; then
+// nothing is recorded.
+func (s *Store) Answer(ctx context.Context, a Alert, r AnswerRequest) error {
+	now := s.Now().UTC()
+	if !a.Useful(now) {
+		return problem.New(problem.Gone, "この連絡への回答の受付は終わりました。急ぎの場合は、学校へお電話ください。", "Answers to this alert are closed. If it is urgent, please phone the school.")
+	}
+	if len(r.Choices) == 0 {
+		return problem.New(problem.Invalid, "回答を選んでから、送信してください。", "Choose an answer, then send it.")
+	}
+	var refused error
+	var history []table.Op
+	apply := func(f *Family) bool {
+		history, refused = f.answer(a, r, now, s.IDs.New)
+		return refused == nil
+	}
+	err := s.Update(ctx, Change{Ref: r.Ref, Apply: apply, More: func() []table.Op { return history }})
+	if err != nil {
+		return err
+	}
+	return refused
+}
+
+// answer records r in f and returns the ops that keep the history and the curve.
+// If it returns an error f may be half changed and must be thrown away.
+func (f *Family) answer(a Alert, r AnswerRequest, now time.Time, newID func() string) ([]table.Op, error) {
+	var ops []table.Op
+	t := tallies{}
+	known := 0
+	for i := range f.Children {
+		c := &f.Children[i]
+		choiceID, said := r.Choices[c.ID]
+		if !said {
+			continue
+		}
+		known++
+		choice, offered := a.Choice(choiceID)
+		if !offered {
+			return nil, problem.New(problem.Invalid, "その回答は選べません。表示されている回答から選んでください。", "That answer is not offered. Choose one of those shown.")
+		}
+		if r.Guardian >= 0 && !contains(c.Guardians, r.Guardian) {
+			return nil, notYours
+		}
+		if c.Answer == nil {
+			key, field := curveCounter(curveStep(now.Sub(a.Starts)), f.ID)
+			t.add(key, field, 1)
+		}
+		c.Answer = &Answer{Choice: choice.ID, Help: choice.Help, At: now, Way: r.Way, By: r.By}
+		ops = append(ops, table.Create{Key: answerKey(r.Ref, c.ID, newID()), Value: encode(c.Answer)})
+	}
+	if known != len(r.Choices) {
+		return nil, notYours
+	}
+	return append(ops, t.ops(a.ID)...), nil
+}
+
+var notYours = problem.New(problem.Forbidden, "このお子さんの回答はできません。メールのリンクをもう一度開いてください。", "You cannot answer for this child. Open the link in the mail again.")
+
+func answerKey(r Ref, child, id string) table.Key {
+	return table.Key{Partition: classPartition(r.Alert, r.Class), Sort: answerPrefix + child + "/" + id}
+}
+
+const answerPrefix = "answer/"
+
+// History returns all answers for a child, oldest first.
+func (s *Store) History(ctx context.Context, r Ref, child string) ([]Answer, error) {
+	var answers []Answer
+	q := table.Query{Partition: classPartition(r.Alert, r.Class), Prefix: answerPrefix + child + "/"}
+	for {
+		page, err := s.Table.Query(ctx, q)
+		if err != nil {
+			return nil, err
+		}
+		for _, item := range page.Items {
+			answers = append(answers, decodeAnswer(item.Value))
+		}
+		if page.Next == "" {
+			return answers, nil
+		}
+		q.After = page.Next
+	}
+}

@@ -1,0 +1,104 @@
+package alert
+
+import (
+	"context"
+	"encoding/json"
+	"strconv"
+	"time"
+
+	"github.com/todoku/todoku/shared/queue"
+	"github.com/todoku/todoku/shared/table"
+)
+
+// CopyRef names one copy; it is the body of the dispatch queue's messages.
+type CopyRef struct {
+	Ref
+	Contact string `json:"k"`
+	Round   int    `json:"r,omitempty"`
+}
+
+// ID names the copy in Message-IDs and in the events of mail operators: it holds
+// no personal data.
+func (c CopyRef) ID() string {
+	id := c.Alert + "." + c.Contact
+	if c.Round > 0 {
+		id += ".r"
+	}
+	return id
+}
+
+// Message returns the queue message that has a copy sent. tries tells one
+// attempt from the next: without it the queue would drop the second as repeated.
+func (c CopyRef) Message(group string, tries int) queue.Message {
+	id := c.ID()
+	if tries > 0 {
+		id += "." + strconv.Itoa(tries)
+	}
+	return queue.Message{Group: group, ID: id, Body: string(encode(c))}
+}
+
+// ParseCopyRef is the inverse of Message.
+func ParseCopyRef(body string) (CopyRef, error) {
+	var c CopyRef
+	err := json.Unmarshal([]byte(body), &c)
+	return c, err
+}
+
+// Due is a copy that waits for its time. Only copies that an operator put off
+// wait so, one by one; a lane waits in its queue.
+type Due struct {
+	CopyRef
+	Group string `json:"q"` // the queue's message group
+	Tries int    `json:"n"`
+	key   table.Key
+}
+
+const (
+	duePart   = "due"
+	dueLayout = "2006-01-02T15:04:05Z"
+)
+
+// DueOp returns the op that has the copy tried again at a time.
+func DueOp(d Due, at time.Time) table.Op {
+	sortKey := at.UTC().Format(dueLayout) + "/" + d.ID() + "/" + strconv.Itoa(d.Tries)
+	return table.Create{Key: table.Key{Partition: duePart, Sort: sortKey}, Value: encode(d)}
+}
+
+// DueBy returns up to limit copies whose time has come, earliest first.
+func (s *Store) DueBy(ctx context.Context, now time.Time, limit int) ([]Due, error) {
+	page, err := s.Table.Query(ctx, table.Query{Partition: duePart, Limit: limit})
+	if err != nil {
+		return nil, err
+	}
+	var due []Due
+	end := now.UTC().Format(dueLayout) + "0" // after every key of this second
+	for _, item := range page.Items {
+		if item.Sort > end {
+			break
+		}
+		var d Due
+		if err := json.Unmarshal(item.Value, &d); err != nil {
+			return nil, err
+		}
+		d.key = item.Key
+		due = append(due, d)
+	}
+	return due, nil
+}
+
+// Done forgets copies of DueBy, once their messages are in the queue.
+func (s *Store) Done(ctx context.Context, due []Due) error {
+	for len(due) > 0 {
+		n := min(len(due), table.MaxOps)
+		ops := make([]table.Op, n)
+		for i := range n {
+			ops[i] = table.Delete{Key: due[i].key, Revision: 1}
+		}
+		err := s.Table.Write(ctx, "", ops...)
+		if _, others := table.Conflict(err); err != nil && !others {
+			return err
+		}
+		due = due[n:]
+	}
+	return nil
+}

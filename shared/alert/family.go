@@ -1,0 +1,182 @@
+package alert
+
+import (
+	"time"
+
+	"github.com/todoku/todoku/shared/table"
+)
+
+// CopyState is where one copy stands.
+type CopyState string
+
+// The states of a copy.
+const (
+	Queued    CopyState = "queued"
+	Sending   CopyState = "sending"   // claimed by a worker
+	Delayed   CopyState = "delayed"   // put off by the operator, to be tried again
+	Sent      CopyState = "sent"      // accepted by the relay or by SES
+	Delivered CopyState = "delivered" // accepted by the receiving operator
+	Refused   CopyState = "refused"
+	Cancelled CopyState = "cancelled" // never left: not told
+)
+
+// CopyStates lists the states in the order in which a copy passes them.
+var CopyStates = []CopyState{Queued, Sending, Delayed, Sent, Delivered, Refused, Cancelled}
+
+// ChildState is what is known of a child in an alert.
+type ChildState string
+
+// The states of a child. Mail events lead to Reached and RouteRefused, never to
+// Answered.
+const (
+	Answered     ChildState = "answered"
+	Reached      ChildState = "reached" // a copy was delivered, and nobody answered
+	Silent       ChildState = "silent"  // nothing was heard, of a mail or a person
+	RouteRefused ChildState = "refused" // every copy was refused
+	NoRoute      ChildState = "no_route"
+)
+
+// ChildStates lists the states of a child.
+var ChildStates = []ChildState{Answered, Reached, Silent, RouteRefused, NoRoute}
+
+// Family is an alert's record of one family.
+type Family struct {
+	ID        string     `json:"id"`
+	Children  []Child    `json:"ch"`
+	Guardians []Guardian `json:"gu,omitempty"`
+	Copies    []Copy     `json:"co,omitempty"`
+}
+
+// Child is a child whom the alert is about, as it was when the alert was sent.
+type Child struct {
+	ID        string  `json:"id"`
+	Name      string  `json:"n"`
+	Kana      string  `json:"k,omitempty"`
+	Class     string  `json:"c"` // group id
+	Seat      int     `json:"s,omitempty"`
+	Guardians []int   `json:"g,omitempty"` // indexes into Family.Guardians
+	Answer    *Answer `json:"a,omitempty"` // the newest
+}
+
+// Guardian is a person who may answer.
+type Guardian struct {
+	ID       string   `json:"id"`
+	Name     string   `json:"n,omitempty"`
+	Relation string   `json:"r,omitempty"`
+	Phones   []string `json:"p,omitempty"`
+}
+
+// Answer is what somebody said for a child.
+type Answer struct {
+	Choice string    `json:"c"` // Choice.ID
+	Help   bool      `json:"h,omitempty"`
+	At     time.Time `json:"t"`
+	Way    Way       `json:"w"`
+	By     string    `json:"b"` // guardian or staff id
+}
+
+// Way says how an answer came.
+type Way string
+
+// The ways of answering.
+const (
+	ByLink  Way = "link"
+	ByStaff Way = "staff"
+)
+
+// Copy is one alert to one contact.
+type Copy struct {
+	Contact  string    `json:"id"`
+	Guardian int       `json:"g"` // index into Family.Guardians
+	Mailbox  string    `json:"m"` // as RFC 5321 writes it
+	Lane     string    `json:"l"`
+	Slot     int       `json:"sl,omitempty"`
+	Round    int       `json:"r,omitempty"` // 0: the alert; 1: its reminder
+	State    CopyState `json:"s"`
+	At       time.Time `json:"t"`                // when it came into State
+	Tries    int       `json:"n,omitempty"`      // how often sending began
+	Again    int       `json:"again,omitempty"`  // tries begun without knowing how the one before ended: possible duplicates
+	Owner    string    `json:"o,omitempty"`      // of the claim, while Sending
+	Lease    time.Time `json:"until,omitzero"`   // end of the claim, while Sending
+	Code     int       `json:"code,omitempty"`   // SMTP reply of the last failure
+	Status   string    `json:"status,omitempty"` // RFC 3463 status code of the last failure
+	Reason   string    `json:"reason,omitempty"` // the operator's words of the last failure
+}
+
+// Ref names a family's record.
+type Ref struct {
+	Alert  string `json:"a"`
+	Class  string `json:"c"`
+	Family string `json:"f"`
+}
+
+// Key returns the key of the record. Records of one class share a partition: a
+// class is read by one query, and no partition grows with the school.
+func (r Ref) Key() table.Key {
+	return table.Key{Partition: classPartition(r.Alert, r.Class), Sort: familyPrefix + r.Family}
+}
+
+const familyPrefix = "family/"
+
+func partition(alert string) string { return "alert/" + alert }
+
+func classPartition(alert, class string) string { return "alert/" + alert + "/" + class }
+
+// State returns what is known of the i-th child.
+func (f *Family) State(i int) ChildState {
+	c := &f.Children[i]
+	if c.Answer != nil {
+		return Answered
+	}
+	var copies, refused int
+	for j := range f.Copies {
+		if !contains(c.Guardians, f.Copies[j].Guardian) {
+			continue
+		}
+		copies++
+		switch f.Copies[j].State {
+		case Delivered:
+			return Reached
+		case Refused:
+			refused++
+		}
+	}
+	switch copies {
+	case 0:
+		return NoRoute
+	case refused:
+		return RouteRefused
+	}
+	return Silent
+}
+
+// Answerable returns the indexes of the children for whom the guardian of the
+// copy may answer.
+func (f *Family) Answerable(guardian int) []int {
+	var is []int
+	for i := range f.Children {
+		if contains(f.Children[i].Guardians, guardian) {
+			is = append(is, i)
+		}
+	}
+	return is
+}
+
+// Copy returns the index of the copy to a contact, and -1 if there is none.
+func (f *Family) Copy(contact string, round int) int {
+	for i := range f.Copies {
+		if f.Copies[i].Contact == contact && f.Copies[i].Round == round {
+			return i
+		}
+	}
+	return -1
+}
+
+func contains(is []int, i int) bool {
+	for _, x := range is {
+		if x == i {
+			return true
+		}
+	}
+	return false
+}

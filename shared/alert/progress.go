@@ -1,0 +1,181 @@
+package alert
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/todoku/todoku/shared/table"
+)
+
+// Job is a piece of work that walks over all families of an alert.
+type Job string
+
+// The jobs.
+const (
+	FanOut Job = "fanout" // make the families' records and queue their copies
+	Remind Job = "remind" // queue another round of copies for those who have not answered
+	Cancel Job = "cancel" // give up what has not left
+)
+
+// Progress is how far a job is. It is saved in the same write as what the job
+// made, so a job that was cut off goes on where it was and makes nothing twice.
+type Progress struct {
+	Job  Job  `json:"job"`
+	Done bool `json:"done,omitempty"`
+	// Made is up to where families are done; Queued is up to where the messages of
+	// their copies are known to be in the queue. What lies between is queued
+	// again after a crash; the copies' claims keep it from being sent twice.
+	Made   Cursor    `json:"made"`
+	Queued Cursor    `json:"queued"`
+	At     time.Time `json:"at"` // when it last got further
+
+	Families int64            `json:"families,omitempty"`
+	Children int64            `json:"children,omitempty"`
+	Copies   map[string]int64 `json:"copies,omitempty"` // made, by lane
+
+	Revision int64 `json:"-"` // 0: not begun
+}
+
+// Cursor is a place in a walk: a group by its number in the alert's plan, and the
+// last key in it that is done.
+type Cursor struct {
+	Group int    `json:"g,omitempty"`
+	After string `json:"a,omitempty"`
+}
+
+// Progress reads how far a job is; one that has not begun is at the start.
+func (s *Store) Progress(ctx context.Context, alert string, job Job) (Progress, error) {
+	p := Progress{Job: job}
+	rev, err := s.read(ctx, progressKey(alert, job), &p)
+	if errors.Is(err, ErrNotFound) {
+		return p, nil
+	}
+	p.Revision = rev
+	return p, err
+}
+
+func progressKey(alert string, job Job) table.Key {
+	return table.Key{Partition: partition(alert), Sort: string(job)}
+}
+
+// SaveProgress writes p in one write with ops, and sets its new revision. It
+// conflicts, and nothing is written, if another worker does the same job or the
+// alert changed since a was read.
+func (s *Store) SaveProgress(ctx context.Context, a Alert, p *Progress, ops ...table.Op) error {
+	p.At = s.Now().UTC()
+	key, value := progressKey(a.ID, p.Job), encode(p)
+	var save table.Op = table.Replace{Key: key, Revision: p.Revision, Value: value}
+	if p.Revision == 0 {
+		save = table.Create{Key: key, Value: value}
+	}
+	all := append([]table.Op{save, table.Check{Key: alertKey(a.ID), Revision: a.Revision}}, ops...)
+	if err := s.Table.Write(ctx, "", all...); err != nil {
+		return err
+	}
+	p.Revision++
+	return nil
+}
+
+// Made is a family's record to be made, in the class where it is kept.
+type Made struct {
+	Class  string
+	Family Family
+}
+
+// Ref returns the reference to the record in an alert.
+func (m Made) Ref(alert string) Ref { return Ref{Alert: alert, Class: m.Class, Family: m.Family.ID} }
+
+// CreateOps returns the ops that make the families' records with their counters,
+// and pointers from every further class that a family has a child in.
+func CreateOps(alert string, made []Made) []table.Op {
+	var ops []table.Op
+	t := tallies{}
+	for i := range made {
+		m := &made[i]
+		ops = append(ops, table.Create{Key: m.Ref(alert).Key(), Value: encode(&m.Family)})
+		ops = append(ops, m.pointers(alert)...)
+		t.count(&m.Family, +1)
+	}
+	return append(ops, t.ops(alert)...)
+}
+
+// pointer stands in a class for a family that is kept in another.
+type pointer struct {
+	In string `json:"in"`
+}
+
+func (m Made) pointers(alert string) []table.Op {
+	var ops []table.Op
+	seen := map[string]bool{m.Class: true}
+	for _, c := range m.Family.Children {
+		if seen[c.Class] {
+			continue
+		}
+		seen[c.Class] = true
+		key := Ref{Alert: alert, Class: c.Class, Family: m.Family.ID}.Key()
+		ops = append(ops, table.Create{Key: key, Value: encode(pointer{In: m.Class})})
+	}
+	return ops
+}
+
+// Families reads one page of the families with a child in a class, in the order
+// of their ids, and where to go on ("": the end). Those that are kept in another
+// class are included if pointers is true.
+func (s *Store) Families(ctx context.Context, alert, class, after string, limit int, pointers bool) ([]Made, string, error) {
+	q := table.Query{Partition: classPartition(alert, class), Prefix: familyPrefix, After: after, Limit: limit}
+	page, err := s.Table.Query(ctx, q)
+	if err != nil {
+		return nil, "", err
+	}
+	made := make([]Made, 0, len(page.Items))
+	for _, item := range page.Items {
+		var m struct {
+			pointer
+			Family
+		}
+		if err := json.Unmarshal(item.Value, &m); err != nil {
+			return nil, "", fmt.Errorf("alert: item %s: %w", item.Key, err)
+		}
+		if m.In == "" {
+			made = append(made, Made{Class: class, Family: m.Family})
+			continue
+		}
+		if !pointers {
+			continue
+		}
+		f, err := s.Family(ctx, Ref{Alert: alert, Class: m.In, Family: item.Sort[len(familyPrefix):]})
+		if err != nil {
+			return nil, "", err
+		}
+		made = append(made, Made{Class: m.In, Family: f})
+	}
+	return made, page.Next, nil
+}
+
+// Open lists alerts that the tick looks after, oldest first.
+func (s *Store) Open(ctx context.Context, after string, limit int) ([]Alert, string, error) {
+	page, err := s.Table.Query(ctx, table.Query{Partition: openPart, After: after, Limit: limit})
+	if err != nil {
+		return nil, "", err
+	}
+	alerts := make([]Alert, len(page.Items))
+	for i, item := range page.Items {
+		alerts[i], err = s.Alert(ctx, item.Sort)
+		if err != nil {
+			return nil, "", err
+		}
+	}
+	return alerts, page.Next, nil
+}
+
+// Forget takes an alert from the tick's list: nothing of it is left to be done.
+func (s *Store) Forget(ctx context.Context, alert string) error {
+	err := s.Table.Write(ctx, "", table.Delete{Key: table.Key{Partition: openPart, Sort: alert}, Revision: 1})
+	if _, gone := table.Conflict(err); gone {
+		return nil
+	}
+	return err
+}

@@ -1,0 +1,262 @@
+package alert
+
+import (
+	"context"
+	"encoding/json"
+	"sort"
+	"strings"
+	"time"
+
+	"github.com/todoku/todoku/shared/table"
+)
+
+// Status is what the status page shows of an alert. It is read from counters and
+// progress records alone; the work grows with lanes, slots and spans of the
+// curve, never with recipients.
+type Status struct {
+	Alert    Alert
+	At       time.Time
+	FanOut   Progress // until FanOut.Done the totals are still growing
+	Children Counts
+	Help     int64 // answers that say that help is needed
+	Copies   Counts
+	Again    int64 // copies sent a second time because a worker died: possible duplicates
+	Lanes    []LaneStatus
+	Curve    []CurvePoint
+}
+
+// Counts is a total and how it divides by state: every state is present, and
+// they add up to the total.
+type Counts struct {
+	Total int64
+	By    map[string]int64
+}
+
+// LaneStatus counts the copies of one lane.
+type LaneStatus struct {
+	Lane string
+	Counts
+}
+
+// Status reads where an alert stands.
+func (s *Store) Status(ctx context.Context, a Alert) (Status, error) {
+	st := Status{Alert: a, At: s.Now()}
+	var err error
+	st.FanOut, err = s.Progress(ctx, a.ID, FanOut)
+	if err != nil {
+		return st, err
+	}
+	remind, err := s.Progress(ctx, a.ID, Remind)
+	if err != nil {
+		return st, err
+	}
+	lanes := map[string]map[string]int64{}
+	err = s.counters(ctx, a.ID, lanePrefix, func(key string, counts map[string]int64) {
+		lane, _, _ := strings.Cut(key, "/")
+		st.Again += addCounts(lanes, lane, counts)
+	})
+	if err != nil {
+		return st, err
+	}
+	children := map[string]int64{}
+	err = s.counters(ctx, a.ID, childPrefix, func(_ string, counts map[string]int64) {
+		sum(children, counts)
+	})
+	if err != nil {
+		return st, err
+	}
+	steps := map[int]int64{}
+	err = s.counters(ctx, a.ID, curvePrefix, func(_ string, counts map[string]int64) { addCurve(steps, counts) })
+	st.Curve = curve(steps)
+	st.setLanes(lanes, remind)
+	st.Help = children[fieldHelp]
+	st.Children = childCounts(st.FanOut.Children, children)
+	return st, err
+}
+
+// addCounts adds one slot's counter to its lane's, and returns its field "again".
+func addCounts(lanes map[string]map[string]int64, lane string, counts map[string]int64) int64 {
+	if lanes[lane] == nil {
+		lanes[lane] = map[string]int64{}
+	}
+	again := counts[fieldAgain]
+	delete(counts, fieldAgain)
+	sum(lanes[lane], counts)
+	return again
+}
+
+func sum(into, counts map[string]int64) {
+	for k, n := range counts {
+		into[k] += n
+	}
+}
+
+// setLanes derives what is queued: what was made and is in no other state. The
+// copies of a reminder count from when they are made, like the first.
+func (st *Status) setLanes(lanes map[string]map[string]int64, remind Progress) {
+	made := map[string]int64{}
+	sum(made, st.FanOut.Copies)
+	sum(made, remind.Copies)
+	st.Copies.By = map[string]int64{}
+	for lane, total := range made {
+		l := LaneStatus{Lane: lane, Counts: copyCounts(total, lanes[lane])}
+		st.Lanes = append(st.Lanes, l)
+		st.Copies.Total += total
+		sum(st.Copies.By, l.By)
+	}
+	for _, state := range CopyStates {
+		st.Copies.By[string(state)] += 0
+	}
+	sort.Slice(st.Lanes, func(i, j int) bool {
+		a, b := st.Lanes[i], st.Lanes[j]
+		return a.Total > b.Total || a.Total == b.Total && a.Lane < b.Lane
+	})
+}
+
+func copyCounts(total int64, by map[string]int64) Counts {
+	c := Counts{Total: total, By: map[string]int64{}}
+	rest := total
+	for _, state := range CopyStates {
+		c.By[string(state)] = by[string(state)]
+		rest -= by[string(state)]
+	}
+	// A counter can be a moment ahead of the total that was read before it.
+	c.By[string(Queued)] = max(rest, 0)
+	return c
+}
+
+func childCounts(total int64, by map[string]int64) Counts {
+	c := Counts{Total: total, By: map[string]int64{}}
+	rest := total
+	for _, state := range ChildStates {
+		c.By[string(state)] = by[string(state)]
+		rest -= by[string(state)]
+	}
+	c.By[string(Silent)] = max(rest, 0)
+	return c
+}
+
+// counters calls f for each counter of an alert whose key begins with prefix, with
+// the rest of the key.
+func (s *Store) counters(ctx context.Context, alert, prefix string, f func(key string, counts map[string]int64)) error {
+	q := table.Query{Partition: partition(alert), Prefix: prefix}
+	for {
+		page, err := s.Table.Query(ctx, q)
+		if err != nil {
+			return err
+		}
+		for _, item := range page.Items {
+			f(item.Sort[len(prefix):], item.Counts)
+		}
+		if page.Next == "" {
+			return nil
+		}
+		q.After = page.Next
+	}
+}
+
+// ClassStatus counts the children of one class.
+type ClassStatus struct {
+	Class string // group id
+	Help  int64
+	Counts
+}
+
+// Unaccounted returns how many children nobody has answered for.
+func (c Counts) Unaccounted() int64 { return c.Total - c.By[string(Answered)] }
+
+// Classes reads one page of the classes of an alert, in the order of their ids.
+func (s *Store) Classes(ctx context.Context, alert, after string, limit int) ([]ClassStatus, string, error) {
+	q := table.Query{Partition: partition(alert), Prefix: classPrefix, Limit: limit}
+	if after != "" {
+		q.After = classCounter(after)
+	}
+	page, err := s.Table.Query(ctx, q)
+	if err != nil {
+		return nil, "", err
+	}
+	classes := make([]ClassStatus, len(page.Items))
+	for i, item := range page.Items {
+		classes[i] = ClassStatus{
+			Class:  item.Sort[len(classPrefix):],
+			Help:   item.Counts[fieldHelp],
+			Counts: childCounts(item.Counts[fieldTotal], item.Counts),
+		}
+	}
+	return classes, strings.TrimPrefix(page.Next, classPrefix), nil
+}
+
+// ChildLine is one child in a list: the child, its state, and its family's record.
+type ChildLine struct {
+	Child
+	State  ChildState
+	Ref    Ref
+	Family Family
+}
+
+// Guardians returns those who answer for the child, the first to be asked first.
+func (c ChildLine) GuardianList() []Guardian {
+	var gs []Guardian
+	for _, i := range c.Child.Guardians {
+		gs = append(gs, c.Family.Guardians[i])
+	}
+	return gs
+}
+
+// Children lists the children of one class, one page of families at a time.
+func (s *Store) Children(ctx context.Context, alert, class, after string, limit int) ([]ChildLine, string, error) {
+	made, next, err := s.Families(ctx, alert, class, after, limit, true)
+	if err != nil {
+		return nil, "", err
+	}
+	var lines []ChildLine
+	for _, m := range made {
+		for i, c := range m.Family.Children {
+			if c.Class == class {
+				lines = append(lines, ChildLine{Child: c, State: m.Family.State(i), Ref: m.Ref(alert), Family: m.Family})
+			}
+		}
+	}
+	return lines, next, nil
+}
+
+// AllChildren lists the children of an alert class by class. The cursor holds
+// the class and the place in it; limit is the most families that are read.
+func (s *Store) AllChildren(ctx context.Context, alert, cursor string, limit int) ([]ChildLine, string, error) {
+	class, after, _ := strings.Cut(cursor, " ")
+	if class == "" {
+		first, err := s.classAfter(ctx, alert, "")
+		if err != nil || first == "" {
+			return nil, "", err
+		}
+		class = first
+	}
+	lines, next, err := s.Children(ctx, alert, class, after, limit)
+	if err != nil {
+		return nil, "", err
+	}
+	if next != "" {
+		return lines, class + " " + next, nil
+	}
+	class, err = s.classAfter(ctx, alert, class)
+	if class != "" {
+		class += " "
+	}
+	return lines, class, err
+}
+
+func (s *Store) classAfter(ctx context.Context, alert, class string) (string, error) {
+	classes, _, err := s.Classes(ctx, alert, class, 1)
+	if err != nil || len(classes) == 0 {
+		return "", err
+	}
+	return classes[0].Class, nil
+}
+
+func decodeAnswer(b []byte) Answer {
+	var a Answer
+	if err := json.Unmarshal(b, &a); err != nil {
+		return Answer{}
+	}
+	return a
+}

@@ -1,0 +1,129 @@
+// Package link makes and reads the signed links in mails. A link is a capability:
+// whoever holds it may do what it says, for one contact and one alert, until it
+// expires. It needs no database to be judged and names nobody in clear.
+//
+// A token is base64url(payload || tag): the payload is one byte of version, one
+// of key id, one of kind, three ULIDs (alert, class, family), the contact's
+// ULID, and the expiry in Unix seconds; the tag is the first 16 bytes of
+// HMAC-SHA-256 over the payload (RFC 2104; 128 bits are what NIST SP 800-107
+// asks of a truncated tag that must not be forged).
+package link
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/todoku/todoku/shared/id"
+)
+
+// Kind says what a link may be used for.
+type Kind byte
+
+// The kinds of link.
+const (
+	Answer Kind = 1 // read an alert, and answer for the contact's children
+	Read   Kind = 2 // read an alert: safe to forward
+)
+
+// Link is what a token says.
+type Link struct {
+	Kind    Kind
+	Alert   string // ids are those of package id
+	Class   string
+	Family  string
+	Contact string
+	Expires time.Time // in whole seconds
+}
+
+// ErrInvalid says that a token was not made by one of the keys: it was mistyped,
+// cut off by a mail program, or forged.
+var ErrInvalid = errors.New("link: not a valid token")
+
+// Key is a signing key. Secret is at least 32 random bytes.
+type Key struct {
+	ID     byte
+	Secret []byte
+}
+
+// Signer makes and reads tokens. It signs with its first key and accepts all, so
+// a key can be replaced while links of the old one are open.
+type Signer struct{ keys []Key }
+
+// NewSigner returns a Signer of one or more keys.
+func NewSigner(keys ...Key) (*Signer, error) {
+	if len(keys) == 0 {
+		return nil, errors.New("link: no signing key")
+	}
+	seen := map[byte]bool{}
+	for _, k := range keys {
+		if len(k.Secret) < 32 {
+			return nil, fmt.Errorf("link: signing key %d has %d bytes, needs at least 32", k.ID, len(k.Secret))
+		}
+		if seen[k.ID] {
+			return nil, fmt.Errorf("link: two signing keys have the id %d", k.ID)
+		}
+		seen[k.ID] = true
+	}
+	return &Signer{keys: keys}, nil
+}
+
+const (
+	version    = 1
+	tagLen     = 16
+	payloadLen = 3 + 4*16 + 4
+)
+
+// Sign returns the token of l: 116 characters that are safe in a path.
+func (s *Signer) Sign(l Link) (string, error) {
+	b := make([]byte, 0, payloadLen+tagLen)
+	b = append(b, version, s.keys[0].ID, byte(l.Kind))
+	for _, part := range []string{l.Alert, l.Class, l.Family, l.Contact} {
+		u, ok := id.Bytes(part)
+		if part != "" && !ok {
+			return "", fmt.Errorf("link: %q is not an id", part)
+		}
+		b = append(b, u[:]...)
+	}
+	b = binary.BigEndian.AppendUint32(b, uint32(l.Expires.Unix())) //nolint:gosec // until the year 2106
+	return base64.RawURLEncoding.EncodeToString(append(b, s.keys[0].tag(b)...)), nil
+}
+
+// Parse returns what a token says. It does not look at the expiry: an expired
+// link still tells which page to show. It fails with ErrInvalid.
+func (s *Signer) Parse(token string) (Link, error) {
+	b, err := base64.RawURLEncoding.Strict().DecodeString(token)
+	if err != nil || len(b) != payloadLen+tagLen || b[0] != version {
+		return Link{}, ErrInvalid
+	}
+	payload, tag := b[:payloadLen], b[payloadLen:]
+	for _, k := range s.keys {
+		if k.ID == payload[1] && hmac.Equal(tag, k.tag(payload)) {
+			return decode(payload), nil
+		}
+	}
+	return Link{}, ErrInvalid
+}
+
+func decode(b []byte) Link {
+	l := Link{Kind: Kind(b[2])}
+	b = b[3:]
+	for _, part := range []*string{&l.Alert, &l.Class, &l.Family, &l.Contact} {
+		if u := [16]byte(b); u != ([16]byte{}) {
+			*part = id.FromBytes(u)
+		}
+		b = b[16:]
+	}
+	l.Expires = time.Unix(int64(binary.BigEndian.Uint32(b)), 0).UTC()
+	return l
+}
+
+func (k Key) tag(payload []byte) []byte {
+	h := hmac.New(sha256.New, k.Secret)
+	h.Write(payload)
+	return h.Sum(nil)[:tagLen]
+}
