@@ -20,9 +20,9 @@ type CopyRef struct {
 // ID names the copy in Message-IDs and in the events of mail operators: it holds
 // no personal data.
 func (c CopyRef) ID() string {
-	id := c.Alert + "." + c.Contact
+	id := c.Alert + "-" + c.Contact
 	if c.Round > 0 {
-		id += ".r"
+		id += "-r"
 	}
 	return id
 }
@@ -32,7 +32,7 @@ func (c CopyRef) ID() string {
 func (c CopyRef) Message(group string, tries int) queue.Message {
 	id := c.ID()
 	if tries > 0 {
-		id += "." + strconv.Itoa(tries)
+		id += "-" + strconv.Itoa(tries)
 	}
 	return queue.Message{Group: group, ID: id, Body: string(encode(c))}
 }

@@ -1,0 +1,159 @@
+// Package console is the staff's side of Todoku: pages and a JSON API over the
+// same application services.
+package console
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+
+	"github.com/todoku/todoku/shared/alert"
+	"github.com/todoku/todoku/shared/audience"
+	"github.com/todoku/todoku/shared/letter"
+	"github.com/todoku/todoku/shared/link"
+	"github.com/todoku/todoku/shared/mail"
+	"github.com/todoku/todoku/shared/queue"
+	"github.com/todoku/todoku/shared/roster"
+)
+
+// App is what staff can do. The pages and the API call these services and hold
+// no rules of their own.
+type App struct {
+	Alerts *alert.Store
+	Roster *roster.Store
+	Jobs   queue.Queue // of the fan-out function
+	Mail   mail.Sender // for a test copy to oneself
+	Links  *link.Signer
+	// BaseURL is where the pages are seen from outside, without a slash at the end.
+	BaseURL string
+	Now     func() time.Time
+	Log     *slog.Logger
+}
+
+// Preview is what an alert would be, before anything is sent.
+type Preview struct {
+	Draft alert.Draft
+	Size  audience.Size
+	Mail  *mail.Message // as a guardian will see it, with an example link
+}
+
+// Preview checks a draft and counts its audience. It fails with the problems of
+// the draft's fields.
+func (a *App) Preview(ctx context.Context, d alert.Draft) (Preview, error) {
+	d, wrong := d.Tidy(a.Now())
+	if len(wrong) > 0 {
+		return Preview{Draft: d}, wrong
+	}
+	groups, err := audience.Groups(ctx, a.Roster, d.School, d.Groups, d.All)
+	if err != nil {
+		return Preview{Draft: d}, err
+	}
+	d.Audience = audience.Names(groups, d.All)
+	size, err := audience.Count(ctx, a.Roster, d.School, groups)
+	if err != nil {
+		return Preview{Draft: d}, err
+	}
+	school, err := a.Roster.School(ctx, d.School)
+	if err != nil {
+		return Preview{Draft: d}, err
+	}
+	return Preview{Draft: d, Size: size, Mail: a.sample(d, school)}, nil
+}
+
+// sample is the mail that a draft would send, to the sender.
+func (a *App) sample(d alert.Draft, school roster.School) *mail.Message {
+	sample := alert.Alert{Kind: d.Kind, Subject: d.Subject, Body: d.Body, Sender: d.Sender, UsefulUntil: d.UsefulUntil}
+	w := letter.NewWriter(sample, school, 0)
+	return w.Letter("preview", d.Sender.Mail, a.BaseURL+"/a/example", a.Now())
+}
+
+// Send accepts an alert and has its copies made. The same key gives the same
+// alert again, so a double click, a reload and a retry send once.
+func (a *App) Send(ctx context.Context, d alert.Draft, key string) (alert.Alert, error) {
+	if !d.All && len(d.Groups) > 0 {
+		groups, err := audience.Groups(ctx, a.Roster, d.School, d.Groups, false)
+		if err != nil {
+			return alert.Alert{}, err
+		}
+		d.Audience = audience.Names(groups, false)
+	} else if d.All {
+		d.Audience = audience.Names(nil, true)
+	}
+	al, made, err := a.Alerts.Accept(ctx, d, key)
+	if err != nil {
+		return al, err
+	}
+	if made {
+		a.Log.Info("alert accepted", "alert", al.ID, "school", al.School, "kind", al.Kind, "sender", al.Sender.ID)
+	}
+	a.start(ctx, al.ID, alert.FanOut)
+	return al, nil
+}
+
+// start asks for a job. If the queue is away the alert is accepted all the same:
+// the tick asks again for every job that has not begun.
+func (a *App) start(ctx context.Context, id string, job alert.Job) {
+	if err := a.Jobs.Send(ctx, alert.JobMessage(id, job, 0)); err != nil {
+		a.Log.Warn("job not queued, the tick will", "alert", id, "job", job, "err", err)
+	}
+}
+
+// errNoMail says that a test copy has nowhere to go.
+var errNoMail = errors.New("console: the sender has no mail address")
+
+// SendTest sends the mail of a draft to the sender alone, marked as a test. It
+// makes no alert and counts nowhere.
+func (a *App) SendTest(ctx context.Context, d alert.Draft) error {
+	p, err := a.Preview(ctx, d)
+	if err != nil {
+		return err
+	}
+	if d.Sender.Mail == "" {
+		return errNoMail
+	}
+	m := p.Mail
+	m.ID = a.Alerts.IDs.New()
+	m.Subject = "【テスト】" + m.Subject
+	m.Tags = nil
+	return a.Mail.Send(ctx, m)
+}
+
+// alertOf reads an alert of a school: one of another school does not exist.
+func (a *App) alertOf(ctx context.Context, school, id string) (alert.Alert, error) {
+	al, err := a.Alerts.Alert(ctx, id)
+	if err == nil && al.School != school {
+		return alert.Alert{}, alert.ErrNotFound
+	}
+	return al, err
+}
+
+// Undo takes back an alert within its undo window.
+func (a *App) Undo(ctx context.Context, school, id string) (alert.Alert, error) {
+	if _, err := a.alertOf(ctx, school, id); err != nil {
+		return alert.Alert{}, err
+	}
+	return a.Alerts.Undo(ctx, id)
+}
+
+// Close ends an alert: its links show that it is over, and what has not left is
+// cancelled.
+func (a *App) Close(ctx context.Context, school, id string) (alert.Alert, error) {
+	if _, err := a.alertOf(ctx, school, id); err != nil {
+		return alert.Alert{}, err
+	}
+	al, err := a.Alerts.Close(ctx, id)
+	if err == nil {
+		a.start(ctx, id, alert.Cancel)
+	}
+	return al, err
+}
+
+// Status reads where an alert of a school stands.
+func (a *App) Status(ctx context.Context, school, id string) (alert.Status, error) {
+	al, err := a.alertOf(ctx, school, id)
+	if err != nil {
+		return alert.Status{}, err
+	}
+	return a.Alerts.Status(ctx, al)
+}
