@@ -1,0 +1,59 @@
+package bbolt_test
+
+import (
+	"log/slog"
+	"path/filepath"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/todoku/todoku/shared/queue/bbolt"
+	"github.com/todoku/todoku/shared/queue/queuetest"
+	bolt "go.etcd.io/bbolt"
+)
+
+func TestConformance(t *testing.T) {
+	queuetest.Run(t, synctest.Test, func(t *testing.T) queuetest.Subject {
+		return subject(t, bbolt.Config{})
+	})
+}
+
+func TestConformanceMisbehaving(t *testing.T) {
+	queuetest.Run(t, synctest.Test, func(t *testing.T) queuetest.Subject {
+		return subject(t, bbolt.Config{Misbehave: true})
+	})
+}
+
+func subject(t *testing.T, cfg bbolt.Config) queuetest.Subject {
+	cfg.VisibilityTimeout, cfg.MaxReceives = time.Minute, 3
+	q := open(t, openFile(t, filepath.Join(t.TempDir(), "queue.db")), cfg)
+	return queuetest.Subject{
+		Queue:       q,
+		Run:         q.Run,
+		Visibility:  cfg.VisibilityTimeout,
+		MaxReceives: cfg.MaxReceives,
+		Hours:       true,
+	}
+}
+
+func openFile(t *testing.T, path string) *bolt.DB {
+	t.Helper()
+	db, err := bolt.Open(path, 0o600, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { db.Close() })
+	return db
+}
+
+func open(t *testing.T, db *bolt.DB, cfg bbolt.Config) *bbolt.Queue {
+	t.Helper()
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.NewTextHandler(t.Output(), nil))
+	}
+	q, err := bbolt.New(db, cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return q
+}
