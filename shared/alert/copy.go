@@ -28,7 +28,7 @@ func (c *Copy) Claim(w Worker, now time.Time) Claim {
 	switch c.State {
 	case Queued, Delayed:
 	case Sending:
-		if now.Before(c.Lease) && (c.Owner == w.ID || !w.Alone) {
+		if c.heldBy(w, now) {
 			return Held
 		}
 		c.Again++
@@ -39,6 +39,11 @@ func (c *Copy) Claim(w Worker, now time.Time) Claim {
 	c.Tries++
 	c.Owner, c.Lease = w.ID, now.Add(w.Lease)
 	return Claimed
+}
+
+// heldBy reports whether a living worker has the copy, as far as w can know.
+func (c *Copy) heldBy(w Worker, now time.Time) bool {
+	return now.Before(c.Lease) && (c.Owner == w.ID || !w.Alone)
 }
 
 // holds reports whether the claim of w is still the newest.
@@ -81,10 +86,16 @@ func (c *Copy) Refuse(w Worker, why Failure, now time.Time) {
 	}
 }
 
-// Cancel gives up a copy that has not left, and reports whether it did: to a
-// claimed one only its worker may do that.
+// Cancel gives up a copy that has not left, as far as anybody knows, and reports
+// whether it did. One in a living worker's hands is left to that worker.
 func (c *Copy) Cancel(w Worker, now time.Time) bool {
-	if c.State != Queued && c.State != Delayed && !c.holds(w) {
+	switch c.State {
+	case Queued, Delayed:
+	case Sending:
+		if !c.holds(w) && c.heldBy(w, now) {
+			return false
+		}
+	default:
 		return false
 	}
 	c.move(Cancelled, now)

@@ -86,19 +86,14 @@ func (s *Store) DueBy(ctx context.Context, now time.Time, limit int) ([]Due, err
 	return due, nil
 }
 
-// Done forgets copies of DueBy, once their messages are in the queue.
+// Done forgets copies of DueBy, once their messages are in the queue. One that is
+// already gone is not an error.
 func (s *Store) Done(ctx context.Context, due []Due) error {
-	for len(due) > 0 {
-		n := min(len(due), table.MaxOps)
-		ops := make([]table.Op, n)
-		for i := range n {
-			ops[i] = table.Delete{Key: due[i].key, Revision: 1}
-		}
-		err := s.Table.Write(ctx, "", ops...)
-		if _, others := table.Conflict(err); err != nil && !others {
+	for _, d := range due {
+		err := s.Table.Write(ctx, "", table.Delete{Key: d.key, Revision: 1})
+		if _, gone := table.Conflict(err); err != nil && !gone {
 			return err
 		}
-		due = due[n:]
 	}
 	return nil
 }

@@ -179,3 +179,29 @@ func (s *Store) Forget(ctx context.Context, alert string) error {
 	}
 	return err
 }
+
+// plan is the groups that a fan-out walks over, in order, kept as they were when
+// it began: a cursor means the same after a restart, whatever the roster does.
+type plan struct {
+	Groups []string `json:"groups"`
+}
+
+// Plan returns the groups that the alert's fan-out walks over; the first call
+// makes them with choose and keeps them.
+func (s *Store) Plan(ctx context.Context, alert string, choose func() ([]string, error)) ([]string, error) {
+	key := table.Key{Partition: partition(alert), Sort: "plan"}
+	var p plan
+	_, err := s.read(ctx, key, &p)
+	if !errors.Is(err, ErrNotFound) {
+		return p.Groups, err
+	}
+	p.Groups, err = choose()
+	if err != nil {
+		return nil, err
+	}
+	err = s.Table.Write(ctx, "", table.Create{Key: key, Value: encode(p)})
+	if _, lost := table.Conflict(err); lost {
+		_, err = s.read(ctx, key, &p)
+	}
+	return p.Groups, err
+}

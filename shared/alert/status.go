@@ -46,10 +46,6 @@ func (s *Store) Status(ctx context.Context, a Alert) (Status, error) {
 	if err != nil {
 		return st, err
 	}
-	remind, err := s.Progress(ctx, a.ID, Remind)
-	if err != nil {
-		return st, err
-	}
 	lanes := map[string]map[string]int64{}
 	err = s.counters(ctx, a.ID, lanePrefix, func(key string, counts map[string]int64) {
 		lane, _, _ := strings.Cut(key, "/")
@@ -68,7 +64,7 @@ func (s *Store) Status(ctx context.Context, a Alert) (Status, error) {
 	steps := map[int]int64{}
 	err = s.counters(ctx, a.ID, curvePrefix, func(_ string, counts map[string]int64) { addCurve(steps, counts) })
 	st.Curve = curve(steps)
-	st.setLanes(lanes, remind)
+	st.setLanes(lanes)
 	st.Help = children[fieldHelp]
 	st.Children = childCounts(st.FanOut.Children, children)
 	return st, err
@@ -93,10 +89,12 @@ func sum(into, counts map[string]int64) {
 
 // setLanes derives what is queued: what was made and is in no other state. The
 // copies of a reminder count from when they are made, like the first.
-func (st *Status) setLanes(lanes map[string]map[string]int64, remind Progress) {
+func (st *Status) setLanes(lanes map[string]map[string]int64) {
 	made := map[string]int64{}
 	sum(made, st.FanOut.Copies)
-	sum(made, remind.Copies)
+	for lane, counts := range lanes {
+		made[lane] += counts[fieldTotal]
+	}
 	st.Copies.By = map[string]int64{}
 	for lane, total := range made {
 		l := LaneStatus{Lane: lane, Counts: copyCounts(total, lanes[lane])}

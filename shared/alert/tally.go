@@ -12,7 +12,7 @@ import (
 // reading it grows with the number of lanes, slots and classes on the page, not
 // with the number of recipients:
 //
-//	alert/<id>   lane/<lane>/<slot>    copies by state, but for Queued
+//	alert/<id>   lane/<lane>/<slot>    copies by state, but for Queued; total of those of reminders
 //	alert/<id>   class/<class>         children: total, and by state but for Silent
 //	alert/<id>   children/<shard>      children by state but for Silent, the whole alert
 //	alert/<id>   curve/<span>/<shard>  first answers by time (see curve.go)
@@ -43,6 +43,9 @@ func (t tallies) count(f *Family, sign int64) {
 		c := &f.Copies[i]
 		if c.State != Queued {
 			t.add(laneCounter(c.Lane, c.Slot), string(c.State), sign)
+		}
+		if c.Round > 0 { // those of the first round are in FanOut's progress
+			t.add(laneCounter(c.Lane, c.Slot), fieldTotal, sign)
 		}
 		if c.Again > 0 {
 			t.add(laneCounter(c.Lane, c.Slot), fieldAgain, sign*int64(c.Again))

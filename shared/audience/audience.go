@@ -23,7 +23,8 @@ type Roster interface {
 
 // Groups returns the groups, in the roster's order, that have the audience's
 // children as members: grades become their classes, all becomes every class.
-// Groups that no longer exist are a problem of the field "groups".
+// Groups that no longer exist are a problem of the field "groups"; those that do
+// are returned all the same.
 func Groups(ctx context.Context, r Roster, school string, ids []string, all bool) ([]roster.Group, error) {
 	groups, err := r.Groups(ctx, school)
 	if err != nil {
@@ -42,7 +43,7 @@ func Groups(ctx context.Context, r Roster, school string, ids []string, all bool
 		delete(wanted, g.ID)
 	}
 	if len(wanted) > 0 && !all {
-		return nil, problem.New(problem.Invalid,
+		return chosen, problem.New(problem.Invalid,
 			"選ばれたグループの一部が見つかりません。名簿が変わった可能性があります。もう一度選んでください。",
 			"Some of the chosen groups no longer exist; the roster may have changed. Choose again.").In("groups")
 	}

@@ -1,0 +1,96 @@
+// Package fanout turns one alert into one message a copy, and does the other jobs
+// that walk over all families of an alert: reminding and cancelling.
+//
+// A job runs in steps. Each step makes a few families' records, saves how far
+// the job is in the same write, and then queues the copies. A job that is cut
+// off goes on after the last step; the step that may not have been queued is
+// queued again, which the copies' claims make harmless.
+package fanout
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/aws/aws-lambda-go/events"
+	"github.com/todoku/todoku/shared/alert"
+	"github.com/todoku/todoku/shared/lane"
+	"github.com/todoku/todoku/shared/queue"
+	"github.com/todoku/todoku/shared/roster"
+)
+
+// Handler does the jobs of alerts.
+type Handler struct {
+	Alerts *alert.Store
+	Roster *roster.Store
+	Lanes  *lane.Lanes
+	Jobs   queue.Queue // where the handler's own messages come from
+	Copies queue.Queue // where dispatch takes copies from
+	Now    func() time.Time
+	Log    *slog.Logger
+}
+
+// errTooEarly says that the alert can still be undone.
+var errTooEarly = errors.New("fanout: the alert has not started")
+
+// Handle does the jobs that the messages name.
+func (h *Handler) Handle(ctx context.Context, e events.SQSEvent) (events.SQSEventResponse, error) {
+	return queue.EachGroup(ctx, e, h.group), nil
+}
+
+func (h *Handler) group(ctx context.Context, msgs []events.SQSMessage) []events.SQSMessage {
+	for i, m := range msgs {
+		if err := h.message(ctx, m); err != nil {
+			return msgs[i:]
+		}
+	}
+	return nil
+}
+
+func (h *Handler) message(ctx context.Context, m events.SQSMessage) error {
+	ref, err := alert.ParseJobRef(m.Body)
+	if err != nil {
+		h.Log.Error("not a job", "message", m.MessageId, "err", err)
+		return err
+	}
+	a, err := h.Alerts.Alert(ctx, ref.Alert)
+	if err != nil {
+		h.Log.Error("job's alert not read", "alert", ref.Alert, "job", ref.Job, "err", err)
+		return err
+	}
+	if wait := a.Starts.Sub(h.Now()); wait > 0 && a.Ending == "" {
+		if err := h.Jobs.Postpone(ctx, m.ReceiptHandle, wait); err != nil {
+			h.Log.Warn("job not postponed", "alert", a.ID, "err", err)
+		}
+		return errTooEarly
+	}
+	if err := h.job(ctx, a, ref.Job); err != nil {
+		h.Log.Warn("job cut off, it will go on", "alert", a.ID, "job", ref.Job, "err", err)
+		return err
+	}
+	return nil
+}
+
+func (h *Handler) job(ctx context.Context, a alert.Alert, job alert.Job) error {
+	p, err := h.Alerts.Progress(ctx, a.ID, job)
+	if err != nil || p.Done {
+		return err
+	}
+	switch job {
+	case alert.FanOut:
+		return h.fanOut(ctx, a, p)
+	case alert.Cancel:
+		return h.cancel(ctx, a, p)
+	case alert.Remind:
+		return h.remind(ctx, a, p)
+	}
+	return fmt.Errorf("fanout: unknown job %q", job)
+}
+
+// message queues one copy of a family's record.
+func message(ref alert.Ref, c *alert.Copy) queue.Message {
+	copyRef := alert.CopyRef{Ref: ref, Contact: c.Contact, Round: c.Round}
+	return copyRef.Message(lane.Group(c.Lane, c.Slot), 0)
+}

@@ -1,0 +1,330 @@
+package fanout
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/todoku/todoku/shared/alert"
+	"github.com/todoku/todoku/shared/audience"
+	"github.com/todoku/todoku/shared/problem"
+	"github.com/todoku/todoku/shared/queue"
+	"github.com/todoku/todoku/shared/roster"
+	"github.com/todoku/todoku/shared/table"
+	"golang.org/x/sync/errgroup"
+)
+
+const (
+	// stepOps bounds the ops that one step of families may need, less than
+	// table.MaxOps by the progress, the check of the alert and their counters.
+	stepOps = 70
+	// readers is how many families are read at once.
+	readers = 16
+)
+
+// fanOut makes the families' records of an alert and queues their copies.
+func (h *Handler) fanOut(ctx context.Context, a alert.Alert, p alert.Progress) error {
+	if a.Ending == alert.Undone {
+		p.Done = true
+		return h.Alerts.SaveProgress(ctx, a, &p)
+	}
+	if err := h.Alerts.Supersede(ctx, a); err != nil {
+		return err
+	}
+	groups, err := h.Alerts.Plan(ctx, a.ID, func() ([]string, error) { return h.groups(ctx, a) })
+	if err != nil {
+		return err
+	}
+	w := &walk{Handler: h, alert: a, progress: p, groups: groups, set: audience.NewSet(groups)}
+	if err := w.requeue(ctx); err != nil {
+		return err
+	}
+	for w.progress.Made.Group < len(groups) {
+		if err := w.group(ctx); err != nil {
+			return err
+		}
+	}
+	return w.finish(ctx)
+}
+
+// groups returns the groups to walk over; one that has vanished since the alert
+// was accepted has no members to be told.
+func (h *Handler) groups(ctx context.Context, a alert.Alert) ([]string, error) {
+	groups, err := audience.Groups(ctx, h.Roster, a.School, a.Groups, a.All)
+	if err != nil && !problem.Is(err, problem.Invalid) {
+		return nil, err
+	}
+	ids := make([]string, len(groups))
+	for i, g := range groups {
+		ids[i] = g.ID
+	}
+	return ids, nil
+}
+
+// walk is a fan-out under way.
+type walk struct {
+	*Handler
+	alert    alert.Alert
+	progress alert.Progress
+	groups   []string
+	set      audience.Set
+}
+
+// group walks over the members of the group where the walk is.
+func (w *walk) group(ctx context.Context) error {
+	at := w.progress.Made
+	for {
+		members, next, err := w.Roster.Members(ctx, w.alert.School, w.groups[at.Group], at.After)
+		if err != nil {
+			return err
+		}
+		for len(members) > 0 {
+			n, err := w.step(ctx, at.Group, members)
+			if err != nil {
+				return err
+			}
+			members = members[n:]
+		}
+		if next == "" {
+			w.progress.Made = alert.Cursor{Group: at.Group + 1}
+			return nil
+		}
+		at.After = next
+	}
+}
+
+// step makes and queues as many of the members' families as one write holds, and
+// returns how many that was.
+func (w *walk) step(ctx context.Context, group int, members []roster.Member) (int, error) {
+	members = members[:fit(members)]
+	families, err := w.families(ctx, members)
+	if err != nil {
+		return 0, err
+	}
+	made, err := w.build(ctx, group, families)
+	if err != nil {
+		return 0, err
+	}
+	w.progress.Queued = w.progress.Made
+	w.progress.Made = alert.Cursor{Group: group, After: members[len(members)-1].Family}
+	made, err = w.save(ctx, made)
+	if err != nil {
+		return 0, err
+	}
+	return len(members), w.Copies.Send(ctx, messages(w.alert.ID, made)...)
+}
+
+// fit returns how many members' families certainly fit into one write.
+func fit(members []roster.Member) int {
+	ops := 0
+	for i, m := range members {
+		ops += 2 + len(m.Children) // its record; counters; pointers and counters of further classes
+		if ops > stepOps && i > 0 {
+			return i
+		}
+	}
+	return len(members)
+}
+
+func (w *walk) families(ctx context.Context, members []roster.Member) ([]roster.Family, error) {
+	families := make([]roster.Family, len(members))
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(readers)
+	for i, m := range members {
+		g.Go(func() error {
+			f, err := w.Roster.Family(ctx, w.alert.School, m.Family)
+			if problem.Is(err, problem.NotFound) {
+				return nil // deleted meanwhile
+			}
+			families[i] = f
+			return err
+		})
+	}
+	return families, g.Wait()
+}
+
+// build makes the records of those families that are this group's to make: of a
+// family in several groups that is the first. One that should have been made
+// with an earlier group, but was not there yet when the walk passed, is made now.
+func (w *walk) build(ctx context.Context, group int, families []roster.Family) ([]alert.Made, error) {
+	var made []alert.Made
+	now := w.Now().UTC()
+	for _, f := range families {
+		m, at, ok := audience.Build(f, w.set, w.Lanes)
+		if !ok || at > group {
+			continue
+		}
+		if at < group {
+			_, err := w.Alerts.Family(ctx, m.Ref(w.alert.ID))
+			if err == nil {
+				continue
+			}
+			if !errors.Is(err, alert.ErrNotFound) {
+				return nil, err
+			}
+		}
+		begin(&m, w.alert.Useful(now), now)
+		made = append(made, m)
+	}
+	return made, nil
+}
+
+// begin sets the copies' first state: what is made after the alert ceased to be
+// useful is counted, but never leaves.
+func begin(m *alert.Made, useful bool, now time.Time) {
+	for i := range m.Family.Copies {
+		c := &m.Family.Copies[i]
+		c.At = now
+		if !useful {
+			c.State = alert.Cancelled
+		}
+	}
+}
+
+// save writes the records with the progress, and returns those that it made.
+func (w *walk) save(ctx context.Context, made []alert.Made) ([]alert.Made, error) {
+	before := w.progress
+	for {
+		w.progress = before
+		w.progress.Copies = map[string]int64{}
+		for lane, n := range before.Copies {
+			w.progress.Copies[lane] = n
+		}
+		w.count(made)
+		err := w.Alerts.SaveProgress(ctx, w.alert, &w.progress, alert.CreateOps(w.alert.ID, made)...)
+		ops, conflict := table.Conflict(err)
+		switch {
+		case !conflict:
+			return made, err
+		case ops[0] == 0:
+			return nil, errElsewhere
+		}
+		made, err = w.reconsider(ctx, made)
+		if err != nil {
+			return nil, err
+		}
+	}
+}
+
+// errElsewhere says that another worker does the same job.
+var errElsewhere = errors.New("fanout: another worker goes on with this job")
+
+// reconsider reads anew what a write conflicted with: the alert may have ended,
+// and families may have been made already.
+func (w *walk) reconsider(ctx context.Context, made []alert.Made) ([]alert.Made, error) {
+	a, err := w.Alerts.Alert(ctx, w.alert.ID)
+	if err != nil {
+		return nil, err
+	}
+	w.alert = a
+	now := w.Now().UTC()
+	var missing []alert.Made
+	for _, m := range made {
+		_, err := w.Alerts.Family(ctx, m.Ref(a.ID))
+		if errors.Is(err, alert.ErrNotFound) {
+			begin(&m, a.Useful(now), now)
+			missing = append(missing, m)
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	return missing, nil
+}
+
+func (w *walk) count(made []alert.Made) {
+	p := &w.progress
+	for _, m := range made {
+		p.Families++
+		p.Children += int64(len(m.Family.Children))
+		for _, c := range m.Family.Copies {
+			p.Copies[c.Lane]++
+		}
+	}
+}
+
+// messages returns what queues the copies that wait to be sent. They are in the
+// order of families, so lanes are interleaved as the roster is.
+func messages(alertID string, made []alert.Made) []queue.Message {
+	var msgs []queue.Message
+	for _, m := range made {
+		for i := range m.Family.Copies {
+			if c := &m.Family.Copies[i]; c.State == alert.Queued {
+				msgs = append(msgs, message(m.Ref(alertID), c))
+			}
+		}
+	}
+	return msgs
+}
+
+// requeue queues again what the last step before an interruption made.
+func (w *walk) requeue(ctx context.Context) error {
+	made, queued := w.progress.Made, w.progress.Queued
+	if made == queued || made.After == "" {
+		return nil
+	}
+	after := ""
+	if queued.Group == made.Group {
+		after = queued.After
+	}
+	for {
+		members, next, err := w.Roster.Members(ctx, w.alert.School, w.groups[made.Group], after)
+		if err != nil {
+			return err
+		}
+		for i, m := range members {
+			if m.Family > made.After {
+				members, next = members[:i], ""
+				break
+			}
+		}
+		if err := w.requeueMembers(ctx, members); err != nil {
+			return err
+		}
+		if next == "" {
+			return nil
+		}
+		after = next
+	}
+}
+
+func (w *walk) requeueMembers(ctx context.Context, members []roster.Member) error {
+	families, err := w.families(ctx, members)
+	if err != nil {
+		return err
+	}
+	var existing []alert.Made
+	for _, f := range families {
+		m, _, ok := audience.Build(f, w.set, w.Lanes)
+		if !ok {
+			continue
+		}
+		m.Family, err = w.Alerts.Family(ctx, m.Ref(w.alert.ID))
+		if errors.Is(err, alert.ErrNotFound) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		existing = append(existing, m)
+	}
+	return w.Copies.Send(ctx, messages(w.alert.ID, existing)...)
+}
+
+func (w *walk) finish(ctx context.Context) error {
+	w.progress.Done, w.progress.Queued = true, w.progress.Made
+	err := w.Alerts.SaveProgress(ctx, w.alert, &w.progress)
+	if ops, conflict := table.Conflict(err); conflict && ops[0] != 0 {
+		w.alert, err = w.Alerts.Alert(ctx, w.alert.ID)
+		if err != nil {
+			return err
+		}
+		err = w.Alerts.SaveProgress(ctx, w.alert, &w.progress)
+	}
+	if err != nil {
+		return err
+	}
+	w.Log.Info("fan-out done", "alert", w.alert.ID, "families", w.progress.Families, "children", w.progress.Children)
+	return nil
+}

@@ -1,0 +1,102 @@
+package fanout
+
+import (
+	"context"
+
+	"github.com/todoku/todoku/shared/alert"
+	"github.com/todoku/todoku/shared/queue"
+)
+
+// sweepPage is how many families one write of a sweep changes. With their
+// counters, at most one a slot of each copy, that stays below table.MaxOps.
+const sweepPage = 20
+
+// cancel gives up every copy that has not left.
+func (h *Handler) cancel(ctx context.Context, a alert.Alert, p alert.Progress) error {
+	now := h.Now().UTC()
+	return h.sweep(ctx, a, p, func(ctx context.Context, made []alert.Made) error {
+		var changes []alert.Change
+		for _, m := range made {
+			changes = append(changes, alert.Change{Ref: m.Ref(a.ID), Apply: func(f *alert.Family) bool {
+				changed := false
+				for i := range f.Copies {
+					changed = f.Copies[i].Cancel(alert.Worker{}, now) || changed
+				}
+				return changed
+			}})
+		}
+		return h.Alerts.Update(ctx, changes...)
+	})
+}
+
+// remind queues a second round of copies to those who may still answer for a
+// child that nobody has answered for.
+func (h *Handler) remind(ctx context.Context, a alert.Alert, p alert.Progress) error {
+	now := h.Now().UTC()
+	if !a.Useful(now) {
+		p.Done = true
+		return h.Alerts.SaveProgress(ctx, a, &p)
+	}
+	return h.sweep(ctx, a, p, func(ctx context.Context, made []alert.Made) error {
+		var changes []alert.Change
+		msgs := make([][]queue.Message, len(made))
+		for i, m := range made {
+			changes = append(changes, alert.Change{Ref: m.Ref(a.ID), Apply: func(f *alert.Family) bool {
+				changed := f.AddRound(1, now)
+				msgs[i] = messages(a.ID, []alert.Made{{Class: m.Class, Family: *f}})
+				return changed
+			}})
+		}
+		if err := h.Alerts.Update(ctx, changes...); err != nil {
+			return err
+		}
+		for _, m := range msgs {
+			if err := h.Copies.Send(ctx, m...); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// sweep calls change for all families of an alert, a page at a time. After an
+// interruption it begins again with the class where it was, so change must do no
+// harm to a family that it has seen.
+func (h *Handler) sweep(ctx context.Context, a alert.Alert, p alert.Progress, change func(context.Context, []alert.Made) error) error {
+	for class := p.Made.After; ; {
+		classes, _, err := h.Alerts.Classes(ctx, a.ID, class, 1)
+		if err != nil {
+			return err
+		}
+		if len(classes) == 0 {
+			p.Done = true
+			return h.Alerts.SaveProgress(ctx, a, &p)
+		}
+		class = classes[0].Class
+		if err := h.sweepClass(ctx, a, class, change); err != nil {
+			return err
+		}
+		p.Made.After = class
+		if err := h.Alerts.SaveProgress(ctx, a, &p); err != nil {
+			return err
+		}
+	}
+}
+
+func (h *Handler) sweepClass(ctx context.Context, a alert.Alert, class string, change func(context.Context, []alert.Made) error) error {
+	for after := ""; ; {
+		made, next, err := h.Alerts.Families(ctx, a.ID, class, after, sweepPage, false)
+		if err != nil {
+			return err
+		}
+		if len(made) > 0 {
+			if err := change(ctx, made); err != nil {
+				return err
+			}
+		}
+		if next == "" {
+			return nil
+		}
+		after = next
+	}
+}
