@@ -1,0 +1,87 @@
+package staff
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/todoku/todoku/shared/problem"
+	"github.com/todoku/todoku/shared/table"
+)
+
+// LinkLife is how long a sign-in link works: long enough for a mail that is
+// deferred a little, short enough that a forgotten one is of no use.
+const LinkLife = 30 * time.Minute
+
+// ErrLink says that a sign-in link does not work, or no longer. Which of the two
+// is not known: nothing is kept of a link that was used.
+var ErrLink = problem.New(problem.Gone,
+	"このサインイン用リンクは、使用済みか、期限が切れています。新しいリンクを発行してください。",
+	"This sign-in link has been used already or has expired. Ask for a new one.")
+
+// signIn is what is kept of a link.
+type signIn struct {
+	Staff   string    `json:"staff"`
+	Expires time.Time `json:"expires"`
+}
+
+// NewLink returns the token of a link that signs a member of staff in, once,
+// within life (0: LinkLife). It fails with ErrNotFound if there is no such person.
+func (s *Store) NewLink(ctx context.Context, staffID string, life time.Duration) (string, error) {
+	if _, err := s.Staff(ctx, staffID); err != nil {
+		return "", err
+	}
+	if life == 0 {
+		life = LinkLife
+	}
+	token := s.newSecret(linkBytes)
+	link := signIn{Staff: staffID, Expires: s.Now().UTC().Add(life).Truncate(time.Second)}
+	return token, s.write(ctx, table.Create{Key: secretKey("signin", token), Value: encode(link), Expires: link.Expires})
+}
+
+// CheckLink fails with ErrLink if a link would not sign in. It changes nothing:
+// mail scanners and previews open links, and must not use them up.
+func (s *Store) CheckLink(ctx context.Context, token string) error {
+	_, _, err := s.link(ctx, token)
+	return err
+}
+
+// SignIn uses a link up and starts a session; secret is for the person's cookie.
+// It fails with ErrLink if the link does not work. Of two that use one link at
+// the same time exactly one succeeds.
+func (s *Store) SignIn(ctx context.Context, token string) (secret string, m Staff, err error) {
+	link, revision, err := s.link(ctx, token)
+	if err != nil {
+		return "", Staff{}, err
+	}
+	m, err = s.Staff(ctx, link.Staff)
+	if errors.Is(err, ErrNotFound) {
+		err = ErrLink
+	}
+	if err != nil {
+		return "", Staff{}, err
+	}
+	secret = s.newSecret(sessionBytes)
+	err = s.write(ctx,
+		table.Delete{Key: secretKey("signin", token), Revision: revision},
+		newSession(m, s.Now().UTC()).create(secret))
+	if _, used := table.Conflict(err); used {
+		err = ErrLink
+	}
+	if err != nil {
+		return "", Staff{}, err
+	}
+	return secret, m, nil
+}
+
+func (s *Store) link(ctx context.Context, token string) (signIn, int64, error) {
+	if token == "" || len(token) > maxSecret {
+		return signIn{}, 0, ErrLink
+	}
+	var l signIn
+	revision, err := s.read(ctx, secretKey("signin", token), &l)
+	if errors.Is(err, ErrNotFound) || err == nil && !s.Now().Before(l.Expires) {
+		return l, 0, ErrLink
+	}
+	return l, revision, err
+}

@@ -1,0 +1,118 @@
+package staff
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/todoku/todoku/shared/problem"
+	"github.com/todoku/todoku/shared/table"
+)
+
+// Lives of a session. Who signs in at home in the morning is signed in when the
+// last child has gone home; a telephone left on a train is signed out by night.
+// After SessionLife nobody is, however busy (OWASP Session Management Cheat
+// Sheet, "Session Expiration": an idle and an absolute end).
+const (
+	SessionIdle = 12 * time.Hour
+	SessionLife = 7 * 24 * time.Hour
+	// touchEvery bounds the writes that reading costs: a session or a token that
+	// was seen less than this ago is not written again.
+	touchEvery = time.Minute
+)
+
+// ErrSession says that nobody is signed in, or no longer.
+var ErrSession = problem.New(problem.Unauthorized,
+	"サインインしていないか、しばらく使わなかったためサインアウトしました。もう一度サインインしてください。",
+	"You are not signed in, or were signed out after a long pause. Please sign in again.")
+
+// session is somebody who is signed in.
+type session struct {
+	Staff string    `json:"staff"`
+	Since time.Time `json:"since"`
+	Seen  time.Time `json:"seen"` // to within touchEvery
+}
+
+func newSession(m Staff, now time.Time) session {
+	return session{Staff: m.ID, Since: now, Seen: now}
+}
+
+// ends returns when the session ends unless it is used again.
+func (e session) ends() time.Time {
+	idle, last := e.Seen.Add(SessionIdle), e.Since.Add(SessionLife)
+	if idle.Before(last) {
+		return idle
+	}
+	return last
+}
+
+func (e session) create(secret string) table.Op {
+	return table.Create{Key: secretKey("session", secret), Value: encode(e), Expires: e.ends()}
+}
+
+// BySession returns who is signed in with a session's secret. It fails with
+// ErrSession if nobody is, or no longer.
+func (s *Store) BySession(ctx context.Context, secret string) (Staff, error) {
+	e, revision, err := s.session(ctx, secret)
+	if err != nil {
+		return Staff{}, err
+	}
+	m, err := s.Staff(ctx, e.Staff)
+	if errors.Is(err, ErrNotFound) {
+		return m, ErrSession
+	}
+	if err != nil {
+		return m, err
+	}
+	return m, s.touchSession(ctx, secret, e, revision)
+}
+
+func (s *Store) session(ctx context.Context, secret string) (session, int64, error) {
+	if secret == "" || len(secret) > maxSecret {
+		return session{}, 0, ErrSession
+	}
+	var e session
+	revision, err := s.read(ctx, secretKey("session", secret), &e)
+	if errors.Is(err, ErrNotFound) || err == nil && !s.Now().Before(e.ends()) {
+		return e, 0, ErrSession
+	}
+	return e, revision, err
+}
+
+func (s *Store) touchSession(ctx context.Context, secret string, e session, revision int64) error {
+	now := s.Now().UTC()
+	if now.Sub(e.Seen) < touchEvery {
+		return nil
+	}
+	e.Seen = now
+	return s.touch(ctx, table.Replace{Key: secretKey("session", secret), Revision: revision, Value: encode(e), Expires: e.ends()})
+}
+
+// touch writes when something was last seen. If another request did so at the
+// same time, or the store is busy, it is as good as done: nobody is turned away
+// for the sake of a time stamp.
+func (s *Store) touch(ctx context.Context, op table.Op) error {
+	err := s.Table.Write(ctx, "", op)
+	if _, lost := table.Conflict(err); lost || errors.Is(err, table.ErrBusy) {
+		return nil
+	}
+	return err
+}
+
+// SignOut ends a session. Ending one that has ended is not an error.
+func (s *Store) SignOut(ctx context.Context, secret string) error {
+	for range writeTries {
+		_, revision, err := s.session(ctx, secret)
+		if errors.Is(err, ErrSession) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		err = s.Table.Write(ctx, "", table.Delete{Key: secretKey("session", secret), Revision: revision})
+		if _, touched := table.Conflict(err); !touched {
+			return err
+		}
+	}
+	return table.ErrBusy
+}

@@ -1,0 +1,224 @@
+// Package staff knows who works at a school, and who is signed in.
+//
+// Nobody has a password. A person signs in with a link that works once; a
+// program calls with a token that can be taken back. Both, and the sessions that
+// follow, are random numbers too large to guess, and only their SHA-256 is kept:
+// who reads the store learns nothing to sign in with, and a look-up compares
+// nothing that a stopwatch could measure.
+package staff
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/todoku/todoku/shared/id"
+	"github.com/todoku/todoku/shared/problem"
+	"github.com/todoku/todoku/shared/table"
+)
+
+// MaxName is the most characters of a name, of a person or of a token.
+const MaxName = 100
+
+// Role says what a member of staff may do.
+type Role string
+
+// The roles.
+const (
+	Teacher  Role = "teacher"  // the own groups
+	Manager  Role = "manager"  // the whole school
+	District Role = "district" // every school of the district
+)
+
+// Staff is a member of staff.
+type Staff struct {
+	ID     string `json:"id"`
+	School string `json:"school"`
+	Name   string `json:"name"`
+	Mail   string `json:"mail,omitempty"` // where replies to the person's alerts go
+	Role   Role   `json:"role"`
+
+	Revision int64 `json:"-"` // of the item it was read from
+}
+
+// Store keeps staff in a table:
+//
+//	staff/<id>             staff             a Staff
+//	                       token/<token>     an API token of theirs: where it is kept
+//	school/<school>/staff  <id>              who works at the school
+//	signin/<hash>          signin            a sign-in link that was not used yet
+//	session/<hash>         session           somebody who is signed in
+//	token/<hash>           token             an API token
+//
+// A hash is that of the secret which the person or the program holds. Every
+// look-up reads the Staff anew, so a change of role counts from the next request.
+type Store struct {
+	Table  table.Table
+	IDs    *id.Source
+	Now    func() time.Time
+	Random io.Reader // of cryptographic quality; must not fail
+}
+
+// ErrNotFound says that there is no such member of staff, or token.
+var ErrNotFound = errors.New("staff: not found")
+
+// errStale says that somebody else changed a Staff after it was read.
+var errStale = problem.New(problem.Conflict,
+	"ほかの人が先に変更しました。画面を開き直してから、もう一度変更してください。",
+	"Somebody else changed this first. Open the page again, then make your change.")
+
+func staffKey(staffID string) table.Key {
+	return table.Key{Partition: "staff/" + staffID, Sort: "staff"}
+}
+
+func memberKey(school, staffID string) table.Key {
+	return table.Key{Partition: "school/" + school + "/staff", Sort: staffID}
+}
+
+// PutStaff writes a member of staff and returns it as it is stored: new and with
+// an ID if it has none, else in place of the one of its Revision. It fails with
+// the problems of the fields, or with a Conflict if another change came first.
+func (s *Store) PutStaff(ctx context.Context, m Staff) (Staff, error) {
+	if wrong := m.check(); len(wrong) > 0 {
+		return m, wrong
+	}
+	if m.ID == "" {
+		return s.create(ctx, m)
+	}
+	old, err := s.Staff(ctx, m.ID)
+	if err != nil {
+		return m, err
+	}
+	ops := []table.Op{table.Replace{Key: staffKey(m.ID), Revision: m.Revision, Value: encode(m)}}
+	if old.School != m.School {
+		ops = append(ops, table.Delete{Key: memberKey(old.School, m.ID), Revision: 1}, table.Create{Key: memberKey(m.School, m.ID)})
+	}
+	if err := s.write(ctx, ops...); err != nil {
+		return m, stale(err)
+	}
+	m.Revision++
+	return m, nil
+}
+
+func (s *Store) create(ctx context.Context, m Staff) (Staff, error) {
+	m.ID = s.IDs.New()
+	err := s.write(ctx,
+		table.Create{Key: staffKey(m.ID), Value: encode(m)},
+		table.Create{Key: memberKey(m.School, m.ID)})
+	m.Revision = 1
+	return m, stale(err)
+}
+
+func stale(err error) error {
+	if _, conflict := table.Conflict(err); conflict {
+		return errStale.Because(err)
+	}
+	return err
+}
+
+func (m Staff) check() problem.List {
+	var l problem.List
+	if m.School == "" {
+		l = append(l, problem.New(problem.Invalid, "学校を選んでください。", "Choose a school.").In("school"))
+	}
+	if e := checkName(m.Name); e != nil {
+		l = append(l, e)
+	}
+	switch m.Role {
+	case Teacher, Manager, District:
+	default:
+		l = append(l, problem.New(problem.Invalid, "役割（教員・管理者・教育委員会）を選んでください。", "Choose a role: teacher, manager or district.").In("role"))
+	}
+	return l
+}
+
+func checkName(name string) *problem.Error {
+	switch n := utf8.RuneCountInString(name); {
+	case strings.TrimSpace(name) == "":
+		return problem.New(problem.Invalid, "名前を入力してください。", "Enter a name.").In("name")
+	case n > MaxName:
+		return problem.New(problem.Invalid, "名前は%d文字までです。短くしてください。", "Shorten the name to at most %d characters.", MaxName).In("name")
+	}
+	return nil
+}
+
+// Staff reads a member of staff. It fails with ErrNotFound if there is none.
+func (s *Store) Staff(ctx context.Context, staffID string) (Staff, error) {
+	if _, ok := id.Bytes(staffID); !ok {
+		return Staff{}, ErrNotFound
+	}
+	var m Staff
+	rev, err := s.read(ctx, staffKey(staffID), &m)
+	m.Revision = rev
+	return m, err
+}
+
+// OfSchool reads who works at a school, in the order in which they were added. A
+// school has a few hundred at most.
+func (s *Store) OfSchool(ctx context.Context, school string) ([]Staff, error) {
+	var all []Staff
+	q := table.Query{Partition: memberKey(school, "").Partition}
+	for {
+		page, err := s.Table.Query(ctx, q)
+		if err != nil {
+			return nil, err
+		}
+		for _, item := range page.Items {
+			m, err := s.Staff(ctx, item.Sort)
+			if err != nil {
+				return nil, err
+			}
+			all = append(all, m)
+		}
+		if page.Next == "" {
+			return all, nil
+		}
+		q.After = page.Next
+	}
+}
+
+// read decodes the record under key into v and returns its revision.
+func (s *Store) read(ctx context.Context, key table.Key, v any) (int64, error) {
+	item, err := s.Table.Get(ctx, key)
+	if errors.Is(err, table.ErrNotFound) {
+		return 0, ErrNotFound
+	}
+	if err != nil {
+		return 0, err
+	}
+	if err := json.Unmarshal(item.Value, v); err != nil {
+		// Not the key: for a session or a token it holds the hash of a secret.
+		return 0, fmt.Errorf("staff: a %s cannot be read: %w", key.Sort, err)
+	}
+	return item.Revision, nil
+}
+
+// writeTries bounds how often a write is repeated while the store is busy. The
+// token keeps a repeated one from finding its own first attempt in the way.
+const writeTries = 3
+
+func (s *Store) write(ctx context.Context, ops ...table.Op) error {
+	token := s.IDs.New()
+	var err error
+	for range writeTries {
+		err = s.Table.Write(ctx, token, ops...)
+		if !errors.Is(err, table.ErrBusy) {
+			return err
+		}
+	}
+	return err
+}
+
+// encode never fails on the types of this package.
+func encode(v any) []byte {
+	b, err := json.Marshal(v)
+	if err != nil {
+		panic(err)
+	}
+	return b
+}

@@ -1,0 +1,148 @@
+package staff
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"time"
+
+	"github.com/todoku/todoku/shared/id"
+	"github.com/todoku/todoku/shared/problem"
+	"github.com/todoku/todoku/shared/table"
+)
+
+// tokenPrefix begins every API token, so that one that slipped into a public
+// place can be recognised for what it is by people and by secret scanners.
+const tokenPrefix = "todoku_"
+
+// ErrToken says that an API token does not work, or no longer.
+var ErrToken = problem.New(problem.Unauthorized,
+	"APIトークンが正しくないか、取り消されています。「Authorization: Bearer <トークン>」の形で送ってください。",
+	"The API token is missing, wrong or revoked. Send it as Authorization: Bearer TOKEN.")
+
+// Token is what can be told of an API token once it was shown.
+type Token struct {
+	ID    string    `json:"id"`
+	Staff string    `json:"staff"` // with whose rights it acts
+	Name  string    `json:"name"`  // what it is used for
+	Made  time.Time `json:"made"`
+	Used  time.Time `json:"used,omitzero"` // last, to within a minute
+}
+
+// tokenRef stands with the person for a token that is kept under its hash.
+type tokenRef struct {
+	Kept table.Key `json:"kept"`
+}
+
+func tokenRefKey(staffID, tokenID string) table.Key {
+	return table.Key{Partition: staffKey(staffID).Partition, Sort: "token/" + tokenID}
+}
+
+// NewToken makes an API token that acts with the rights of a member of staff. The
+// secret can be shown this once only.
+func (s *Store) NewToken(ctx context.Context, staffID, name string) (t Token, secret string, err error) {
+	if e := checkName(name); e != nil {
+		return t, "", e
+	}
+	m, err := s.Staff(ctx, staffID)
+	if err != nil {
+		return t, "", err
+	}
+	secret = tokenPrefix + s.newSecret(tokenBytes)
+	t = Token{ID: s.IDs.New(), Staff: staffID, Name: name, Made: s.Now().UTC()}
+	key := secretKey("token", secret)
+	err = s.write(ctx,
+		table.Check{Key: staffKey(staffID), Revision: m.Revision},
+		table.Create{Key: key, Value: encode(t)},
+		table.Create{Key: tokenRefKey(staffID, t.ID), Value: encode(tokenRef{Kept: key})})
+	return t, secret, stale(err)
+}
+
+// ByToken returns with whose rights an API token acts. It fails with ErrToken if
+// it does not work.
+func (s *Store) ByToken(ctx context.Context, secret string) (Staff, error) {
+	if !strings.HasPrefix(secret, tokenPrefix) || len(secret) > maxSecret {
+		return Staff{}, ErrToken
+	}
+	key := secretKey("token", secret)
+	var t Token
+	revision, err := s.read(ctx, key, &t)
+	if errors.Is(err, ErrNotFound) {
+		return Staff{}, ErrToken
+	}
+	if err != nil {
+		return Staff{}, err
+	}
+	m, err := s.Staff(ctx, t.Staff)
+	if errors.Is(err, ErrNotFound) {
+		return m, ErrToken
+	}
+	if err != nil {
+		return m, err
+	}
+	return m, s.touchToken(ctx, key, t, revision)
+}
+
+func (s *Store) touchToken(ctx context.Context, key table.Key, t Token, revision int64) error {
+	now := s.Now().UTC()
+	if now.Sub(t.Used) < touchEvery {
+		return nil
+	}
+	t.Used = now
+	return s.touch(ctx, table.Replace{Key: key, Revision: revision, Value: encode(t)})
+}
+
+// Tokens lists the API tokens of a member of staff, oldest first.
+func (s *Store) Tokens(ctx context.Context, staffID string) ([]Token, error) {
+	var all []Token
+	q := table.Query{Partition: staffKey(staffID).Partition, Prefix: tokenRefKey("", "").Sort}
+	for {
+		page, err := s.Table.Query(ctx, q)
+		if err != nil {
+			return nil, err
+		}
+		for _, item := range page.Items {
+			t, _, _, err := s.token(ctx, item.Key)
+			if err != nil && !errors.Is(err, ErrNotFound) {
+				return nil, err
+			}
+			if err == nil { // else revoked meanwhile
+				all = append(all, t)
+			}
+		}
+		if page.Next == "" {
+			return all, nil
+		}
+		q.After = page.Next
+	}
+}
+
+// token reads a token by its reference: the token, where it is kept, and at which
+// revision.
+func (s *Store) token(ctx context.Context, ref table.Key) (t Token, key table.Key, revision int64, err error) {
+	var at tokenRef
+	if _, err = s.read(ctx, ref, &at); err == nil {
+		revision, err = s.read(ctx, at.Kept, &t)
+	}
+	return t, at.Kept, revision, err
+}
+
+// Revoke ends an API token of a member of staff: it fails from the next request.
+// It fails with ErrNotFound if there is no such token.
+func (s *Store) Revoke(ctx context.Context, staffID, tokenID string) error {
+	if _, ok := id.Bytes(tokenID); !ok {
+		return ErrNotFound
+	}
+	ref := tokenRefKey(staffID, tokenID)
+	for range writeTries {
+		_, key, revision, err := s.token(ctx, ref)
+		if err != nil {
+			return err
+		}
+		err = s.Table.Write(ctx, "", table.Delete{Key: key, Revision: revision}, table.Delete{Key: ref, Revision: 1})
+		if _, used := table.Conflict(err); !used {
+			return err
+		}
+	}
+	return table.ErrBusy
+}
