@@ -15,7 +15,7 @@ var seeds = []string{
 	"t@日本語。jp", "t@xn--wgv71a119e.jp", "t@xn--ls8h.la", "t@xn--a.jp", "t@faß.de", "'t@example.jp'",
 	`"'t"@example.jp`, "taーro@example.jp", "a@example.jp、b@example.jp；c@docomo.ne.jo", "t@[192.0.2.1]",
 	"\ufeff\u202et@example.jp\u202c", "t@exam\u00adple.jp", "t@a\u200db.jp", "t@xn--ab-0ea.jp", "a@b@c.jp", "@",
-	"\"@\"@\"", "t@docomo.co.jp", "mailto:%0d%0a@x.jp", "t@ﬀ.jp", "ﷺ@x.jp",
+	"\"@\"@\"", "t@docomo.co.jp", "mailto:%0d%0a@x.jp", "A@ne.0p", "t@co.p", "t@ﬀ.jp", "ﷺ@x.jp",
 }
 
 // FuzzParse checks that an accepted address can be sent to, and means the same

@@ -15,7 +15,7 @@ import (
 // entered: a domain one letter away from a well-known one may be somebody's.
 func Suggest(a Address) (suggestion Address, ok bool) {
 	domain := likelyDomain(a.Domain)
-	if domain == "" {
+	if domain == "" || bareSuffix.MatchString(domain) {
 		return Address{}, false
 	}
 	suggestion = Address{Local: a.Local, Domain: domain}
