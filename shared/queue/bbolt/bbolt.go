@@ -28,6 +28,7 @@ import (
 	"time"
 
 	"github.com/todoku/todoku/shared/queue"
+	table "github.com/todoku/todoku/shared/table/bbolt"
 	bolt "go.etcd.io/bbolt"
 )
 
@@ -50,7 +51,8 @@ type Config struct {
 	Log *slog.Logger
 	// Update runs fn in a read-write transaction that is durable when it returns
 	// nil. It may run fn several times and share the transaction with others, to
-	// pay for one sync between them. If nil the queue combines its own writes.
+	// pay for one sync between them: a queue in a table's file is given the
+	// table's Update. If nil the queue shares its writes among themselves.
 	Update func(fn func(*bolt.Tx) error) error
 	// Misbehave makes the queue do, from Seed, what a queue may do and handlers
 	// must bear: hand out again what was handled, let groups overtake each other,
@@ -70,7 +72,7 @@ func (c Config) withDefaults(db *bolt.DB) Config {
 		c.Now = time.Now
 	}
 	if c.Update == nil {
-		c.Update = (&committer{db: db}).update
+		c.Update = table.NewGroup(db).Update
 	}
 	return c
 }

@@ -39,7 +39,7 @@ func testPartialFailure(t *testing.T, s Subject) {
 }
 
 func testBatchFailure(t *testing.T, s Subject) {
-	ways := []struct {
+	for _, way := range []struct {
 		name string
 		end  func() (events.SQSEventResponse, error)
 	}{
@@ -47,26 +47,23 @@ func testBatchFailure(t *testing.T, s Subject) {
 		{"panic", func() (events.SQSEventResponse, error) { panic("no") }},
 		{"unknown", func() (events.SQSEventResponse, error) { return failureOf("nobody"), nil }},
 		{"empty", func() (events.SQSEventResponse, error) { return failureOf(""), nil }},
-	}
-	var all []string
-	ends := map[string]func() (events.SQSEventResponse, error){}
-	for _, way := range ways {
+	} {
 		msgs, ids := numbered(way.name, 3)
 		s.send(t, msgs...)
-		all = append(all, ids...)
-		ends[way.name] = way.end
-	}
-	c := s.consume(t, func(_ context.Context, e events.SQSEvent) (events.SQSEventResponse, error) {
-		d := deliveries(e)[0]
-		if d.receives() == 1 {
-			return ends[d.group()]()
-		}
-		return events.SQSEventResponse{}, nil
-	})
-	h := c.awaitHandled(all...)
-	for _, way := range ways {
-		if got := of(h.delivered, way.name+"-000"); len(got) < 2 {
-			t.Errorf("%s: the batch did not fail; delivered %s", way.name, summary(h.delivered))
+		c := s.consume(t, func(_ context.Context, e events.SQSEvent) (events.SQSEventResponse, error) {
+			for _, d := range deliveries(e) {
+				if d.group() == way.name && d.receives() == 1 {
+					return way.end()
+				}
+			}
+			return events.SQSEventResponse{}, nil
+		})
+		h := c.await("the second delivery", func(h history) bool { return len(of(h.handled, ids[2])) > 0 })
+		c.stop()
+		for _, id := range ids {
+			if got := of(h.delivered, id); len(got) < 2 {
+				t.Errorf("%s: the batch did not fail; delivered %s", way.name, summary(h.delivered))
+			}
 		}
 	}
 }

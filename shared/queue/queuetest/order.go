@@ -107,7 +107,9 @@ func testOneInFlight(t *testing.T, s Subject) {
 		s.send(t, mixed...)
 	}
 	w := &watermark{now: map[string]int{}}
-	h := s.consume(t, w.handle).awaitHandled(all...)
+	c := s.consume(t, w.handle)
+	h := c.awaitHandled(all...)
+	c.stop()
 	if len(w.over) > 0 {
 		t.Errorf("groups with two batches in flight: %v", w.over)
 	}

@@ -231,12 +231,18 @@ func deliveries(e events.SQSEvent) []delivery {
 	return all
 }
 
+// without returns the deliveries that the response does not fail; a failure that
+// names none of them fails all.
 func without(all []delivery, resp events.SQSEventResponse) []delivery {
-	return slices.DeleteFunc(slices.Clone(all), func(d delivery) bool {
-		return slices.ContainsFunc(resp.BatchItemFailures, func(f events.SQSBatchItemFailure) bool {
-			return f.ItemIdentifier == d.MessageId
-		})
-	})
+	handled := slices.Clone(all)
+	for _, f := range resp.BatchItemFailures {
+		named := func(d delivery) bool { return d.MessageId == f.ItemIdentifier }
+		if !slices.ContainsFunc(all, named) {
+			return nil
+		}
+		handled = slices.DeleteFunc(handled, named)
+	}
+	return handled
 }
 
 // succeed handles everything.
