@@ -1,0 +1,40 @@
+// Keeps a part of the page up to date. <div data-live="/path" data-every="3"> is
+// replaced by the element with the same id in the page at that path, every so
+// many seconds while the page is in view; when the answer is not the page it
+// waits longer each time. Focus and open <details> inside the part are kept.
+(() => {
+  const longest = 60;
+  const start = (id) => {
+    const every = () => Number(document.getElementById(id).dataset.every) || 5;
+    let wait = every();
+    const stale = (yes) => document.querySelectorAll("[data-stale]").forEach((e) => { e.hidden = !yes; });
+    const swap = (html) => {
+      const next = new DOMParser().parseFromString(html, "text/html").getElementById(id);
+      const now = document.getElementById(id);
+      if (!next) return false;
+      now.querySelectorAll("details[id][open]").forEach((d) => next.querySelector("#" + CSS.escape(d.id))?.setAttribute("open", ""));
+      const focused = now.contains(document.activeElement) ? document.activeElement.id : "";
+      now.replaceWith(next);
+      if (focused) document.getElementById(focused)?.focus({ preventScroll: true });
+      return true;
+    };
+    const tick = async () => {
+      const part = document.getElementById(id);
+      if (!part || !part.dataset.live) return;
+      if (!document.hidden) {
+        try {
+          const answer = await fetch(part.dataset.live, { credentials: "same-origin", redirect: "error" });
+          if (!answer.ok || !swap(await answer.text())) throw new Error("status " + answer.status);
+          wait = every();
+          stale(false);
+        } catch {
+          wait = Math.min(wait * 2, longest);
+          stale(true);
+        }
+      }
+      setTimeout(tick, wait * 1000);
+    };
+    setTimeout(tick, wait * 1000);
+  };
+  document.querySelectorAll("[data-live][id]").forEach((e) => start(e.id));
+})();

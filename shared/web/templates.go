@@ -1,0 +1,88 @@
+package web
+
+import (
+	"bytes"
+	"embed"
+	"fmt"
+	"html/template"
+	"io/fs"
+	"path"
+	"strings"
+)
+
+//go:embed templates/*.html
+var shared embed.FS
+
+const (
+	errorPage      = "error.html"
+	lastResortPage = "last_resort.html"
+)
+
+// ParseTemplates returns the templates of pages by file name, each with the
+// layout and the parts. The shared error page is among them.
+func ParseTemplates(pages fs.FS) (map[string]*template.Template, error) {
+	layout, err := template.ParseFS(shared, "templates/layout.html", "templates/parts.html")
+	if err != nil {
+		return nil, err
+	}
+	files, err := fs.Glob(pages, "*.html")
+	if err != nil {
+		return nil, err
+	}
+	if layout, err = addParts(layout, pages, files); err != nil {
+		return nil, err
+	}
+	all := map[string]*template.Template{}
+	for _, f := range files {
+		if isPart(f) {
+			continue
+		}
+		if all[f], err = addPage(layout, pages, f); err != nil {
+			return nil, err
+		}
+	}
+	all[errorPage], err = addPage(layout, shared, "templates/"+errorPage)
+	return all, err
+}
+
+func isPart(file string) bool { return strings.HasPrefix(path.Base(file), "_") }
+
+func addParts(layout *template.Template, pages fs.FS, files []string) (*template.Template, error) {
+	for _, f := range files {
+		if !isPart(f) {
+			continue
+		}
+		if _, err := layout.ParseFS(pages, f); err != nil {
+			return nil, err
+		}
+	}
+	return layout, nil
+}
+
+func addPage(layout *template.Template, pages fs.FS, file string) (*template.Template, error) {
+	t, err := layout.Clone()
+	if err != nil {
+		return nil, err
+	}
+	if _, err := t.ParseFS(pages, file); err != nil {
+		return nil, err
+	}
+	for _, name := range []string{"title", "main"} {
+		if t.Lookup(name) == nil {
+			return nil, fmt.Errorf("web: page %s does not define %q", file, name)
+		}
+	}
+	return t, nil
+}
+
+// lastResort renders the page for when not even an error page can be rendered. It
+// needs nothing else: no style sheet, no layout, no store.
+func lastResort(s School) ([]byte, error) {
+	t, err := template.ParseFS(shared, "templates/"+lastResortPage)
+	if err != nil {
+		return nil, err
+	}
+	var buf bytes.Buffer
+	err = t.Execute(&buf, s)
+	return buf.Bytes(), err
+}
