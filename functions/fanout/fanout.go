@@ -92,5 +92,5 @@ func (h *Handler) job(ctx context.Context, a alert.Alert, job alert.Job) error {
 // message queues one copy of a family's record.
 func message(ref alert.Ref, c *alert.Copy) queue.Message {
 	copyRef := alert.CopyRef{Ref: ref, Contact: c.Contact, Round: c.Round}
-	return copyRef.Message(lane.Group(c.Lane, c.Slot), 0)
+	return copyRef.Message(c.Group(), 0)
 }

@@ -1,6 +1,13 @@
 package alert
 
-import "time"
+import (
+	"time"
+
+	"github.com/todoku/todoku/shared/lane"
+)
+
+// Group returns the message group of the queue that the copy waits in.
+func (c *Copy) Group() string { return lane.Lane{Name: c.Lane}.Group(c.Slot) }
 
 // Claim is what became of an attempt to claim a copy for sending.
 type Claim int
@@ -70,12 +77,17 @@ type Failure struct {
 	Code   int
 	Status string
 	Reason string
+	Unsure bool // the copy may have been taken all the same
 }
 
 // Delay records a temporary failure.
 func (c *Copy) Delay(w Worker, why Failure, now time.Time) {
-	if c.holds(w) {
-		c.fail(Delayed, why, now)
+	if !c.holds(w) {
+		return
+	}
+	c.fail(Delayed, why, now)
+	if why.Unsure {
+		c.Again++
 	}
 }
 

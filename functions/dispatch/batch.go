@@ -1,0 +1,269 @@
+package dispatch
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/aws/aws-lambda-go/events"
+	"github.com/todoku/todoku/shared/alert"
+	"github.com/todoku/todoku/shared/letter"
+	"github.com/todoku/todoku/shared/link"
+	"github.com/todoku/todoku/shared/mail"
+	"github.com/todoku/todoku/shared/table"
+)
+
+// batch is the copies of one slot on their way.
+type batch struct {
+	*Handler
+	msgs    []events.SQSMessage
+	copies  []job
+	writers map[writerKey]*letter.Writer
+	handled int           // how many of msgs, from the first, need no second try
+	wait    time.Duration // how long the rest is to be hidden; 0: about Pause
+}
+
+// job is one copy of the batch.
+type job struct {
+	ref   alert.CopyRef
+	alert alert.Alert
+	copy  alert.Copy // as the claim left it
+	claim alert.Claim
+	tried bool
+	err   error // what the operator said
+}
+
+type writerKey struct {
+	alert string
+	round int
+}
+
+func (b *batch) run(ctx context.Context) error {
+	if err := b.read(ctx); err != nil {
+		return err
+	}
+	if err := b.claim(ctx); err != nil {
+		return err
+	}
+	b.stopAtHeld()
+	if err := b.send(ctx); err != nil {
+		return err
+	}
+	if err := b.record(ctx); err != nil {
+		return err
+	}
+	b.count()
+	if b.handled < len(b.msgs) {
+		return errWait
+	}
+	return nil
+}
+
+// read decodes the messages and reads their alerts, each once.
+func (b *batch) read(ctx context.Context) error {
+	alerts := map[string]alert.Alert{}
+	for _, m := range b.msgs {
+		ref, err := alert.ParseCopyRef(m.Body)
+		if err != nil {
+			return fmt.Errorf("dispatch: message %s: %w", m.MessageId, err)
+		}
+		a, ok := alerts[ref.Alert]
+		if !ok {
+			a, err = b.Alerts.Alert(ctx, ref.Alert)
+			if err != nil {
+				return err
+			}
+			alerts[ref.Alert] = a
+		}
+		b.copies = append(b.copies, job{ref: ref, alert: a})
+	}
+	return nil
+}
+
+// claim takes the copies for this worker, in one write an alert. Those of an
+// alert that is no longer useful are cancelled instead.
+func (b *batch) claim(ctx context.Context) error {
+	now := b.Now().UTC()
+	return b.update(ctx, func(j *job, f *alert.Family) bool {
+		c := find(f, j.ref)
+		if c == nil {
+			j.claim = alert.Over
+			return false
+		}
+		if !j.alert.Useful(now) {
+			j.claim = alert.Over
+			return c.Cancel(b.Worker, now)
+		}
+		j.claim = c.Claim(b.Worker, now)
+		j.copy = *c
+		return j.claim == alert.Claimed
+	})
+}
+
+// update changes the records of all copies, in one write an alert.
+func (b *batch) update(ctx context.Context, change func(j *job, f *alert.Family) bool) error {
+	for from := 0; from < len(b.copies); {
+		to := from + 1
+		for to < len(b.copies) && b.copies[to].ref.Alert == b.copies[from].ref.Alert {
+			to++
+		}
+		changes := make([]alert.Change, 0, to-from)
+		for i := from; i < to; i++ {
+			j := &b.copies[i]
+			changes = append(changes, alert.Change{
+				Ref:   j.ref.Ref,
+				Apply: func(f *alert.Family) bool { return change(j, f) },
+				More:  j.retry(b),
+			})
+		}
+		if err := b.Alerts.Update(ctx, changes...); err != nil {
+			return err
+		}
+		from = to
+	}
+	return nil
+}
+
+func find(f *alert.Family, ref alert.CopyRef) *alert.Copy {
+	i := f.Copy(ref.Contact, ref.Round)
+	if i < 0 {
+		return nil
+	}
+	return &f.Copies[i]
+}
+
+// stopAtHeld cuts the batch off at the first copy that another worker has: those
+// behind it were claimed in vain and are put back when the batch is recorded.
+func (b *batch) stopAtHeld() {
+	now := b.Now()
+	for i := range b.copies {
+		if j := &b.copies[i]; j.claim == alert.Held {
+			b.wait = max(j.copy.Lease.Sub(now), time.Second)
+			return
+		}
+	}
+}
+
+// send hands the claimed copies to the operator, as far as the first that is held.
+func (b *batch) send(ctx context.Context) error {
+	var msgs []*mail.Message
+	var jobs []*job
+	for i := range b.copies {
+		j := &b.copies[i]
+		if j.claim == alert.Held {
+			break
+		}
+		if j.claim != alert.Claimed {
+			continue
+		}
+		m, err := b.letter(ctx, j)
+		if err != nil {
+			return err
+		}
+		msgs, jobs = append(msgs, m), append(jobs, j)
+	}
+	if len(msgs) == 0 {
+		return nil
+	}
+	mail.SendAll(ctx, b.Mail, msgs, func(i int, err error) {
+		jobs[i].tried, jobs[i].err = true, err
+	})
+	return nil
+}
+
+// letter writes a copy's mail.
+func (b *batch) letter(ctx context.Context, j *job) (*mail.Message, error) {
+	key := writerKey{j.ref.Alert, j.ref.Round}
+	w, ok := b.writers[key]
+	if !ok {
+		school, err := b.Schools.School(ctx, j.alert.School)
+		if err != nil {
+			return nil, err
+		}
+		w = letter.NewWriter(j.alert, school, j.ref.Round)
+		b.writers[key] = w
+	}
+	token, err := b.Links.Sign(link.Link{
+		Kind: link.Answer, Alert: j.ref.Alert, Class: j.ref.Class, Family: j.ref.Family, Contact: j.ref.Contact,
+		Expires: j.alert.UsefulUntil,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return w.Letter(j.ref.ID(), j.copy.Mailbox, b.BaseURL+"/a/"+token, b.Now()), nil
+}
+
+// recordTries is how often a record is tried again while the store is busy: what
+// is not recorded will be sent twice.
+const recordTries = 5
+
+// record writes what became of the claimed copies.
+func (b *batch) record(ctx context.Context) error {
+	// A cancelled context must not keep what was sent from being recorded.
+	ctx = context.WithoutCancel(ctx)
+	now := b.Now().UTC()
+	var err error
+	for range recordTries {
+		err = b.update(ctx, func(j *job, f *alert.Family) bool { return b.outcome(j, f, now) })
+		if !errors.Is(err, table.ErrBusy) {
+			return err
+		}
+	}
+	return err
+}
+
+// outcome changes a claimed copy to what the operator said of it.
+func (b *batch) outcome(j *job, f *alert.Family, now time.Time) bool {
+	if j.claim != alert.Claimed {
+		return false
+	}
+	c := find(f, j.ref)
+	if c == nil {
+		return false
+	}
+	before := *c
+	var failed *mail.SendError
+	switch {
+	case !j.tried:
+		c.Release(b.Worker, now)
+	case j.err == nil:
+		c.Accept(now)
+	case !errors.As(j.err, &failed), failed.Scope == mail.ScopeOperator && !failed.Maybe:
+		c.Release(b.Worker, now)
+	case failed.Permanent:
+		c.Refuse(b.Worker, why(failed), now)
+	default:
+		c.Delay(b.Worker, why(failed), now)
+	}
+	j.copy = *c
+	return *c != before
+}
+
+func why(e *mail.SendError) alert.Failure {
+	return alert.Failure{Code: e.Code, Status: e.Enhanced, Reason: e.Text, Unsure: e.Maybe}
+}
+
+// retry returns, for a copy that the operator put off, the op that has it tried
+// again in the same write.
+func (j *job) retry(b *batch) func() []table.Op {
+	return func() []table.Op {
+		if j.copy.State != alert.Delayed {
+			return nil
+		}
+		d := alert.Due{CopyRef: j.ref, Group: j.copy.Group(), Tries: j.copy.Tries}
+		return []table.Op{alert.DueOp(d, b.Now().Add(retryDelay(j.copy.Tries)))}
+	}
+}
+
+// count sets how many messages, from the first, are dealt with: the rest were
+// put back, and go back to the queue in their order.
+func (b *batch) count() {
+	for i := range b.copies {
+		j := &b.copies[i]
+		if j.claim == alert.Held || j.claim == alert.Claimed && (!j.tried || j.copy.State == alert.Queued) {
+			break
+		}
+		b.handled = i + 1
+	}
+}

@@ -1,0 +1,114 @@
+// Package dispatch sends copies: it claims them, hands them to a mail operator,
+// and records what the operator said.
+//
+// A batch holds copies of one or more slots. Each slot's copies are claimed in
+// one write, sent in order over one connection, and recorded in one write. What
+// a crash leaves claimed and unrecorded is sent again, and counted: a duplicate
+// is better than silence.
+//
+// The retry policy, whole: what the operator refuses for good is refused; what it
+// puts off waits RetryDelays, one copy alone, in its lane's turn; if the
+// operator itself is away, or its account's rate is reached, the slot waits
+// about Pause and goes on with the same copy. Nothing leaves after the alert
+// ceased to be useful.
+package dispatch
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"strconv"
+	"time"
+
+	"github.com/aws/aws-lambda-go/events"
+	"github.com/todoku/todoku/shared/alert"
+	"github.com/todoku/todoku/shared/letter"
+	"github.com/todoku/todoku/shared/link"
+	"github.com/todoku/todoku/shared/mail"
+	"github.com/todoku/todoku/shared/queue"
+	"github.com/todoku/todoku/shared/roster"
+)
+
+// RetryDelays is how long a copy waits after its 1st, 2nd, ... temporary failure,
+// and again the last ever after, until the alert ceases to be useful. The first
+// is past the five minutes of the usual greylisting (RFC 6647, section 4.2).
+var RetryDelays = []time.Duration{time.Minute, 5*time.Minute + 10*time.Second, 10 * time.Minute, 15 * time.Minute}
+
+// Pause is how long a slot waits, plus or minus a quarter, when the mail operator
+// itself cannot be used; after the nth time in a row n times as long, up to
+// LongestPause. A queue gives a message up after a thousand receives
+// (https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-dead-letter-queues.html):
+// with these figures an operator may be away for 16 hours.
+const (
+	Pause        = 8 * time.Second
+	LongestPause = time.Minute
+)
+
+// Schools reads schools.
+type Schools interface {
+	School(ctx context.Context, id string) (roster.School, error)
+}
+
+// Handler sends copies.
+type Handler struct {
+	Alerts  *alert.Store
+	Schools Schools
+	Queue   queue.Queue // where the messages come from
+	Mail    mail.Sender
+	Links   *link.Signer
+	BaseURL string // where answer pages are, without a slash at the end
+	Worker  alert.Worker
+	Now     func() time.Time
+	Jitter  func() float64 // random in [0, 1)
+	Log     *slog.Logger
+}
+
+// Handle sends the copies that the messages name.
+func (h *Handler) Handle(ctx context.Context, e events.SQSEvent) (events.SQSEventResponse, error) {
+	return queue.EachGroup(ctx, e, h.slot), nil
+}
+
+// slot sends the copies of one slot, and returns the messages to be handed back.
+func (h *Handler) slot(ctx context.Context, msgs []events.SQSMessage) []events.SQSMessage {
+	b := &batch{Handler: h, msgs: msgs, writers: map[writerKey]*letter.Writer{}}
+	err := b.run(ctx)
+	if err == nil {
+		return nil
+	}
+	if !errors.Is(err, errWait) {
+		h.Log.Warn("copies handed back", "lane", msgs[0].Attributes[queue.AttrGroup], "copies", len(msgs)-b.handled, "err", err)
+	}
+	b.postpone(ctx)
+	return msgs[b.handled:]
+}
+
+// errWait says that copies are handed back for a time, as planned.
+var errWait = errors.New("dispatch: wait")
+
+// postpone hides what is handed back until it is worth trying again. SQS hides
+// the group with its first message.
+func (b *batch) postpone(ctx context.Context) {
+	if b.wait == 0 {
+		b.wait = pause(b.msgs[b.handled], b.Jitter())
+	}
+	for _, m := range b.msgs[b.handled:] {
+		if err := b.Queue.Postpone(ctx, m.ReceiptHandle, b.wait); err != nil {
+			b.Log.Warn("message not postponed", "message", m.MessageId, "err", err)
+			return
+		}
+	}
+}
+
+// pause returns how long to hide a message that has been received in vain.
+func pause(m events.SQSMessage, jitter float64) time.Duration {
+	n, err := strconv.Atoi(m.Attributes[queue.AttrReceiveCount])
+	if err != nil {
+		n = 1
+	}
+	p := min(Pause*time.Duration(min(max(n, 1), 100)), LongestPause)
+	return time.Duration(float64(p) * (0.75 + jitter/2))
+}
+
+func retryDelay(tries int) time.Duration {
+	return RetryDelays[min(max(tries, 1), len(RetryDelays))-1]
+}

@@ -1,0 +1,129 @@
+// Package tick does what is due: reminders, expiry, copies to be tried again, and
+// jobs that were accepted but never begun. It runs every minute on AWS and every
+// second on one machine; each run does what has become due and no more, so a
+// missed run costs nothing but its delay.
+package tick
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+
+	"github.com/aws/aws-lambda-go/events"
+	"github.com/todoku/todoku/shared/alert"
+	"github.com/todoku/todoku/shared/queue"
+)
+
+const (
+	// Patience is how long a job may make no progress before it is queued again.
+	Patience = 2 * time.Minute
+	// Grace is how long the start of a job may take, which whoever accepted the
+	// alert has queued already, or will never do.
+	Grace = 5 * time.Second
+	// dueBatch is how many copies are put back into the queue at once.
+	dueBatch = 200
+	page     = 100
+)
+
+// Handler does what is due.
+type Handler struct {
+	Alerts *alert.Store
+	Jobs   queue.Queue // of the fan-out function
+	Copies queue.Queue // of the dispatch function
+	Now    func() time.Time
+	Log    *slog.Logger
+}
+
+// Handle runs once. What fails is logged and tried again by the next run; the
+// error says that something failed.
+func (h *Handler) Handle(ctx context.Context, _ events.CloudWatchEvent) error {
+	return errors.Join(h.retry(ctx), h.alerts(ctx))
+}
+
+// retry puts copies whose time has come back into the queue.
+func (h *Handler) retry(ctx context.Context) error {
+	for {
+		due, err := h.Alerts.DueBy(ctx, h.Now(), dueBatch)
+		if err != nil || len(due) == 0 {
+			return err
+		}
+		msgs := make([]queue.Message, len(due))
+		for i, d := range due {
+			msgs[i] = d.Message(d.Group, d.Tries)
+		}
+		if err := h.Copies.Send(ctx, msgs...); err != nil {
+			return err
+		}
+		if err := h.Alerts.Done(ctx, due); err != nil {
+			return err
+		}
+	}
+}
+
+// alerts looks after every alert that is not wholly done.
+func (h *Handler) alerts(ctx context.Context) error {
+	var errs []error
+	for after := ""; ; {
+		open, next, err := h.Alerts.Open(ctx, after, page)
+		if err != nil {
+			return errors.Join(append(errs, err)...)
+		}
+		for _, a := range open {
+			if err := h.alert(ctx, a); err != nil {
+				h.Log.Warn("alert not looked after", "alert", a.ID, "err", err)
+				errs = append(errs, err)
+			}
+		}
+		if next == "" {
+			return errors.Join(errs...)
+		}
+		after = next
+	}
+}
+
+// alert starts the job that an alert needs next, if any: first its fan-out, then
+// a reminder while it is open, then, when it is over, the cancelling of what has
+// not left. An alert with nothing more to come is forgotten.
+func (h *Handler) alert(ctx context.Context, a alert.Alert) error {
+	now := h.Now()
+	if now.Before(a.Starts) && a.Ending == "" {
+		return nil
+	}
+	done, err := h.job(ctx, a, alert.FanOut, a.Starts)
+	if err != nil || !done {
+		return err
+	}
+	switch {
+	case !a.Useful(now):
+		done, err = h.job(ctx, a, alert.Cancel, time.Time{})
+		if err != nil || !done {
+			return err
+		}
+		return h.Alerts.Forget(ctx, a.ID)
+	case a.RemindAfter > 0 && !now.Before(a.Starts.Add(a.RemindAfter)):
+		_, err = h.job(ctx, a, alert.Remind, time.Time{})
+	}
+	return err
+}
+
+// job reports whether a job is done, and queues it if it has not begun within
+// Grace of since (zero: nobody else starts it) or has stood still for Patience.
+func (h *Handler) job(ctx context.Context, a alert.Alert, job alert.Job, since time.Time) (bool, error) {
+	p, err := h.Alerts.Progress(ctx, a.ID, job)
+	if err != nil || p.Done {
+		return p.Done, err
+	}
+	wait, still := Patience, p.At
+	if p.Revision == 0 {
+		wait, still = Grace, since
+	}
+	if h.Now().Sub(still) < wait {
+		return false, nil
+	}
+	// The queue drops a start that it has seen within its interval: a new number
+	// every wait gets through.
+	again := h.Now().Unix() / int64(wait/time.Second)
+	h.Log.Info("job queued", "alert", a.ID, "job", job)
+	return false, h.Jobs.Send(ctx, alert.JobMessage(a.ID, job, again))
+}
