@@ -1,6 +1,7 @@
 package mailtest
 
 import (
+	"bytes"
 	"context"
 	"net"
 	"sync"
@@ -44,15 +45,14 @@ func carry(dst, src net.Conn, delay time.Duration) {
 		due  time.Time
 		data []byte
 	}
-	// Enough pieces in flight for 16 MB; more than a mail connection ever has.
+	// More pieces than a mail connection ever has in flight.
 	line := make(chan piece, 512)
 	go func() {
 		defer close(line)
-		for {
-			buf := make([]byte, 32<<10)
+		for buf := make([]byte, 32<<10); ; {
 			n, err := src.Read(buf)
 			if n > 0 || err != nil {
-				line <- piece{time.Now().Add(delay), buf[:n]}
+				line <- piece{time.Now().Add(delay), bytes.Clone(buf[:n])}
 			}
 			if err != nil {
 				return
