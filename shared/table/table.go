@@ -7,8 +7,9 @@
 // that every adapter passes. There is no secondary index: a second way to an
 // item is a second item in the same write.
 //
-// The limits are DynamoDB's, and every adapter enforces them, so that what works
-// on one machine works on AWS:
+// The limits are DynamoDB's, or a little less where an adapter needs room for its
+// own attributes. Every adapter enforces them, so that what works on one machine
+// works on AWS:
 // https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html
 package table
 
@@ -22,19 +23,22 @@ import (
 // Limits of every adapter. Beyond them a call fails with ErrInvalid and nothing
 // is read or written.
 const (
-	MaxOps            = 100       // ops in one Write
-	MaxPartitionBytes = 2048      // length of Key.Partition, at least 1
-	MaxSortBytes      = 1024      // length of Key.Sort, at least 1
-	MaxItemBytes      = 390 << 10 // key and value together; DynamoDB's 400 KiB less the adapter's own attributes
-	MaxWriteBytes     = 4 << 20   // keys and values of all ops of one Write
-	MaxPage           = 1000      // items in one Page; a Query that asks for more, or for 0, gets at most this many
-	MaxCounts         = 50        // fields of one counter
-	MaxTokenBytes     = 36        // length of a token
-	TokenLife         = 10 * time.Minute
+	MaxOps            = 100              // ops in one Write, at least 1; a token counts as one more
+	MaxPartitionBytes = 2048             // length of Key.Partition, at least 1
+	MaxSortBytes      = 1024             // length of Key.Sort, at least 1
+	MaxItemBytes      = 390 << 10        // key and value together; DynamoDB's 400 KiB less the adapter's own attributes
+	MaxWriteBytes     = 4<<20 - 128<<10  // Size of all ops of one Write; DynamoDB's 4 MiB less the adapter's own attributes
+	MaxPage           = 1000             // items in one Page; a Query that asks for more, or for 0, gets at most this many
+	MaxCounts         = 50               // fields of one Add, at least 1
+	MaxFieldBytes     = 255              // length of the name of a field, at least 1
+	MaxDelta          = 1 << 53          // the most that one Add adds to a field or takes from it
+	MaxTokenBytes     = 36               // length of a token
+	TokenLife         = 10 * time.Minute // how long a token is remembered
 )
 
 // Key names one item. Both parts are valid UTF-8 without NUL. Keys order by the
-// bytes of Sort within a Partition; there is no order among partitions.
+// bytes of Sort within a Partition, which is Go's order of strings (and not that
+// of UTF-16); there is no order among partitions.
 type Key struct {
 	Partition string
 	Sort      string
@@ -49,29 +53,38 @@ type Item struct {
 	// Revision is 1 after Create and grows by 1 with each Replace. Of a counter
 	// it is always 0.
 	Revision int64
-	Value    []byte
-	Counts   map[string]int64
-	// Expires is when the item ceases to exist, in whole seconds; zero is never.
-	// At that second and after it no read returns the item and no op finds it,
-	// even though the bytes may be removed much later.
+	// Value belongs to the caller. An empty value may be read back as nil.
+	Value []byte
+	// Counts belongs to the caller. A field that was ever added to is there, even
+	// at 0. The names of a counter's fields are valid UTF-8 without NUL; keep them
+	// few (about MaxCounts), for they are stored and read as one item.
+	Counts map[string]int64
+	// Expires is when the item ceases to exist, in UTC and whole seconds (a
+	// fraction is dropped) after 1970 and before the year 10000; zero is never. At
+	// that second and after it no read returns the item and no op finds it, even
+	// though the bytes may be removed much later.
 	Expires time.Time
 }
 
 // Table stores items. Its methods are safe for concurrent use.
 //
 // Every method can fail with an error matching ErrBusy (nothing was done or, for
-// a Write without a token, possibly all of it; try again), ErrInvalid (the call
-// is outside the limits; trying again is useless) or the context's error. Any
-// other error is a fault of the store and is not worth retrying at once, for
-// example a full disk; a Write that fails so has written nothing.
+// a Write, possibly all of it; try again, with a token if twice would be wrong),
+// ErrInvalid (the call is outside the limits; trying again is useless) or the
+// context's error (of a Write: possibly all of it was done, unless the context
+// had ended before the call). Any other error is a fault of the store and is not
+// worth retrying at once. After a full disk, the most likely of them, a Write has
+// written nothing. No Write is ever applied in part.
 type Table interface {
 	// Get reads one item, and sees every Write that returned before it was
 	// called. It fails with ErrNotFound if there is no such item.
 	Get(ctx context.Context, key Key) (Item, error)
 
 	// Query reads items of one partition in the order of their sort keys. It sees
-	// every Write that returned before it was called. Between two pages others
-	// may write: an item that exists all the while is returned exactly once.
+	// every Write that returned before it was called, but one page is not a
+	// snapshot: of a Write that runs at the same time it may see a part. Between
+	// two pages others may write: an item that exists all the while is returned
+	// exactly once.
 	Query(ctx context.Context, q Query) (Page, error)
 
 	// Write applies all ops or none of them. No two ops may name the same key
@@ -81,7 +94,8 @@ type Table interface {
 	// token is empty, or names this write: the same token with the same ops within
 	// TokenLife after a success does nothing and succeeds, so a Write whose
 	// outcome is unknown can be repeated safely. The same token with other ops
-	// is ErrInvalid. A Write that failed with a conflict does not use up its token.
+	// is ErrInvalid; "the same" is what Digest says. A Write that failed does not
+	// use up its token, and a second after TokenLife the token is as new.
 	Write(ctx context.Context, token string, ops ...Op) error
 }
 
@@ -99,13 +113,14 @@ type Query struct {
 
 // Page is the answer to a Query. If Next is not empty there may be more items:
 // put it in Query.After to go on. A page can be shorter than asked for, even
-// empty, and still have a Next.
+// empty, and still have a Next. Next need not be the key of an item.
 type Page struct {
 	Items []Item
 	Next  string
 }
 
-// Op is one of Create, Replace, Delete, Check, CheckAbsent or Add.
+// Op is one of Create, Replace, Delete, Check, CheckAbsent or Add, by value;
+// anything else is ErrInvalid.
 type Op interface{ OpKey() Key }
 
 type (
@@ -138,8 +153,8 @@ type (
 	// CheckAbsent conflicts if the item exists; it writes nothing.
 	CheckAbsent struct{ Key }
 	// Add adds to the fields of a counter, which comes into being with the first
-	// Add; an absent field is 0. It conflicts if any field would become negative.
-	// A counter never expires.
+	// Add; an absent field is 0. It conflicts if any field would become negative,
+	// or if the item is a record. A counter never expires and cannot be deleted.
 	Add struct {
 		Key
 		Deltas map[string]int64

@@ -1,0 +1,192 @@
+package bbolt
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash"
+	"io"
+	"io/fs"
+	"os"
+
+	bolt "go.etcd.io/bbolt"
+
+	"github.com/todoku/todoku/shared/problem"
+)
+
+// A backup is a bbolt file and a seal behind it: sealMark, the length of what is
+// before it as 8 bytes, big endian, and the SHA-256 of what is before it. bbolt
+// does not look behind its last page, so its tools read a backup as it is.
+const (
+	sealMark = "\nTodoku backup 1\n"
+	sealSize = len(sealMark) + 8 + sha256.Size
+)
+
+// Backup writes a copy of the whole file to w, the queue's buckets included: one
+// moment, while writers go on. If it fails (with w's error, or the context's) what
+// it has written is of no use, and Restore will say so.
+//
+// The file grows with what is written meanwhile, since no page that the copy still
+// needs can be used again.
+func (t *Table) Backup(ctx context.Context, w io.Writer) error {
+	out := &sealer{ctx: ctx, w: w, sum: sha256.New()}
+	err := t.db.View(func(tx *bolt.Tx) error {
+		_, err := tx.WriteTo(out)
+		return err
+	})
+	if out.err != nil { // bbolt keeps only the text of some causes
+		err = out.err
+	}
+	if err != nil {
+		return fmt.Errorf("bbolt: backup: %w", err)
+	}
+	if _, err := w.Write(seal(out.n, out.sum)); err != nil {
+		return fmt.Errorf("bbolt: backup: %w", err)
+	}
+	return nil
+}
+
+// sealer sums up what it writes, and stops when the context ends.
+type sealer struct {
+	ctx context.Context
+	w   io.Writer
+	sum hash.Hash
+	n   int64
+	err error
+}
+
+func (s *sealer) Write(p []byte) (n int, err error) {
+	if s.err == nil {
+		s.err = s.ctx.Err()
+	}
+	if s.err != nil {
+		return 0, s.err
+	}
+	n, s.err = s.w.Write(p)
+	s.sum.Write(p[:n])
+	s.n += int64(n)
+	return n, s.err
+}
+
+func seal(n int64, sum hash.Hash) []byte {
+	b := append(make([]byte, 0, sealSize), sealMark...)
+	b = binary.BigEndian.AppendUint64(b, uint64(n))
+	return sum.Sum(b)
+}
+
+// Restore puts the backup at the path src in place as the file dst, which must not
+// exist. It checks the seal and every page first, and either dst is there
+// afterwards, whole and on the disk, or not at all. Errors that a person can do
+// something about are problem.Errors.
+func Restore(src, dst string) error {
+	if _, err := os.Lstat(dst); err == nil {
+		return dataExists
+	}
+	in, err := os.Open(src)
+	if err != nil {
+		return noBackup.Because(err)
+	}
+	defer in.Close()
+	err = placeNew(dst, func(f *os.File) error {
+		if err := unseal(f, in); err != nil {
+			return err
+		}
+		return verify(f)
+	})
+	if errors.Is(err, fs.ErrExist) {
+		return dataExists.Because(err)
+	}
+	if err != nil {
+		return fault(err)
+	}
+	return nil
+}
+
+// unseal copies the backup in to out, without its seal.
+func unseal(out io.Writer, in *os.File) error {
+	info, err := in.Stat()
+	if err != nil {
+		return err
+	}
+	n := info.Size() - int64(sealSize)
+	want := make([]byte, sealSize)
+	if _, err := in.ReadAt(want, max(n, 0)); err != nil && err != io.EOF {
+		return err
+	}
+	if n < 0 || !bytes.HasPrefix(want, []byte(sealMark)) {
+		return unsealed(in)
+	}
+	sum := sha256.New()
+	if _, err := io.Copy(io.MultiWriter(out, sum), io.NewSectionReader(in, 0, n)); err != nil {
+		return err
+	}
+	if !bytes.Equal(seal(n, sum), want) {
+		return damaged
+	}
+	return nil
+}
+
+// unsealed tells a backup that was cut off from a file that never was one.
+func unsealed(in io.ReaderAt) error {
+	const magicAt, magic = 16, 0xED0CDAED // of a bbolt meta page, behind the page's header
+	b := make([]byte, 4)
+	if _, err := in.ReadAt(b, magicAt); err == nil && binary.NativeEndian.Uint32(b) == magic {
+		return cutOff
+	}
+	return noBackup
+}
+
+// verify reads every page of the database in f. The seal has held, so this finds
+// faults that were in it when the backup was made.
+func verify(f *os.File) error {
+	info, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	db, err := openFile(f.Name(), &bolt.Options{ReadOnly: true, FreelistType: bolt.FreelistMapType, Timeout: lockWait})
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	return db.View(func(tx *bolt.Tx) error {
+		if tx.Size() > info.Size() { // a page behind the end cannot be read, not even in vain
+			return damaged
+		}
+		return verifyPages(tx)
+	})
+}
+
+func verifyPages(tx *bolt.Tx) error {
+	var first error
+	for err := range tx.Check() { // to the end: Check runs until it is heard out
+		if first == nil {
+			first = err
+		}
+	}
+	if first != nil {
+		return damaged.Because(first)
+	}
+	ready, err := checkFormat(tx)
+	if err == nil && !ready {
+		return noBackup
+	}
+	return err
+}
+
+var (
+	dataExists = problem.New(problem.Conflict,
+		"復元先にすでにデータがあります。上書きはしません。元のデータを別の場所へ移してから、もう一度お試しください。",
+		"There is data at the place to restore to, and it is not overwritten. Move it away and try again.")
+	noBackup = problem.New(problem.Invalid,
+		"届く（Todoku）のバックアップとして読めません。ファイルを確認してください。",
+		"This cannot be read as a backup of Todoku. Check that it is the right file.")
+	cutOff = problem.New(problem.Invalid,
+		"バックアップが途中で切れています。コピーし直すか、別のバックアップを使ってください。何も変更されていません。",
+		"The backup is cut off. Copy it again, or use another one. Nothing was changed.")
+	damaged = problem.New(problem.Invalid,
+		"バックアップが壊れています。コピーし直すか、別のバックアップを使ってください。何も変更されていません。",
+		"The backup is damaged. Copy it again, or use another one. Nothing was changed.")
+)

@@ -1,0 +1,109 @@
+// Package bbolt keeps a table.Table in one file on one machine, with
+// go.etcd.io/bbolt. The file is safe against the process being killed and against
+// a full disk: a Write is in it as a whole or not at all, and when Write has
+// returned nil, it has reached the disk.
+//
+// The embedded queue lives in other buckets of the same file and shares its
+// commits through Table.Update.
+package bbolt
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	bolt "go.etcd.io/bbolt"
+
+	"github.com/todoku/todoku/shared/problem"
+	"github.com/todoku/todoku/shared/table"
+)
+
+// Table implements table.Table and table.Checker.
+type Table struct {
+	db    *bolt.DB
+	group *Group
+	now   func() time.Time
+
+	checking sync.Mutex // one CheckHealth at a time
+}
+
+var (
+	_ table.Table   = (*Table)(nil)
+	_ table.Checker = (*Table)(nil)
+)
+
+// New returns the table in db, which it creates there if need be. now is the clock
+// by which items expire. There must be one Table a file. It needs no closing; the
+// caller closes db when no call is running any more.
+func New(db *bolt.DB, now func() time.Time) (*Table, error) {
+	t := &Table{db: db, group: NewGroup(db), now: now}
+	ready := false
+	err := db.View(func(tx *bolt.Tx) (err error) {
+		ready, err = checkFormat(tx)
+		return err
+	})
+	if err == nil && !ready {
+		err = db.Update(create)
+	}
+	if err != nil {
+		return nil, fault(err)
+	}
+	return t, nil
+}
+
+// Update is Group.Update on the group that commits the table's own writes: others
+// who write to the same file call it to share them.
+func (t *Table) Update(fn func(*bolt.Tx) error) error { return t.group.Update(fn) }
+
+// Get implements table.Table.
+func (t *Table) Get(ctx context.Context, key table.Key) (table.Item, error) {
+	if err := table.CheckKey(key); err != nil {
+		return table.Item{}, err
+	}
+	if err := ctx.Err(); err != nil {
+		return table.Item{}, err
+	}
+	var item table.Item
+	err := t.db.View(func(tx *bolt.Tx) error {
+		s, err := parse(tx.Bucket(bucketItems).Get(itemKey(key)))
+		if err != nil {
+			return err
+		}
+		if !s.live(t.now().Unix()) {
+			return table.ErrNotFound
+		}
+		item, err = s.item(key)
+		return err
+	})
+	if err != nil {
+		return table.Item{}, fault(err)
+	}
+	return item, nil
+}
+
+func create(tx *bolt.Tx) error {
+	for _, name := range [][]byte{bucketItems, bucketExpiry, bucketFormat} {
+		if _, err := tx.CreateBucketIfNotExists(name); err != nil {
+			return err
+		}
+	}
+	return tx.Bucket(bucketFormat).Put(formatKey, []byte(formatVersion))
+}
+
+// checkFormat reports whether the file holds a table, and fails if it is one of
+// another version.
+func checkFormat(tx *bolt.Tx) (ready bool, err error) {
+	b := tx.Bucket(bucketFormat)
+	if b == nil {
+		return false, nil
+	}
+	switch v := b.Get(formatKey); {
+	case v == nil:
+		return false, nil
+	case string(v) != formatVersion:
+		return false, problem.New(problem.Internal,
+			"このデータは別のバージョンの届く（Todoku）で作られています（形式 %s）。作成時と同じか、それより新しいバージョンで起動してください。",
+			"This data was made by another version of Todoku (format %s). Start that version, or a newer one.", v)
+	}
+	return true, nil
+}

@@ -1,0 +1,158 @@
+package bbolt
+
+import (
+	"errors"
+	"sync"
+
+	bolt "go.etcd.io/bbolt"
+)
+
+// Group lets concurrent writers of one file share commits: while one commit waits
+// for the disk the writers that arrive line up, and the next commit serves them
+// all. A lone writer waits for nobody. (DB.Batch waits for a timer instead, which
+// costs a lone writer the delay and a crowd the writers that missed it.)
+//
+// There must be one Group a file: writers of two would take turns instead of
+// sharing. It needs no goroutine of its own and no closing; the writer that finds
+// nobody committing does it for those who line up behind.
+type Group struct {
+	db *bolt.DB
+
+	mu      sync.Mutex
+	leading bool // some writer commits, or was told to
+	waiting []*call
+}
+
+// call is one writer's part of a commit.
+type call struct {
+	fn   func(*bolt.Tx) error
+	err  error
+	next chan step
+}
+
+// step is what a writer that lined up has to do next.
+type step int
+
+const (
+	stepReturn step = iota // its part is decided
+	stepLead               // commit for everybody in line
+	stepAlone              // its part failed and was rolled back: run it alone
+)
+
+var (
+	errAborted    = errors.New("bbolt: the commit was aborted")
+	errRolledBack = errors.New("bbolt: rolled back to leave out one part")
+)
+
+// NewGroup returns the group of db.
+func NewGroup(db *bolt.DB) *Group { return &Group{db: db} }
+
+// Update is DB.Update, except that fn can share its transaction with others. When
+// it returns nil what fn wrote survives a crash, and every View that begins
+// later sees it.
+//
+// fn may run more than once, so each run must set anew what it captures; only the
+// last counts. If fn returns an error (or panics) nothing that it wrote
+// remains, but the others start over: what is to be expected, such as a conflict,
+// fn had better capture and return nil. fn must not end its goroutine, which can
+// be another writer's.
+func (g *Group) Update(fn func(*bolt.Tx) error) error {
+	c := &call{fn: fn, err: errAborted, next: make(chan step, 2)}
+	if g.enter(c) {
+		g.lead()
+	}
+	for {
+		switch <-c.next {
+		case stepReturn:
+			return c.err
+		case stepAlone:
+			return g.db.Update(fn)
+		case stepLead:
+			g.lead()
+		}
+	}
+}
+
+// enter lines c up and reports whether its writer has to lead.
+func (g *Group) enter(c *call) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.waiting = append(g.waiting, c)
+	lead := !g.leading
+	g.leading = true
+	return lead
+}
+
+// lead commits for everybody in line, the leader included, and hands over to the
+// first of those who have lined up meanwhile.
+func (g *Group) lead() {
+	g.mu.Lock()
+	calls := g.waiting
+	g.waiting = nil
+	g.mu.Unlock()
+
+	defer g.handOver()
+	defer func() {
+		for _, c := range calls {
+			c.next <- stepReturn
+		}
+	}()
+	g.commit(calls)
+}
+
+func (g *Group) handOver() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if len(g.waiting) == 0 {
+		g.leading = false
+		return
+	}
+	g.waiting[0].next <- stepLead
+}
+
+// commit runs calls in one transaction. A call that fails is told to run alone,
+// and the rest start over.
+func (g *Group) commit(calls []*call) {
+	rest := append([]*call(nil), calls...)
+	for len(rest) > 0 {
+		bad := -1
+		err := g.db.Update(func(tx *bolt.Tx) error {
+			bad = firstBad(rest, tx)
+			if bad >= 0 {
+				return errRolledBack
+			}
+			return nil
+		})
+		if bad < 0 {
+			settle(rest, err)
+			return
+		}
+		rest[bad].next <- stepAlone
+		rest = append(rest[:bad], rest[bad+1:]...)
+	}
+}
+
+func firstBad(calls []*call, tx *bolt.Tx) int {
+	for i, c := range calls {
+		if !succeeds(c.fn, tx) {
+			return i
+		}
+	}
+	return -1
+}
+
+// succeeds hides a panic: the writer whose it is runs into it again, alone.
+func succeeds(fn func(*bolt.Tx) error, tx *bolt.Tx) (ok bool) {
+	defer func() {
+		if recover() != nil {
+			ok = false
+		}
+	}()
+	return fn(tx) == nil
+}
+
+func settle(calls []*call, err error) {
+	for _, c := range calls {
+		c.err = err
+	}
+}

@@ -1,0 +1,154 @@
+package bbolt
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	bolt "go.etcd.io/bbolt"
+	boltErrors "go.etcd.io/bbolt/errors"
+
+	"github.com/todoku/todoku/shared/problem"
+)
+
+// The options of the file. BenchmarkOptions measures those that are a choice.
+const (
+	// lockWait is long enough for a predecessor that is just ending.
+	lockWait = time.Second
+	// mapped is how much of the address space the file is given in advance, and at
+	// least twice its size. It costs no memory and no disk. A file that outgrows it
+	// must be mapped anew, for which all reads must end, that of a Backup too.
+	mapped = 1 << 30
+	// grow is by how much the file grows at a time: each time costs a wait for the
+	// disk, but a hole in a file takes no room.
+	grow = 16 << 20
+)
+
+// Open opens the file at path and makes it if there is none; its folder must
+// exist. One process at a time can have it open. The caller closes it. Errors that
+// a person can do something about are problem.Errors.
+//
+// The list of free pages is kept in memory, and not written with each commit:
+// it is found again by reading the file's branches when the file is opened, at
+// some 2 million items a second.
+func Open(path string) (*bolt.DB, error) {
+	size, err := ensureFile(path)
+	if err != nil {
+		return nil, fault(fmt.Errorf("bbolt: make the file: %w", err))
+	}
+	db, err := openFile(path, &bolt.Options{
+		Timeout:         lockWait,
+		FreelistType:    bolt.FreelistMapType,
+		NoFreelistSync:  true,
+		NoStatistics:    true, // they cost each read a lock
+		InitialMmapSize: int(max(mapped, 2*size)),
+	})
+	if err != nil {
+		return nil, err
+	}
+	db.AllocSize = grow
+	return db, nil
+}
+
+// openFile opens a file that exists and says for people what is wrong with it.
+func openFile(path string, o *bolt.Options) (*bolt.DB, error) {
+	db, err := bolt.Open(path, 0o600, o)
+	switch {
+	case err == nil:
+		return db, nil
+	case errors.Is(err, boltErrors.ErrTimeout):
+		return nil, inUse.Because(err)
+	case isNoDatabase(err):
+		return nil, noDatabase.Because(err)
+	}
+	return nil, fault(err)
+}
+
+func isNoDatabase(err error) bool {
+	for _, e := range []error{boltErrors.ErrInvalid, boltErrors.ErrVersionMismatch, boltErrors.ErrChecksum} {
+		if errors.Is(err, e) {
+			return true
+		}
+	}
+	return false
+}
+
+// ensureFile makes an empty database at path if there is no file, and returns the
+// size of the file. It never leaves half a database there, which bolt.Open alone
+// would do if the disk is full.
+func ensureFile(path string) (size int64, err error) {
+	info, err := os.Stat(path)
+	if err == nil {
+		return info.Size(), nil
+	}
+	if !errors.Is(err, fs.ErrNotExist) {
+		return 0, err
+	}
+	err = placeNew(path, func(f *os.File) error {
+		db, err := bolt.Open(f.Name(), 0o600, nil)
+		if err != nil {
+			return err
+		}
+		return db.Close()
+	})
+	if errors.Is(err, fs.ErrExist) {
+		return 0, nil // another process was faster; the lock decides
+	}
+	return 0, err
+}
+
+// placeNew lets fill write a temporary file and then puts it at path, durably and
+// as a whole. It fails with an error matching fs.ErrExist if there is a file.
+func placeNew(path string, fill func(*os.File) error) error {
+	f, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*.new")
+	if err != nil {
+		return err
+	}
+	defer os.Remove(f.Name())
+	err = fill(f)
+	if err == nil {
+		err = f.Sync()
+	}
+	err = errors.Join(err, f.Close())
+	if err != nil {
+		return err
+	}
+	if err := renameNew(f.Name(), path); err != nil {
+		return err
+	}
+	return syncDir(filepath.Dir(path))
+}
+
+// renameNew renames without overwriting. Where the file system knows links, that
+// holds even against another process at the same moment.
+func renameNew(from, to string) error {
+	err := os.Link(from, to)
+	if err == nil || errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	if _, err := os.Lstat(to); err == nil {
+		return &fs.PathError{Op: "rename", Path: to, Err: fs.ErrExist}
+	}
+	return os.Rename(from, to)
+}
+
+// syncDir makes a change of names in dir durable.
+func syncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}
+
+var (
+	inUse = problem.New(problem.Conflict,
+		"別の届く（Todoku）が同じデータを使用しています。先にそちらを終了するか、別のデータフォルダーを指定してください。",
+		"Another Todoku is using this data. Stop that one first, or choose another data folder.")
+	noDatabase = problem.New(problem.Invalid,
+		"このファイルは届く（Todoku）のデータではないか、壊れています。別の場所へ移し、バックアップから復元してください。",
+		"This file is not Todoku's data, or it is damaged. Move it away and restore a backup.")
+)

@@ -1,0 +1,230 @@
+package bbolt
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"time"
+
+	bolt "go.etcd.io/bbolt"
+
+	"github.com/todoku/todoku/shared/table"
+)
+
+// Write implements table.Table. It waits for the disk about once, or twice if it
+// arrives while another write does; writes that wait together share the wait.
+func (t *Table) Write(ctx context.Context, token string, ops ...table.Op) error {
+	if err := table.CheckWrite(token, ops); err != nil {
+		return err
+	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	w := newWrite(token, ops)
+	var outcome error
+	err := t.group.Update(func(tx *bolt.Tx) (err error) {
+		if outcome = ctx.Err(); outcome != nil {
+			return nil
+		}
+		outcome, err = w.run(tx, t.now())
+		return err
+	})
+	if err != nil {
+		return fault(err)
+	}
+	return outcome
+}
+
+// write is a Write made ready, outside of the transaction that others wait for.
+type write struct {
+	token  string
+	digest []byte
+	steps  []writeStep
+}
+
+// writeStep is one op: the condition on the item that is there, and what to put in its
+// place.
+type writeStep struct {
+	key    []byte
+	holds  func(old stored) bool
+	value  []byte  // to put; nil: nothing
+	remove bool    // delete the item
+	add    []field // add to the item's fields
+	// expires is that of value.
+	expires int64
+}
+
+func newWrite(token string, ops []table.Op) *write {
+	w := &write{token: token, steps: make([]writeStep, len(ops))}
+	if token != "" {
+		d := table.Digest(ops)
+		w.digest = d[:]
+	}
+	for i, op := range ops {
+		w.steps[i] = newStep(op)
+	}
+	return w
+}
+
+func newStep(op table.Op) writeStep {
+	s := writeStep{key: itemKey(op.OpKey())}
+	switch op := op.(type) {
+	case table.Create:
+		s.holds = isAbsent
+		s.put(1, op.Expires, op.Value)
+	case table.Replace:
+		s.holds = isRevision(op.Revision)
+		s.put(op.Revision+1, op.Expires, op.Value)
+	case table.Delete:
+		s.holds, s.remove = isRevision(op.Revision), true
+	case table.Check:
+		s.holds = isRevision(op.Revision)
+	case table.CheckAbsent:
+		s.holds = isAbsent
+	case table.Add:
+		s.holds, s.add = isNoRecord, sortedFields(op.Deltas)
+	}
+	return s
+}
+
+func (s *writeStep) put(revision int64, expires time.Time, value []byte) {
+	s.expires = unixSecond(expires)
+	s.value = encodeRecord(revision, s.expires, value)
+}
+
+func isAbsent(old stored) bool   { return old.kind == kindNone }
+func isNoRecord(old stored) bool { return old.kind != kindRecord }
+
+func isRevision(r int64) func(stored) bool {
+	return func(old stored) bool { return old.kind == kindRecord && old.revision == r }
+}
+
+// run applies w, or does nothing and returns as outcome why not. An error is a
+// fault of the file; then the transaction must be rolled back.
+func (w *write) run(tx *bolt.Tx, now time.Time) (outcome, err error) {
+	items := openItems(tx)
+	if w.token != "" {
+		again, outcome, err := w.repeated(items, now)
+		if again || err != nil {
+			return outcome, err
+		}
+	}
+	olds, outcome, err := w.check(items, now.Unix())
+	if outcome != nil || err != nil {
+		return outcome, err
+	}
+	for i := range w.steps {
+		if err := items.apply(&w.steps[i], olds[i].expires); err != nil {
+			return nil, err
+		}
+	}
+	return nil, w.remember(items, now)
+}
+
+// check reads what is at every key, expired or not, and names the ops whose
+// condition does not hold. What an Add would write is a condition too, so check
+// works it out on the way.
+func (w *write) check(items items, now int64) (olds []stored, outcome, err error) {
+	olds = make([]stored, len(w.steps))
+	var failed []int
+	for i := range w.steps {
+		s := &w.steps[i]
+		if olds[i], err = items.get(s.key); err != nil {
+			return nil, nil, err
+		}
+		seen := olds[i]
+		if !seen.live(now) {
+			seen = stored{}
+		}
+		ok := s.holds(seen)
+		if ok && s.add != nil {
+			ok, err = s.addTo(seen)
+		}
+		if err != nil {
+			return nil, nil, err
+		}
+		if !ok {
+			failed = append(failed, i)
+		}
+	}
+	if failed != nil {
+		return nil, &table.ConflictError{Ops: failed}, nil
+	}
+	return olds, nil, nil
+}
+
+func (s *writeStep) addTo(old stored) (ok bool, err error) {
+	have, err := fields(old.body)
+	if err != nil {
+		return false, err
+	}
+	fs, ok := sum(have, s.add)
+	if ok {
+		s.value = encodeCounter(fs)
+	}
+	return ok, nil
+}
+
+// repeated reports whether w's token was used lately, and then the outcome.
+func (w *write) repeated(items items, now time.Time) (again bool, outcome, err error) {
+	used, err := items.get(tokenKey(w.token))
+	switch {
+	case err != nil || !used.live(now.Unix()):
+		return false, nil, err
+	case !bytes.Equal(used.body, w.digest):
+		return true, fmt.Errorf("%w: the token was used with other ops", table.ErrInvalid), nil
+	}
+	return true, nil, nil
+}
+
+func (w *write) remember(items items, now time.Time) error {
+	if w.token == "" {
+		return nil
+	}
+	key := tokenKey(w.token)
+	old, err := items.get(key)
+	if err != nil {
+		return err
+	}
+	s := writeStep{key: key}
+	s.put(1, now.Add(table.TokenLife+time.Second-1), w.digest)
+	return items.apply(&s, old.expires)
+}
+
+// items is the table within one transaction.
+type items struct{ items, expiry *bolt.Bucket }
+
+func openItems(tx *bolt.Tx) items {
+	return items{tx.Bucket(bucketItems), tx.Bucket(bucketExpiry)}
+}
+
+func (t items) get(key []byte) (stored, error) { return parse(t.items.Get(key)) }
+
+// apply does what s says in place of an item that expires at the second old.
+func (t items) apply(s *writeStep, old int64) error {
+	if s.value == nil && !s.remove {
+		return nil
+	}
+	if old != s.expires {
+		if err := t.reindex(s, old); err != nil {
+			return err
+		}
+	}
+	if s.remove {
+		return t.items.Delete(s.key)
+	}
+	return t.items.Put(s.key, s.value)
+}
+
+// reindex moves the entry of s in expiry from the second old.
+func (t items) reindex(s *writeStep, old int64) error {
+	if old != 0 {
+		if err := t.expiry.Delete(expiryKey(old, s.key)); err != nil {
+			return err
+		}
+	}
+	if s.expires == 0 {
+		return nil
+	}
+	return t.expiry.Put(expiryKey(s.expires, s.key), nil)
+}
