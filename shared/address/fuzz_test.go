@@ -2,6 +2,7 @@ package address
 
 import (
 	"net/mail"
+	"net/url"
 	"strings"
 	"testing"
 	"unicode"
@@ -15,7 +16,7 @@ var seeds = []string{
 	"t@日本語。jp", "t@xn--wgv71a119e.jp", "t@xn--ls8h.la", "t@xn--a.jp", "t@faß.de", "'t@example.jp'",
 	`"'t"@example.jp`, "taーro@example.jp", "a@example.jp、b@example.jp；c@docomo.ne.jo", "t@[192.0.2.1]",
 	"\ufeff\u202et@example.jp\u202c", "t@exam\u00adple.jp", "t@a\u200db.jp", "t@xn--ab-0ea.jp", "a@b@c.jp", "@",
-	"\"@\"@\"", "t@docomo.co.jp", "mailto:%0d%0a@x.jp", "A@ne.0p", "t@co.p", "t@ﬀ.jp", "ﷺ@x.jp",
+	"\"@\"@\"", "t@docomo.co.jp", "mailto:%0d%0a@x.jp", "A@ne.0p", "t@co.p", `"%..b"@docomo.ne.jp`, "t@ﬀ.jp", "ﷺ@x.jp",
 }
 
 // FuzzParse checks that an accepted address can be sent to, and means the same
@@ -71,10 +72,10 @@ func checkProblem(t *testing.T, err error) {
 
 func checkAddress(t *testing.T, a Address) {
 	t.Helper()
-	for _, form := range []string{a.String(), a.Mailbox(), "山田太郎 <" + a.Mailbox() + ">", "mailto:" + strings.ReplaceAll(a.Mailbox(), "%", "%25")} {
-		if strings.Contains(a.Local, "?") && strings.HasPrefix(form, "mailto:") {
-			continue // a question mark begins a link's header fields
-		}
+	forms := []string{
+		a.String(), a.Mailbox(), "山田太郎 <" + a.Mailbox() + ">", "mailto:" + url.PathEscape(a.Mailbox()),
+	}
+	for _, form := range forms {
 		if again, err := Parse(form); err != nil || again != a {
 			t.Errorf("Parse(%q) = %#v, %v; want %#v", form, again, err, a)
 		}

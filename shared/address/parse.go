@@ -16,7 +16,7 @@ import (
 // problem of kind TooLarge.
 const (
 	MaxInput     = 4 << 10
-	MaxListInput = 64 << 10
+	MaxListInput = 16 << 10
 )
 
 // Parse returns the one address in s. The same address twice, as in

@@ -81,6 +81,9 @@ func registrableLabel(domain string) string {
 func mendEnding(domain string) string {
 	labels := strings.Split(domain, ".")
 	last := len(labels) - 1
+	if last < 1 {
+		return domain
+	}
 	if jp := labels[last-1] + ".jp"; bareSuffix.MatchString(jp) && !isSuffix(labels[last-1]+"."+labels[last]) {
 		if distance(labels[last], "jp") == 1 {
 			return strings.Join(labels[:last], ".") + ".jp"
@@ -132,6 +135,9 @@ func allowedSlips(popular string) int {
 // plausible reports whether a slip explains the first letters. People see the
 // beginning of what they type: email.com is not gmail.com.
 func plausible(domain, popular string) bool {
+	if domain == "" {
+		return false
+	}
 	if domain[0] == popular[0] || domain[0] == popular[1] || strings.HasPrefix(domain[1:], popular) {
 		return true
 	}

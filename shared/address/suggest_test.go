@@ -126,6 +126,16 @@ func TestSuggestLeavesRealDomainsAlone(t *testing.T) {
 	}
 }
 
+// An Address need not come from Parse.
+func TestSuggestTakesAnything(t *testing.T) {
+	for _, a := range []Address{{}, {Domain: "x"}, {Local: "t", Domain: "."}, {Domain: ".jp"}, {Local: "t", Domain: "ezweb"}} {
+		if got, ok := Suggest(a); ok {
+			t.Errorf("Suggest(%#v) = %v", a, got)
+		}
+		_ = Doubts(a)
+	}
+}
+
 // Whatever is suggested must be an address, and a better one.
 func TestSuggestionsNeedNoSuggestion(t *testing.T) {
 	for slip, want := range slips {
