@@ -143,7 +143,7 @@ func checkLocal(local string) *problem.Error {
 		switch {
 		case r >= utf8.RuneSelf:
 			return problemNotASCII
-		case r == ' ':
+		case r == ' ', r == '\n':
 			return problemStray
 		case !isAlnum(r) && !strings.ContainsRune(".!#$%&'*+-/=?^_`{|}~", r):
 			return badCharacter(r)

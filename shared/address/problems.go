@@ -2,7 +2,6 @@ package address
 
 import (
 	"strings"
-	"unicode"
 
 	"github.com/todoku/todoku/shared/problem"
 )
@@ -75,9 +74,6 @@ func noAt(text string) *problem.Error {
 
 // badCharacter names the ASCII character that no local part has.
 func badCharacter(r rune) *problem.Error {
-	if !unicode.IsPrint(r) {
-		return problemControl
-	}
 	return problem.New(problem.Invalid,
 		"「@」の前に「%c」は使えません。消すか、正しい文字に直してください。",
 		"The character %c cannot be used before the @ sign. Remove it or correct it.", r)
