@@ -20,9 +20,10 @@ import (
 
 // A script is what a relay does on one connection, a line each:
 //
-//	S: text   say it
+//	S: text   say it, with a new line for each |
 //	C: text   hear a line that begins with it
 //	D: id     hear a message, to its dot, whose Message-ID begins so
+//	P: time   pause
 //	wait      hear nothing more until the client ends the connection
 //
 // After the last line the relay closes the connection.
@@ -312,7 +313,11 @@ func act(r *bufio.Reader, conn net.Conn, line string) error {
 		_, _ = io.Copy(io.Discard, r) // to the end, however it comes
 		return nil
 	case strings.HasPrefix(line, "S: "):
-		_, err := fmt.Fprintf(conn, "%s\r\n", line[3:])
+		_, err := fmt.Fprintf(conn, "%s\r\n", strings.ReplaceAll(line[3:], "|", "\r\n"))
+		return err
+	case strings.HasPrefix(line, "P: "):
+		pause, err := time.ParseDuration(line[3:])
+		time.Sleep(pause)
 		return err
 	case strings.HasPrefix(line, "C: "):
 		got, err := r.ReadString('\n')
