@@ -1,0 +1,448 @@
+package alert_test
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	mathrand "math/rand/v2"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/todoku/todoku/shared/alert"
+	"github.com/todoku/todoku/shared/id"
+	"github.com/todoku/todoku/shared/problem"
+	"github.com/todoku/todoku/shared/table/bbolt"
+)
+
+// clock is a clock that a test moves.
+type clock struct{ now time.Time }
+
+func (c *clock) Now() time.Time          { return c.now }
+func (c *clock) Advance(d time.Duration) { c.now = c.now.Add(d) }
+
+func newStore(t *testing.T) (*alert.Store, *clock) {
+	t.Helper()
+	db, err := bbolt.Open(filepath.Join(t.TempDir(), "todoku.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = db.Close() })
+	c := &clock{now: time.Date(2026, 9, 1, 8, 0, 0, 0, time.UTC)}
+	tab, err := bbolt.New(db, c.Now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &alert.Store{Table: tab, IDs: id.NewSource(c.Now, rand.Reader), Now: c.Now}, c
+}
+
+func draft(c *clock) alert.Draft {
+	return alert.Draft{
+		School: "school", Kind: alert.Safety, Subject: "台風による安否確認", Body: "状況を回答してください。",
+		All: true, UsefulUntil: c.now.Add(6 * time.Hour), Sender: alert.Sender{ID: "staff", Name: "校長"},
+	}
+}
+
+func accept(t *testing.T, s *alert.Store, d alert.Draft, key string) alert.Alert {
+	t.Helper()
+	a, _, err := s.Accept(t.Context(), d, key)
+	if err != nil {
+		t.Fatalf("Accept: %v", err)
+	}
+	return a
+}
+
+// family returns a record with two children, two guardians and three copies.
+func family(s *alert.Store, class string) alert.Made {
+	return alert.Made{Class: class, Family: alert.Family{
+		ID: s.IDs.New(),
+		Children: []alert.Child{
+			{ID: s.IDs.New(), Name: "あおい", Class: class, Guardians: []int{0, 1}},
+			{ID: s.IDs.New(), Name: "はると", Class: "other", Guardians: []int{1}},
+		},
+		Guardians: []alert.Guardian{{ID: "g0"}, {ID: "g1"}},
+		Copies: []alert.Copy{
+			{Contact: s.IDs.New(), Guardian: 0, Lane: "docomo", State: alert.Queued},
+			{Contact: s.IDs.New(), Guardian: 1, Lane: "google", Slot: 1, State: alert.Queued},
+			{Contact: s.IDs.New(), Guardian: 1, Lane: "au", State: alert.Queued},
+		},
+	}}
+}
+
+func create(t *testing.T, s *alert.Store, a alert.Alert, made ...alert.Made) {
+	t.Helper()
+	p, err := s.Progress(t.Context(), a.ID, alert.FanOut)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if p.Copies == nil {
+		p.Copies = map[string]int64{}
+	}
+	for _, m := range made {
+		p.Families++
+		p.Children += int64(len(m.Family.Children))
+		for _, c := range m.Family.Copies {
+			p.Copies[c.Lane]++
+		}
+	}
+	if err := s.SaveProgress(t.Context(), a, &p, alert.CreateOps(a.ID, made)...); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestAcceptIsIdempotent(t *testing.T) {
+	s, c := newStore(t)
+	first := accept(t, s, draft(c), "key")
+	c.Advance(time.Minute)
+	again, made, err := s.Accept(t.Context(), draft(&clock{now: first.Accepted}), "key")
+	if err != nil || made || again.ID != first.ID {
+		t.Errorf("repeated Accept = %s, %v, %v; want %s, false, nil", again.ID, made, err, first.ID)
+	}
+	other := draft(c)
+	other.Subject = "別の連絡"
+	if _, _, err := s.Accept(t.Context(), other, "key"); !problem.Is(err, problem.Conflict) {
+		t.Errorf("another draft with the same key: %v, want a conflict", err)
+	}
+	if a := accept(t, s, draft(c), "key2"); a.ID == first.ID {
+		t.Error("another key gave the same alert")
+	}
+	open, _, err := s.Open(t.Context(), "", 10)
+	if err != nil || len(open) != 2 {
+		t.Errorf("open alerts = %d, %v; want 2", len(open), err)
+	}
+}
+
+func TestAcceptConcurrently(t *testing.T) {
+	s, c := newStore(t)
+	const callers = 8
+	ids := make(chan string, callers)
+	d := draft(c)
+	for range callers {
+		go func() {
+			a, _, err := s.Accept(context.Background(), d, "double click")
+			if err != nil {
+				t.Error(err)
+			}
+			ids <- a.ID
+		}()
+	}
+	seen := map[string]bool{}
+	for range callers {
+		seen[<-ids] = true
+	}
+	if len(seen) != 1 {
+		t.Errorf("%d alerts were made of one double click", len(seen))
+	}
+}
+
+func TestDraftProblems(t *testing.T) {
+	now := time.Date(2026, 9, 1, 8, 0, 0, 0, time.UTC)
+	tests := []struct {
+		name   string
+		change func(d *alert.Draft)
+		field  string
+	}{
+		{"no subject", func(d *alert.Draft) { d.Subject = " \u3000" }, "subject"},
+		{"long subject", func(d *alert.Draft) { d.Subject = strings.Repeat("あ", alert.MaxSubject+1) }, "subject"},
+		{"NUL in subject", func(d *alert.Draft) { d.Subject = "a\x00b" }, "subject"},
+		{"right-to-left override", func(d *alert.Draft) { d.Subject = "a\u202eb" }, "subject"},
+		{"invalid UTF-8", func(d *alert.Draft) { d.Subject = "a\xff" }, "subject"},
+		{"no body", func(d *alert.Draft) { d.Body = "\n" }, "body"},
+		{"long body", func(d *alert.Draft) { d.Body = strings.Repeat("x", alert.MaxBody+1) }, "body"},
+		{"escape in body", func(d *alert.Draft) { d.Body = "a\x1b[1m" }, "body"},
+		{"unknown kind", func(d *alert.Draft) { d.Kind = "panic" }, "kind"},
+		{"no groups", func(d *alert.Draft) { d.All = false }, "groups"},
+		{"too many groups", func(d *alert.Draft) { d.Groups = make([]string, alert.MaxGroups+1) }, "groups"},
+		{"no end", func(d *alert.Draft) { d.UsefulUntil = time.Time{} }, "useful_until"},
+		{"end now", func(d *alert.Draft) { d.UsefulUntil = now }, "useful_until"},
+		{"end within the undo window", func(d *alert.Draft) { d.Undo, d.UsefulUntil = alert.UndoWindow, now.Add(time.Second) }, "useful_until"},
+		{"end too late", func(d *alert.Draft) { d.UsefulUntil = now.Add(alert.MaxUseful + time.Second) }, "useful_until"},
+		{"negative reminder", func(d *alert.Draft) { d.RemindAfter = -1 }, "remind_after"},
+		{"too many answers", func(d *alert.Draft) {
+			for i := range alert.MaxChoices + 1 {
+				d.Choices = append(d.Choices, alert.Choice{ID: fmt.Sprint(i), JA: fmt.Sprint(i)})
+			}
+		}, "choices"},
+		{"two answers alike", func(d *alert.Draft) {
+			d.Choices = []alert.Choice{{ID: "a", JA: "はい"}, {ID: "a", JA: "はい"}}
+		}, "choices"},
+		{"empty answer", func(d *alert.Draft) { d.Choices = []alert.Choice{{ID: "a"}} }, "choices"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			d := draft(&clock{now: now})
+			tt.change(&d)
+			_, wrong := d.Tidy(now)
+			if len(wrong) != 1 || wrong[0].Field != tt.field {
+				t.Fatalf("problems = %v, want one of field %q", wrong, tt.field)
+			}
+			if wrong[0].Text.JA == "" || wrong[0].Text.EN == "" || strings.Contains(wrong[0].Text.String(), "%!") {
+				t.Errorf("sentence is not whole: %q", wrong[0].Text)
+			}
+		})
+	}
+	if _, wrong := draft(&clock{now: now}).Tidy(now); len(wrong) > 0 {
+		t.Errorf("a good draft: %v", wrong)
+	}
+}
+
+func TestUndoOnlyWithinTheWindow(t *testing.T) {
+	s, c := newStore(t)
+	d := draft(c)
+	d.Undo = alert.UndoWindow
+	a := accept(t, s, d, "")
+	late := accept(t, s, d, "")
+	c.Advance(alert.UndoWindow - time.Second)
+	if a, err := s.Undo(t.Context(), a.ID); err != nil || a.State(c.now) != alert.StateUndone {
+		t.Errorf("Undo in time: state %s, %v", a.State(c.now), err)
+	}
+	c.Advance(time.Second)
+	if _, err := s.Undo(t.Context(), late.ID); !problem.Is(err, problem.Conflict) {
+		t.Errorf("Undo too late: %v, want a conflict", err)
+	}
+}
+
+func TestSupersede(t *testing.T) {
+	s, c := newStore(t)
+	old := accept(t, s, draft(c), "")
+	d := draft(c)
+	d.Supersedes = old.ID
+	undone := accept(t, s, d, "")
+	newer := accept(t, s, d, "")
+	if old, _ := s.Alert(t.Context(), old.ID); old.SupersededBy != "" {
+		t.Error("superseded before the newer alert started")
+	}
+	if err := s.Supersede(t.Context(), newer); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Supersede(t.Context(), undone); err != nil {
+		t.Fatal(err)
+	}
+	old, err := s.Alert(t.Context(), old.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if newest, err := s.Newest(t.Context(), old); err != nil || newest.ID != newer.ID {
+		t.Errorf("newest = %s, %v; want %s", newest.ID, err, newer.ID)
+	}
+	if _, _, err := s.Accept(t.Context(), d, ""); !problem.Is(err, problem.Conflict) {
+		t.Errorf("superseding twice: %v, want a conflict", err)
+	}
+	d.Supersedes = s.IDs.New()
+	if _, _, err := s.Accept(t.Context(), d, ""); !problem.Is(err, problem.Invalid) {
+		t.Errorf("superseding nothing: %v, want a problem", err)
+	}
+}
+
+func TestAnswer(t *testing.T) {
+	s, c := newStore(t)
+	a := accept(t, s, draft(c), "")
+	m := family(s, "class")
+	create(t, s, a, m)
+	ref, kids := m.Ref(a.ID), m.Family.Children
+	answer := func(guardian int, choices map[string]string) error {
+		return s.Answer(t.Context(), a, alert.AnswerRequest{Ref: ref, Guardian: guardian, By: "g", Way: alert.ByLink, Choices: choices})
+	}
+	if err := answer(0, map[string]string{kids[1].ID: "safe"}); !problem.Is(err, problem.Forbidden) {
+		t.Errorf("answering for another's child: %v, want forbidden", err)
+	}
+	if err := answer(1, map[string]string{kids[0].ID: "safe", kids[1].ID: "maybe"}); !problem.Is(err, problem.Invalid) {
+		t.Errorf("answering what is not offered: %v, want invalid", err)
+	}
+	if err := answer(1, nil); !problem.Is(err, problem.Invalid) {
+		t.Errorf("answering nothing: %v, want invalid", err)
+	}
+	assertCounts(t, s, a, 2, map[string]int64{"silent": 2}, 0)
+
+	c.Advance(90 * time.Second)
+	if err := answer(1, map[string]string{kids[0].ID: "help", kids[1].ID: "safe"}); err != nil {
+		t.Fatal(err)
+	}
+	assertCounts(t, s, a, 2, map[string]int64{"answered": 2}, 1)
+	c.Advance(time.Hour)
+	if err := answer(0, map[string]string{kids[0].ID: "safe"}); err != nil {
+		t.Fatal(err)
+	}
+	st := assertCounts(t, s, a, 2, map[string]int64{"answered": 2}, 0)
+	want := []alert.CurvePoint{{After: 2 * time.Minute, Answered: 2}}
+	if diff := cmp.Diff(want, st.Curve); diff != "" {
+		t.Errorf("curve (-want +got):\n%s", diff)
+	}
+	history, err := s.History(t.Context(), ref, kids[0].ID)
+	if err != nil || len(history) != 2 || history[0].Choice != "help" || history[1].Choice != "safe" {
+		t.Errorf("history = %+v, %v; want help, then safe", history, err)
+	}
+	if _, err := s.Close(t.Context(), a.ID); err != nil {
+		t.Fatal(err)
+	}
+	a, _ = s.Alert(t.Context(), a.ID)
+	if err := answer(0, map[string]string{kids[0].ID: "safe"}); !problem.Is(err, problem.Gone) {
+		t.Errorf("answering a closed alert: %v, want gone", err)
+	}
+}
+
+func assertCounts(t *testing.T, s *alert.Store, a alert.Alert, total int64, want map[string]int64, help int64) alert.Status {
+	t.Helper()
+	st, err := s.Status(t.Context(), a)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if st.Children.Total != total || st.Help != help {
+		t.Errorf("children total %d, help %d; want %d, %d", st.Children.Total, st.Help, total, help)
+	}
+	for _, state := range alert.ChildStates {
+		if got := st.Children.By[string(state)]; got != want[string(state)] {
+			t.Errorf("children %s = %d, want %d", state, got, want[string(state)])
+		}
+	}
+	return st
+}
+
+// TestCountersFollowRecords changes records at random and compares every counter
+// with a count of the records.
+func TestCountersFollowRecords(t *testing.T) {
+	seed := uint64(time.Now().UnixNano())
+	t.Logf("seed %d", seed)
+	rng := mathrand.New(mathrand.NewPCG(seed, 0))
+	s, c := newStore(t)
+	a := accept(t, s, draft(c), "")
+	var refs []alert.Ref
+	for i := range 12 {
+		m := family(s, fmt.Sprintf("class%d", i%3))
+		create(t, s, a, m)
+		refs = append(refs, m.Ref(a.ID))
+	}
+	me, other := alert.Worker{ID: "me", Lease: time.Minute}, alert.Worker{ID: "other", Lease: time.Minute}
+	why := alert.Failure{Code: 450, Unsure: true}
+	for range 400 {
+		c.Advance(time.Duration(rng.IntN(40)) * time.Second)
+		var changes []alert.Change
+		for range 1 + rng.IntN(4) {
+			i, op, w := rng.IntN(3), rng.IntN(8), me
+			if rng.IntN(2) == 0 {
+				w = other
+			}
+			changes = append(changes, alert.Change{Ref: refs[rng.IntN(len(refs))], Apply: func(f *alert.Family) bool {
+				step(f, &f.Copies[i], op, w, why, c.now)
+				return true
+			}})
+		}
+		if err := s.Update(t.Context(), changes...); err != nil {
+			t.Fatal(err)
+		}
+	}
+	compare(t, s, a, refs)
+}
+
+func step(f *alert.Family, c *alert.Copy, op int, w alert.Worker, why alert.Failure, now time.Time) {
+	switch op {
+	case 0, 1:
+		c.Claim(w, now)
+	case 2:
+		c.Accept(now)
+	case 3:
+		c.Delay(w, why, now)
+	case 4:
+		c.Refuse(w, why, now)
+	case 5:
+		c.Release(w, now)
+	case 6:
+		c.Cancel(w, now)
+	case 7:
+		f.AddRound(1, now)
+	}
+}
+
+func compare(t *testing.T, s *alert.Store, a alert.Alert, refs []alert.Ref) {
+	t.Helper()
+	children, copies, lanes := map[string]int64{}, map[string]int64{}, map[string]int64{}
+	classes := map[string]map[string]int64{}
+	var again int64
+	for _, ref := range refs {
+		f, err := s.Family(t.Context(), ref)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, c := range f.Children {
+			children[string(f.State(i))]++
+			if classes[c.Class] == nil {
+				classes[c.Class] = map[string]int64{}
+			}
+			classes[c.Class][string(f.State(i))]++
+		}
+		for _, c := range f.Copies {
+			copies[string(c.State)]++
+			lanes[c.Lane]++
+			again += int64(c.Again)
+		}
+	}
+	st := assertCounts(t, s, a, int64(2*len(refs)), children, 0)
+	for _, state := range alert.CopyStates {
+		if got := st.Copies.By[string(state)]; got != copies[string(state)] {
+			t.Errorf("copies %s = %d, counted %d", state, got, copies[string(state)])
+		}
+	}
+	for _, l := range st.Lanes {
+		if l.Total != lanes[l.Lane] {
+			t.Errorf("lane %s = %d, counted %d", l.Lane, l.Total, lanes[l.Lane])
+		}
+	}
+	if st.Again != again {
+		t.Errorf("again = %d, counted %d", st.Again, again)
+	}
+	got, _, err := s.Classes(t.Context(), a.ID, "", 100)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, cl := range got {
+		for state, n := range cl.By {
+			if n != classes[cl.Class][state] {
+				t.Errorf("class %s %s = %d, counted %d", cl.Class, state, n, classes[cl.Class][state])
+			}
+		}
+	}
+}
+
+func TestChildrenOfAClass(t *testing.T) {
+	s, c := newStore(t)
+	a := accept(t, s, draft(c), "")
+	for range 5 {
+		create(t, s, a, family(s, "class"))
+	}
+	lines, next, err := s.Children(t.Context(), a.ID, "other", "", 0)
+	if err != nil || next != "" || len(lines) != 5 {
+		t.Fatalf("Children(other) = %d, %q, %v; want the 5 siblings kept with another class", len(lines), next, err)
+	}
+	for _, l := range lines {
+		if l.Name != "はると" || len(l.GuardianList()) != 1 || l.GuardianList()[0].ID != "g1" {
+			t.Errorf("line = %+v", l.Child)
+		}
+	}
+	var all int
+	for cursor := ""; ; {
+		lines, next, err := s.AllChildren(t.Context(), a.ID, cursor, 2)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all += len(lines)
+		if next == "" {
+			break
+		}
+		cursor = next
+	}
+	if all != 10 {
+		t.Errorf("all children, two families at a time: %d, want 10", all)
+	}
+}
+
+func TestUnknownAlert(t *testing.T) {
+	s, _ := newStore(t)
+	for _, id := range []string{"", "x", "../..", s.IDs.New(), strings.Repeat("a", 3000)} {
+		if _, err := s.Alert(t.Context(), id); !errors.Is(err, alert.ErrNotFound) {
+			t.Errorf("Alert(%.10q) = %v, want ErrNotFound", id, err)
+		}
+	}
+}
