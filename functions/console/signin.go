@@ -1,0 +1,166 @@
+package console
+
+import (
+	"errors"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/todoku/todoku/shared/problem"
+	"github.com/todoku/todoku/shared/staff"
+	"github.com/todoku/todoku/shared/web"
+)
+
+// Paths of signing in.
+const (
+	signInPath  = "/sign-in"
+	signOutPath = "/sign-out"
+)
+
+func (s *Server) signInRoutes(mux *http.ServeMux) {
+	mux.Handle("GET "+signInPath, s.site.Handle(s.getSignIn))
+	mux.Handle("GET "+signInPath+"/{token}", s.site.Handle(s.getSignInLink))
+	mux.Handle("POST "+signInPath+"/{token}", s.site.Handle(s.postSignInLink))
+	mux.Handle("GET "+signOutPath, s.site.Handle(s.getSignOut))
+	mux.Handle("POST "+signOutPath, s.site.Handle(s.postSignOut))
+}
+
+// SignInURL returns the address of a sign-in link with a token of staff.NewLink.
+func (a *App) SignInURL(token string) string { return a.BaseURL + signInPath + "/" + token }
+
+// mayManage refuses those who may not act for the whole school.
+func mayManage(m staff.Staff) error {
+	if m.Role == staff.Manager {
+		return nil
+	}
+	return problem.New(problem.Forbidden,
+		"この操作は、学校の管理者だけができます。管理者に依頼してください。",
+		"Only a manager of the school can do this. Please ask one.")
+}
+
+// manages returns h for those who may act for the whole school.
+func manages(h staffHandler) staffHandler {
+	return func(r *http.Request, me staff.Staff) (web.Response, error) {
+		if err := mayManage(me); err != nil {
+			return nil, err
+		}
+		return h(r, me)
+	}
+}
+
+// sessionCookie returns the name of the session's cookie. With the prefix __Host-
+// a browser takes it over HTTPS only, and from this very host (RFC 6265bis,
+// 4.1.3.2); a machine in the office that is reached by plain HTTP does without.
+func (s *Server) sessionCookie() string {
+	if s.Secure {
+		return "__Host-session"
+	}
+	return "session"
+}
+
+// sessionSecret returns the secret of a request's session, "" if it has none.
+func (s *Server) sessionSecret(r *http.Request) string {
+	c, err := r.Cookie(s.sessionCookie())
+	if err != nil {
+		return ""
+	}
+	return c.Value
+}
+
+// cookie returns a cookie that scripts cannot read and that other sites' forms do
+// not carry. Without a value it is removed.
+func (s *Server) cookie(name, value string, life time.Duration) *http.Cookie {
+	c := &http.Cookie{
+		Name: name, Value: value, Path: "/", MaxAge: int(life.Seconds()),
+		HttpOnly: true, SameSite: http.SameSiteLaxMode, Secure: s.Secure,
+	}
+	if value == "" {
+		c.MaxAge = -1
+	}
+	return c
+}
+
+// signInPage is the data of signin.html, signin_link.html and signin_out.html.
+type signInPage struct {
+	web.Base
+	Token string // of the link
+	Name  string // who is signed in already, "" if nobody
+}
+
+// nextCookie remembers, while somebody signs in, which page to lead back to. The
+// link comes by another way and cannot hold it.
+const nextCookie = "next"
+
+func (s *Server) getSignIn(r *http.Request) (web.Response, error) {
+	p := web.Page{Template: "signin.html", Data: &signInPage{Name: visitorOf(r).staff.Name}}
+	if next := r.URL.Query().Get("next"); isLocal(next) {
+		p.Header = web.Cookies(s.cookie(nextCookie, url.QueryEscape(next), staff.LinkLife))
+	}
+	return p, nil
+}
+
+// isLocal reports whether an address is a path of this site. A second slash or a
+// backslash would lead a browser to another one.
+func isLocal(next string) bool {
+	u, err := url.Parse(next)
+	return err == nil && u.Scheme == "" && u.Host == "" && len(next) < 1000 &&
+		strings.HasPrefix(next, "/") && !strings.HasPrefix(next, "//") && !strings.Contains(next, "\\")
+}
+
+// next returns where to go after signing in.
+func (s *Server) next(r *http.Request) string {
+	c, err := r.Cookie(nextCookie)
+	if err != nil {
+		return "/"
+	}
+	to, err := url.QueryUnescape(c.Value)
+	if err != nil || !isLocal(to) {
+		return "/"
+	}
+	return to
+}
+
+// getSignInLink shows a button and changes nothing: mail scanners, previews and
+// browsers that load ahead open links, too.
+func (s *Server) getSignInLink(r *http.Request) (web.Response, error) {
+	token := r.PathValue("token")
+	if err := s.Staff.CheckLink(r.Context(), token); err != nil {
+		return s.linkFailed(r, err)
+	}
+	return web.Page{Template: "signin_link.html", Data: &signInPage{Token: token}}, nil
+}
+
+// linkFailed leads those on who are signed in already, most often by this very
+// link: they opened it again, or clicked twice.
+func (s *Server) linkFailed(r *http.Request, err error) (web.Response, error) {
+	if errors.Is(err, staff.ErrLink) && visitorOf(r).err == nil {
+		return web.Redirect{To: "/"}, nil
+	}
+	return nil, err
+}
+
+func (s *Server) postSignInLink(r *http.Request) (web.Response, error) {
+	secret, me, err := s.Staff.SignIn(r.Context(), r.PathValue("token"))
+	if err != nil {
+		return s.linkFailed(r, err)
+	}
+	s.Log.Info("signed in", "staff", me.ID)
+	return web.Redirect{To: s.next(r), Header: web.Cookies(
+		s.cookie(s.sessionCookie(), secret, staff.SessionLife),
+		s.cookie(nextCookie, "", 0),
+	)}, nil
+}
+
+// getSignOut asks before it is done: GET changes nothing. Who is signed out
+// already is told so.
+func (s *Server) getSignOut(r *http.Request) (web.Response, error) {
+	return web.Page{Template: "signin_out.html", Data: &signInPage{Name: visitorOf(r).staff.Name}}, nil
+}
+
+func (s *Server) postSignOut(r *http.Request) (web.Response, error) {
+	if err := s.Staff.SignOut(r.Context(), s.sessionSecret(r)); err != nil {
+		return nil, err
+	}
+	return web.Redirect{To: signOutPath, Header: web.Cookies(s.cookie(s.sessionCookie(), "", 0))}, nil
+}
