@@ -1,0 +1,85 @@
+package machine
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/todoku/todoku/shared/roster"
+	"github.com/todoku/todoku/shared/staff"
+)
+
+// SignInLife is how long the one-time link for the first manager works.
+const SignInLife = 24 * time.Hour
+
+// Found makes a school with its first manager, if there is none yet, and returns
+// the first manager of the first school.
+func (m *Machine) Found(ctx context.Context, s roster.School, manager staff.Staff) (staff.Staff, error) {
+	schools, err := m.Roster.Schools(ctx)
+	if err != nil {
+		return staff.Staff{}, err
+	}
+	if len(schools) == 0 {
+		if err := m.Roster.PutSchool(ctx, s); err != nil {
+			return staff.Staff{}, err
+		}
+		schools = []roster.School{s}
+	}
+	people, err := m.Staff.OfSchool(ctx, schools[0].ID)
+	if err != nil {
+		return staff.Staff{}, err
+	}
+	for _, p := range people {
+		if p.Role == staff.Manager {
+			return p, nil
+		}
+	}
+	manager.School, manager.Role = schools[0].ID, staff.Manager
+	return m.Staff.PutStaff(ctx, manager)
+}
+
+// demoSeed makes the demo school the same everywhere.
+const demoSeed = 1
+
+// FoundDemo makes the demo school with its roster, if it is not there yet.
+func (m *Machine) FoundDemo(ctx context.Context) (staff.Staff, error) {
+	sheet, school := roster.Demo(demoSeed)
+	manager, err := m.Found(ctx, school, staff.Staff{Name: "教頭 見本 花子", Mail: "todoku-demo-kyoto@" + domainOf(school.Mail)})
+	if err != nil {
+		return manager, err
+	}
+	groups, err := m.Roster.Groups(ctx, manager.School)
+	if err != nil || len(groups) > 0 {
+		return manager, err
+	}
+	return manager, m.importSheet(ctx, manager.School, sheet)
+}
+
+func (m *Machine) importSheet(ctx context.Context, school string, csv []byte) error {
+	sheet, err := roster.ReadSheet(bytes.NewReader(csv), roster.MaxSheetBytes)
+	if err != nil {
+		return err
+	}
+	plan, err := roster.MakePlan(ctx, m.Roster, school, sheet, nil)
+	if err != nil {
+		return err
+	}
+	if _, err := roster.Commit(ctx, plan, nil); err != nil {
+		return fmt.Errorf("the demo roster: %w", err)
+	}
+	return nil
+}
+
+func domainOf(address string) string {
+	return address[bytes.LastIndexByte([]byte(address), '@')+1:]
+}
+
+// SignInLink makes a one-time link with which a staff member signs in.
+func (m *Machine) SignInLink(ctx context.Context, who staff.Staff) (string, error) {
+	token, err := m.Staff.NewLink(ctx, who.ID, SignInLife)
+	if err != nil {
+		return "", err
+	}
+	return m.cfg.BaseURL + "/sign-in/" + token, nil
+}

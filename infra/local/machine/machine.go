@@ -1,0 +1,348 @@
+// Package machine is the whole of Todoku on one machine: the same handlers as on
+// AWS, wired to a bbolt file, an embedded queue, and an inbox or a relay.
+//
+// This is the one place where the single machine is put together.
+package machine
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	mathrand "math/rand/v2"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"time"
+
+	bolt "go.etcd.io/bbolt"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/aws/aws-lambda-go/events"
+	"github.com/todoku/todoku/functions/acknowledge"
+	"github.com/todoku/todoku/functions/console"
+	"github.com/todoku/todoku/functions/dispatch"
+	"github.com/todoku/todoku/functions/fanout"
+	"github.com/todoku/todoku/functions/tick"
+	"github.com/todoku/todoku/shared/alert"
+	"github.com/todoku/todoku/shared/id"
+	"github.com/todoku/todoku/shared/lane"
+	"github.com/todoku/todoku/shared/link"
+	"github.com/todoku/todoku/shared/mail"
+	"github.com/todoku/todoku/shared/mail/inbox"
+	"github.com/todoku/todoku/shared/mail/smtp"
+	queue "github.com/todoku/todoku/shared/queue/bbolt"
+	"github.com/todoku/todoku/shared/roster"
+	"github.com/todoku/todoku/shared/staff"
+	table "github.com/todoku/todoku/shared/table/bbolt"
+)
+
+// FileName is the name of the database in the data folder.
+const FileName = "todoku.db"
+
+// Config says how to run. Data is the only field that must be set.
+type Config struct {
+	Addr    string // host:port to listen on; "": 127.0.0.1:8080
+	Data    string // folder of the database; made if need be
+	Relay   string // smtp:// or smtps:// address of a relay; "": the inbox
+	Lanes   string // file that overrides the shipped lanes; "": none
+	BaseURL string // how guardians reach Addr; "": http://Addr
+	Log     *slog.Logger
+
+	// What follows is for tests.
+
+	Now       func() time.Time // nil: time.Now
+	Random    io.Reader        // nil: crypto/rand
+	Tick      time.Duration    // between runs of the tick; 0: a second
+	Misbehave bool             // of the queues: they do all that a queue may do
+	Seed      uint64           // of Misbehave
+}
+
+func (c Config) withDefaults() Config {
+	if c.Addr == "" {
+		c.Addr = "127.0.0.1:8080"
+	}
+	if c.Log == nil {
+		c.Log = slog.Default()
+	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	if c.Random == nil {
+		c.Random = rand.Reader
+	}
+	if c.Tick == 0 {
+		c.Tick = time.Second
+	}
+	return c
+}
+
+// Machine is the running program. Its exported fields are for tests and for
+// preparing a demo; they are set by New.
+type Machine struct {
+	cfg Config
+
+	Inbox  *inbox.Inbox // nil with a relay
+	Alerts *alert.Store
+	Roster *roster.Store
+	Staff  *staff.Store
+	Lanes  *lane.Lanes
+	Links  *link.Signer
+	Table  *table.Table
+	Jobs   *queue.Queue // alert -> fanout
+	Copies *queue.Queue // fanout -> dispatch
+	Probe  *queue.Queue // proves for /healthz that queues hand out what they take
+
+	fanout   *fanout.Handler
+	dispatch *dispatch.Handler
+	tick     *tick.Handler
+	probes   *probes
+	relay    *smtp.Relay
+	db       *bolt.DB
+	listener net.Listener
+	server   *http.Server
+}
+
+const (
+	// visibility is far longer than a batch can take, even with a relay that lets
+	// every command run into its timeout: on one machine only a crash ends a
+	// handler early, and after a crash everything is visible at once.
+	visibility = time.Hour
+	// copyWorkers bounds the slots that send at once.
+	copyWorkers = 64
+	jobWorkers  = 4
+	// copyReceives is as often as SQS allows: what waits for a relay to come back
+	// is received again and again (see dispatch.Pause).
+	copyReceives = 1000
+)
+
+// New opens the database and puts everything together. Close it.
+func New(cfg Config) (*Machine, error) {
+	m := &Machine{cfg: cfg.withDefaults()}
+	err := m.open()
+	if err != nil {
+		return nil, errors.Join(err, m.Close())
+	}
+	return m, nil
+}
+
+func (m *Machine) open() error {
+	if err := os.MkdirAll(m.cfg.Data, 0o700); err != nil {
+		return err
+	}
+	if err := m.openLanes(); err != nil {
+		return err
+	}
+	if err := m.openStore(); err != nil {
+		return err
+	}
+	if err := m.openQueues(); err != nil {
+		return err
+	}
+	sender, err := m.openMail()
+	if err != nil {
+		return err
+	}
+	m.listener, err = net.Listen("tcp", m.cfg.Addr)
+	if err != nil {
+		return fmt.Errorf("cannot listen on %s (is Todoku running already? choose another with -addr): %w", m.cfg.Addr, err)
+	}
+	if m.cfg.BaseURL == "" {
+		m.cfg.BaseURL = "http://" + m.listener.Addr().String()
+	}
+	m.wire(sender)
+	return m.serve(sender)
+}
+
+func (m *Machine) openLanes() (err error) {
+	if m.cfg.Lanes == "" {
+		m.Lanes, err = lane.Load(nil)
+		return err
+	}
+	f, err := os.Open(m.cfg.Lanes)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	m.Lanes, err = lane.Load(f)
+	return err
+}
+
+func (m *Machine) openStore() (err error) {
+	m.db, err = table.Open(filepath.Join(m.cfg.Data, FileName))
+	if err != nil {
+		return err
+	}
+	m.Table, err = table.New(m.db, m.cfg.Now)
+	if err != nil {
+		return err
+	}
+	ids := id.NewSource(m.cfg.Now, m.cfg.Random)
+	m.Alerts = &alert.Store{Table: m.Table, IDs: ids, Now: m.cfg.Now}
+	m.Roster = &roster.Store{Table: m.Table, IDs: ids, Now: m.cfg.Now}
+	m.Staff = &staff.Store{Table: m.Table, IDs: ids, Now: m.cfg.Now, Random: m.cfg.Random}
+	m.Links, err = loadKeys(context.Background(), m.Table, m.cfg.Random)
+	return err
+}
+
+func (m *Machine) openQueues() (err error) {
+	for _, q := range []struct {
+		queue **queue.Queue
+		cfg   queue.Config
+	}{
+		{&m.Jobs, queue.Config{Name: "jobs", Concurrency: jobWorkers, MaxReceives: copyReceives}},
+		{&m.Copies, queue.Config{Name: "copies", Concurrency: copyWorkers, MaxReceives: copyReceives}},
+		{&m.Probe, queue.Config{Name: "probe", Concurrency: 1}},
+	} {
+		q.cfg.VisibilityTimeout = visibility
+		q.cfg.Now, q.cfg.Log, q.cfg.Update = m.cfg.Now, m.cfg.Log, m.Table.Update
+		q.cfg.Misbehave, q.cfg.Seed = m.cfg.Misbehave, m.cfg.Seed
+		*q.queue, err = queue.New(m.db, q.cfg)
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (m *Machine) openMail() (mail.Sender, error) {
+	if m.cfg.Relay == "" {
+		m.Inbox = inbox.New(0, m.cfg.Now)
+		return m.Inbox, nil
+	}
+	cfg, err := smtp.ParseURL(m.cfg.Relay)
+	if err != nil {
+		return nil, err
+	}
+	cfg.Now, cfg.Log = m.cfg.Now, m.cfg.Log
+	m.relay = smtp.New(cfg)
+	return m.relay, nil
+}
+
+// wire makes the handlers of the queues and the clock.
+func (m *Machine) wire(sender mail.Sender) {
+	m.fanout = &fanout.Handler{
+		Alerts: m.Alerts, Roster: m.Roster, Lanes: m.Lanes, Jobs: m.Jobs, Copies: m.Copies,
+		Now: m.cfg.Now, Log: m.cfg.Log,
+	}
+	m.dispatch = &dispatch.Handler{
+		Alerts: m.Alerts, Schools: m.Roster, Queue: m.Copies, Mail: sender, Links: m.Links,
+		BaseURL: m.cfg.BaseURL, Now: m.cfg.Now, Jitter: mathrand.Float64, Log: m.cfg.Log,
+		// The lock on the file keeps every other process out, so a claim that
+		// this one did not make is a dead one's.
+		Worker: alert.Worker{ID: m.Alerts.IDs.New(), Lease: visibility, Alone: true},
+	}
+	m.tick = &tick.Handler{Alerts: m.Alerts, Jobs: m.Jobs, Copies: m.Copies, Now: m.cfg.Now, Log: m.cfg.Log}
+	m.probes = newProbes(m.Probe)
+}
+
+// serve makes the pages.
+func (m *Machine) serve(sender mail.Sender) error {
+	app := &console.App{
+		Alerts: m.Alerts, Roster: m.Roster, Jobs: m.Jobs, Mail: sender, Links: m.Links,
+		BaseURL: m.cfg.BaseURL, Now: m.cfg.Now, Log: m.cfg.Log,
+	}
+	mux := http.NewServeMux()
+	if err := m.routes(mux, app); err != nil {
+		return err
+	}
+	m.server = &http.Server{
+		Handler:           mux,
+		ReadHeaderTimeout: 10 * time.Second,
+		ReadTimeout:       2 * time.Minute, // a roster over a slow line
+		WriteTimeout:      5 * time.Minute,
+		IdleTimeout:       2 * time.Minute,
+		MaxHeaderBytes:    16 << 10,
+		ErrorLog:          slog.NewLogLogger(m.cfg.Log.Handler(), slog.LevelWarn),
+	}
+	return nil
+}
+
+// URL returns where the pages are.
+func (m *Machine) URL() string { return m.cfg.BaseURL }
+
+// Invoke runs one function on an event by hand, as its trigger would.
+func (m *Machine) Invoke(ctx context.Context, function string, event events.SQSEvent) (events.SQSEventResponse, error) {
+	switch function {
+	case "fanout":
+		return m.fanout.Handle(ctx, event)
+	case "dispatch":
+		return m.dispatch.Handle(ctx, event)
+	}
+	return events.SQSEventResponse{}, fmt.Errorf("no function %q takes an SQS event", function)
+}
+
+// Tick runs the tick once, now.
+func (m *Machine) Tick(ctx context.Context) error {
+	return m.tick.Handle(ctx, events.CloudWatchEvent{Time: m.cfg.Now()})
+}
+
+// Run serves until ctx ends, then stops gracefully: requests and batches that
+// have begun are finished.
+func (m *Machine) Run(ctx context.Context) error {
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return m.Jobs.Run(ctx, m.fanout.Handle) })
+	g.Go(func() error { return m.Copies.Run(ctx, m.dispatch.Handle) })
+	g.Go(func() error { return m.Probe.Run(ctx, m.probes.handle) })
+	g.Go(func() error { return m.runTick(ctx) })
+	g.Go(func() error {
+		if err := m.server.Serve(m.listener); !errors.Is(err, http.ErrServerClosed) {
+			return err
+		}
+		return nil
+	})
+	g.Go(func() error {
+		<-ctx.Done()
+		const grace = 10 * time.Second
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), grace)
+		defer cancel()
+		return m.server.Shutdown(ctx)
+	})
+	return g.Wait()
+}
+
+// runTick ticks until ctx ends. What fails is logged by the handler; the next
+// run tries again.
+func (m *Machine) runTick(ctx context.Context) error {
+	t := time.NewTicker(m.cfg.Tick)
+	defer t.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-t.C:
+			if err := m.Tick(ctx); err != nil && ctx.Err() == nil {
+				m.cfg.Log.Error("tick failed", "err", err)
+			}
+			if _, err := m.Table.Sweep(ctx, sweepBatch); err != nil && ctx.Err() == nil {
+				m.cfg.Log.Error("expired items not removed", "err", err)
+			}
+		}
+	}
+}
+
+// sweepBatch is how many expired items one run of the tick removes.
+const sweepBatch = 200
+
+// Backup writes a copy of the database while it is in use.
+func (m *Machine) Backup(ctx context.Context, w io.Writer) error { return m.Table.Backup(ctx, w) }
+
+// Close releases what New took. Run must have returned.
+func (m *Machine) Close() error {
+	var errs []error
+	if m.listener != nil {
+		if err := m.listener.Close(); !errors.Is(err, net.ErrClosed) {
+			errs = append(errs, err)
+		}
+	}
+	if m.relay != nil {
+		errs = append(errs, m.relay.Close())
+	}
+	if m.db != nil {
+		errs = append(errs, m.db.Close())
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,134 @@
+package machine
+
+import (
+	"context"
+	"embed"
+	"io/fs"
+	"net/http"
+	"regexp"
+	"strings"
+
+	"github.com/todoku/todoku/functions/acknowledge"
+	"github.com/todoku/todoku/functions/console"
+	"github.com/todoku/todoku/shared/mail/inbox"
+	"github.com/todoku/todoku/shared/web"
+)
+
+// routes puts the functions' pages beside each other, as the HTTP API does on AWS.
+func (m *Machine) routes(mux *http.ServeMux, app *console.App) error {
+	school, err := m.firstSchool(context.Background())
+	if err != nil {
+		return err
+	}
+	secure := strings.HasPrefix(m.cfg.BaseURL, "https://")
+	staffPages, err := (&console.Server{App: app, Staff: m.Staff, Lanes: m.Lanes, School: school, Secure: secure}).Handler()
+	if err != nil {
+		return err
+	}
+	answerPages, err := acknowledge.New(acknowledge.Config{
+		Alerts: m.Alerts, Roster: m.Roster, Links: m.Links, Now: m.cfg.Now, Log: m.cfg.Log, School: school, Secure: secure,
+	})
+	if err != nil {
+		return err
+	}
+	mux.Handle("/", staffPages)
+	mux.Handle("/a/", answerPages)
+	mux.Handle("/r/", answerPages)
+	mux.Handle("GET /healthz", m.health())
+	if m.Inbox == nil {
+		return nil
+	}
+	inboxPages, err := m.inboxPages(school, secure)
+	if err != nil {
+		return err
+	}
+	mux.Handle("GET /inbox", inboxPages)
+	mux.Handle("GET /inbox.json", inboxPages)
+	return nil
+}
+
+// firstSchool is the school that error pages name when nothing else is known.
+func (m *Machine) firstSchool(ctx context.Context) (web.School, error) {
+	schools, err := m.Roster.Schools(ctx)
+	if err != nil || len(schools) == 0 {
+		return web.School{}, err
+	}
+	return web.School{Name: schools[0].Name, Phone: schools[0].Phone}, nil
+}
+
+func (m *Machine) health() http.Handler {
+	mailCheck := func(context.Context) error { return nil } // the inbox is memory: it works if this program does
+	if m.relay != nil {
+		mailCheck = m.relay.Check
+	}
+	return &health{now: m.cfg.Now, checks: map[string]func(context.Context) error{
+		"store": m.Table.CheckHealth,
+		"queue": m.probes.check,
+		"mail":  mailCheck,
+	}}
+}
+
+//go:embed templates/*.html
+var templates embed.FS
+
+// inboxLimit is how many mails the inbox page shows at once.
+const inboxLimit = 50
+
+type inboxPage struct {
+	web.Base
+	To    string
+	Total int64
+	Shown int64
+	Mails []inboxMail
+}
+
+type inboxMail struct {
+	inbox.Entry
+	Links []string
+}
+
+func (m *Machine) inboxPages(school web.School, secure bool) (http.Handler, error) {
+	pages, err := fs.Sub(templates, "templates")
+	if err != nil {
+		return nil, err
+	}
+	site, err := web.New(web.Config{Pages: pages, Log: m.cfg.Log, School: school, Secure: secure})
+	if err != nil {
+		return nil, err
+	}
+	mux := http.NewServeMux()
+	mux.Handle("GET /inbox", site.Handle(m.inboxPage))
+	mux.Handle("GET /inbox.json", site.Handle(func(*http.Request) (web.Response, error) {
+		return web.JSON{Value: m.Inbox.List()}, nil
+	}))
+	return site.Root(mux), nil
+}
+
+func (m *Machine) inboxPage(r *http.Request) (web.Response, error) {
+	p := &inboxPage{To: strings.TrimSpace(r.URL.Query().Get("to"))}
+	for _, e := range m.Inbox.List() {
+		if !strings.Contains(strings.ToLower(e.To), strings.ToLower(p.To)) {
+			continue
+		}
+		p.Total++
+		if len(p.Mails) < inboxLimit {
+			p.Mails = append(p.Mails, inboxMail{Entry: e, Links: m.answerLinks(e.Text)})
+		}
+	}
+	p.Shown = int64(len(p.Mails))
+	return web.Page{Template: "inbox.html", Data: p}, nil
+}
+
+var linkPattern = regexp.MustCompile(`https?://\S+/a/[A-Za-z0-9_-]+`)
+
+// answerLinks returns the links to this machine's answer pages in a mail. Only
+// those are made clickable: what else stands in a mail is text.
+func (m *Machine) answerLinks(text string) []string {
+	var links []string
+	for _, l := range linkPattern.FindAllString(text, -1) {
+		if strings.HasPrefix(l, m.cfg.BaseURL+"/a/") {
+			links = append(links, l)
+		}
+	}
+	return links
+}

@@ -1,0 +1,86 @@
+// Command local is Todoku on one machine.
+//
+//	local [-demo] [-addr HOST:PORT] [-data DIR] [-smtp URL] ...   serve
+//	local invoke [-data DIR] FUNCTION FILE                        run one function on an event
+//	local backup [-data DIR] FILE                                 copy the database (to stop: not needed)
+//	local restore [-data DIR] FILE                                put a copy back, into an empty folder
+//	local dead [-data DIR] [-redrive] jobs|copies                 list or redrive dead letters
+//
+// `local -h` and `local COMMAND -h` list the flags.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/todoku/todoku/shared/problem"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	p := &program{stdout: os.Stdout, stderr: os.Stderr}
+	if err := p.run(ctx, os.Args[1:]); err != nil {
+		if !errors.Is(err, flag.ErrHelp) {
+			_, _ = fmt.Fprintln(os.Stderr, "todoku:", say(err))
+		}
+		stop()
+		os.Exit(1)
+	}
+}
+
+// say returns what to tell a person at a terminal.
+func say(err error) string {
+	var e *problem.Error
+	if errors.As(err, &e) {
+		return e.Text.JA + "\n" + e.Text.EN
+	}
+	return err.Error()
+}
+
+// program is one run of the command.
+type program struct{ stdout, stderr io.Writer }
+
+// run reads the arguments and does what they say.
+func (p *program) run(ctx context.Context, args []string) error {
+	if len(args) > 0 {
+		switch args[0] {
+		case "invoke":
+			return p.invoke(ctx, args[1:])
+		case "backup":
+			return p.backup(ctx, args[1:])
+		case "restore":
+			return p.restore(args[1:])
+		case "dead":
+			return p.dead(ctx, args[1:])
+		}
+	}
+	return p.serve(ctx, args)
+}
+
+// flags returns a flag set with the flag that all commands have.
+func (p *program) flags(name, usage string) (*flag.FlagSet, *string) {
+	f := flag.NewFlagSet(name, flag.ContinueOnError)
+	f.SetOutput(p.stderr)
+	f.Usage = func() {
+		_, _ = fmt.Fprintf(p.stderr, "usage: local %s\n", usage)
+		f.PrintDefaults()
+	}
+	return f, f.String("data", "data", "folder of the database")
+}
+
+// log returns the log: lines for people to read, on standard error.
+func (p *program) log(verbose bool) *slog.Logger {
+	level := slog.LevelWarn
+	if verbose {
+		level = slog.LevelInfo
+	}
+	return slog.New(slog.NewTextHandler(p.stderr, &slog.HandlerOptions{Level: level}))
+}
