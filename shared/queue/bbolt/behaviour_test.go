@@ -391,36 +391,34 @@ func TestLogHoldsNoBodies(t *testing.T) {
 func TestMisbehaves(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var out bytes.Buffer
-		q := open(t, newFile(t), bbolt.Config{Misbehave: true, Seed: 64000, Log: slog.New(slog.NewTextHandler(&out, nil))})
+		q := open(t, newFile(t), bbolt.Config{
+			Misbehave: true, Seed: 64000, Concurrency: 1,
+			Log: slog.New(slog.NewTextHandler(&out, nil)),
+		})
 		for i := range 400 {
-			send(t, q, fmt.Sprintf("g%d", i%20), fmt.Sprintf("m%03d", i))
+			send(t, q, fmt.Sprintf("g%02d", i%20), fmt.Sprintf("m%03d", i))
 		}
-		var mu sync.Mutex
-		repeated, mixed, next := 0, 0, 0
-		overtaken := false
-		start(t, q, func(_ context.Context, e events.SQSEvent) (events.SQSEventResponse, error) {
-			mu.Lock()
-			defer mu.Unlock()
-			groups := map[string]bool{}
-			for _, r := range e.Records {
-				groups[r.Attributes[queue.AttrGroup]] = true
+		var repeated, mixed int
+		var order []string // of the groups, as they came first
+		stop := start(t, q, func(_ context.Context, e events.SQSEvent) (events.SQSEventResponse, error) {
+			for i, r := range e.Records {
+				group := r.Attributes[queue.AttrGroup]
 				if r.Attributes[queue.AttrReceiveCount] != "1" {
 					repeated++
 				}
-				if id := r.Attributes[queue.AttrID]; len(id) == 4 && id == fmt.Sprintf("m%03d", next) {
-					next++
-				} else {
-					overtaken = true
+				if i > 0 && group != e.Records[i-1].Attributes[queue.AttrGroup] {
+					mixed++
 				}
-			}
-			if len(groups) > 1 {
-				mixed++
+				if !slices.Contains(order, group) {
+					order = append(order, group)
+				}
 			}
 			return events.SQSEventResponse{}, nil
 		})
 		time.Sleep(time.Minute)
-		if repeated == 0 || mixed == 0 || !overtaken {
-			t.Errorf("repeated %d messages, mixed %d batches, overtook: %v", repeated, mixed, overtaken)
+		stop()
+		if repeated == 0 || mixed == 0 || slices.IsSorted(order) {
+			t.Errorf("repeated %d messages, mixed groups %d times, handed out groups as %v", repeated, mixed, order)
 		}
 		if !strings.Contains(out.String(), "seed=64000") {
 			t.Error("the seed is not in the log")

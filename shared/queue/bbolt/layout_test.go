@@ -1,0 +1,234 @@
+package bbolt
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-lambda-go/events"
+	"github.com/google/go-cmp/cmp"
+	"github.com/todoku/todoku/shared/queue"
+	bolt "go.etcd.io/bbolt"
+)
+
+func TestRecords(t *testing.T) {
+	message := stored{Sent: 1530878400000, ID: "01JALERT-7", Body: "下校"}
+	failed := attempt{Receives: 300, First: 1530878400001, Reason: "no\x00where"}
+	letter := deadLetter{Group: "docomo#1", Died: 1530878400002, Failed: failed, stored: message}
+	state := groupState{Count: 10, At: 1530878400003}
+	for name, value := range map[string][]byte{
+		"message":     message.encode(),
+		"attempt":     failed.encode(),
+		"dead letter": letter.encode(),
+		"group":       state.encode(),
+	} {
+		decode := map[string]func([]byte) (any, error){
+			"message":     func(v []byte) (any, error) { return decodeStored(v) },
+			"attempt":     func(v []byte) (any, error) { return decodeAttempt(v) },
+			"dead letter": func(v []byte) (any, error) { return decodeDeadLetter(v) },
+			"group":       func(v []byte) (any, error) { return decodeGroupState(v) },
+		}[name]
+		want := map[string]any{"message": message, "attempt": failed, "dead letter": letter, "group": state}[name]
+		got, err := decode(value)
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		if diff := cmp.Diff(want, got, cmp.AllowUnexported(deadLetter{})); diff != "" {
+			t.Errorf("%s (-written +read):\n%s", name, diff)
+		}
+		if _, err := decode(value[:3]); err == nil {
+			t.Errorf("%s: cut off after 3 bytes and read all the same", name)
+		}
+	}
+}
+
+func TestKeys(t *testing.T) {
+	// In the order in which they must lie in the file.
+	keys := []struct {
+		group string
+		seq   uint64
+	}{{"!", 1 << 40}, {"a", 1}, {"a", 2}, {"a", 255}, {"a", 256}, {"a", 1 << 63}, {"a!", 1}, {"ab", 1}, {"b", 1}}
+	var last []byte
+	for _, k := range keys {
+		key := messageKey(k.group, k.seq)
+		if bytes.Compare(last, key) >= 0 {
+			t.Errorf("%v does not come after its predecessor", k)
+		}
+		last = key
+		if group, seq := splitKey(key); group != k.group || seq != k.seq {
+			t.Errorf("%v reads as %s %d", k, group, seq)
+		}
+		if k.group != "a" && bytes.HasPrefix(key, groupPrefix("a")) {
+			t.Errorf("%v is taken for one of group a", k)
+		}
+	}
+}
+
+func TestEvent(t *testing.T) {
+	q := &Queue{cfg: Config{Name: "dispatch"}, epoch: "e"}
+	b := &batch{number: 41, parts: []*part{
+		{group: &group{name: "docomo#1"}, entries: []entry{{
+			seq:     7,
+			stored:  stored{Sent: 1530878400000, ID: "id-7", Body: "hello"},
+			attempt: attempt{Receives: 2, First: 1530878400500},
+		}}},
+		{group: &group{name: "au#0"}, entries: []entry{{seq: 9}}},
+	}}
+	got := q.event(b)
+	want := events.SQSMessage{
+		MessageId:     "dispatch-7",
+		ReceiptHandle: "e-15-0",
+		Body:          "hello",
+		Md5OfBody:     "5d41402abc4b2a76b9719d911017c592",
+		Attributes: map[string]string{
+			"ApproximateFirstReceiveTimestamp": "1530878400500",
+			"ApproximateReceiveCount":          "2",
+			"MessageDeduplicationId":           "id-7",
+			"MessageGroupId":                   "docomo#1",
+			"SenderId":                         "todoku",
+			"SentTimestamp":                    "1530878400000",
+			"SequenceNumber":                   "00000000000000000007",
+		},
+		MessageAttributes: map[string]events.SQSMessageAttribute{},
+		EventSource:       "aws:sqs",
+		EventSourceARN:    "arn:aws:sqs:local:000000000000:dispatch.fifo",
+		AWSRegion:         "local",
+	}
+	if diff := cmp.Diff(want, got.Records[0]); diff != "" {
+		t.Errorf("first record (-want +got):\n%s", diff)
+	}
+	if got.Records[1].ReceiptHandle != "e-15-1" || got.Records[1].Attributes[queue.AttrGroup] != "au#0" {
+		t.Errorf("second record: %+v", got.Records[1])
+	}
+	if _, err := json.Marshal(got); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestChunk(t *testing.T) {
+	of := func(n, size int) []queue.Message {
+		msgs := make([]queue.Message, n)
+		for i := range msgs {
+			msgs[i].Body = string(make([]byte, size))
+		}
+		return msgs
+	}
+	for _, test := range []struct {
+		name string
+		msgs []queue.Message
+		want int
+	}{
+		{"one", of(1, 1), 1},
+		{"one too large", of(2, maxSendBytes+1), 1},
+		{"as many as go", of(maxSendMessages, 1), maxSendMessages},
+		{"more than go", of(maxSendMessages+1, 1), maxSendMessages},
+		{"as much as goes", of(4, maxSendBytes/4), 4},
+		{"more than goes", of(5, maxSendBytes/4), 4},
+	} {
+		if got := chunk(test.msgs); got != test.want {
+			t.Errorf("%s: %d, want %d", test.name, got, test.want)
+		}
+	}
+}
+
+// The log that deduplicates does not grow with what has expired, in the file or
+// in memory.
+func TestSentLogIsBounded(t *testing.T) {
+	db, err := bolt.Open(filepath.Join(t.TempDir(), "queue.db"), 0o600, &bolt.Options{NoSync: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	now := time.Date(2018, 7, 6, 12, 0, 0, 0, time.UTC)
+	q, err := New(db, Config{Now: func() time.Time { return now }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	const batches, each = 40, 150
+	for i := range batches {
+		var msgs []queue.Message
+		for j := range each {
+			msgs = append(msgs, queue.Message{Group: "g", ID: fmt.Sprintf("%d-%d", i, j), Body: "x"})
+		}
+		if err := q.Send(t.Context(), msgs...); err != nil {
+			t.Fatal(err)
+		}
+		now = now.Add(time.Minute)
+	}
+	if n := len(q.seen.records); n != 5*each {
+		t.Errorf("%d ids in memory, want those of 5 minutes, %d", n, 5*each)
+	}
+	records := 0
+	err = db.View(func(tx *bolt.Tx) error {
+		return openBuckets(tx, "queue").sent.ForEach(func(_, _ []byte) error { records++; return nil })
+	})
+	if want := 5 * 3; err != nil || records != want {
+		t.Errorf("%d records in the file, want %d; %v", records, want, err)
+	}
+}
+
+// A hash or a record that stands for something else drops no message.
+func TestSeenTrustsOnlyTheFile(t *testing.T) {
+	db, err := bolt.Open(filepath.Join(t.TempDir(), "queue.db"), 0o600, &bolt.Options{NoSync: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	q, err := New(db, Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	q.seen.remember(1, []string{"collides", "real"}) // as if their hashes were one
+	q.seen.remember(99, []string{"rolled-back"})
+	for _, id := range []string{"real", "collides", "rolled-back"} {
+		if err := q.Send(t.Context(), queue.Message{Group: "g", ID: id, Body: "x"}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if s, err := q.Stats(); s.Visible != 3 || err != nil {
+		t.Errorf("%d messages accepted, want 3; %v", s.Visible, err)
+	}
+}
+
+func TestSchedule(t *testing.T) {
+	s := newSchedule()
+	at := func(n int) time.Time { return time.Unix(int64(n), 0) }
+	for _, name := range []string{"a", "b", "c", "d"} {
+		s.add(name, 2)
+	}
+	b := s.take(1)
+	a := s.take(0)
+	s.wait(a, at(20))
+	s.wait(b, at(10))
+	s.move(b, at(30))
+	s.add("a", 1) // must not enter the line: it waits
+	var line []string
+	for _, g := range s.ready {
+		line = append(line, g.name)
+	}
+	if diff := cmp.Diff([]string{"c", "d"}, line); diff != "" {
+		t.Errorf("line (-want +got):\n%s", diff)
+	}
+	if next, ok := s.next(); !ok || !next.Equal(at(20)) {
+		t.Errorf("next at %v, want 20", next)
+	}
+	if g := s.due(at(19)); g != nil {
+		t.Errorf("%s is due too early", g.name)
+	}
+	if g := s.due(at(20)); g != a || s.due(at(20)) != nil {
+		t.Error("not exactly a is due")
+	}
+	a.messages = 0
+	s.rest(a)
+	if s.groups["a"] != nil {
+		t.Error("a group without messages is kept")
+	}
+	s.add("e", -3) // removed before they were counted
+	s.add("e", 3)
+	if s.groups["e"] != nil || len(s.ready) != 2 {
+		t.Error("a group that has come and gone is kept")
+	}
+}
