@@ -71,7 +71,7 @@ func (b *batch) again(m *outgoing, err error) {
 		b.settle(m.i, err)
 	default:
 		b.states[m.i].retried = true
-		b.next = m.i
+		b.next = min(b.next, m.i)
 	}
 }
 

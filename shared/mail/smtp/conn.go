@@ -27,6 +27,7 @@ type conn struct {
 	end      ending    // what the next transaction must say first
 	spare    *outgoing // a buffer to use again
 	quitting bool      // QUIT has been said
+	heir     *heir     // who is to have the connection after this batch
 }
 
 // errClosing goes with a reply of 421: the relay closes the connection (RFC 5321,

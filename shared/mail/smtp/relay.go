@@ -10,6 +10,7 @@ package smtp
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"time"
 
@@ -19,12 +20,21 @@ import (
 // Relay submits mail over a pool of connections. Any number of goroutines may
 // use it; those for whom there is no connection wait.
 type Relay struct {
-	cfg   Config
-	slots chan struct{} // one for each connection in use
+	cfg Config
 
-	mu     sync.Mutex
-	idle   []*idle // the most recently used last
-	closed bool
+	mu      sync.Mutex
+	inUse   int     // of cfg.Conns; a batch holds one from enter to leave
+	waiting []*heir // batches for whom there was none, the first come first
+	idle    []*idle // the most recently used last
+	closed  bool
+}
+
+// heir is a batch that waits for a connection.
+type heir struct {
+	b *batch
+	// ready gives it one, or nil for the right to open one.
+	ready chan *conn
+	first *outgoing // what has been asked for it on the connection before it is given
 }
 
 // idle is a connection that nobody uses and the timer that will end it.
@@ -38,7 +48,7 @@ var _ mail.BatchSender = (*Relay)(nil)
 // New returns a Relay. It connects when there is something to send.
 func New(cfg Config) *Relay {
 	cfg = cfg.withDefaults()
-	return &Relay{cfg: cfg, slots: make(chan struct{}, cfg.Conns)}
+	return &Relay{cfg: cfg}
 }
 
 // Send sends one message; see mail.Sender. SendAll is faster for several.
@@ -56,32 +66,135 @@ func (r *Relay) SendAll(ctx context.Context, msgs []*mail.Message, done func(i i
 	if b.finished() {
 		return
 	}
-	select {
-	case r.slots <- struct{}{}:
-		defer func() { <-r.slots }()
-		r.run(b)
-	case <-ctx.Done():
-		b.stop(ctx.Err())
+	c, err := r.enter(b)
+	if err != nil {
+		b.stop(err)
+		return
+	}
+	if !r.run(b, c) {
+		r.leave()
 	}
 }
 
-// run sends b over as many connections, one after the other, as it takes. Every
-// connection settles or uses up a try of at least one message, so it ends.
-func (r *Relay) run(b *batch) {
-	fresh := false
-	for !b.finished() {
-		c, err := r.get(b.ctx, fresh)
+// enter waits for b's turn. It returns the context's error, or the connection
+// that another batch has left to b, if any.
+func (r *Relay) enter(b *batch) (*conn, error) {
+	r.mu.Lock()
+	if r.inUse < r.cfg.Conns {
+		r.inUse++
+		r.mu.Unlock()
+		return nil, nil
+	}
+	h := &heir{b: b, ready: make(chan *conn, 1)}
+	r.waiting = append(r.waiting, h)
+	r.mu.Unlock()
+	select {
+	case c := <-h.ready:
+		return c, nil
+	case <-b.ctx.Done():
+		if !r.withdraw(h) {
+			go r.decline(h)
+		}
+		return nil, b.ctx.Err()
+	}
+}
+
+// withdraw reports whether h was still waiting, and ends that.
+func (r *Relay) withdraw(h *heir) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	i := slices.Index(r.waiting, h)
+	if i >= 0 {
+		r.waiting = slices.Delete(r.waiting, i, i+1)
+	}
+	return i >= 0
+}
+
+// decline takes what is given to an heir who has gone away. Its envelope may be
+// out on the connection, which is therefore of no use to anybody else.
+func (r *Relay) decline(h *heir) {
+	if c := <-h.ready; c != nil {
+		c.kill()
+	}
+	r.leave()
+}
+
+// leave gives the right to a connection to the first who waits for one.
+func (r *Relay) leave() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if len(r.waiting) == 0 {
+		r.inUse--
+		return
+	}
+	r.waiting[0].ready <- nil
+	r.waiting = slices.Delete(r.waiting, 0, 1)
+}
+
+// heirFor chooses the batch that has waited longest to have c next, and makes its
+// first message ready; nil if nobody waits, or if that message cannot be sent. It
+// holds the lock meanwhile, so that the batch cannot go away with its message.
+func (r *Relay) heirFor(c *conn) *heir {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if len(r.waiting) == 0 {
+		return nil
+	}
+	h := r.waiting[0]
+	first, err := c.compose(h.b.msgs[0])
+	if err != nil {
+		return nil
+	}
+	h.first = first
+	c.begun++
+	r.waiting = slices.Delete(r.waiting, 0, 1)
+	return h
+}
+
+// pass gives c to its heir if it is whole, and reports whether it did, with the
+// right to it. Otherwise the heir waits on, as the first.
+func (r *Relay) pass(c *conn, err error) bool {
+	h := c.heir
+	if h == nil {
+		return false
+	}
+	if err == nil {
+		h.ready <- c
+		return true
+	}
+	c.heir = nil
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.waiting = slices.Insert(r.waiting, 0, h)
+	return false
+}
+
+// run sends b over c, if it is not nil, and then over as many connections, one
+// after the other, as it takes. It reports whether the last one, and the right to
+// one, has gone to another batch. Every connection settles or uses up a try of at
+// least one message, so it ends.
+func (r *Relay) run(b *batch, c *conn) (passed bool) {
+	for fresh := false; !b.finished(); {
+		var err error
+		if c == nil {
+			c, err = r.get(b.ctx, fresh)
+		}
 		if err != nil {
 			b.stop(err)
-			return
+			return false
 		}
-		err = c.send(b)
+		err = c.send(b, r.heirFor)
 		if err != nil {
 			r.cfg.Log.Info("smtp connection ended", "relay", r.cfg, "transactions", c.begun, "error", clean(err.Error()))
 		}
+		if r.pass(c, err) {
+			b.stop(b.ctx.Err()) // nothing is left but after a cancellation
+			return true
+		}
 		r.put(c, err)
-		fresh = err != nil
+		c, fresh = nil, err != nil
 	}
+	return false
 }
 
 var errClosed = errors.New("smtp: the relay was closed by its owner")
@@ -160,13 +273,11 @@ func (r *Relay) expire(i *idle) {
 func (r *Relay) remove(i *idle) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for k, other := range r.idle {
-		if other == i {
-			r.idle = append(r.idle[:k], r.idle[k+1:]...)
-			return true
-		}
+	k := slices.Index(r.idle, i)
+	if k >= 0 {
+		r.idle = slices.Delete(r.idle, k, k+1)
 	}
-	return false
+	return k >= 0
 }
 
 // Check proves by use that the relay can be reached, encrypted and logged in to,

@@ -336,7 +336,8 @@ func TestClosed(t *testing.T) {
 
 // TestRoundTrips puts the relay 10 ms away, one way, and lets the clock of the
 // bubble count: half a round trip for the greeting, one for EHLO, one for the
-// first envelope of a batch, and then one for each message. QUIT costs none.
+// first envelope of a batch, and then one for each message. QUIT costs none, nor
+// does a change of batch on a connection that is waited for.
 func TestRoundTrips(t *testing.T) {
 	const trip, connect = 20 * time.Millisecond, 0.5 + 1
 	tests := []struct {
@@ -352,23 +353,43 @@ func TestRoundTrips(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				near := mailtest.NewPipeListener()
-				s := &sink{}
-				server := newServer(s)
-				go func() { _ = server.Serve(mailtest.DelayListener{Listener: near, Delay: trip / 2}) }()
-				tt.cfg.Host, tt.cfg.Dial = "localhost", near.Dial
-				r, begin := New(tt.cfg), time.Now()
+			farAway(t, trip/2, tt.cfg, func(t *testing.T, r *Relay) {
+				begin := time.Now()
 				for _, n := range tt.batches {
 					mailtest.SendAll(t, t.Context(), r, mailtest.Letters(n))
 				}
 				if got := float64(time.Since(begin)) / float64(trip); got != tt.want {
 					t.Errorf("%v round trips, want %v", got, tt.want)
 				}
-				r.Close()
-				server.Close()
-				time.Sleep(time.Second) // in the bubble: let the network end
 			})
 		})
 	}
+	t.Run("three batches that wait for one connection", func(t *testing.T) {
+		farAway(t, trip/2, Config{Conns: 1}, func(t *testing.T, r *Relay) {
+			begin := time.Now()
+			var wg sync.WaitGroup
+			for range 3 {
+				wg.Go(func() { mailtest.SendAll(t, t.Context(), r, mailtest.Letters(10)) })
+			}
+			wg.Wait()
+			if got := float64(time.Since(begin)) / float64(trip); got != connect+1+30 {
+				t.Errorf("%v round trips, want %v", got, connect+1+30)
+			}
+		})
+	})
+}
+
+// farAway puts a Relay in a bubble and a sink some way from it.
+func farAway(t *testing.T, oneWay time.Duration, cfg Config, send func(t *testing.T, r *Relay)) {
+	synctest.Test(t, func(t *testing.T) {
+		near := mailtest.NewPipeListener()
+		server := newServer(&sink{})
+		go func() { _ = server.Serve(mailtest.DelayListener{Listener: near, Delay: oneWay}) }()
+		cfg.Host, cfg.Dial = "localhost", near.Dial
+		r := New(cfg)
+		send(t, r)
+		r.Close()
+		server.Close()
+		time.Sleep(time.Second) // in the bubble: let the network end
+	})
 }

@@ -74,25 +74,48 @@ var errAbandoned = errors.New("smtp: transaction abandoned")
 // On a pipelining relay each turn of the loop is one write and one round trip:
 // the message accepted before, its dot, and the envelope of the next one (RFC
 // 2920, 3.1 allows exactly this group).
-func (c *conn) send(b *batch) error {
+//
+// After b's last message the round trip would carry no envelope. If another batch
+// waits for a connection (heirs), its first one goes instead; c.heir then says who
+// must be given c.
+func (c *conn) send(b *batch, heirs func(*conn) *heir) error {
 	stop := context.AfterFunc(b.ctx, c.kill)
-	err := c.turns(b)
+	err := c.turns(b, heirs)
 	if !stop() && err == nil {
 		err = b.ctx.Err()
 	}
 	return err
 }
 
-func (c *conn) turns(b *batch) error {
-	for {
+func (c *conn) turns(b *batch, heirs func(*conn) *heir) error {
+	if err := c.inherit(b); err != nil {
+		return err
+	}
+	for c.heir == nil {
 		next := c.take(b)
 		if next == nil && c.end.kind <= withReset {
 			return nil // an RSET can wait for the next batch
+		}
+		if next == nil && c.end.kind == withMessage && c.pipelining && !c.worn() {
+			c.heir = heirs(c)
 		}
 		if err := c.turn(b, next); err != nil {
 			return err
 		}
 	}
+	return nil
+}
+
+// inherit takes over b's first message, whose envelope the batch before has sent.
+func (c *conn) inherit(b *batch) error {
+	if c.heir == nil {
+		return nil
+	}
+	first := c.heir.first
+	c.heir = nil
+	b.next = first.i + 1
+	e, at, err := c.envelope(first)
+	return c.judge(b, first, e, at, err)
 }
 
 // take returns b's next message that can be sent, after settling those that
@@ -172,10 +195,11 @@ func isASCII(s string) bool {
 func (c *conn) turn(b *batch, next *outgoing) error {
 	end := c.end
 	c.end = ending{}
-	if err := c.write(b, end, next); err != nil {
-		return err
+	err := c.write(b, end, next)
+	if err == nil {
+		err = c.hearEnd(b, end)
 	}
-	if err := c.hearEnd(b, end); err != nil {
+	if err != nil {
 		b.again(next, lost(atMail, b.cause(err)))
 		return err
 	}
@@ -186,9 +210,13 @@ func (c *conn) turn(b *batch, next *outgoing) error {
 	return c.judge(b, next, e, at, err)
 }
 
-// write says and writes the ending and, to a pipelining relay, the envelope.
+// write says and writes the ending and, to a pipelining relay, the envelope of
+// next or of the heir.
 func (c *conn) write(b *batch, end ending, next *outgoing) error {
 	ended := end.say(c)
+	if c.heir != nil {
+		next = c.heir.first
+	}
 	switch {
 	case next != nil && c.pipelining:
 		for _, ask := range next.asks {
@@ -202,7 +230,6 @@ func (c *conn) write(b *batch, end ending, next *outgoing) error {
 	if err == nil {
 		return nil
 	}
-	b.again(next, lost(atMail, b.cause(err)))
 	if end.kind == withMessage && n >= ended {
 		b.settle(end.m.i, lost(atDot, b.cause(err)))
 	} else {
