@@ -1,0 +1,35 @@
+# Todoku. `make run` and `make test` are all that a fresh machine with Go needs.
+
+GO ?= go
+# The race detector needs a C compiler.
+RACE ?= $(shell command -v gcc >/dev/null 2>&1 && echo -race)
+# What golangci-lint is run with; see .golangci.yml.
+LINT = github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+
+.PHONY: run test bench lint setup fuzz clean
+
+run: ## start everything with a demo school
+	$(GO) run ./infra/local -demo
+
+setup: ## install what the tests need and this machine lacks, as far as it can be
+	@.ci/setup
+
+test: setup ## run every test; with STRICT=1 a skipped test is a failure
+	$(GO) vet ./...
+	$(GO) test $(RACE) -timeout 30m ./...
+
+bench: ## print the benchmark tables
+	$(GO) run ./infra/bench
+
+lint: ## check style
+	$(GO) run $(LINT) run ./...
+
+fuzz: ## fuzz every parser for a minute
+	@for p in $$($(GO) list ./...); do \
+	  for f in $$($(GO) test -list '^Fuzz' $$p 2>/dev/null | grep '^Fuzz'); do \
+	    echo "$$p $$f"; $(GO) test -run '^$$' -fuzz "^$$f$$" -fuzztime 60s $$p || exit 1; \
+	  done; \
+	done
+
+clean: ## remove what was built
+	rm -rf bin build cdk.out
