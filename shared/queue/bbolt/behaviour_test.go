@@ -105,8 +105,10 @@ func TestFailedMessageIsAloneNextTime(t *testing.T) {
 		send(t, q, "g", "a", "bad", "c", "d")
 		j := &journal{then: failID("bad")}
 		start(t, q, j.handle)
+		settle()
+		send(t, q, "g", "e", "f")
 		time.Sleep(5 * time.Minute)
-		want := []string{"a(1) bad(1) c(1) d(1)", "bad(2)", "c(2)", "d(2)"}
+		want := []string{"a(1) bad(1) c(1) d(1)", "bad(2)", "c(2)", "d(2)", "e(1) f(1)"}
 		if diff := cmp.Diff(want, j.take()); diff != "" {
 			t.Errorf("batches (-want +got):\n%s", diff)
 		}
@@ -266,47 +268,119 @@ func TestBatchesAreBoundedInBytes(t *testing.T) {
 	})
 }
 
-// While the file cannot be written nothing is handed out, nothing is lost, and
+// While the file cannot be written nothing is handed out and nothing is lost;
 // outcomes are written when it can be again.
 func TestFileFault(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		db := newFile(t)
 		full := errors.New("no space left on device")
-		var broken atomic.Bool
-		q := open(t, db, bbolt.Config{VisibilityTimeout: time.Minute, Update: func(fn func(*bolt.Tx) error) error {
-			return db.Update(func(tx *bolt.Tx) error {
-				if err := fn(tx); err != nil || !broken.Load() {
-					return err
-				}
-				return full
-			})
-		}})
-		j := &journal{then: func(context.Context, events.SQSEvent) (events.SQSEventResponse, error) {
-			broken.Store(true)
-			return events.SQSEventResponse{}, nil
-		}}
-		start(t, q, j.handle)
+		f := &faultyFile{db: newFile(t), err: full}
+		q := open(t, f.db, bbolt.Config{VisibilityTimeout: time.Minute, Update: f.update})
 		send(t, q, "a", "a1")
-		settle()
+		f.broken.Store(true)
+		j := &journal{}
+		start(t, q, j.handle)
+		time.Sleep(10 * time.Second)
+		expect(t, "while nothing can be claimed", q, j, bbolt.Stats{Visible: 1})
 		if err := q.Send(t.Context(), queue.Message{Group: "b", ID: "b1", Body: "x"}); !errors.Is(err, full) {
 			t.Errorf("Send: %v", err)
 		}
 		if err := q.CheckHealth(t.Context()); !errors.Is(err, full) {
 			t.Errorf("CheckHealth: %v", err)
 		}
-		time.Sleep(10 * time.Second)
-		broken.Store(false)
-		time.Sleep(2 * time.Second)
-		broken.Store(false)
-		send(t, q, "b", "b1", "b2")
-		settle()
-		broken.Store(false)
-		time.Sleep(5 * time.Minute)
-		if diff := cmp.Diff([]string{"a1(1)", "b1(1) b2(1)"}, j.take()); diff != "" {
-			t.Errorf("batches (-want +got):\n%s", diff)
+		j.then = func(context.Context, events.SQSEvent) (events.SQSEventResponse, error) {
+			f.broken.Store(true)
+			return events.SQSEventResponse{}, nil
 		}
+		f.broken.Store(false)
+		time.Sleep(10 * time.Second)
+		expect(t, "while no outcome can be written", q, j, bbolt.Stats{InFlight: 1}, "a1(1)")
+		f.broken.Store(false)
+		time.Sleep(10 * time.Second)
+		expect(t, "afterwards", q, j, bbolt.Stats{})
+		j.then = nil
+		send(t, q, "a", "a2")
+		send(t, q, "b", "b1")
+		time.Sleep(5 * time.Minute)
+		expect(t, "in the end", q, j, bbolt.Stats{}, "a2(1)", "b1(1)")
 		if err := q.CheckHealth(t.Context()); err != nil {
 			t.Errorf("CheckHealth: %v", err)
+		}
+	})
+}
+
+// faultyFile is a file that cannot be written while it is broken.
+type faultyFile struct {
+	db      *bolt.DB
+	err     error
+	broken  atomic.Bool
+	updates atomic.Int64
+}
+
+func (f *faultyFile) update(fn func(*bolt.Tx) error) error {
+	f.updates.Add(1)
+	return f.db.Update(func(tx *bolt.Tx) error {
+		if err := fn(tx); err != nil || !f.broken.Load() {
+			return err
+		}
+		return f.err
+	})
+}
+
+// expect checks what was handed out since the last time, in any order, and what is
+// there.
+func expect(t *testing.T, when string, q *bbolt.Queue, j *journal, want bbolt.Stats, batches ...string) {
+	t.Helper()
+	got := j.take()
+	slices.Sort(got)
+	if diff := cmp.Diff(batches, got); diff != "" {
+		t.Errorf("%s: batches (-want +got):\n%s", when, diff)
+	}
+	stats, err := q.Stats()
+	stats.Oldest = 0
+	if diff := cmp.Diff(want, stats); diff != "" || err != nil {
+		t.Errorf("%s: stats (-want +got):\n%s%v", when, diff, err)
+	}
+}
+
+// The end of one batch and the claim of the next share a transaction.
+func TestTransactionsABatch(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := &faultyFile{db: newFile(t)}
+		q := open(t, f.db, bbolt.Config{Update: f.update})
+		for i := range 40 {
+			send(t, q, "g", fmt.Sprint("m", i))
+		}
+		before := f.updates.Load()
+		start(t, q, (&journal{}).handle)
+		settle()
+		if n := f.updates.Load() - before; n != 5 {
+			t.Errorf("%d transactions for 4 batches of a group, want 5", n)
+		}
+	})
+}
+
+func TestConcurrency(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := open(t, newFile(t), bbolt.Config{Concurrency: 3})
+		for i := range 200 {
+			send(t, q, fmt.Sprint("g", i%10), fmt.Sprint("m", i))
+		}
+		var running, most atomic.Int64
+		stop := start(t, q, func(context.Context, events.SQSEvent) (events.SQSEventResponse, error) {
+			if n := running.Add(1); n > most.Load() {
+				most.Store(n)
+			}
+			time.Sleep(time.Second)
+			running.Add(-1)
+			return events.SQSEventResponse{}, nil
+		})
+		time.Sleep(20 * time.Second)
+		stop()
+		if most.Load() != 3 {
+			t.Errorf("%d handlers at once, want 3", most.Load())
+		}
+		if s, err := q.Stats(); s != (bbolt.Stats{}) || err != nil {
+			t.Errorf("left over: %+v, %v", s, err)
 		}
 	})
 }

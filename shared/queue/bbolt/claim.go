@@ -92,7 +92,7 @@ func (b buckets) claim(g *group, limit, maxReceives int, now int64) (*part, erro
 }
 
 // read fills p with the group's first messages. One that was handed out before is
-// a batch of its own.
+// a batch of its own; such messages are always the first of their group.
 func (b buckets) read(p *part, limit, maxReceives int) error {
 	prefix := groupPrefix(p.group.name)
 	size := 0
@@ -107,7 +107,7 @@ func (b buckets) read(p *part, limit, maxReceives int) error {
 			continue
 		}
 		size += len(e.Body)
-		if len(p.entries) > 0 && (e.Receives > 0 || size > queue.MaxMessageBytes) {
+		if len(p.entries) > 0 && size > queue.MaxMessageBytes {
 			return nil
 		}
 		p.entries = append(p.entries, e)

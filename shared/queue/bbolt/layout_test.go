@@ -2,10 +2,14 @@ package bbolt
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"log/slog"
 	"path/filepath"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/aws/aws-lambda-go/events"
@@ -168,6 +172,52 @@ func TestSentLogIsBounded(t *testing.T) {
 	if want := 5 * 3; err != nil || records != want {
 		t.Errorf("%d records in the file, want %d; %v", records, want, err)
 	}
+}
+
+// Of a message that was handled, in vain at first, only its id is left in the file.
+func TestNothingIsLeftBehind(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		db, err := bolt.Open(filepath.Join(t.TempDir(), "queue.db"), 0o600, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer db.Close()
+		q, err := New(db, Config{Log: slog.New(slog.DiscardHandler)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := q.Send(t.Context(), queue.Message{Group: "g", ID: "m", Body: "x"}); err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		err = q.Run(ctx, func(_ context.Context, e events.SQSEvent) (events.SQSEventResponse, error) {
+			if e.Records[0].Attributes[queue.AttrReceiveCount] == "1" {
+				return events.SQSEventResponse{}, errors.New("try again")
+			}
+			cancel()
+			return events.SQSEventResponse{}, nil
+		})
+		if err != nil {
+			t.Error(err)
+		}
+		err = db.View(func(tx *bolt.Tx) error {
+			b := openBuckets(tx, "queue")
+			for name, bucket := range map[string]*bolt.Bucket{
+				"messages": b.messages, "attempts": b.attempts, "groups": b.groups, "dead": b.dead,
+			} {
+				if k, _ := bucket.Cursor().First(); k != nil {
+					t.Errorf("%s still holds %q", name, k)
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			t.Error(err)
+		}
+		if len(q.schedule.groups) > 0 || len(q.batches) > 0 {
+			t.Error("memory still holds a group or a batch")
+		}
+	})
 }
 
 // A hash or a record that stands for something else drops no message.

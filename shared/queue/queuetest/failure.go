@@ -84,6 +84,10 @@ func testOverrun(t *testing.T, s Subject) {
 			return events.SQSEventResponse{}, nil
 		}
 		<-second
+		err := s.Postpone(context.Background(), e.Records[0].ReceiptHandle, time.Second)
+		if !errors.Is(err, queue.ErrNotInFlight) {
+			t.Errorf("Postpone by the handler that overran: %v", err)
+		}
 		return events.SQSEventResponse{}, nil
 	})
 	h := c.await("the second delivery", func(h history) bool { return len(of(h.handled, "slow")) == 2 })
@@ -96,10 +100,6 @@ func testOverrun(t *testing.T, s Subject) {
 	time.Sleep(2 * s.Visibility)
 	if h = c.history(); len(h.delivered) != 2 {
 		t.Errorf("a handled message was delivered again: %s", summary(h.delivered))
-	}
-	err := s.Postpone(t.Context(), h.delivered[0].ReceiptHandle, time.Second)
-	if !errors.Is(err, queue.ErrNotInFlight) {
-		t.Errorf("Postpone with the receipt of the first delivery: %v", err)
 	}
 }
 
@@ -206,6 +206,25 @@ func (s Subject) checkPostponed(t *testing.T, h history, id, next string, d time
 		if other.group() != got[0].group() && d > time.Second && other.receives() == 1 && other.at.After(got[1].at) {
 			t.Errorf("%s of another group waited for the postponed message", other.id())
 		}
+	}
+}
+
+// testLongPostpone postpones for longer than the visibility timeout, and then
+// overruns that: the message stays hidden all the same.
+func testLongPostpone(t *testing.T, s Subject) {
+	const d = 2 * time.Second
+	s.send(t, queue.Message{Group: "a", ID: "m", Body: "x"})
+	postpone := s.postponing(t, "m", 2*s.Visibility)
+	h := s.consume(t, func(ctx context.Context, e events.SQSEvent) (events.SQSEventResponse, error) {
+		resp, err := postpone(ctx, e)
+		if deliveries(e)[0].receives() == 1 {
+			time.Sleep(s.Visibility + d)
+		}
+		return resp, err
+	}).awaitHandled("m")
+	got := of(h.delivered, "m")
+	if waited := got[1].at.Sub(got[0].at); waited < 2*s.Visibility-early {
+		t.Errorf("postponed by %v and came after %v", 2*s.Visibility, waited)
 	}
 }
 

@@ -60,6 +60,7 @@ func Run(t *testing.T, in func(*testing.T, func(*testing.T)), open func(*testing
 		{"duplicates", testDuplicates},
 		{"duplicates after the interval", testDedupInterval},
 		{"postponing", testPostpone},
+		{"postponing for longer than the timeout", testLongPostpone},
 		{"postponing what is not in flight", testNotInFlight},
 		{"limits", testLimits},
 		{"beyond the limits", testBeyondLimits},
