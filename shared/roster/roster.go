@@ -11,10 +11,16 @@ import "time"
 
 // Limits of a roster.
 const (
-	MaxFamilyChildren = 12  // beyond it an address that joins children is taken for a mistake
-	MaxFamilyContacts = 20  // addresses of one family
-	MaxGroupsPerChild = 20  // groups of one child, its class included
-	MaxNameLength     = 100 // characters of any name
+	MaxFamilyChildren  = 12   // beyond it an address that joins children is taken for a mistake
+	MaxFamilyGuardians = 20   // guardians of one family
+	MaxFamilyContacts  = 20   // addresses of one family
+	MaxFamilyGroups    = 24   // different groups of one family's children; keeps a family and all ways to it in one write
+	MaxGroupsPerChild  = 20   // groups of one child, its class included
+	MaxGroups          = 1000 // groups that one file may name
+	MaxPhones          = 5    // phone numbers of one guardian
+	MaxPhoneLength     = 30   // characters of a phone number
+	MaxNumberLength    = 32   // characters of a school's number for a child
+	MaxNameLength      = 100  // characters of any name
 )
 
 // School is a school. Its From address belongs to a domain of its own.
@@ -52,6 +58,7 @@ type Group struct {
 	ID       string    `json:"id"`
 	Kind     GroupKind `json:"kind"`
 	Name     string    `json:"name"`
+	Label    string    `json:"label,omitempty"`   // of a class: its name within its grade, "2" of 1年2組
 	Grade    int       `json:"grade,omitempty"`   // of a class or grade; 0 if it has none
 	Classes  []string  `json:"classes,omitempty"` // of a grade: the ids of its classes
 	Children int       `json:"children"`          // how many are in it now
@@ -111,6 +118,13 @@ type Contact struct {
 	Answered time.Time    `json:"answered,omitzero"` // when it last answered an alert
 }
 
+// Confirmed reports whether the guardian has a say in the contact: it was
+// registered, verified or closed by a person, or an alert was answered through
+// it. What is confirmed is never taken away by an import.
+func (c Contact) Confirmed() bool {
+	return c.State != Unverified && c.State != Refused || !c.Answered.IsZero()
+}
+
 // Tellable reports whether alerts are sent to the contact.
 func (c Contact) Tellable() bool { return c.State == Unverified || c.State == Verified }
 
@@ -119,7 +133,8 @@ type Family struct {
 	ID        string     `json:"id"`
 	Children  []Child    `json:"children"`
 	Guardians []Guardian `json:"guardians"`
-	Revision  int64      `json:"-"` // of the item it was read from
+	Updated   time.Time  `json:"updated,omitzero"` // when it was last written
+	Revision  int64      `json:"-"`                // of the item it was read from
 }
 
 // Guardian returns the family's guardian with the id, and false if it has none.

@@ -1,0 +1,229 @@
+package roster
+
+import (
+	"context"
+	"slices"
+	"strings"
+)
+
+// known is the roster of a school as an import sees it: all of it, in memory,
+// with the ways in which a row can concern it. A school of 10,000 children takes
+// about 20 MB.
+type known struct {
+	families  map[string]Family
+	numbers   map[string]spot
+	names     map[string][]spot // by nameKey
+	addresses map[string]string // contact's key to family
+	phones    map[string][]string
+	groups    map[string]Group
+}
+
+// spot is a child of a family.
+type spot struct {
+	family string
+	child  int
+	id     string // of the child
+}
+
+func (s *Store) known(ctx context.Context, school string) (*known, error) {
+	k := &known{families: map[string]Family{}, numbers: map[string]spot{}, names: map[string][]spot{},
+		addresses: map[string]string{}, phones: map[string][]string{}, groups: map[string]Group{}}
+	groups, err := s.storedGroups(ctx, school)
+	if err != nil {
+		return nil, err
+	}
+	for _, g := range groups {
+		k.groups[g.ID] = g
+	}
+	for after := ""; ; {
+		families, next, err := s.Families(ctx, school, after)
+		if err != nil {
+			return nil, err
+		}
+		for _, f := range families {
+			k.add(f)
+		}
+		if after = next; next == "" {
+			return k, nil
+		}
+	}
+}
+
+func (k *known) add(f Family) {
+	k.families[f.ID] = f
+	for i, c := range f.Children {
+		at := spot{f.ID, i, c.ID}
+		if c.Number != "" {
+			k.numbers[fold(c.Number)] = at
+		}
+		k.names[nameKey(c)] = append(k.names[nameKey(c)], at)
+	}
+	for _, g := range f.Guardians {
+		for _, c := range g.Contacts {
+			k.addresses[c.Key()] = f.ID
+		}
+		for _, key := range phoneKeys(g.Name, g.Phones) {
+			k.phones[key] = addNew(k.phones[key], f.ID)
+		}
+	}
+}
+
+// phoneKeys returns what joins siblings beside addresses: a guardian's name
+// together with a phone number. A number alone joins nobody: cousins share the
+// grandparents' one.
+func phoneKeys(name string, phones []string) []string {
+	if name == "" {
+		return nil
+	}
+	keys := make([]string, len(phones))
+	for i, p := range phones {
+		keys[i] = fold(name) + "|" + phoneKey(p)
+	}
+	return keys
+}
+
+func (k *known) child(at spot) Child { return k.families[at.family].Children[at.child] }
+
+// locate finds out which children of the roster the pupils are: by number, then
+// by class, name and reading, then by class and name alone.
+func (k *known) locate(pupils []*pupil) {
+	taken := map[spot]bool{}
+	for _, find := range []func(*pupil) []spot{k.byNumber, k.byReading, k.byName} {
+		for _, p := range pupils {
+			if p.at != nil {
+				continue
+			}
+			found := slices.DeleteFunc(find(p), func(at spot) bool { return taken[at] })
+			if len(found) == 1 {
+				p.at = &found[0]
+				taken[found[0]] = true
+			}
+		}
+	}
+}
+
+func (k *known) byNumber(p *pupil) []spot {
+	if at, ok := k.numbers[fold(p.child.Number)]; ok && p.child.Number != "" {
+		return []spot{at}
+	}
+	return nil
+}
+
+func (k *known) byReading(p *pupil) []spot {
+	return slices.DeleteFunc(k.byName(p), func(at spot) bool { return foldKana(k.child(at).Kana) != foldKana(p.child.Kana) })
+}
+
+func (k *known) byName(p *pupil) []spot {
+	return slices.DeleteFunc(slices.Clone(k.names[nameKey(p.child)]), func(at spot) bool {
+		return !agree(fold(k.child(at).Number), fold(p.child.Number))
+	})
+}
+
+const familyTie = "family "
+
+// ties returns what joins the pupil's family with others: addresses, guardians'
+// names with phones, and the families of the roster that it belongs to.
+func (k *known) ties(p *pupil) []string {
+	var ties []string
+	family := func(ids ...string) {
+		for _, f := range ids {
+			ties = append(ties, familyTie+f)
+		}
+	}
+	if p.at != nil {
+		family(p.at.family)
+	}
+	for _, e := range p.rows {
+		for _, g := range e.guardians {
+			for _, a := range g.addresses {
+				ties = append(ties, "address "+a.Key())
+				if f, ok := k.addresses[a.Key()]; ok {
+					family(f)
+				}
+			}
+			for _, key := range phoneKeys(g.name, g.phones) {
+				ties = append(ties, "phone "+key)
+				family(k.phones[key]...)
+			}
+		}
+	}
+	return ties
+}
+
+// household is pupils who turned out to be of one family, and the families of the
+// roster that it is, oldest first.
+type household struct {
+	pupils []*pupil
+	old    []Family
+}
+
+// households joins pupils to families.
+func (k *known) households(pupils []*pupil) []*household {
+	sets := newSets(len(pupils))
+	first := map[string]int{}
+	for i, p := range pupils {
+		for _, tie := range k.ties(p) {
+			if j, ok := first[tie]; ok {
+				sets.join(i, j)
+			} else {
+				first[tie] = i
+			}
+		}
+	}
+	byRoot := map[int]*household{}
+	var all []*household
+	for i, p := range pupils {
+		root := sets.root(i)
+		if byRoot[root] == nil {
+			byRoot[root] = &household{}
+			all = append(all, byRoot[root])
+		}
+		byRoot[root].pupils = append(byRoot[root].pupils, p)
+	}
+	for _, h := range all {
+		h.old = k.familiesOf(h.pupils)
+	}
+	return all
+}
+
+func (k *known) familiesOf(pupils []*pupil) []Family {
+	var ids []string
+	for _, p := range pupils {
+		for _, tie := range k.ties(p) {
+			if id, ok := strings.CutPrefix(tie, familyTie); ok {
+				ids = addNew(ids, id)
+			}
+		}
+	}
+	slices.Sort(ids)
+	var families []Family
+	for _, id := range ids {
+		families = append(families, k.families[id])
+	}
+	return families
+}
+
+// sets are disjoint sets of numbers (union-find).
+type sets []int
+
+func newSets(n int) sets {
+	s := make(sets, n)
+	for i := range s {
+		s[i] = i
+	}
+	return s
+}
+
+// root returns the least number in the set of i.
+func (s sets) root(i int) int {
+	for s[i] != i {
+		s[i] = s[s[i]]
+		i = s[i]
+	}
+	return i
+}
+
+func (s sets) join(i, j int) {
+	i, j = s.root(i), s.root(j)
+	s[max(i, j)] = min(i, j)
+}

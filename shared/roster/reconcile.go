@@ -1,0 +1,379 @@
+package roster
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/json"
+	"slices"
+	"strings"
+
+	"github.com/todoku/todoku/shared/address"
+	"github.com/todoku/todoku/shared/id"
+	"github.com/todoku/todoku/shared/lang"
+)
+
+// builder makes, of a household, the family that the import leaves behind. Its
+// rules, in short:
+//
+//   - What a row says is taken over; what it leaves empty stays as it was. A column
+//     for groups says all groups of a child.
+//   - The office's data follows the file: a guardian or address that only the
+//     office has entered, and that the file now replaces by another, goes.
+//   - What a guardian has confirmed stays (Contact.Confirmed). People change their
+//     addresses themselves, and an old file of the office must not undo it.
+//   - Nothing is taken from a child of whom the file does not speak.
+//
+// Building again from the same rows changes nothing.
+type builder struct {
+	*draft
+	ids    *id.Source
+	pupils []*pupil
+	f      Family
+	lost   map[string]bool // guardians who lost a child
+}
+
+// build returns the family; it is valid only if Validate says so.
+func (h *household) build(ids *id.Source, note func(int, Field, lang.Text)) Family {
+	b := &builder{draft: newDraft(h.pupils, note), ids: ids, pupils: h.pupils, f: fuse(h.old), lost: map[string]bool{}}
+	if b.f.ID == "" {
+		b.f.ID = ids.New()
+	}
+	b.match()
+	b.placeChildren()
+	for _, w := range b.wishes {
+		b.update(b.guardian(w.guardian), w)
+	}
+	for _, w := range b.wishes {
+		for _, a := range w.addresses {
+			b.placeAddress(w, a)
+		}
+	}
+	for _, p := range b.pupils {
+		b.link(p)
+	}
+	b.dropContacts()
+	b.dropGuardians()
+	return b.f
+}
+
+// fuse joins families to one, the first; guardians of one name are one person.
+func fuse(old []Family) Family {
+	if len(old) == 0 {
+		return Family{}
+	}
+	f := clone(old[0])
+	for _, o := range old[1:] {
+		o = clone(o)
+		same := map[string]string{}
+		for _, g := range o.Guardians {
+			same[g.ID] = f.admit(g)
+		}
+		for _, c := range o.Children {
+			for i, g := range c.Guardians {
+				c.Guardians[i] = same[g]
+			}
+			c.Guardians = addNew(nil, c.Guardians...)
+			f.Children = append(f.Children, c)
+		}
+	}
+	return f
+}
+
+// admit adds a guardian and returns the id under which the family has the person.
+func (f *Family) admit(g Guardian) string {
+	for i := range f.Guardians {
+		if have := &f.Guardians[i]; g.Name != "" && fold(have.Name) == fold(g.Name) {
+			have.Phones = addPhones(have.Phones, g.Phones...)
+			have.Contacts = append(have.Contacts, g.Contacts...)
+			return have.ID
+		}
+	}
+	f.Guardians = append(f.Guardians, g)
+	return g.ID
+}
+
+// clone copies a family with all its slices.
+func clone(f Family) Family {
+	f.Children, f.Guardians = slices.Clone(f.Children), slices.Clone(f.Guardians)
+	for i := range f.Children {
+		c := &f.Children[i]
+		c.Groups, c.Guardians = slices.Clone(c.Groups), slices.Clone(c.Guardians)
+	}
+	for i := range f.Guardians {
+		g := &f.Guardians[i]
+		g.Phones, g.Contacts = slices.Clone(g.Phones), slices.Clone(g.Contacts)
+	}
+	return f
+}
+
+func (b *builder) guardian(id string) *Guardian {
+	for i := range b.f.Guardians {
+		if b.f.Guardians[i].ID == id {
+			return &b.f.Guardians[i]
+		}
+	}
+	return nil
+}
+
+// match finds out which guardians of the roster the file means: by name, by
+// address, by phone for those without a name; the others are new.
+func (b *builder) match() {
+	taken := map[string]*wish{}
+	for _, find := range []func(*wish, Guardian) bool{sameName, sameAddress, samePhone} {
+		for _, w := range b.wishes {
+			for _, g := range b.f.Guardians {
+				if w.guardian == "" && taken[g.ID] == nil && find(w, g) {
+					w.guardian, taken[g.ID] = g.ID, w
+				}
+			}
+		}
+	}
+	for _, w := range b.wishes {
+		if w.guardian == "" {
+			w.guardian = b.matchTaken(w, taken)
+		}
+		if w.guardian == "" {
+			w.guardian = b.ids.New()
+			b.f.Guardians = append(b.f.Guardians, Guardian{ID: w.guardian})
+		}
+	}
+}
+
+// matchTaken finds the guardian of one without a name whose address belongs to
+// somebody whom the file names elsewhere.
+func (b *builder) matchTaken(w *wish, taken map[string]*wish) string {
+	for _, g := range b.f.Guardians {
+		if w.name == "" && owns(w, g) {
+			who := taken[g.ID]
+			who.phones, who.relation = addPhones(who.phones, w.phones...), cmp.Or(who.relation, w.relation)
+			w.phones, w.relation = nil, ""
+			return g.ID
+		}
+	}
+	return ""
+}
+
+func sameName(w *wish, g Guardian) bool { return w.name != "" && fold(w.name) == fold(g.Name) }
+
+// sameAddress also holds if the name is another: the office has corrected it,
+// unless the guardian confirmed the contact.
+func sameAddress(w *wish, g Guardian) bool {
+	return owns(w, g) && (w.name == "" || g.Name == "" || !g.confirmed())
+}
+
+func samePhone(w *wish, g Guardian) bool {
+	return w.name == "" && g.Name == "" && len(w.addresses) == 0 && sharePhone(w.phones, g.Phones)
+}
+
+func owns(w *wish, g Guardian) bool {
+	return slices.ContainsFunc(w.addresses, func(a address.Address) bool { return g.contact(a.Key()) >= 0 })
+}
+
+// contact returns the index of the contact with the address key, and -1 if there
+// is none.
+func (g Guardian) contact(key string) int {
+	return slices.IndexFunc(g.Contacts, func(c Contact) bool { return c.Key() == key })
+}
+
+func (g Guardian) confirmed() bool { return slices.ContainsFunc(g.Contacts, Contact.Confirmed) }
+
+// placeChildren finds or adds each pupil in the family and takes over what the
+// file says. A child of the same name who is in no row has moved to another class.
+func (b *builder) placeChildren() {
+	taken := map[int]bool{}
+	for _, p := range b.pupils {
+		if p.index = b.located(p); p.index >= 0 {
+			taken[p.index] = true
+		}
+	}
+	for _, p := range b.pupils {
+		if p.index < 0 {
+			p.index = b.moved(p, taken)
+		}
+		if p.index < 0 {
+			p.index = len(b.f.Children)
+			b.f.Children = append(b.f.Children, Child{ID: b.ids.New()})
+		}
+		taken[p.index] = true
+		b.updateChild(p)
+	}
+}
+
+func (b *builder) moved(p *pupil, taken map[int]bool) int {
+	for i, c := range b.f.Children {
+		if !taken[i] && fold(c.Name) == fold(p.child.Name) && agree(fold(c.Number), fold(p.child.Number)) {
+			return i
+		}
+	}
+	return -1
+}
+
+// located returns where in the family the child is that locate has found, -1 if
+// none was.
+func (b *builder) located(p *pupil) int {
+	if p.at == nil {
+		return -1
+	}
+	return slices.IndexFunc(b.f.Children, func(c Child) bool { return c.ID == p.at.id })
+}
+
+func (b *builder) updateChild(p *pupil) {
+	c := &b.f.Children[p.index]
+	c.Name, c.Class = p.child.Name, p.child.Class
+	if p.child.Number != "" {
+		c.Number = p.child.Number
+	}
+	if p.child.Kana != "" {
+		c.Kana = p.child.Kana
+	}
+	if p.child.Seat != 0 {
+		c.Seat = p.child.Seat
+	}
+	if !p.hasGroups {
+		return
+	}
+	if gone := len(c.Groups) - len(common(c.Groups, p.child.Groups)); gone > 0 {
+		b.note(p.row(), Groups, lang.T("「%s」は、この行にない%d件のグループから外れます。", "“%s” leaves %d groups that this row does not name.", c.Name, gone))
+	}
+	c.Groups = slices.Clone(p.child.Groups)
+}
+
+func common(a, b []string) []string {
+	return slices.DeleteFunc(slices.Clone(a), func(s string) bool { return !slices.Contains(b, s) })
+}
+
+func (b *builder) update(g *Guardian, w *wish) {
+	if w.name != "" {
+		g.Name = w.name
+	}
+	if w.relation != "" {
+		g.Relation = w.relation
+	}
+	if len(w.phones) == 0 {
+		return
+	}
+	phones := slices.Clone(w.phones)
+	if g.confirmed() {
+		phones = addPhones(phones, g.Phones...)
+	}
+	g.Phones = phones[:min(len(phones), MaxPhones)]
+}
+
+// placeAddress gives an address to the guardian who has it in the file. Of a
+// contact that is confirmed, the roster knows better whose it is.
+func (b *builder) placeAddress(w *wish, a address.Address) {
+	for i := range b.f.Guardians {
+		g := &b.f.Guardians[i]
+		at := g.contact(a.Key())
+		if at < 0 {
+			continue
+		}
+		if g.ID == w.guardian || g.Contacts[at].Confirmed() {
+			return
+		}
+		moved := g.Contacts[at]
+		g.Contacts = slices.Delete(g.Contacts, at, at+1)
+		to := b.guardian(w.guardian)
+		to.Contacts = append(to.Contacts, moved)
+		return
+	}
+	to := b.guardian(w.guardian)
+	to.Contacts = append(to.Contacts, Contact{ID: b.ids.New(), Address: a.String(), State: Unverified})
+}
+
+// link sets who answers for a child: those whom its rows name, those who have the
+// addresses in them, and those who were linked to it and have confirmed.
+func (b *builder) link(p *pupil) {
+	if len(p.named) == 0 {
+		return
+	}
+	var named []string
+	for _, w := range p.named {
+		named = addNew(named, w.guardian)
+	}
+	for _, a := range p.claims {
+		named = addNew(named, b.ownerOf(a))
+	}
+	c := &b.f.Children[p.index]
+	var kept []string
+	for _, g := range c.Guardians {
+		if slices.Contains(named, g) || b.guardian(g).confirmed() {
+			kept = append(kept, g)
+		} else {
+			b.lost[g] = true
+		}
+	}
+	if !slices.Equal(common(kept, named), named) { // else the order of the roster serves
+		kept = addNew(named, kept...)
+	}
+	c.Guardians = kept
+}
+
+func (b *builder) ownerOf(key string) string {
+	for _, g := range b.f.Guardians {
+		if g.contact(key) >= 0 {
+			return g.ID
+		}
+	}
+	return ""
+}
+
+// dropContacts removes addresses of the office that the file has replaced.
+func (b *builder) dropContacts() {
+	for _, w := range b.wishes {
+		g := b.guardian(w.guardian)
+		if len(w.addresses) == 0 || !b.speaksFor(g.ID) {
+			continue
+		}
+		g.Contacts = slices.DeleteFunc(g.Contacts, func(c Contact) bool {
+			gone := !c.Confirmed() && b.owner[c.Key()] == nil
+			if gone {
+				b.note(w.row, Mail, lang.T("アドレス %s はこのファイルにないので、名簿から外します。",
+					"The address %s is not in this file and is taken out of the roster.", c.Address))
+			}
+			return gone
+		})
+	}
+}
+
+// speaksFor reports whether the file has all children of the guardian.
+func (b *builder) speaksFor(guardian string) bool {
+	for i, c := range b.f.Children {
+		inFile := slices.ContainsFunc(b.pupils, func(p *pupil) bool { return p.index == i })
+		if !inFile && slices.Contains(c.Guardians, guardian) {
+			return false
+		}
+	}
+	return true
+}
+
+// dropGuardians removes those whom the file has replaced and who have no child left.
+func (b *builder) dropGuardians() {
+	b.f.Guardians = slices.DeleteFunc(b.f.Guardians, func(g Guardian) bool {
+		linked := slices.ContainsFunc(b.f.Children, func(c Child) bool { return slices.Contains(c.Guardians, g.ID) })
+		gone := b.lost[g.ID] && !linked
+		if gone {
+			b.note(b.pupils[0].row(), GuardianName, lang.T("保護者「%s」はこのファイルにないので、名簿から外します。",
+				"The guardian “%s” is not in this file and is taken out of the roster.", g.label()))
+		}
+		return gone
+	})
+}
+
+// label returns what a guardian can be recognised by.
+func (g Guardian) label() string {
+	switch {
+	case g.Name != "":
+		return g.Name
+	case len(g.Contacts) > 0:
+		return g.Contacts[0].Address
+	}
+	return strings.Join(g.Phones, ", ")
+}
+
+// same reports whether two values are stored alike.
+func same(a, b any) bool {
+	x, errX := json.Marshal(a)
+	y, errY := json.Marshal(b)
+	return errX == nil && errY == nil && bytes.Equal(x, y)
+}

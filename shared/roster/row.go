@@ -1,0 +1,311 @@
+package roster
+
+import (
+	"errors"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/todoku/todoku/shared/address"
+	"github.com/todoku/todoku/shared/lang"
+	"github.com/todoku/todoku/shared/problem"
+)
+
+// Note is something to tell about a row of a sheet.
+type Note struct {
+	Row     int   // as in Row.Number; 0 if it is about the whole file
+	Field   Field // "" if it is about the whole row
+	Message lang.Text
+}
+
+// entry is what one row says.
+type entry struct {
+	row       int // index in Sheet.Rows
+	number    int // Row.Number
+	child     Child
+	class     Group
+	groups    []Group // beside the class
+	hasGroups bool    // the sheet has a column for them: the child is in no others
+	guardians []party
+}
+
+// party is a guardian as a row describes him or her.
+type party struct {
+	name, relation string
+	phones         []string
+	addresses      []address.Address
+}
+
+func (p party) empty() bool { return p.name == "" && len(p.phones) == 0 && len(p.addresses) == 0 }
+
+// rowReader understands the rows of one sheet.
+type rowReader struct {
+	sheet    *Sheet
+	columns  *Columns
+	errors   []Note
+	warnings []Note
+}
+
+// read understands one row. A row with any fault is refused as a whole: to take
+// half of it would lose the other half without anybody noticing, and the row
+// goes into the file to be corrected. ok is false for such a row.
+func (rr *rowReader) read(i int) (e entry, ok bool) {
+	row := rr.sheet.Rows[i]
+	before := len(rr.errors)
+	e = entry{row: i, number: row.Number, hasGroups: rr.columns.has(Groups), guardians: make([]party, rr.columns.guardians)}
+	if len(row.Cells) > len(rr.columns.All) {
+		rr.fail(row.Number, "", problem.New(problem.Invalid, "見出しより列が多い行です。セルの中の「,」などで列がずれていないか確かめてください。",
+			"This row has more cells than there are headers. Please check whether a comma in a cell has moved the others."))
+		return e, false
+	}
+	rr.readChild(&e, row)
+	for _, col := range rr.columns.All {
+		if cell := row.cell(col.Index); col.Guardian >= 0 && !isNothing(cell) {
+			rr.readGuardian(&e.guardians[col.Guardian], e, col, cell)
+		}
+	}
+	rr.finishGuardians(&e)
+	if len(rr.errors) > before {
+		return e, false
+	}
+	rr.warnUnreachable(e)
+	return e, true
+}
+
+// cell returns the text of a cell, "" for one that the row does not have.
+func (r Row) cell(i int) string {
+	if i >= len(r.Cells) {
+		return ""
+	}
+	return unguard(r.Cells[i])
+}
+
+func (rr *rowReader) fail(row int, f Field, err error) {
+	rr.errors = append(rr.errors, Note{Row: row, Field: f, Message: problem.Of(err)[0].Text})
+}
+
+func (rr *rowReader) warn(row int, f Field, text lang.Text) {
+	rr.warnings = append(rr.warnings, Note{Row: row, Field: f, Message: text})
+}
+
+func (rr *rowReader) readChild(e *entry, row Row) {
+	cells := map[Field]string{}
+	for _, col := range rr.columns.All {
+		switch cell := row.cell(col.Index); {
+		case col.Guardian >= 0 || col.Field == Ignored:
+		case col.Field == Groups:
+			rr.readGroups(e, cell)
+		default:
+			cells[col.Field] = cell
+		}
+	}
+	e.child.Name = clean(cells[Name])
+	if rr.columns.has(Surname) && rr.columns.has(Given) {
+		e.child.Name = clean(cells[Surname] + " " + cells[Given])
+	}
+	e.child.Kana = narrow(cells[Kana] + " " + cells[SurnameKana] + " " + cells[GivenKana])
+	e.child.Number = narrow(cells[Number])
+	rr.check(e, Name, checkName(e.child.Name, "児童生徒の氏名", "child's name"))
+	rr.check(e, Kana, checkLength(e.child.Kana, "ふりがな", "reading of the name"))
+	rr.check(e, Number, checkNumber(e.child.Number))
+	rr.readSeat(e, cells[Seat])
+	rr.readClass(e, cells[GradeOf], cells[ClassOf])
+}
+
+// check notes a fault if there is one.
+func (rr *rowReader) check(e *entry, f Field, err *problem.Error) {
+	if err != nil {
+		rr.fail(e.number, f, err)
+	}
+}
+
+func (rr *rowReader) readClass(e *entry, grade, class string) {
+	if !rr.columns.has(ClassOf) {
+		class = grade // a school with one class in each grade has no column for it
+		grade = ""
+		if g, err := parseGrade(class); err == nil && g > 0 {
+			class = strconv.Itoa(g) + "年"
+		}
+	}
+	g, err := parseClass(grade, class)
+	if err == nil && clean(class) == "" {
+		err = checkClass(0, "")
+	}
+	rr.check(e, ClassOf, err)
+	e.class, e.child.Class = g, g.ID
+}
+
+func (rr *rowReader) readSeat(e *entry, cell string) {
+	s := strings.TrimSuffix(narrow(cell), "番")
+	if s == "" {
+		return
+	}
+	n, err := strconv.Atoi(s)
+	if err != nil || n < 1 || n > 9999 {
+		rr.fail(e.number, Seat, problem.New(problem.Invalid, "出席番号「%.20s」は数字ではありません。数字を入れるか、空にしてください。",
+			"The seat number “%.20s” is not a number. Please correct it or leave it out.", clean(cell)))
+	}
+	e.child.Seat = n
+}
+
+func (rr *rowReader) readGroups(e *entry, cell string) {
+	for _, name := range split(cell) {
+		g := NewGroup(name)
+		switch {
+		case isNothing(name), slices.Contains(e.child.Groups, g.ID):
+		case len([]rune(name)) > MaxNameLength:
+			rr.fail(e.number, Groups, tooLong(name, "グループの名前", "group's name"))
+		case len(e.child.Groups) == MaxGroupsPerChild-1:
+			rr.fail(e.number, Groups, problem.New(problem.Invalid, "グループが%d件を超えています。減らしてください。",
+				"There are more than %d groups. Please leave some out.", MaxGroupsPerChild-1))
+			return
+		default:
+			e.groups, e.child.Groups = append(e.groups, g), append(e.child.Groups, g.ID)
+		}
+	}
+}
+
+func (rr *rowReader) readGuardian(p *party, e entry, col Column, cell string) {
+	switch col.Field {
+	case GuardianName, GuardianSurname:
+		p.name = clean(p.name + " " + cell)
+		rr.check(&e, col.Field, checkLength(p.name, "保護者の氏名", "guardian's name"))
+	case Relation:
+		p.relation = clean(cell)
+		rr.check(&e, col.Field, checkLength(p.relation, "続柄", "relation"))
+	case Phone:
+		rr.readPhones(p, e.number, cell)
+	case Mail:
+		rr.readMail(p, e.number, cell)
+	}
+}
+
+func (rr *rowReader) readPhones(p *party, row int, cell string) {
+	for _, text := range split(cell) {
+		if isNothing(text) {
+			continue
+		}
+		phone, repaired, err := parsePhone(text)
+		if err != nil {
+			rr.fail(row, Phone, err)
+			continue
+		}
+		if repaired {
+			rr.warn(row, Phone, lang.T("電話番号の先頭の0がなかったので補いました: %s（Excelは先頭の0を消すことがあります）。",
+				"The first 0 of a phone number was missing and has been added: %s (Excel may drop it).", phone))
+		}
+		p.phones = addPhones(p.phones, phone)
+	}
+	if len(p.phones) > MaxPhones {
+		rr.fail(row, Phone, checkPhones(p.phones))
+	}
+}
+
+func (rr *rowReader) readMail(p *party, row int, cell string) {
+	if isNothing(cell) {
+		return
+	}
+	found, err := address.ParseList(cell)
+	var faults problem.List
+	if errors.As(err, &faults) {
+		for _, f := range faults {
+			rr.fail(row, Mail, f)
+		}
+	} else if err != nil {
+		rr.fail(row, Mail, err)
+	}
+	for _, a := range found {
+		for _, doubt := range address.Doubts(a) {
+			rr.warn(row, Mail, doubt)
+		}
+		p.addresses = addAddresses(p.addresses, a)
+	}
+}
+
+// finishGuardians drops the guardians of whom the row says nothing, and names the
+// child itself where it is one of those who answer.
+func (rr *rowReader) finishGuardians(e *entry) {
+	for _, col := range rr.columns.All {
+		if col.Guardian >= 0 {
+			p := &e.guardians[col.Guardian]
+			if p.relation == "" {
+				p.relation = col.Relation
+			}
+			if col.Relation == "本人" && !p.empty() && p.name == "" {
+				p.name = e.child.Name
+			}
+		}
+	}
+	e.guardians = slices.DeleteFunc(e.guardians, party.empty)
+}
+
+func (rr *rowReader) warnUnreachable(e entry) {
+	if !slices.ContainsFunc(e.guardians, func(p party) bool { return len(p.addresses) > 0 }) {
+		rr.warn(e.number, Mail, lang.T("「%s」にはメールアドレスがありません。緊急連絡はメールでは届かず、電話の一覧に入ります。",
+			"“%s” has no mail address. Alerts cannot reach this child's guardians by mail; the child is listed for phoning.", e.child.Name))
+	}
+}
+
+func addAddresses(to []address.Address, more ...address.Address) []address.Address {
+	for _, a := range more {
+		if !slices.ContainsFunc(to, func(b address.Address) bool { return a.Key() == b.Key() }) {
+			to = append(to, a)
+		}
+	}
+	return to
+}
+
+func addPhones(to []string, more ...string) []string {
+	for _, p := range more {
+		if !slices.ContainsFunc(to, func(q string) bool { return phoneKey(p) == phoneKey(q) }) {
+			to = append(to, p)
+		}
+	}
+	return to
+}
+
+func checkLength(text, ja, en string) *problem.Error {
+	if len([]rune(text)) > MaxNameLength {
+		return tooLong(text, ja, en)
+	}
+	return nil
+}
+
+func checkNumber(number string) *problem.Error {
+	if len([]rune(number)) <= MaxNumberLength {
+		return nil
+	}
+	return problem.New(problem.Invalid, "学籍番号「%.40s」は長すぎます。%d文字以内にしてください。",
+		"The student number “%.40s” is too long. Please use at most %d characters.", number, MaxNumberLength)
+}
+
+var (
+	phoneForm  = regexp.MustCompile(`^\+?[0-9][0-9 ()\-]*[0-9]$`)
+	phoneMarks = strings.NewReplacer("‐", "-", "−", "-", "–", "-", "—", "-", "―", "-", "ー", "-", ".", "-", "[", "(", "]", ")")
+	notDigits  = regexp.MustCompile(`[^0-9+]`)
+)
+
+// parsePhone returns a phone number in ASCII with its hyphens. A number in Japan
+// begins with 0; a spreadsheet that took it for a number has dropped that, and it
+// is repaired.
+func parsePhone(text string) (phone string, repaired bool, err *problem.Error) {
+	s := strings.ReplaceAll(phoneMarks.Replace(narrow(text)), "(0)", "0")
+	s = strings.Trim(s, "- ")
+	if strings.HasPrefix(s, "(") {
+		s = strings.Replace(strings.TrimPrefix(s, "("), ")", "-", 1)
+	}
+	n := len(phoneKey(s))
+	switch {
+	case !phoneForm.MatchString(s), n < 9, n > 16, len(s) > MaxPhoneLength:
+	case strings.HasPrefix(s, "+"), strings.HasPrefix(s, "0") && n >= 10 && n <= 11:
+		return strings.ReplaceAll(s, " ", ""), false, nil
+	case !strings.HasPrefix(s, "0") && n <= 10:
+		return "0" + strings.ReplaceAll(s, " ", ""), true, nil
+	}
+	return "", false, problem.New(problem.Invalid, "電話番号「%.40s」は番号として読めません。市外局番からの数字を入れるか、空にしてください。",
+		"“%.40s” cannot be read as a phone number. Please write all of its digits, or leave it out.", clean(text))
+}
+
+// phoneKey returns the digits of a phone number, which tell it from others.
+func phoneKey(phone string) string { return notDigits.ReplaceAllString(phone, "") }

@@ -1,0 +1,306 @@
+package roster
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/todoku/todoku/shared/address"
+	"github.com/todoku/todoku/shared/id"
+	"github.com/todoku/todoku/shared/problem"
+	"github.com/todoku/todoku/shared/table"
+)
+
+// Store keeps rosters in a table. This is the map of its keys:
+//
+//	partition                   sort             item
+//	schools                     <school>         School
+//	school/<school>/mapping     columns          Mapping
+//	school/<school>/groups      group/<group>    Group, without its count
+//	                            count/<group>    counter: children
+//	school/<school>/families    <family>         Family
+//	school/<school>/in/<group>  <family>         Member
+//	school/<school>/addresses   <address key>    Place of the contact with that address
+//	school/<school>/numbers     <number>         Place of the child with that number
+//
+// The items below the families are second ways to them. They change in the same
+// write as the family and in no other, so that they agree with it always: an
+// address is one contact, and a count is exact without counting (ways.go).
+//
+// IDs and Now must be set to write. Its methods are safe for concurrent use.
+type Store struct {
+	Table table.Table
+	IDs   *id.Source
+	Now   func() time.Time
+}
+
+// ErrNotFound says that there is no such school, family, address or number.
+var ErrNotFound = errors.New("roster: not found")
+
+// Place says where in the roster something is.
+type Place struct {
+	Family   string `json:"f"`
+	Guardian string `json:"g,omitempty"` // of an address
+	Contact  string `json:"k,omitempty"` // of an address
+	Child    string `json:"c,omitempty"` // of a number
+}
+
+const (
+	schoolsPart = "schools"
+	groupPrefix = "group/"
+	countPrefix = "count/"
+	countField  = "children"
+	maxID       = 64 // bytes of any id in a key
+)
+
+func part(school, rest string) string { return "school/" + school + "/" + rest }
+
+func schoolKey(school string) table.Key { return table.Key{Partition: schoolsPart, Sort: school} }
+
+func mappingKey(school string) table.Key {
+	return table.Key{Partition: part(school, "mapping"), Sort: "columns"}
+}
+
+func groupKey(school, group string) table.Key {
+	return table.Key{Partition: part(school, "groups"), Sort: groupPrefix + group}
+}
+
+func countKey(school, group string) table.Key {
+	return table.Key{Partition: part(school, "groups"), Sort: countPrefix + group}
+}
+
+func familyKey(school, family string) table.Key {
+	return table.Key{Partition: part(school, "families"), Sort: family}
+}
+
+func memberKey(school, group, family string) table.Key {
+	return table.Key{Partition: part(school, "in/"+group), Sort: family}
+}
+
+func addressKey(school, key string) table.Key {
+	return table.Key{Partition: part(school, "addresses"), Sort: key}
+}
+
+func numberKey(school, number string) table.Key {
+	return table.Key{Partition: part(school, "numbers"), Sort: fold(number)}
+}
+
+// usable reports whether a string from outside can be part of a key.
+func usable(ids ...string) bool {
+	for _, s := range ids {
+		if s == "" || len(s) > maxID || strings.ContainsAny(s, "/\x00") || strings.ToValidUTF8(s, "") != s {
+			return false
+		}
+	}
+	return true
+}
+
+// School reads a school. It fails with ErrNotFound if there is none.
+func (s *Store) School(ctx context.Context, school string) (School, error) {
+	if !usable(school) {
+		return School{}, ErrNotFound
+	}
+	var v School
+	_, err := s.read(ctx, schoolKey(school), &v)
+	return v, err
+}
+
+// PutSchool creates the school or replaces what is known of it; the last one to
+// write wins. Its id and name must be set.
+func (s *Store) PutSchool(ctx context.Context, v School) error {
+	if !usable(v.ID) || clean(v.Name) == "" {
+		return problem.New(problem.Invalid, "学校の名前を入れてください。", "Please fill in the school's name.").In("name")
+	}
+	return s.set(ctx, schoolKey(v.ID), v)
+}
+
+// Schools returns all schools in the order of their ids.
+func (s *Store) Schools(ctx context.Context) ([]School, error) {
+	return all[School](ctx, s.Table, table.Query{Partition: schoolsPart})
+}
+
+// Family reads a family. It fails with ErrNotFound if there is none.
+func (s *Store) Family(ctx context.Context, school, family string) (Family, error) {
+	if !usable(school, family) {
+		return Family{}, ErrNotFound
+	}
+	var f Family
+	rev, err := s.read(ctx, familyKey(school, family), &f)
+	f.Revision = rev
+	return f, err
+}
+
+// Families returns one page of a school's families in the order of their ids,
+// those after the given one, and next to go on with; an empty next is the end.
+func (s *Store) Families(ctx context.Context, school, after string) (families []Family, next string, err error) {
+	if !usable(school) {
+		return nil, "", nil
+	}
+	page, err := s.Table.Query(ctx, table.Query{Partition: part(school, "families"), After: after})
+	if err != nil {
+		return nil, "", err
+	}
+	for _, item := range page.Items {
+		var f Family
+		if err := json.Unmarshal(item.Value, &f); err != nil {
+			return nil, "", err
+		}
+		f.Revision = item.Revision
+		families = append(families, f)
+	}
+	return families, page.Next, nil
+}
+
+// Members returns one page of the families with children in a class or other
+// group, in the order of their ids: those after the given one, at most
+// table.MaxPage, and next to go on with; an empty next is the end. A group that
+// does not exist has none. A grade has none of its own: Expand it first.
+func (s *Store) Members(ctx context.Context, school, group, after string) (members []Member, next string, err error) {
+	if !usable(school, group) {
+		return nil, "", nil
+	}
+	page, err := s.Table.Query(ctx, table.Query{Partition: part(school, "in/"+group), After: after})
+	if err != nil {
+		return nil, "", err
+	}
+	for _, item := range page.Items {
+		m := Member{Family: item.Sort}
+		if err := json.Unmarshal(item.Value, &m); err != nil {
+			return nil, "", err
+		}
+		members = append(members, m)
+	}
+	return members, page.Next, nil
+}
+
+// FindByAddress returns whose contact an address is, given its address.Address.Key.
+// It fails with ErrNotFound if it is nobody's.
+func (s *Store) FindByAddress(ctx context.Context, school, key string) (Place, error) {
+	if !usable(school) || key == "" || len(key) > table.MaxSortBytes {
+		return Place{}, ErrNotFound
+	}
+	var p Place
+	_, err := s.read(ctx, addressKey(school, key), &p)
+	return p, err
+}
+
+// FindByNumber returns which child has the school's number. It fails with
+// ErrNotFound if none has.
+func (s *Store) FindByNumber(ctx context.Context, school, number string) (Place, error) {
+	if !usable(school) || fold(number) == "" || len([]rune(number)) > MaxNumberLength {
+		return Place{}, ErrNotFound
+	}
+	var p Place
+	_, err := s.read(ctx, numberKey(school, number), &p)
+	return p, err
+}
+
+// Mapping returns the columns that the school's office named by hand at an earlier
+// import; it is empty if there are none.
+func (s *Store) Mapping(ctx context.Context, school string) (Mapping, error) {
+	var m Mapping
+	_, err := s.read(ctx, mappingKey(school), &m)
+	if errors.Is(err, ErrNotFound) {
+		return nil, nil
+	}
+	return m, err
+}
+
+// SaveMapping remembers the columns of a school's sheets for the next import. What
+// was remembered before is forgotten.
+func (s *Store) SaveMapping(ctx context.Context, school string, m Mapping) error {
+	if err := m.check(); err != nil {
+		return err
+	}
+	return s.set(ctx, mappingKey(school), m)
+}
+
+// read decodes the record under key into v and returns its revision.
+func (s *Store) read(ctx context.Context, key table.Key, v any) (int64, error) {
+	item, err := s.Table.Get(ctx, key)
+	if errors.Is(err, table.ErrNotFound) {
+		return 0, ErrNotFound
+	}
+	if err != nil {
+		return 0, err
+	}
+	return item.Revision, json.Unmarshal(item.Value, v)
+}
+
+// set writes a record whatever was there before. It begins anew if somebody else
+// writes it at the same time.
+func (s *Store) set(ctx context.Context, key table.Key, v any) error {
+	value, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	for {
+		op := table.Op(table.Create{Key: key, Value: value})
+		item, err := s.Table.Get(ctx, key)
+		switch {
+		case err == nil:
+			op = table.Replace{Key: key, Revision: item.Revision, Value: value}
+		case !errors.Is(err, table.ErrNotFound):
+			return err
+		}
+		err = s.Table.Write(ctx, "", op)
+		if _, conflict := table.Conflict(err); !conflict {
+			return err
+		}
+	}
+}
+
+// all reads all records that a query finds.
+func all[T any](ctx context.Context, t table.Table, q table.Query) ([]T, error) {
+	var vs []T
+	err := each(ctx, t, q, func(item table.Item) error {
+		var v T
+		err := json.Unmarshal(item.Value, &v)
+		vs = append(vs, v)
+		return err
+	})
+	return slices.Clip(vs), err
+}
+
+// each calls fn for every item that a query finds, page after page.
+func each(ctx context.Context, t table.Table, q table.Query, fn func(table.Item) error) error {
+	for {
+		page, err := t.Query(ctx, q)
+		if err != nil {
+			return err
+		}
+		for _, item := range page.Items {
+			if err := fn(item); err != nil {
+				return err
+			}
+		}
+		if page.Next == "" {
+			return nil
+		}
+		q.After = page.Next
+	}
+}
+
+// Key identifies the contact's mailbox, as address.Address.Key does.
+func (c Contact) Key() string {
+	if isASCII(c.Address) {
+		return strings.ToLower(c.Address)
+	}
+	a, err := address.Parse(c.Address) // an internationalised domain has its own form in keys
+	if err != nil {
+		return strings.ToLower(c.Address)
+	}
+	return a.Key()
+}
+
+func isASCII(s string) bool {
+	for i := range len(s) {
+		if s[i] >= 0x80 {
+			return false
+		}
+	}
+	return true
+}
