@@ -82,8 +82,9 @@ func (m *Message) checkUnsubscribe() string {
 		return "is missing for OneClick"
 	case u == "":
 		return ""
+	case strings.HasPrefix(u, "mailto:") && !m.OneClick:
 	case !strings.HasPrefix(u, "https://") && !strings.HasPrefix(u, "http://"):
-		return "is not an http or https address"
+		return "is not an http or https address, nor mailto without OneClick"
 	}
 	return checkToken(u, MaxUnsubscribe, func(c byte) bool {
 		return '!' <= c && c <= '~' && c != '<' && c != '>'

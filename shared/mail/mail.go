@@ -25,8 +25,8 @@ type Message struct {
 	Subject string
 	Text    string // lines end in \n
 	HTML    string // empty: the mail is plain text alone
-	// Unsubscribe is the https (or, on one machine, http) address for
-	// List-Unsubscribe; empty: no such header.
+	// Unsubscribe is the https (on one machine http) or mailto address for
+	// List-Unsubscribe (RFC 2369); empty: no such header.
 	Unsubscribe string
 	// OneClick adds List-Unsubscribe-Post (RFC 8058): Unsubscribe takes a POST.
 	OneClick bool

@@ -8,7 +8,6 @@ import (
 	"io"
 	"net"
 	"strings"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -438,53 +437,6 @@ func TestCancelWhileWaiting(t *testing.T) {
 				for _, err := range mailtest.SendAll(t, ctx, r, mailtest.Letters(len(tt.want))) {
 					got = append(got, describe(err))
 				}
-				if diff := cmp.Diff(tt.want, got); diff != "" {
-					t.Errorf("outcomes (-want +got):\n%s", diff)
-				}
-			})
-		})
-	}
-}
-
-// TestWaiting has two batches and one connection: the second's envelope travels
-// with the last message of the first, and whatever then happens to either, the
-// other has its own outcome.
-func TestWaiting(t *testing.T) {
-	both := hello + asks(0) + "P: 100ms\n" + yes + body(0) + asks(1) // the dot of one, the envelope of the other
-	tests := []struct {
-		name    string
-		scripts []string
-		give    bool // the second batch gives up after half a second, the relay thinking for one
-		want    []string
-	}{
-		{"both taken", []string{both + taken + yes + body(1) + taken + "C: QUIT\n"}, false, []string{"sent", "sent"}},
-		{"the first refused", []string{both + "S: 554 5.6.0 no\n" + yes + body(1) + taken + "C: QUIT\n"}, false,
-			[]string{"permanent 554 5.6.0", "sent"}},
-		{"the second refused", []string{both + taken + "S: 250 ok\nS: 550 5.1.1 no\nS: 503 no\nC: QUIT\n"}, false,
-			[]string{"sent", "permanent 550 5.1.1"}},
-		{"lost before the first is known", []string{both, hello + asks(1) + yes + body(1) + taken + "C: QUIT\n"}, false,
-			[]string{"maybe", "sent"}},
-		{"lost before the second is known", []string{both + taken, hello + asks(1) + yes + body(1) + taken + "C: QUIT\n"}, false,
-			[]string{"sent", "sent"}},
-		{"the operator's failure speaks for its own batch", []string{both + "S: 550 5.4.5 limit\nwait", hello + asks(1) + yes + body(1) + taken + "C: QUIT\n"}, false,
-			[]string{"operator 550 5.4.5", "sent"}},
-		{"the second gives up meanwhile", []string{both + "P: 1s\n" + taken + "wait"}, true, []string{"sent", "context deadline exceeded"}},
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			against(t, Config{Conns: 1}, tt.scripts, func(t *testing.T, r *Relay) {
-				ctx := t.Context()
-				if tt.give {
-					var cancel context.CancelFunc
-					ctx, cancel = context.WithTimeout(ctx, time.Second/2)
-					defer cancel()
-				}
-				got := make([]string, 2)
-				var wg sync.WaitGroup
-				wg.Go(func() { got[0] = describe(r.Send(t.Context(), mailtest.Letter(0))) })
-				time.Sleep(50 * time.Millisecond)
-				wg.Go(func() { got[1] = describe(r.Send(ctx, mailtest.Letter(1))) })
-				wg.Wait()
 				if diff := cmp.Diff(tt.want, got); diff != "" {
 					t.Errorf("outcomes (-want +got):\n%s", diff)
 				}
