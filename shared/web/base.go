@@ -121,6 +121,9 @@ func (b *Base) N(n int64) string {
 	return s
 }
 
+// Count is N for an int.
+func (b *Base) Count(n int) string { return b.N(int64(n)) }
+
 var weekdays = [...]string{"日", "月", "火", "水", "木", "金", "土"}
 
 // When writes a time in the school's zone, to the minute.

@@ -46,15 +46,15 @@ var (
 	foreign    = problem.New(problem.Forbidden, "別のサイトから送られた操作のため、受け付けませんでした。このサイトの画面を開いて、もう一度操作してください。", "This came from another site, so it was not accepted. Open the page on this site and try again.")
 )
 
-// explain returns what is to be shown for err: the domain's own words first, then
+// Problems returns what is to be shown for err: the domain's own words first, then
 // what this package knows of bodies, stores and queues.
-func (s *Site) explain(err error) problem.List {
+func (s *Site) Problems(err error) problem.List {
 	err = s.cfg.Explain(err)
 	var big *http.MaxBytesError
 	switch {
 	case errors.As(err, &big):
 		err = tooLarge.Because(err)
-	case errors.Is(err, table.ErrBusy), errors.Is(err, queue.ErrBusy):
+	case IsBusy(err) && !problem.Is(err, problem.Busy):
 		err = tooBusy.Because(err)
 	}
 	return problem.Of(err)
@@ -66,7 +66,7 @@ func Status(k problem.Kind) int { return kinds[k].status }
 // failure is the one place where an error becomes a status, a page or problem
 // document, and a line in the log.
 func (s *Site) failure(r *http.Request, err error) rendered {
-	problems := s.explain(err)
+	problems := s.Problems(err)
 	k, ok := kinds[problems[0].Kind]
 	if !ok {
 		k = kinds[problem.Internal]
@@ -146,4 +146,9 @@ func problemDocument(r *http.Request, k kind, problems problem.List) (rendered, 
 	h := head(nil, "application/problem+json")
 	h.Set("Content-Language", string(l))
 	return rendered{status: k.status, header: h, body: buf.Bytes()}, err
+}
+
+// IsBusy reports whether err is a store or queue that may do the same later.
+func IsBusy(err error) bool {
+	return errors.Is(err, table.ErrBusy) || errors.Is(err, queue.ErrBusy) || problem.Is(err, problem.Busy)
 }
