@@ -1,0 +1,394 @@
+package console
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/todoku/todoku/shared/alert"
+	"github.com/todoku/todoku/shared/lang"
+	"github.com/todoku/todoku/shared/mail"
+	"github.com/todoku/todoku/shared/problem"
+	"github.com/todoku/todoku/shared/roster"
+	"github.com/todoku/todoku/shared/staff"
+	"github.com/todoku/todoku/shared/web"
+)
+
+func (s *Server) alertRoutes(mux *http.ServeMux) {
+	mux.Handle("GET /{$}", s.page(s.home))
+	mux.Handle("GET /alerts/new", s.page(s.newAlert))
+	mux.Handle("POST /alerts/new", s.page(s.editAlert))
+	mux.Handle("POST /alerts/preview", s.page(s.previewAlert))
+	mux.Handle("POST /alerts/test", s.page(s.testAlert))
+	mux.Handle("POST /alerts", s.page(s.sendAlert))
+	mux.Handle("POST /alerts/{id}/undo", s.page(s.undoAlert))
+	mux.Handle("GET /alerts/{id}/close", s.page(s.askClose))
+	mux.Handle("POST /alerts/{id}/close", s.page(s.closeAlert))
+}
+
+const alertsPerPage = 20
+
+// homePage is the data of home.html.
+type homePage struct {
+	web.Base
+	Open, Past []alertLine
+	Next       string // where older alerts go on; "": nowhere
+	First      bool   // it is the newest page
+	NoRoster   bool
+}
+
+// alertLine is an alert in a list.
+type alertLine struct {
+	alert.Alert
+	State alert.State
+}
+
+func (s *Server) home(r *http.Request, me staff.Staff) (web.Response, error) {
+	after := r.URL.Query().Get("after")
+	p := &homePage{First: after == ""}
+	alerts, next, err := s.Alerts.List(r.Context(), me.School, after, alertsPerPage)
+	if err != nil {
+		return nil, err
+	}
+	p.Next = next
+	for _, a := range alerts {
+		line := alertLine{a, a.State(s.Now())}
+		if a.Useful(s.Now()) {
+			p.Open = append(p.Open, line)
+		} else {
+			p.Past = append(p.Past, line)
+		}
+	}
+	groups, err := s.Roster.Groups(r.Context(), me.School)
+	p.NoRoster = len(groups) == 0
+	return web.Page{Template: "home.html", Data: p}, err
+}
+
+// KindName returns what the alert's kind is called.
+func (l alertLine) KindName() lang.Text { return kindName(l.Kind) }
+
+// StateName returns what the alert's state is called.
+func (l alertLine) StateName() lang.Text { return stateNames[l.State] }
+
+var stateNames = map[alert.State]lang.Text{
+	alert.StateWaiting:    lang.T("送信待ち", "About to be sent"),
+	alert.StateOpen:       lang.T("回答受付中", "Open"),
+	alert.StateExpired:    lang.T("期限切れ", "Time is over"),
+	alert.StateUndone:     lang.T("取り消し済み", "Undone"),
+	alert.StateClosed:     lang.T("終了", "Closed"),
+	alert.StateSuperseded: lang.T("新しい連絡に置き換え済み", "Replaced by a newer alert"),
+}
+
+// newAlert shows the form: empty, or filled in with an alert that it replaces
+// (supersedes) or that is sent again (from).
+func (s *Server) newAlert(r *http.Request, me staff.Staff) (web.Response, error) {
+	q, ctx := r.URL.Query(), r.Context()
+	loc, err := s.zone(ctx, me.School)
+	if err != nil {
+		return nil, err
+	}
+	c := newCompose(alert.Kind(q.Get("kind")), s.Now(), loc, s.Alerts.IDs.New())
+	if id := q.Get("supersedes") + q.Get("from"); id != "" {
+		old, err := s.alertOf(ctx, me.School, id)
+		if err != nil {
+			return nil, err
+		}
+		c = composeFrom(old, s.Now(), loc, c.Key)
+		if q.Get("supersedes") != "" {
+			c.Supersedes = id
+		}
+	}
+	return s.composeAgain(ctx, me, c, nil)
+}
+
+func (s *Server) zone(ctx context.Context, school string) (*time.Location, error) {
+	v, err := s.Roster.School(ctx, school)
+	return v.Location(), err
+}
+
+// composeAgain shows a form as it was filled in, with what is wrong with it.
+func (s *Server) composeAgain(ctx context.Context, me staff.Staff, c compose, wrong problem.List) (web.Response, error) {
+	school, err := s.Roster.School(ctx, me.School)
+	if err != nil {
+		return nil, err
+	}
+	groups, err := s.Roster.Groups(ctx, me.School)
+	if err != nil {
+		return nil, err
+	}
+	p := &composePage{Form: c, Defaults: map[alert.Kind]string{}}
+	p.Problems = wrong
+	p.Scripts = []string{"once.js", "compose.js"}
+	p.Resubmit = web.Resubmit{Form: "compose", Action: "/alerts/new"}
+	for k := range usefulFor {
+		p.Defaults[k] = defaultUntil(k, s.Now(), school.Location())
+	}
+	p.setGroups(groups)
+	p.Old = s.replaced(ctx, me.School, c.Supersedes)
+	page := web.Page{Template: "compose.html", Data: p}
+	if len(wrong) > 0 {
+		page.Status = web.Status(wrong[0].Kind)
+		page.Header = retryHeader(wrong[0].Kind)
+	}
+	return page, nil
+}
+
+func retryHeader(k problem.Kind) http.Header {
+	if k == problem.Busy {
+		return web.RetryAfter(web.BusyRetry)
+	}
+	return nil
+}
+
+// replaced returns the subject of the alert to be replaced, if there is one: what
+// is wrong with it is said when the form is sent.
+func (s *Server) replaced(ctx context.Context, school, id string) string {
+	if id == "" {
+		return ""
+	}
+	old, err := s.alertOf(ctx, school, id)
+	if err != nil {
+		return ""
+	}
+	return old.Title()
+}
+
+// filled is a form with the draft that it makes.
+type filled struct {
+	form  compose
+	draft alert.Draft
+	wrong problem.List
+}
+
+func (s *Server) fill(r *http.Request, me staff.Staff) (filled, error) {
+	form, err := web.ReadForm(r)
+	if err != nil {
+		return filled{}, err
+	}
+	loc, err := s.zone(r.Context(), me.School)
+	if err != nil {
+		return filled{}, err
+	}
+	f := filled{form: readCompose(form.Values)}
+	f.draft, f.wrong = f.form.draft(me, loc)
+	f.wrong = append(form.Wrong, f.wrong...)
+	return f, nil
+}
+
+// judge adds what the domain finds wrong with the draft. A problem that the form
+// already has with a field is not said twice.
+func (s *Server) judge(ctx context.Context, f *filled) (Preview, error) {
+	p, err := s.Preview(ctx, f.draft)
+	var list problem.List
+	switch {
+	case errors.As(err, &list), problem.Is(err, problem.Invalid):
+		f.add(problem.Of(err))
+	case err != nil:
+		return p, err
+	}
+	if len(f.wrong) == 0 && p.Size.Children == 0 {
+		f.wrong = append(f.wrong, problem.New(problem.Invalid,
+			"選ばれたグループには児童生徒がいません。別のグループを選んでください。",
+			"There are no children in the groups that you chose. Choose other groups.").In("groups"))
+	}
+	return p, nil
+}
+
+func (f *filled) add(more problem.List) {
+	has := map[string]bool{}
+	for _, e := range f.wrong {
+		has[e.Field] = true
+	}
+	for _, e := range more {
+		if !has[e.Field] {
+			f.wrong = append(f.wrong, e)
+		}
+	}
+}
+
+// editAlert shows the form again as it was typed: the way back from the preview,
+// and the page in the other language.
+func (s *Server) editAlert(r *http.Request, me staff.Staff) (web.Response, error) {
+	f, err := s.fill(r, me)
+	if err != nil {
+		return nil, err
+	}
+	return s.composeAgain(r.Context(), me, f.form, nil)
+}
+
+// draftPage is the data of preview.html.
+type draftPage struct {
+	web.Base
+	Preview
+	Form compose
+	Old  string
+	Mail *mail.Message
+	Me   staff.Staff
+}
+
+// Drill reports whether the alert is a drill.
+func (p *draftPage) Drill() bool { return p.Draft.Kind == alert.Drill }
+
+// KindName returns what the alert's kind is called.
+func (p *draftPage) KindName() lang.Text { return kindName(p.Draft.Kind) }
+
+// RemindMinutes returns after how many minutes the reminder is sent.
+func (p *draftPage) RemindMinutes() int { return int(p.Draft.RemindAfter / time.Minute) }
+
+// Confirm is what the button says: what is sent, to whom, and to how many.
+func (p *draftPage) Confirm() lang.Text {
+	return lang.T("%[1]sを送信する（%[3]s・%[5]d人）", "Send the %[2]s (%[4]s, %[5]d children)",
+		p.KindName().JA, strings.ToLower(p.KindName().EN), p.Draft.Audience, p.audienceEN(), p.Size.Children)
+}
+
+func (p *draftPage) audienceEN() string {
+	if p.Draft.All {
+		return "whole school"
+	}
+	return p.Draft.Audience
+}
+
+func (s *Server) previewAlert(r *http.Request, me staff.Staff) (web.Response, error) {
+	return s.previewWith(r, me, "")
+}
+
+// previewWith shows the preview of the posted form, or the form with what is
+// wrong with it.
+func (s *Server) previewWith(r *http.Request, me staff.Staff, notice string) (web.Response, error) {
+	ctx := r.Context()
+	f, err := s.fill(r, me)
+	if err != nil {
+		return nil, err
+	}
+	p, err := s.judge(ctx, &f)
+	if err != nil {
+		return s.formOr(ctx, me, f, err)
+	}
+	if len(f.wrong) > 0 {
+		return s.composeAgain(ctx, me, f.form, f.wrong)
+	}
+	page := &draftPage{Preview: p, Form: f.form, Mail: p.Mail, Me: me, Old: s.replaced(ctx, me.School, f.form.Supersedes)}
+	page.Notice = notice
+	page.Scripts = []string{"once.js"}
+	page.Resubmit = web.Resubmit{Form: "send", Action: "/alerts/preview"}
+	return web.Page{Template: "preview.html", Data: page}, nil
+}
+
+// formOr shows the form again for errors that the person can do something about,
+// or that will pass: nothing that was typed is lost. Others are for the error page.
+func (s *Server) formOr(ctx context.Context, me staff.Staff, f filled, err error) (web.Response, error) {
+	problems := s.site.Problems(err)
+	switch problems[0].Kind {
+	case problem.Invalid, problem.Conflict, problem.Busy, problem.TooLarge:
+	default:
+		return nil, err
+	}
+	page, failed := s.composeAgain(ctx, me, f.form, problems)
+	if failed != nil {
+		return nil, err
+	}
+	return page, nil
+}
+
+// testAlert mails the draft to whoever writes it, and shows the preview again.
+func (s *Server) testAlert(r *http.Request, me staff.Staff) (web.Response, error) {
+	f, err := s.fill(r, me)
+	if err != nil {
+		return nil, err
+	}
+	if len(f.wrong) > 0 {
+		return s.composeAgain(r.Context(), me, f.form, f.wrong)
+	}
+	if err := s.SendTest(r.Context(), f.draft); err != nil {
+		return s.formOr(r.Context(), me, f, testFailed(err))
+	}
+	sent := lang.T("テストメールを %s に送りました。届いたか確認してください。", "A test mail was sent to %s. Check that it arrived.", me.Mail)
+	return s.previewWith(r, me, sent.In(web.Language(r)))
+}
+
+// testFailed says what a failed test means: a relay that takes no mail is
+// something to know before an alert is sent.
+func testFailed(err error) error {
+	var known *problem.Error
+	var list problem.List
+	switch {
+	case errors.As(err, &known), errors.As(err, &list):
+		return err
+	case errors.Is(err, errNoMail):
+		return problem.New(problem.Conflict, "あなたのメールアドレスが登録されていないため、テスト送信できません。管理者に登録を頼んでください。",
+			"Your own mail address is not on record, so no test can be sent. Ask an administrator to add it.")
+	}
+	return problem.New(problem.Busy, "テストメールを送れませんでした。メールサーバーの状態を確認し、もう一度お試しください。",
+		"The test mail could not be sent. Check the mail server and try again.").Because(err)
+}
+
+// sendAlert accepts the alert. The same form sent twice leads to the same page.
+func (s *Server) sendAlert(r *http.Request, me staff.Staff) (web.Response, error) {
+	ctx := r.Context()
+	f, err := s.fill(r, me)
+	if err != nil {
+		return nil, err
+	}
+	if len(f.wrong) > 0 {
+		return s.composeAgain(ctx, me, f.form, f.wrong)
+	}
+	a, err := s.Send(ctx, f.draft, f.form.Key)
+	if problem.Is(err, problem.Conflict) && problem.Of(err)[0].Field == "Idempotency-Key" {
+		f.form.Key = s.Alerts.IDs.New()
+		return s.formOr(ctx, me, f, sentBefore)
+	}
+	if err != nil {
+		return s.formOr(ctx, me, f, err)
+	}
+	return web.Redirect{To: "/alerts/" + a.ID + "?sent=1"}, nil
+}
+
+var sentBefore = problem.New(problem.Conflict,
+	"この画面からは、すでに連絡を送信しています。変更した内容を別の連絡として送る場合は、もう一度確認画面に進んでください。送信済みの連絡は「連絡」の一覧にあります。",
+	"An alert was already sent from this page. To send what you changed as another alert, go on to the preview again. What was sent is in the list of alerts.")
+
+func (s *Server) undoAlert(r *http.Request, me staff.Staff) (web.Response, error) {
+	id := r.PathValue("id")
+	if _, err := s.Undo(r.Context(), me.School, id); err != nil {
+		return nil, err
+	}
+	return web.Redirect{To: "/alerts/" + id}, nil
+}
+
+// closePage is the data of close.html.
+type closePage struct {
+	web.Base
+	Status alert.Status
+}
+
+// askClose asks before an alert is ended: that cannot be taken back.
+func (s *Server) askClose(r *http.Request, me staff.Staff) (web.Response, error) {
+	st, err := s.Status(r.Context(), me.School, r.PathValue("id"))
+	if err != nil {
+		return nil, err
+	}
+	if !st.Alert.Useful(s.Now()) {
+		return web.Redirect{To: "/alerts/" + st.Alert.ID}, nil
+	}
+	return web.Page{Template: "close.html", Data: &closePage{Status: st}}, nil
+}
+
+func (s *Server) closeAlert(r *http.Request, me staff.Staff) (web.Response, error) {
+	id := r.PathValue("id")
+	if _, err := s.Close(r.Context(), me.School, id); err != nil {
+		return nil, err
+	}
+	return web.Redirect{To: "/alerts/" + id + "?closed=1"}, nil
+}
+
+// schoolGroups returns the school's groups by id.
+func (s *Server) schoolGroups(ctx context.Context, school string) (map[string]roster.Group, error) {
+	groups, err := s.Roster.Groups(ctx, school)
+	byID := make(map[string]roster.Group, len(groups))
+	for _, g := range groups {
+		byID[g.ID] = g
+	}
+	return byID, err
+}

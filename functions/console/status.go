@@ -1,0 +1,215 @@
+package console
+
+import (
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/todoku/todoku/shared/alert"
+	"github.com/todoku/todoku/shared/lang"
+	"github.com/todoku/todoku/shared/roster"
+	"github.com/todoku/todoku/shared/staff"
+	"github.com/todoku/todoku/shared/web"
+)
+
+func (s *Server) statusRoutes(mux *http.ServeMux) {
+	mux.Handle("GET /alerts/{id}", s.page(s.status))
+	mux.Handle("GET /alerts/{id}/classes/{group}", s.page(s.class))
+	mux.Handle("GET /alerts/{id}/help", s.page(s.help))
+	mux.Handle("GET /alerts/{id}/children.csv", s.page(s.childrenCSV))
+}
+
+const classesPerPage = 50
+
+// Seconds between two looks at a status page: often while mails leave and first
+// answers come in, then less.
+const (
+	lookOften    = 3
+	lookSeldom   = 15
+	oftenFor     = 15 * time.Minute
+	statusScript = "live.js"
+)
+
+// statusPage is the data of status.html.
+//
+// What it reads is bounded, for 100 recipients as for 100,000: the alert, three
+// records of progress, 8 counters of children, one counter for each slot of each
+// lane, at most 38 spans of 8 counters for the curve (some 20 items in the first
+// hours), at most 50 counters of classes, and the school's groups for their
+// names. No record of a child, guardian or copy is read.
+type statusPage struct {
+	web.Base
+	alert.Status
+	State     alert.State
+	UndoLeft  int // seconds in which the alert can still be taken back
+	Every     int // seconds until the next look; 0: nothing changes any more
+	Bar       []barPart
+	CopyKinds []alert.CopyState // the columns of the table of lanes
+	LaneLines []laneLine
+	Picture   curvePicture
+	Classes   []classLine
+	More      string // where the classes go on; "": nowhere
+	Link      string // the path of this page
+}
+
+// laneLine is a lane in the table.
+type laneLine struct {
+	Label lang.Text
+	alert.LaneStatus
+}
+
+// classLine is a class in the table.
+type classLine struct {
+	alert.ClassStatus
+	Name string
+}
+
+func (s *Server) status(r *http.Request, me staff.Staff) (web.Response, error) {
+	ctx, now := r.Context(), s.Now()
+	st, err := s.Status(ctx, me.School, r.PathValue("id"))
+	if err != nil {
+		return nil, err
+	}
+	p := &statusPage{Status: st, State: st.Alert.State(now), Link: "/alerts/" + st.Alert.ID}
+	p.Bar = childBar(st.Children)
+	p.setLanes(s)
+	p.Picture = drawCurve(st.Curve, st.Children.Total, now.Sub(st.Alert.Starts), web.Language(r))
+	classes, next, err := s.Alerts.Classes(ctx, st.Alert.ID, r.URL.Query().Get("after"), classesPerPage)
+	if err != nil {
+		return nil, err
+	}
+	groups, err := s.schoolGroups(ctx, me.School)
+	if err != nil {
+		return nil, err
+	}
+	p.Classes, p.More = classLines(classes, groups), next
+	p.setPace(r, now)
+	return web.Page{Template: "status.html", Data: p}, nil
+}
+
+// setPace says how often the page is looked at anew, and what was just done.
+func (p *statusPage) setPace(r *http.Request, now time.Time) {
+	l := web.Language(r)
+	if p.State == alert.StateWaiting {
+		p.UndoLeft = int((p.Alert.Starts.Sub(now) + time.Second - 1) / time.Second)
+		p.Scripts = append(p.Scripts, "undo.js")
+	}
+	switch r.URL.Query().Get("closed") + r.URL.Query().Get("sent") {
+	case "1":
+		if p.State == alert.StateClosed {
+			p.Notice = lang.T("この連絡を終了しました。", "This alert is closed.").In(l)
+		} else if p.Alert.Useful(now) {
+			p.Notice = lang.T("連絡を受け付けました。送信は自動で進みます。この画面を閉じても止まりません。", "The alert is accepted and goes out by itself, even if you close this page.").In(l)
+		}
+	}
+	switch {
+	case p.State == alert.StateUndone:
+		return
+	case now.Sub(p.Alert.Starts) < oftenFor:
+		p.Every = lookOften
+	default:
+		p.Every = lookSeldom
+	}
+	p.Refresh = max(p.Every, 5) // a whole page: give people without scripts time to read
+	p.Scripts = append(p.Scripts, statusScript)
+}
+
+// StateName returns what the alert's state is called.
+func (p *statusPage) StateName() lang.Text { return stateNames[p.State] }
+
+// KindName returns what the alert's kind is called.
+func (p *statusPage) KindName() lang.Text { return kindName(p.Alert.Kind) }
+
+// Useful reports whether the alert can still be answered.
+func (p *statusPage) Useful() bool { return p.Alert.Useful(p.At) }
+
+// NotTold returns how many copies were given up before they left.
+func (p *statusPage) NotTold() int64 { return p.Copies.By[string(alert.Cancelled)] }
+
+// Percent returns how many of a hundred children are answered for, rounded down:
+// it says 100 only when all are.
+func (p *statusPage) Percent() int64 {
+	if p.Children.Total == 0 {
+		return 0
+	}
+	return p.Children.By[string(alert.Answered)] * 100 / p.Children.Total
+}
+
+// Answered returns how many children are answered for.
+func (p *statusPage) Answered() int64 { return p.Children.By[string(alert.Answered)] }
+
+// CopyName returns what a state of copies is called.
+func (p *statusPage) CopyName(c alert.CopyState) lang.Text { return copyStateNames[c] }
+
+// CopyTotals returns the copies of the whole alert in the columns of the table.
+func (p *statusPage) CopyTotals() []int64 { return columns(p.CopyKinds, p.Copies) }
+
+// LaneCells returns a lane's copies in the columns of the table.
+func (p *statusPage) LaneCells(l laneLine) []int64 { return columns(p.CopyKinds, l.Counts) }
+
+func columns(states []alert.CopyState, c alert.Counts) []int64 {
+	cells := make([]int64, len(states))
+	for i, s := range states {
+		cells[i] = c.By[string(s)]
+	}
+	return cells
+}
+
+// setLanes leaves out the states that no copy is in, so that the table fits on a
+// telephone; what is waiting and what is sent always stands.
+func (p *statusPage) setLanes(s *Server) {
+	for _, state := range alert.CopyStates {
+		if p.Copies.By[string(state)] > 0 || state == alert.Queued || state == alert.Sent {
+			p.CopyKinds = append(p.CopyKinds, state)
+		}
+	}
+	for _, l := range p.Lanes {
+		p.LaneLines = append(p.LaneLines, laneLine{Label: s.Lanes.Named(l.Lane).Label, LaneStatus: l})
+	}
+}
+
+// barPart is one state in the bar of children. X and Width are parts of a
+// thousand.
+type barPart struct {
+	State    alert.ChildState
+	Name     lang.Text
+	Hint     lang.Text
+	N        int64
+	X, Width int64
+}
+
+// childBar divides the children by state. It is drawn and listed in one order.
+func childBar(c alert.Counts) []barPart {
+	parts := make([]barPart, len(alert.ChildStates))
+	var before int64
+	for i, s := range alert.ChildStates {
+		n := c.By[string(s)]
+		parts[i] = barPart{State: s, Name: childStateNames[s], Hint: childStateHints[s], N: n}
+		if c.Total > 0 {
+			parts[i].X = before * 1000 / c.Total
+			parts[i].Width = (before+n)*1000/c.Total - parts[i].X
+		}
+		before += n
+	}
+	return parts
+}
+
+// classLines names the classes of one page and puts them in the order in which a
+// school reads them. A class that has left the roster keeps its numbers.
+func classLines(classes []alert.ClassStatus, groups map[string]roster.Group) []classLine {
+	lines := make([]classLine, len(classes))
+	for i, c := range classes {
+		lines[i] = classLine{ClassStatus: c, Name: groups[c.Class].Name}
+	}
+	slices.SortStableFunc(lines, func(a, b classLine) int {
+		if d := groups[a.Class].Grade - groups[b.Class].Grade; d != 0 {
+			return d
+		}
+		return strings.Compare(a.Name, b.Name)
+	})
+	return lines
+}
+
+// AnsweredOf returns how many children of the class are answered for.
+func (c classLine) AnsweredOf() int64 { return c.By[string(alert.Answered)] }
