@@ -76,7 +76,7 @@ type Sender interface {
 // Use the function SendAll.
 type BatchSender interface {
 	Sender
-	// SendAll sends msgs in order over one connection and calls done once for
+	// SendAll sends msgs in order, one connection at a time, and calls done once for
 	// each, in order, as soon as its outcome is known, with what Send would have
 	// returned. It stops early, with the same SendError for all the rest and
 	// without trying them, when the operator as a whole cannot be used (Scope is
