@@ -168,6 +168,9 @@ func (b *batch) send(ctx context.Context) error {
 	}
 	mail.SendAll(ctx, b.Mail, msgs, func(i int, err error) {
 		jobs[i].tried, jobs[i].err = true, err
+		if errors.Is(err, mail.ErrInvalid) {
+			b.Log.Error("a mail that cannot be written", "copy", msgs[i].ID, "err", err)
+		}
 	})
 	return nil
 }

@@ -1,0 +1,319 @@
+package dispatch_test
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-lambda-go/events"
+	"github.com/todoku/todoku/functions/dispatch"
+	"github.com/todoku/todoku/functions/tick"
+	"github.com/todoku/todoku/shared/alert"
+	"github.com/todoku/todoku/shared/id"
+	"github.com/todoku/todoku/shared/link"
+	"github.com/todoku/todoku/shared/mail"
+	"github.com/todoku/todoku/shared/mail/inbox"
+	"github.com/todoku/todoku/shared/queue"
+	embedded "github.com/todoku/todoku/shared/queue/bbolt"
+	"github.com/todoku/todoku/shared/roster"
+	"github.com/todoku/todoku/shared/table/bbolt"
+)
+
+// clock is a clock that a test moves; several goroutines read it.
+type clock struct {
+	mu  sync.Mutex
+	now time.Time
+}
+
+func (c *clock) Now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.now
+}
+
+func (c *clock) Advance(d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.now = c.now.Add(d)
+}
+
+type schools struct{}
+
+func (schools) School(context.Context, string) (roster.School, error) {
+	return roster.School{ID: "school", Name: "見本小学校", Mail: "anzen@school.example.jp", Phone: "03-0000-0000"}, nil
+}
+
+// bench is a dispatch function at work on an embedded queue.
+type bench struct {
+	t       *testing.T
+	clock   *clock
+	alerts  *alert.Store
+	copies  *embedded.Queue
+	inbox   *inbox.Inbox
+	handler *dispatch.Handler
+	alert   alert.Alert
+	made    []alert.Made
+}
+
+func newBench(t *testing.T, families int) *bench {
+	t.Helper()
+	b := &bench{t: t, clock: &clock{now: time.Date(2026, 9, 1, 8, 0, 0, 0, time.UTC)}}
+	db, err := bbolt.Open(filepath.Join(t.TempDir(), "todoku.db"))
+	must(t, err)
+	t.Cleanup(func() { _ = db.Close() })
+	tab, err := bbolt.New(db, b.clock.Now)
+	must(t, err)
+	b.alerts = &alert.Store{Table: tab, IDs: id.NewSource(b.clock.Now, rand.Reader), Now: b.clock.Now}
+	log := slog.New(slog.NewTextHandler(t.Output(), nil))
+	b.copies, err = embedded.New(db, embedded.Config{
+		Name: "copies", VisibilityTimeout: time.Hour, MaxReceives: 1000, Now: b.clock.Now, Log: log, Update: tab.Update, Misbehave: true,
+	})
+	must(t, err)
+	b.inbox = inbox.New(0, b.clock.Now)
+	signer, err := link.NewSigner(link.Key{ID: 1, Secret: make([]byte, 32)})
+	must(t, err)
+	b.handler = &dispatch.Handler{
+		Alerts: b.alerts, Schools: schools{}, Queue: b.copies, Mail: b.inbox, Links: signer, BaseURL: "http://todoku.test",
+		Worker: alert.Worker{ID: "worker", Lease: 10 * time.Minute}, Now: b.clock.Now, Jitter: func() float64 { return 0.5 }, Log: log,
+	}
+	b.fanOut(families)
+	return b
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// fanOut makes an alert to families of one child and one contact, and queues the
+// copies, three slots in two lanes.
+func (b *bench) fanOut(families int) {
+	b.t.Helper()
+	a, _, err := b.alerts.Accept(b.t.Context(), alert.Draft{
+		School: "school", Kind: alert.Safety, Subject: "台風", Body: "回答してください。", All: true, UsefulUntil: b.clock.Now().Add(6 * time.Hour),
+	}, "")
+	must(b.t, err)
+	b.alert = a
+	p := alert.Progress{Job: alert.FanOut, Copies: map[string]int64{}, Done: true}
+	class := b.alerts.IDs.New()
+	var msgs []queue.Message
+	for i := range families {
+		m := alert.Made{Class: class, Family: alert.Family{
+			ID:        b.alerts.IDs.New(),
+			Children:  []alert.Child{{ID: b.alerts.IDs.New(), Class: class, Guardians: []int{0}}},
+			Guardians: []alert.Guardian{{ID: b.alerts.IDs.New()}},
+			Copies: []alert.Copy{{
+				Contact: b.alerts.IDs.New(), Mailbox: fmt.Sprintf("g%d@docomo.ne.jp", i),
+				Lane: []string{"docomo", "docomo", "au"}[i%3], Slot: i % 3 % 2, State: alert.Queued, At: b.clock.Now(),
+			}},
+		}}
+		c := &m.Family.Copies[0]
+		p.Children++
+		p.Copies[c.Lane]++
+		b.made = append(b.made, m)
+		msgs = append(msgs, alert.CopyRef{Ref: m.Ref(a.ID), Contact: c.Contact}.Message(c.Group(), 0))
+	}
+	must(b.t, b.alerts.SaveProgress(b.t.Context(), a, &p, alert.CreateOps(a.ID, b.made)...))
+	must(b.t, b.copies.Send(b.t.Context(), msgs...))
+}
+
+// runUntil works the queue until ok, moving the clock on whenever nothing is left
+// to be done at its time.
+func (b *bench) runUntil(ok func(alert.Status) bool) alert.Status {
+	b.t.Helper()
+	ctx, stop := context.WithCancel(b.t.Context())
+	done := make(chan error, 1)
+	go func() { done <- b.copies.Run(ctx, b.handler.Handle) }()
+	defer func() { stop(); must(b.t, <-done) }()
+	tk := &tick.Handler{Alerts: b.alerts, Jobs: b.copies, Copies: b.copies, Now: b.clock.Now, Log: b.handler.Log}
+	for range 5000 {
+		st, err := b.alerts.Status(b.t.Context(), b.alert)
+		must(b.t, err)
+		if ok(st) {
+			return st
+		}
+		b.settle()
+		b.clock.Advance(time.Second)
+		b.copies.Wake()
+		must(b.t, tk.Handle(b.t.Context(), events.CloudWatchEvent{}))
+	}
+	st, _ := b.alerts.Status(b.t.Context(), b.alert)
+	b.t.Fatalf("it never came to that; copies: %v", st.Copies.By)
+	return st
+}
+
+// settle waits until the queue has nothing more to do at the clock's time: what is
+// visible then waits behind something hidden.
+func (b *bench) settle() {
+	for {
+		s, err := b.copies.Stats()
+		must(b.t, err)
+		if s.InFlight == 0 && (s.Visible == 0 || s.Hidden > 0) {
+			return
+		}
+		runtime.Gosched()
+	}
+}
+
+func all(state alert.CopyState) func(alert.Status) bool {
+	return func(st alert.Status) bool { return st.Copies.By[string(state)] == st.Copies.Total }
+}
+
+func (b *bench) subjects() map[string]int {
+	n := map[string]int{}
+	for _, e := range b.inbox.List() {
+		n[e.To]++
+	}
+	return n
+}
+
+func TestEveryCopyOnce(t *testing.T) {
+	b := newBench(t, 90)
+	b.runUntil(all(alert.Sent))
+	mails := b.subjects()
+	for to, n := range mails {
+		if n != 1 {
+			t.Errorf("%d mails to one address %s", n, to)
+		}
+	}
+	if len(mails) != 90 {
+		t.Errorf("%d addresses were mailed, want 90", len(mails))
+	}
+	m := b.inbox.List()[0]
+	if !strings.Contains(m.Text, "http://todoku.test/a/") || !strings.HasPrefix(m.Text, "台風\n回答してください。") {
+		t.Errorf("the mail does not begin with the instruction, or has no link:\n%s", m.Text)
+	}
+}
+
+func TestRefusedForGood(t *testing.T) {
+	b := newBench(t, 9)
+	b.inbox.FailWith(func(m *mail.Message) error {
+		if m.To.Address == "g4@docomo.ne.jp" {
+			return &mail.SendError{Permanent: true, Code: 550, Enhanced: "5.1.1", Text: "Unknown user"}
+		}
+		return nil
+	})
+	st := b.runUntil(func(st alert.Status) bool { return st.Copies.By["sent"] == 8 && st.Copies.By["refused"] == 1 })
+	if st.Children.By["refused"] != 1 || st.Children.By["silent"] != 8 {
+		t.Errorf("children: %v, want the one whose only copy was refused", st.Children.By)
+	}
+	f, err := b.alerts.Family(t.Context(), b.made[4].Ref(b.alert.ID))
+	must(t, err)
+	if c := f.Copies[0]; c.Code != 550 || c.Status != "5.1.1" || c.Reason != "Unknown user" {
+		t.Errorf("the reason is not kept: %+v", c)
+	}
+}
+
+// TestPutOff has every address deferred twice: each is tried a third time, and
+// none of the others waits for it.
+func TestPutOff(t *testing.T) {
+	b := newBench(t, 12)
+	var mu sync.Mutex
+	tries := map[string]int{}
+	b.inbox.FailWith(func(m *mail.Message) error {
+		mu.Lock()
+		defer mu.Unlock()
+		tries[m.To.Address]++
+		if tries[m.To.Address] <= 2 && m.To.Address != "g0@docomo.ne.jp" {
+			return &mail.SendError{Code: 450, Enhanced: "4.2.0", Text: "greylisted"}
+		}
+		return nil
+	})
+	start := b.clock.Now()
+	b.runUntil(all(alert.Sent))
+	if took := b.clock.Now().Sub(start); took < dispatch.RetryDelays[0]+dispatch.RetryDelays[1] {
+		t.Errorf("took %v, less than the two waits", took)
+	}
+	for to, n := range tries {
+		if want := map[bool]int{true: 1, false: 3}[to == "g0@docomo.ne.jp"]; n != want {
+			t.Errorf("%s: tried %d times, want %d", to, n, want)
+		}
+	}
+}
+
+// TestRelayAway has the relay away for ten minutes: nothing is lost, nothing is
+// given up, nothing is sent twice.
+func TestRelayAway(t *testing.T) {
+	b := newBench(t, 30)
+	back := b.clock.Now().Add(10 * time.Minute)
+	b.inbox.FailWith(func(*mail.Message) error {
+		if b.clock.Now().Before(back) {
+			return &mail.SendError{Scope: mail.ScopeOperator, Text: "connection refused", Err: errors.New("refused")}
+		}
+		return nil
+	})
+	st := b.runUntil(all(alert.Sent))
+	if b.inbox.Total() != 30 || st.Again != 0 {
+		t.Errorf("%d mails, %d again; want 30, 0", b.inbox.Total(), st.Again)
+	}
+}
+
+func TestNothingLeavesAfterTheEnd(t *testing.T) {
+	for name, end := range map[string]func(b *bench){
+		"closed": func(b *bench) {
+			_, err := b.alerts.Close(b.t.Context(), b.alert.ID)
+			must(b.t, err)
+		},
+		"expired": func(b *bench) { b.clock.Advance(6 * time.Hour) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newBench(t, 15)
+			end(b)
+			b.runUntil(all(alert.Cancelled))
+			if n := b.inbox.Total(); n > 0 {
+				t.Errorf("%d mails left after the end", n)
+			}
+		})
+	}
+}
+
+// TestDeadWorkersClaim has a worker die between sending and recording: its
+// copies are sent again when the claim ends, not before, and counted.
+func TestDeadWorkersClaim(t *testing.T) {
+	b := newBench(t, 3)
+	dead := alert.Worker{ID: "dead", Lease: 5 * time.Minute}
+	must(t, b.alerts.Update(t.Context(), alert.Change{Ref: b.made[1].Ref(b.alert.ID), Apply: func(f *alert.Family) bool {
+		return f.Copies[0].Claim(dead, b.clock.Now()) == alert.Claimed
+	}}))
+	start := b.clock.Now()
+	st := b.runUntil(all(alert.Sent))
+	if st.Again != 1 {
+		t.Errorf("again = %d, want 1", st.Again)
+	}
+	if took := b.clock.Now().Sub(start); took < dead.Lease {
+		t.Errorf("the claim was taken over after %v, before it ended", took)
+	}
+}
+
+// TestAloneTakesOverAtOnce is the restart of a single machine.
+func TestAloneTakesOverAtOnce(t *testing.T) {
+	b := newBench(t, 3)
+	b.handler.Worker.Alone = true
+	dead := alert.Worker{ID: "dead", Lease: time.Hour}
+	must(t, b.alerts.Update(t.Context(), alert.Change{Ref: b.made[1].Ref(b.alert.ID), Apply: func(f *alert.Family) bool {
+		return f.Copies[0].Claim(dead, b.clock.Now()) == alert.Claimed
+	}}))
+	start := b.clock.Now()
+	st := b.runUntil(all(alert.Sent))
+	if took := b.clock.Now().Sub(start); st.Again != 1 || took > 10*time.Minute {
+		t.Errorf("again = %d after %v; want 1, long before the hour is over", st.Again, took)
+	}
+}
+
+func TestNotACopy(t *testing.T) {
+	b := newBench(t, 1)
+	r, err := b.handler.Handle(t.Context(), events.SQSEvent{Records: []events.SQSMessage{{MessageId: "m", Body: "{", ReceiptHandle: "r"}}})
+	if err != nil || len(r.BatchItemFailures) != 1 {
+		t.Errorf("a message that is no copy: %v, %v; want it handed back", r, err)
+	}
+}
