@@ -1,8 +1,17 @@
 package bbolt
 
+import "crypto/sha256"
+
 // Waiting returns how many writers are in line.
 func Waiting(g *Group) int {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	return len(g.waiting)
+}
+
+// Seal returns the seal of data.
+func Seal(data []byte) []byte {
+	sum := sha256.New()
+	sum.Write(data)
+	return seal(int64(len(data)), sum)
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"runtime"
 	"sync"
 	"testing"
 
@@ -68,6 +69,7 @@ func lineUp(t *testing.T, db *bolt.DB, g *bbolt.Group, calls ...func()) (commits
 	for i, call := range calls {
 		all.Go(call)
 		for bbolt.Waiting(g) <= i {
+			runtime.Gosched()
 		}
 	}
 	before := lastCommit(t, db)

@@ -1,0 +1,116 @@
+package bbolt_test
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	bolt "go.etcd.io/bbolt"
+
+	"github.com/todoku/todoku/shared/table"
+	"github.com/todoku/todoku/shared/table/bbolt"
+)
+
+func TestOpenRefuses(t *testing.T) {
+	dir := t.TempDir()
+	text, inUse := filepath.Join(dir, "text"), filepath.Join(dir, "in use")
+	if err := os.WriteFile(text, []byte(strings.Repeat("not a database\n", 1000)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	db, err := bbolt.Open(inUse)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	for path, want := range map[string]string{text: "not Todoku's data", inUse: "Another Todoku"} {
+		_, err := bbolt.Open(path)
+		wantProblem(t, err, want)
+	}
+	_, err = bbolt.Open(filepath.Join(dir, "no folder", "todoku.db"))
+	if !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("without a folder: %v", err)
+	}
+	wantFiles(t, dir, "in use", "text")
+}
+
+// TestOpenAgain finds what was written before, and leaves no other file behind.
+func TestOpenAgain(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "todoku.db")
+	for n := range 3 {
+		db, err := bbolt.Open(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		tbl, err := bbolt.New(db, time.Now)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := len(halves(t, tbl, "left")); got != n {
+			t.Errorf("%d items, want %d", got, n)
+		}
+		mustWrite(t, tbl, "", pair(n)...)
+		if err := db.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	wantFiles(t, filepath.Dir(path), "todoku.db")
+	info, err := os.Stat(path)
+	if err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("mode %v, %v; want nobody else to read it", info.Mode(), err)
+	}
+}
+
+func TestNewerFormat(t *testing.T) {
+	now := noon
+	db, _ := openAt(t, &now)
+	err := db.Update(func(tx *bolt.Tx) error { return tx.Bucket([]byte("format")).Put([]byte("table"), []byte("2")) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = bbolt.New(db, time.Now)
+	wantProblem(t, err, "another version of Todoku (format 2)")
+}
+
+// TestCorruptItem reads items that no version has written.
+func TestCorruptItem(t *testing.T) {
+	for name, value := range map[string]string{
+		"unknown kind": "\x09", "no revision": "\x01", "no expiry": "\x03\x01", "half a field": "\x02\x05ab", "no number": "\x02\x01a",
+	} {
+		now := noon
+		db, tbl := openAt(t, &now)
+		key := table.Key{Partition: "p", Sort: "a"}
+		err := db.Update(func(tx *bolt.Tx) error { return tx.Bucket([]byte("table")).Put([]byte("p\x00a"), []byte(value)) })
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, getErr := tbl.Get(t.Context(), key)
+		_, queryErr := tbl.Query(t.Context(), table.Query{Partition: "p"})
+		writeErr := tbl.Write(t.Context(), "", table.Add{Key: key, Deltas: map[string]int64{"n": 1}})
+		for call, err := range map[string]error{"Get": getErr, "Query": queryErr, "Write": writeErr} {
+			if err == nil || errors.Is(err, table.ErrNotFound) {
+				t.Errorf("%s: %s = %v, want a fault", name, call, err)
+			}
+		}
+	}
+}
+
+// TestHealthFindsLeftovers has a probe that a killed process left behind.
+func TestHealthFindsLeftovers(t *testing.T) {
+	now := noon
+	db, tbl := openAt(t, &now)
+	mustWrite(t, tbl, "", table.Create{Key: table.Key{Partition: "\x01health", Sort: "probe"}, Value: []byte("left")})
+	if err := tbl.CheckHealth(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if items, _ := entries(t, db); items != 0 {
+		t.Errorf("%d items are left", items)
+	}
+	db.Close()
+	if err := tbl.CheckHealth(t.Context()); err == nil {
+		t.Error("a closed file is healthy")
+	}
+}
