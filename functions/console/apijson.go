@@ -9,6 +9,7 @@ import (
 	"slices"
 	"unicode/utf8"
 
+	"github.com/todoku/todoku/shared/lang"
 	"github.com/todoku/todoku/shared/problem"
 )
 
@@ -83,6 +84,21 @@ func decodeValue(value json.RawMessage, to any) *problem.Error {
 	}
 	want := wantedType(to)
 	return problem.New(problem.Invalid, "値の型が違います。%[1]sを送ってください。", "The value has the wrong type. Send %[2]s.", want.JA, want.EN).Because(err)
+}
+
+// wantedType says in words what a member takes.
+func wantedType(to any) lang.Text {
+	switch to.(type) {
+	case *string:
+		return lang.T("文字列（\"…\"）", "a string")
+	case *bool:
+		return lang.T("true か false", "true or false")
+	case *int64:
+		return lang.T("整数", "a whole number")
+	case *[]string:
+		return lang.T("文字列の配列（[\"…\"]）", "an array of strings")
+	}
+	return lang.T("配列", "an array")
 }
 
 // checkJSON returns what keeps body from being one JSON value, and where.

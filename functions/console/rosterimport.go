@@ -1,0 +1,157 @@
+package console
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"sync"
+	"time"
+
+	"github.com/todoku/todoku/shared/problem"
+	"github.com/todoku/todoku/shared/roster"
+	"github.com/todoku/todoku/shared/staff"
+)
+
+// progressEvery bounds how often an import that runs says how far it is.
+const progressEvery = time.Second
+
+// rosterPages are the pages of the roster.
+type rosterPages struct {
+	*Server
+	imports imports
+}
+
+// plan returns what an import would do, as the roster is now. It fails with a
+// *problem.Error if the file cannot be imported; the sheet is there all the same
+// if it could be read.
+func (p *rosterPages) plan(ctx context.Context, school string, in imported) (*roster.Sheet, *roster.Plan, error) {
+	file, err := p.imports.file(ctx, in)
+	if err != nil {
+		return nil, nil, err
+	}
+	sheet, err := roster.ReadSheet(bytes.NewReader(file), 0)
+	if err != nil {
+		return nil, nil, err
+	}
+	plan, err := roster.NewPlan(ctx, p.Roster, school, sheet, in.Mapping)
+	return sheet, plan, err
+}
+
+// begin has an import done, unless somebody is at it: a double click begins it
+// once. One that was cut off or failed begins anew, and goes on where it was,
+// because what is written already is then no change.
+func (p *rosterPages) begin(ctx context.Context, me staff.Staff, importID string) error {
+	begun := false
+	in, err := p.imports.change(ctx, me.School, importID, func(in *imported) bool {
+		begun = in.State == importWaits || in.State == importFailed || in.stalled(p.Now())
+		in.State, in.Touched, in.Done, in.Total = importRuns, p.Now().UTC(), 0, 0
+		return begun
+	})
+	if err != nil || !begun {
+		return err
+	}
+	if in.Mapping != nil {
+		if err := p.Roster.SaveMapping(ctx, me.School, in.Mapping); err != nil {
+			return err
+		}
+	}
+	p.Log.Info("import begun", "import", in.ID, "school", me.School, "staff", me.ID)
+	p.background(ctx, func(ctx context.Context) { p.run(ctx, me.School, in) })
+	return nil
+}
+
+// background does work apart from the request that asked for it.
+func (s *Server) background(ctx context.Context, work func(context.Context)) {
+	if s.Background != nil {
+		s.Background(work)
+		return
+	}
+	go work(context.WithoutCancel(ctx))
+}
+
+// run does an import and records how it ended. If it is cut off before, the
+// import stalls, and the page offers to go on.
+func (p *rosterPages) run(ctx context.Context, school string, in imported) {
+	counts, err := p.commit(ctx, school, in)
+	if errors.Is(err, context.Canceled) {
+		return
+	}
+	end := func(in *imported) bool {
+		in.State, in.Counts, in.Touched = importDone, counts, p.Now().UTC()
+		if err != nil {
+			in.State, in.Trouble = importFailed, problem.Of(explain(err))[0].Text
+		}
+		return true
+	}
+	if err != nil {
+		p.Log.Warn("import failed", "import", in.ID, "school", school, "err", err)
+	}
+	if _, err := p.imports.change(ctx, school, in.ID, end); err != nil {
+		p.Log.Warn("import's end not recorded", "import", in.ID, "school", school, "err", err)
+	}
+}
+
+func (p *rosterPages) commit(ctx context.Context, school string, in imported) (importCounts, error) {
+	_, plan, err := p.plan(ctx, school, in)
+	if err != nil {
+		return importCounts{}, err
+	}
+	counts := importCounts{
+		Added: plan.Children.Added, Changed: plan.Children.Changed, Unchanged: plan.Children.Unchanged,
+		Errors: len(errorRows(plan)),
+	}
+	g := gauge{every: progressEvery, now: p.Now, save: func(done, total int) { p.report(ctx, school, in.ID, done, total) }}
+	return counts, plan.Commit(ctx, g.set)
+}
+
+// report says how far an import is. That it could not is not worth stopping for.
+func (p *rosterPages) report(ctx context.Context, school, importID string, done, total int) {
+	_, err := p.imports.change(ctx, school, importID, func(in *imported) bool {
+		in.Done, in.Total, in.Touched = max(in.Done, done), total, p.Now().UTC()
+		return in.State == importRuns
+	})
+	if err != nil {
+		p.Log.Warn("import's progress not recorded", "import", importID, "school", school, "err", err)
+	}
+}
+
+// gauge passes on how far a piece of work is, at most once in a while. It is safe
+// for concurrent use.
+type gauge struct {
+	every time.Duration
+	now   func() time.Time
+	save  func(done, total int)
+
+	mu   sync.Mutex
+	last time.Time
+}
+
+func (g *gauge) set(done, total int) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if now := g.now(); now.Sub(g.last) >= g.every {
+		g.last = now
+		g.save(done, total)
+	}
+}
+
+// errorRows returns the numbers of the rows that are not imported.
+func errorRows(plan *roster.Plan) map[int]bool {
+	rows := map[int]bool{}
+	for _, e := range plan.Errors {
+		rows[e.Row] = true
+	}
+	return rows
+}
+
+// sheetOf reads a file that was sent, and gives what is wrong with it to the field
+// where it was chosen.
+func sheetOf(r io.Reader) ([]byte, error) {
+	file, err := io.ReadAll(io.LimitReader(r, roster.MaxSheetBytes+1))
+	if err != nil {
+		return nil, err
+	}
+	_, err = roster.ReadSheet(bytes.NewReader(file), 0)
+	return file, err
+}

@@ -1,0 +1,253 @@
+package console
+
+import (
+	"bytes"
+	"context"
+	_ "embed"
+	"errors"
+	"io"
+	"net/http"
+
+	"github.com/todoku/todoku/shared/problem"
+	"github.com/todoku/todoku/shared/roster"
+	"github.com/todoku/todoku/shared/staff"
+	"github.com/todoku/todoku/shared/web"
+)
+
+func (s *Server) rosterRoutes(mux *http.ServeMux) {
+	p := &rosterPages{Server: s, imports: imports{table: s.Roster.Table, ids: s.Roster.IDs, now: s.Now}}
+	page := func(h staffHandler) http.Handler { return s.page(manages(h)) }
+	mux.Handle("GET /roster", page(p.overview))
+	mux.Handle("POST /roster/imports", s.site.HandleUpTo(web.MaxUpload+web.MaxForm, s.signedIn(manages(p.upload))))
+	mux.Handle("GET /roster/imports/{id}", page(p.show))
+	mux.Handle("POST /roster/imports/{id}/columns", page(p.nameColumns))
+	mux.Handle("POST /roster/imports/{id}/confirm", page(p.confirm))
+	mux.Handle("POST /roster/imports/{id}/cancel", page(p.cancel))
+	mux.Handle("GET /roster/imports/{id}/rejected.csv", page(p.rejected))
+	mux.Handle("GET /roster/export.csv", page(p.export))
+	mux.Handle("GET /roster/sample.csv", page(p.sample))
+}
+
+func importPath(importID string) string { return "/roster/imports/" + importID }
+
+// overviewPage is the data of roster.html.
+type overviewPage struct {
+	web.Base
+	Classes  []roster.Group
+	Others   []roster.Group
+	Children int
+	Last     imported
+	HasLast  bool
+}
+
+func (p *rosterPages) overview(r *http.Request, me staff.Staff) (web.Response, error) {
+	return p.overviewWith(r.Context(), me, nil)
+}
+
+// overviewWith shows the first page of the roster, with what is wrong with the
+// file that was chosen there.
+func (p *rosterPages) overviewWith(ctx context.Context, me staff.Staff, wrong problem.List) (web.Response, error) {
+	data := &overviewPage{Base: web.Base{Problems: wrong, Scripts: []string{"once.js"}}}
+	groups, err := p.Roster.Groups(ctx, me.School)
+	if err != nil {
+		return nil, err
+	}
+	for _, g := range groups {
+		switch g.Kind {
+		case roster.Class:
+			data.Classes = append(data.Classes, g)
+			data.Children += g.Children
+		case roster.Other:
+			data.Others = append(data.Others, g)
+		}
+	}
+	data.Last, data.HasLast, err = p.imports.last(ctx, me.School)
+	if err != nil {
+		return nil, err
+	}
+	page := web.Page{Template: "roster.html", Data: data}
+	if len(wrong) > 0 {
+		page.Status = web.Status(wrong[0].Kind)
+	}
+	return page, nil
+}
+
+// upload keeps a file to be looked at. What is no class list at all is refused at
+// once, on the page where it was chosen.
+func (p *rosterPages) upload(r *http.Request, me staff.Staff) (web.Response, error) {
+	name, part, err := filePart(r)
+	if err != nil {
+		return p.refuseFile(r, me, err)
+	}
+	file, err := sheetOf(part)
+	if err != nil {
+		return p.refuseFile(r, me, err)
+	}
+	in, err := p.imports.keep(r.Context(), me.School, name, file)
+	if err != nil {
+		return nil, err
+	}
+	return web.Redirect{To: importPath(in.ID)}, nil
+}
+
+func (p *rosterPages) refuseFile(r *http.Request, me staff.Staff, err error) (web.Response, error) {
+	var big *http.MaxBytesError
+	if errors.As(err, &big) {
+		_, err = roster.ReadSheet(io.LimitReader(endless{}, roster.MaxSheetBytes+1), 0) // says how large a file may be
+	}
+	var e *problem.Error
+	if !errors.As(err, &e) {
+		return nil, err
+	}
+	return p.overviewWith(r.Context(), me, problem.List{e.In("file")})
+}
+
+// endless is a file without an end.
+type endless struct{}
+
+func (endless) Read(b []byte) (int, error) { return len(b), nil }
+
+var noFile = problem.New(problem.Invalid,
+	"ファイルを選んでから、「内容を確認する」を押してください。",
+	"Choose a file, then press “Check the contents”.")
+
+// filePart returns the file of a multipart form as a stream.
+func filePart(r *http.Request) (name string, file io.Reader, err error) {
+	parts, err := r.MultipartReader()
+	if err != nil {
+		return "", nil, noFile.Because(err)
+	}
+	for {
+		part, err := parts.NextPart()
+		var big *http.MaxBytesError
+		if errors.As(err, &big) {
+			return "", nil, err
+		}
+		if err != nil {
+			return "", nil, noFile.Because(err)
+		}
+		if name := part.FileName(); name != "" {
+			return name, part, nil
+		}
+	}
+}
+
+// show shows an import in the state in which it is.
+func (p *rosterPages) show(r *http.Request, me staff.Staff) (web.Response, error) {
+	in, err := p.imports.get(r.Context(), me.School, r.PathValue("id"))
+	if err != nil {
+		return nil, err
+	}
+	switch in.State {
+	case importWaits:
+		return p.preview(r.Context(), me, in)
+	case importDone:
+		return p.result(r.Context(), me, in)
+	}
+	data := &runningPage{Import: in, Stalled: in.stalled(p.Now()) || in.State == importFailed}
+	if !data.Stalled {
+		data.Refresh, data.Scripts = 2, []string{"live.js"}
+	}
+	return web.Page{Template: "roster_running.html", Data: data}, nil
+}
+
+// runningPage is the data of roster_running.html.
+type runningPage struct {
+	web.Base
+	Import  imported
+	Stalled bool // it was cut off, or failed, and can be begun again
+}
+
+// Percent is how far the import is.
+func (d *runningPage) Percent() int { return 100 * d.Import.Done / max(d.Import.Total, 1) }
+
+// confirm begins the import.
+func (p *rosterPages) confirm(r *http.Request, me staff.Staff) (web.Response, error) {
+	importID := r.PathValue("id")
+	if err := p.begin(r.Context(), me, importID); err != nil {
+		return nil, err
+	}
+	return web.Redirect{To: importPath(importID)}, nil
+}
+
+// cancel drops a file that was not confirmed. Cancelling twice is no error.
+func (p *rosterPages) cancel(r *http.Request, me staff.Staff) (web.Response, error) {
+	in, err := p.imports.get(r.Context(), me.School, r.PathValue("id"))
+	switch {
+	case errors.Is(err, noImport):
+		return web.Redirect{To: "/roster"}, nil
+	case err != nil:
+		return nil, err
+	case in.State != importWaits:
+		return web.Redirect{To: importPath(in.ID)}, nil
+	}
+	if err := p.imports.forget(r.Context(), me.School, in); err != nil {
+		return nil, err
+	}
+	return web.Redirect{To: "/roster"}, nil
+}
+
+// rejected sends the rows that were not imported, to be corrected and loaded
+// again.
+func (p *rosterPages) rejected(r *http.Request, me staff.Staff) (web.Response, error) {
+	in, err := p.imports.get(r.Context(), me.School, r.PathValue("id"))
+	if err != nil {
+		return nil, err
+	}
+	_, plan, err := p.plan(r.Context(), me.School, in)
+	if err != nil {
+		return nil, err
+	}
+	var file bytes.Buffer
+	if err := plan.RejectedCSV(&file); err != nil {
+		return nil, err
+	}
+	return csvFile("todoku-errors.csv", "text/csv", file.Bytes()), nil
+}
+
+func (p *rosterPages) export(r *http.Request, me staff.Staff) (web.Response, error) {
+	return p.exportRoster(r, me, roster.UTF8BOM)
+}
+
+// exportRoster sends the roster in the encoding of the query.
+func (s *Server) exportRoster(r *http.Request, me staff.Staff, usual roster.Encoding) (web.Response, error) {
+	enc := usual
+	switch r.URL.Query().Get("encoding") {
+	case "":
+	case "utf-8":
+		enc = roster.UTF8
+	case "shift_jis":
+		enc = roster.ShiftJIS
+	default:
+		return nil, problem.New(problem.Invalid, "「encoding」には utf-8 か shift_jis を指定してください。", "Give encoding as utf-8 or shift_jis.").In("encoding")
+	}
+	var file bytes.Buffer // whole, so that what has no place in the encoding can still be told
+	if err := roster.Export(r.Context(), s.Roster, me.School, &file, enc); err != nil {
+		return nil, err
+	}
+	return csvFile("todoku-roster.csv", csvType(enc), file.Bytes()), nil
+}
+
+// csvFile returns a file for the person to keep.
+func csvFile(name, mediaType string, body []byte) web.Response {
+	h := http.Header{"Content-Disposition": {`attachment; filename="` + name + `"`}}
+	return web.Bytes{Header: h, Type: mediaType, Body: body}
+}
+
+func csvType(enc roster.Encoding) string {
+	if enc == roster.ShiftJIS {
+		return "text/csv; charset=Shift_JIS"
+	}
+	return "text/csv; charset=utf-8"
+}
+
+// sampleSheet shows how a class list can look: siblings, two guardians, a guardian
+// with two addresses, a child without any.
+//
+//go:embed templates/roster_sample.csv
+var sampleSheet []byte
+
+func (p *rosterPages) sample(*http.Request, staff.Staff) (web.Response, error) {
+	const bom = "\ufeff" // without it Excel takes UTF-8 for Shift_JIS
+	return csvFile("todoku-sample.csv", csvType(roster.UTF8BOM), append([]byte(bom), sampleSheet...)), nil
+}

@@ -1,0 +1,279 @@
+package console
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/todoku/todoku/shared/lang"
+	"github.com/todoku/todoku/shared/problem"
+	"github.com/todoku/todoku/shared/roster"
+	"github.com/todoku/todoku/shared/staff"
+	"github.com/todoku/todoku/shared/web"
+)
+
+// maxNotes is how many errors, and how many warnings, a page shows. All errors
+// are in the file to be corrected.
+const maxNotes = 50
+
+// importPreview is the data of roster_preview.html and roster_result.html.
+type importPreview struct {
+	web.Base
+	Import    imported
+	Plan      *roster.Plan // nil: the file is kept no longer
+	Errors    []roster.Note
+	Warnings  []roster.Note
+	ErrorRows int
+	Columns   []columnChoice
+	Fields    []fieldOption
+}
+
+// Same reports whether the roster holds all that the good rows say.
+func (d *importPreview) Same() bool {
+	for _, t := range []roster.Tally{d.Plan.Children, d.Plan.Guardians, d.Plan.Contacts} {
+		if t.Added+t.Changed > 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// MoreErrors is how many errors are not shown.
+func (d *importPreview) MoreErrors() int { return len(d.Plan.Errors) - len(d.Errors) }
+
+// MoreWarnings is how many warnings are not shown.
+func (d *importPreview) MoreWarnings() int { return len(d.Plan.Warnings) - len(d.Warnings) }
+
+func first[T any](all []T, most int) []T { return all[:min(len(all), most)] }
+
+// preview shows what an import would do. A sheet whose columns are not understood
+// is shown with a question for each.
+func (p *rosterPages) preview(ctx context.Context, me staff.Staff, in imported) (web.Response, error) {
+	sheet, plan, err := p.plan(ctx, me.School, in)
+	var e *problem.Error
+	if sheet != nil && errors.As(err, &e) && e.Kind == problem.Invalid {
+		return p.askColumns(ctx, me, in, sheet, e)
+	}
+	if err != nil {
+		return nil, err
+	}
+	data := newPreview(in, plan)
+	mapping, err := p.mapping(ctx, me, in)
+	if err != nil {
+		return nil, err
+	}
+	data.Columns, data.Fields = columnChoices(sheet, plan.Columns, mapping), fieldOptions
+	data.Scripts = []string{"once.js"}
+	return web.Page{Template: "roster_preview.html", Data: data}, nil
+}
+
+func newPreview(in imported, plan *roster.Plan) *importPreview {
+	return &importPreview{
+		Import: in, Plan: plan, ErrorRows: len(errorRows(plan)),
+		Errors: first(plan.Errors, maxNotes), Warnings: first(plan.Warnings, maxNotes),
+	}
+}
+
+// result shows what an import did, and what is left to be corrected.
+func (p *rosterPages) result(ctx context.Context, me staff.Staff, in imported) (web.Response, error) {
+	data := &importPreview{Import: in}
+	if !in.ended(p.Now()) && in.Counts.Errors > 0 {
+		_, plan, err := p.plan(ctx, me.School, in)
+		if err != nil {
+			return nil, err
+		}
+		data = newPreview(in, plan)
+	}
+	return web.Page{Template: "roster_result.html", Data: data}, nil
+}
+
+// columnsPage is the data of roster_columns.html.
+type columnsPage struct {
+	web.Base
+	Import  imported
+	Columns []columnChoice
+	Fields  []fieldOption
+}
+
+func (p *rosterPages) askColumns(ctx context.Context, me staff.Staff, in imported, sheet *roster.Sheet, why *problem.Error) (web.Response, error) {
+	mapping, err := p.mapping(ctx, me, in)
+	if err != nil {
+		return nil, err
+	}
+	data := &columnsPage{Import: in, Columns: columnChoices(sheet, nil, mapping), Fields: fieldOptions}
+	data.Problems = problem.List{why.In("columns")}
+	return web.Page{Template: "roster_columns.html", Data: data}, nil
+}
+
+// mapping returns the columns that were named by hand: for this file, else for
+// the school's files before.
+func (p *rosterPages) mapping(ctx context.Context, me staff.Staff, in imported) (roster.Mapping, error) {
+	if in.Mapping != nil {
+		return in.Mapping, nil
+	}
+	return p.Roster.Mapping(ctx, me.School)
+}
+
+// columnChoice asks what a column holds.
+type columnChoice struct {
+	Header  string
+	Samples string      // the first values below it
+	Found   fieldOption // what the header says by itself
+	Chosen  string      // fieldOption.Value that was chosen by hand, "" if none
+}
+
+// fieldOption is one thing that a column can hold.
+type fieldOption struct {
+	Value string // such as "name" or "mail:2"
+	Text  lang.Text
+}
+
+var fieldNames = map[roster.Field]lang.Text{
+	roster.Number:          lang.T("学籍番号", "Student number"),
+	roster.GradeOf:         lang.T("学年", "Grade"),
+	roster.ClassOf:         lang.T("組", "Class"),
+	roster.Seat:            lang.T("出席番号", "Number in class"),
+	roster.Name:            lang.T("氏名", "Name"),
+	roster.Surname:         lang.T("姓", "Surname"),
+	roster.Given:           lang.T("名", "Given name"),
+	roster.Kana:            lang.T("ふりがな", "Kana"),
+	roster.SurnameKana:     lang.T("姓のふりがな", "Kana of the surname"),
+	roster.GivenKana:       lang.T("名のふりがな", "Kana of the given name"),
+	roster.Groups:          lang.T("グループ（部活など）", "Groups, such as clubs"),
+	roster.GuardianName:    {JA: "保護者%dの氏名", EN: "Guardian %d: name"},
+	roster.GuardianSurname: {JA: "保護者%dの姓", EN: "Guardian %d: surname"},
+	roster.Relation:        {JA: "保護者%dの続柄", EN: "Guardian %d: relation"},
+	roster.Phone:           {JA: "保護者%dの電話", EN: "Guardian %d: phone"},
+	roster.Mail:            {JA: "保護者%dのメール", EN: "Guardian %d: mail"},
+	roster.Ignored:         lang.T("使わない", "Not used"),
+}
+
+// offeredGuardians is how many guardians of a row can be named by hand.
+const offeredGuardians = 2
+
+var fieldOptions = listFields()
+
+func listFields() []fieldOption {
+	var all []fieldOption
+	for _, f := range roster.Fields() {
+		if !ofGuardian(f) {
+			all = append(all, option(f, 0))
+		}
+	}
+	for n := range offeredGuardians {
+		for _, f := range roster.Fields() {
+			if ofGuardian(f) {
+				all = append(all, option(f, n+1))
+			}
+		}
+	}
+	return all
+}
+
+func ofGuardian(f roster.Field) bool { return strings.Contains(fieldNames[f].EN, "%d") }
+
+// option returns the option for a field; of the n-th guardian, if it is one's.
+func option(f roster.Field, n int) fieldOption {
+	if !ofGuardian(f) {
+		return fieldOption{Value: string(f), Text: fieldNames[f]}
+	}
+	n = max(n, 1)
+	return fieldOption{Value: fmt.Sprintf("%s:%d", f, n), Text: lang.T(fieldNames[f].JA, fieldNames[f].EN, n)}
+}
+
+// target is the inverse of option.
+func target(value string) roster.Target {
+	field, number, _ := strings.Cut(value, ":")
+	n, _ := strconv.Atoi(number) // what is no number is refused by SaveMapping's check, or is the first
+	return roster.Target{Field: roster.Field(field), Guardian: n}
+}
+
+// columnChoices asks about every column that has a header; found is nil if the
+// headers say too little.
+func columnChoices(sheet *roster.Sheet, found *roster.Columns, mapping roster.Mapping) []columnChoice {
+	row := 0
+	if found != nil {
+		row = found.Row
+	}
+	var choices []columnChoice
+	for i, text := range sheet.Rows[row].Cells {
+		c := columnChoice{Header: strings.TrimSpace(text), Samples: samples(sheet, row, i)}
+		if c.Header == "" {
+			continue
+		}
+		if found != nil {
+			c.Found = option(found.All[i].Field, found.All[i].Guardian+1)
+		}
+		if t, ok := mapping[c.Header]; ok {
+			c.Chosen = option(t.Field, t.Guardian).Value
+		}
+		choices = append(choices, c)
+	}
+	return choices
+}
+
+// samples returns the first values of a column, shortened.
+func samples(sheet *roster.Sheet, row, column int) string {
+	const most, longest = 2, 20
+	var values []string
+	for _, r := range sheet.Rows[row+1:] {
+		if column >= len(r.Cells) || strings.TrimSpace(r.Cells[column]) == "" {
+			continue
+		}
+		v := []rune(strings.Join(strings.Fields(r.Cells[column]), " "))
+		values = append(values, string(first(v, longest)))
+		if len(values) == most {
+			break
+		}
+	}
+	return strings.Join(values, "、")
+}
+
+// nameColumns notes what the columns hold, for this file; a confirmed import has
+// it remembered for the school.
+func (p *rosterPages) nameColumns(r *http.Request, me staff.Staff) (web.Response, error) {
+	form, err := web.ReadForm(r)
+	if err != nil {
+		return nil, err
+	}
+	mapping, err := chosenColumns(form)
+	if err != nil {
+		return nil, err
+	}
+	importID := r.PathValue("id")
+	_, err = p.imports.change(r.Context(), me.School, importID, func(in *imported) bool {
+		in.Mapping = mapping
+		return in.State == importWaits
+	})
+	if err != nil {
+		return nil, err
+	}
+	return web.Redirect{To: importPath(importID)}, nil
+}
+
+var badColumns = problem.New(problem.Invalid,
+	"列の選び方を読み取れませんでした。前の画面に戻り、もう一度選んでください。",
+	"What the columns hold could not be read. Go back and choose again.")
+
+// chosenColumns reads the form: pairs of header and field, in their order.
+func chosenColumns(form web.Form) (roster.Mapping, error) {
+	headers, fields := form.Values["header"], form.Values["field"]
+	if len(headers) != len(fields) || len(form.Wrong) > 0 {
+		return nil, badColumns
+	}
+	m := roster.Mapping{}
+	for i, value := range fields {
+		if value == "" {
+			continue // as its header says
+		}
+		if !slices.ContainsFunc(fieldOptions, func(o fieldOption) bool { return o.Value == value }) {
+			return nil, badColumns
+		}
+		m[headers[i]] = target(value)
+	}
+	return m, nil
+}
