@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"os"
 	"path/filepath"
 	"runtime"
 	"strings"
@@ -130,7 +131,10 @@ func BenchmarkPhases(b *testing.B) {
 	b.ReportMetric(n*load/sending.Seconds(), "sent/s")
 	b.ReportMetric(n*load/draining.Seconds(), "drained/s")
 	b.ReportMetric(float64(opening.Milliseconds())/n, "ms/open")
-	b.ReportMetric(float64(grown)/(1<<20), "MB-waiting")
+	b.ReportMetric(float64(grown)/(1<<20), "MB-heap")
+	if info, err := os.Stat(db.Path()); err == nil {
+		b.ReportMetric(float64(info.Size())/(1<<20), "MB-file")
+	}
 }
 
 func heapInUse() uint64 {

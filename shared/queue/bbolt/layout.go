@@ -76,6 +76,8 @@ func splitKey(key []byte) (group string, seq uint64) {
 
 func sequenceKey(seq uint64) []byte { return binary.BigEndian.AppendUint64(nil, seq) }
 
+func sequence(key []byte) uint64 { return binary.BigEndian.Uint64(key) }
+
 // stored is the value of a message. Times are Unix milliseconds throughout, as in
 // the attributes that handlers read.
 type stored struct {
