@@ -232,6 +232,8 @@ func (b *batch) outcome(j *job, f *alert.Family, now time.Time) bool {
 		c.Release(b.Worker, now)
 	case j.err == nil:
 		c.Accept(now)
+	case errors.Is(j.err, mail.ErrExpired):
+		c.Cancel(b.Worker, now)
 	case !errors.As(j.err, &failed), failed.Scope == mail.ScopeOperator && !failed.Maybe:
 		c.Release(b.Worker, now)
 	case failed.Permanent:

@@ -133,4 +133,3 @@ func (o options) check() error {
 	}
 	return nil
 }
-

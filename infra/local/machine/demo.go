@@ -61,11 +61,11 @@ func (m *Machine) importSheet(ctx context.Context, school string, csv []byte) er
 	if err != nil {
 		return err
 	}
-	plan, err := roster.MakePlan(ctx, m.Roster, school, sheet, nil)
+	plan, err := roster.NewPlan(ctx, m.Roster, school, sheet, nil)
 	if err != nil {
 		return err
 	}
-	if _, err := roster.Commit(ctx, plan, nil); err != nil {
+	if err := plan.Commit(ctx, nil); err != nil {
 		return fmt.Errorf("the demo roster: %w", err)
 	}
 	return nil

@@ -22,7 +22,6 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/aws/aws-lambda-go/events"
-	"github.com/todoku/todoku/functions/acknowledge"
 	"github.com/todoku/todoku/functions/console"
 	"github.com/todoku/todoku/functions/dispatch"
 	"github.com/todoku/todoku/functions/fanout"

@@ -26,7 +26,8 @@ func (m *Machine) routes(mux *http.ServeMux, app *console.App) error {
 		return err
 	}
 	answerPages, err := acknowledge.New(acknowledge.Config{
-		Alerts: m.Alerts, Roster: m.Roster, Links: m.Links, Now: m.cfg.Now, Log: m.cfg.Log, School: school, Secure: secure,
+		Alerts: m.Alerts, Schools: m.Roster, Links: m.Links, Now: m.cfg.Now, Log: m.cfg.Log,
+		School: school, BaseURL: m.cfg.BaseURL, Secure: secure,
 	})
 	if err != nil {
 		return err
