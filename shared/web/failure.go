@@ -22,11 +22,15 @@ type kind struct {
 	title  lang.Text
 }
 
+// wrongMethod is a problem that only HTTP has.
+const wrongMethod problem.Kind = "method-not-allowed"
+
 var kinds = map[problem.Kind]kind{
 	problem.Invalid:      {http.StatusUnprocessableEntity, lang.T("入力内容を確認してください", "Check what you entered")},
 	problem.Unauthorized: {http.StatusUnauthorized, lang.T("サインインしてください", "Please sign in")},
 	problem.Forbidden:    {http.StatusForbidden, lang.T("この操作はできません", "You cannot do this")},
 	problem.NotFound:     {http.StatusNotFound, lang.T("ページが見つかりません", "Page not found")},
+	wrongMethod:          {http.StatusMethodNotAllowed, lang.T("この操作はできません", "This cannot be done here")},
 	problem.Conflict:     {http.StatusConflict, lang.T("この操作は受け付けられませんでした", "This could not be done")},
 	problem.Gone:         {http.StatusGone, lang.T("受付は終わりました", "This has ended")},
 	problem.TooLarge:     {http.StatusRequestEntityTooLarge, lang.T("データが大きすぎます", "That is too large")},
@@ -40,7 +44,7 @@ const BusyRetry = 5 * time.Second
 
 var (
 	notFound   = problem.New(problem.NotFound, "アドレスが途中で切れていないか確認してください。", "Check that the address was not cut off.")
-	notAllowed = problem.New(problem.NotFound, "このアドレスでは、その操作はできません。前の画面に戻って、もう一度お試しください。", "This address does not take that request. Go back and try again.")
+	notAllowed = problem.New(wrongMethod, "このアドレスでは、その操作はできません。前の画面に戻って、もう一度お試しください。", "This address does not take that request. Go back and try again.")
 	tooBusy    = problem.New(problem.Busy, "少し待ってから、もう一度お試しください。入力した内容は、画面を再読み込みすると、もう一度送れます。", "Wait a moment and try again. Reloading the page sends what you entered once more.")
 	tooLarge   = problem.New(problem.TooLarge, "送られたデータが大きすぎます。前の画面に戻り、小さくしてからお試しください。", "What was sent is too large. Go back, make it smaller and try again.")
 	foreign    = problem.New(problem.Forbidden, "別のサイトから送られた操作のため、受け付けませんでした。このサイトの画面を開いて、もう一度操作してください。", "This came from another site, so it was not accepted. Open the page on this site and try again.")

@@ -11,17 +11,20 @@ const langCookie = "lang"
 // Language returns the language for a request: the query's "lang", else what the
 // person chose before, else what the browser asks for, else Japanese.
 func Language(r *http.Request) lang.Lang {
-	want := r.URL.Query().Get("lang")
-	if c, err := r.Cookie(langCookie); want == "" && err == nil {
-		want = c.Value
+	if l, ok := wanted(r); ok {
+		return l
 	}
-	return lang.Match(want, r.Header.Get("Accept-Language"))
+	var before string
+	if c, err := r.Cookie(langCookie); err == nil {
+		before = c.Value
+	}
+	return lang.Match(before, r.Header.Get("Accept-Language"))
 }
 
 // languageCookie remembers the language that the query chose; nil if it chose none.
 func languageCookie(r *http.Request, secure bool) *http.Cookie {
-	l := lang.Lang(r.URL.Query().Get("lang"))
-	if l != lang.JA && l != lang.EN {
+	l, ok := wanted(r)
+	if !ok {
 		return nil
 	}
 	const year = 365 * 24 * 60 * 60
@@ -29,4 +32,10 @@ func languageCookie(r *http.Request, secure bool) *http.Cookie {
 		Name: langCookie, Value: string(l), Path: "/", MaxAge: year,
 		HttpOnly: true, SameSite: http.SameSiteLaxMode, Secure: secure,
 	}
+}
+
+// wanted returns the language that the query asks for, and false if it asks for none.
+func wanted(r *http.Request) (lang.Lang, bool) {
+	l := lang.Lang(r.URL.Query().Get("lang"))
+	return l, l == lang.JA || l == lang.EN
 }

@@ -133,11 +133,13 @@ func (s *Site) Root(mux *http.ServeMux) http.Handler {
 func (s *Site) unknown(mux *http.ServeMux, w http.ResponseWriter, r *http.Request) {
 	probe := &probe{header: http.Header{}}
 	mux.ServeHTTP(probe, r)
-	out := s.failure(r, notFound)
+	why := notFound
 	if probe.status == http.StatusMethodNotAllowed {
-		out = s.failure(r, notAllowed)
-		out.status = http.StatusMethodNotAllowed
-		out.header.Set("Allow", probe.header.Get("Allow"))
+		why = notAllowed
+	}
+	out := s.failure(r, why)
+	if allow := probe.header.Get("Allow"); allow != "" {
+		out.header.Set("Allow", allow)
 	}
 	_ = out.write(w, r) // a person who has gone misses only an error page
 }
