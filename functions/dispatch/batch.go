@@ -47,11 +47,9 @@ func (b *batch) run(ctx context.Context) error {
 		return err
 	}
 	b.stopAtHeld()
-	if err := b.send(ctx); err != nil {
-		return err
-	}
-	if err := b.record(ctx); err != nil {
-		return err
+	err := b.send(ctx)
+	if err := errors.Join(err, b.record(ctx)); err != nil {
+		return err // what was claimed and not sent has been put back, if it could be
 	}
 	b.count()
 	if b.handled < len(b.msgs) {

@@ -3,10 +3,10 @@
 // expires. It needs no database to be judged and names nobody in clear.
 //
 // A token is base64url(payload || tag): the payload is one byte of version, one
-// of key id, one of kind, three ULIDs (alert, class, family), the contact's
-// ULID, and the expiry in Unix seconds; the tag is the first 16 bytes of
-// HMAC-SHA-256 over the payload (RFC 2104; 128 bits are what NIST SP 800-107
-// asks of a truncated tag that must not be forged).
+// of key id, one of kind, the expiry in Unix seconds, the ULIDs of alert, family
+// and contact, and the class; the tag is the first 16 bytes of HMAC-SHA-256 over
+// the payload (RFC 2104; NIST SP 800-107 takes half of a tag's length as enough,
+// and 128 bits cannot be guessed).
 package link
 
 import (
@@ -16,6 +16,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/todoku/todoku/shared/id"
@@ -33,8 +34,8 @@ const (
 // Link is what a token says.
 type Link struct {
 	Kind    Kind
-	Alert   string // ids are those of package id
-	Class   string
+	Alert   string // like Family and Contact an identifier of package id, or ""
+	Class   string // group id, at most MaxClass bytes
 	Family  string
 	Contact string
 	Expires time.Time // in whole seconds
@@ -72,24 +73,31 @@ func NewSigner(keys ...Key) (*Signer, error) {
 	return &Signer{keys: keys}, nil
 }
 
+// MaxClass is the length in bytes of the longest class id that a link can hold.
+const MaxClass = 64
+
 const (
-	version    = 1
-	tagLen     = 16
-	payloadLen = 3 + 4*16 + 4
+	version = 1
+	tagLen  = 16
+	fixed   = 3 + 4 + 3*16 // length of a payload without its class
 )
 
-// Sign returns the token of l: 116 characters that are safe in a path.
+// Sign returns the token of l: at most 176 characters that are safe in a path.
 func (s *Signer) Sign(l Link) (string, error) {
-	b := make([]byte, 0, payloadLen+tagLen)
+	if len(l.Class) > MaxClass {
+		return "", fmt.Errorf("link: class id of %d bytes", len(l.Class))
+	}
+	b := make([]byte, 0, fixed+len(l.Class)+tagLen)
 	b = append(b, version, s.keys[0].ID, byte(l.Kind))
-	for _, part := range []string{l.Alert, l.Class, l.Family, l.Contact} {
+	b = binary.BigEndian.AppendUint32(b, uint32(l.Expires.Unix())) //nolint:gosec // until the year 2106
+	for _, part := range []string{l.Alert, l.Family, l.Contact} {
 		u, ok := id.Bytes(part)
 		if part != "" && !ok {
 			return "", fmt.Errorf("link: %q is not an id", part)
 		}
 		b = append(b, u[:]...)
 	}
-	b = binary.BigEndian.AppendUint32(b, uint32(l.Expires.Unix())) //nolint:gosec // until the year 2106
+	b = append(b, l.Class...)
 	return base64.RawURLEncoding.EncodeToString(append(b, s.keys[0].tag(b)...)), nil
 }
 
@@ -97,10 +105,13 @@ func (s *Signer) Sign(l Link) (string, error) {
 // link still tells which page to show. It fails with ErrInvalid.
 func (s *Signer) Parse(token string) (Link, error) {
 	b, err := base64.RawURLEncoding.Strict().DecodeString(token)
-	if err != nil || len(b) != payloadLen+tagLen || b[0] != version {
+	if strings.ContainsAny(token, "\r\n") { // which the decoder passes over
 		return Link{}, ErrInvalid
 	}
-	payload, tag := b[:payloadLen], b[payloadLen:]
+	if err != nil || len(b) < fixed+tagLen || len(b) > fixed+MaxClass+tagLen || b[0] != version {
+		return Link{}, ErrInvalid
+	}
+	payload, tag := b[:len(b)-tagLen], b[len(b)-tagLen:]
 	for _, k := range s.keys {
 		if k.ID == payload[1] && hmac.Equal(tag, k.tag(payload)) {
 			return decode(payload), nil
@@ -110,15 +121,15 @@ func (s *Signer) Parse(token string) (Link, error) {
 }
 
 func decode(b []byte) Link {
-	l := Link{Kind: Kind(b[2])}
-	b = b[3:]
-	for _, part := range []*string{&l.Alert, &l.Class, &l.Family, &l.Contact} {
+	l := Link{Kind: Kind(b[2]), Expires: time.Unix(int64(binary.BigEndian.Uint32(b[3:])), 0).UTC()}
+	b = b[7:]
+	for _, part := range []*string{&l.Alert, &l.Family, &l.Contact} {
 		if u := [16]byte(b); u != ([16]byte{}) {
 			*part = id.FromBytes(u)
 		}
 		b = b[16:]
 	}
-	l.Expires = time.Unix(int64(binary.BigEndian.Uint32(b)), 0).UTC()
+	l.Class = string(b)
 	return l
 }
 
