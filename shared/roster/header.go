@@ -86,6 +86,8 @@ var words = map[Field][]string{
 	Name:         {"", "氏名", "名前", "お名前", "姓名", "氏名漢字", "名前漢字", "漢字氏名", "フルネーム", "name", "fullname", "名"},
 	Surname:      {"姓", "氏", "苗字", "名字", "姓漢字", "surname", "lastname", "familyname"},
 	Given:        {"名", "名漢字", "givenname", "firstname", "given"},
+	SurnameKana:  {"セイ"},
+	GivenKana:    {"メイ"},
 	Groups:       {"グループ", "グループ名", "所属グループ", "部活", "部活動", "部活動名", "部活名", "部", "クラブ", "クラブ名", "クラブ活動", "委員会", "委員会名", "係", "学童", "班", "通学班", "登校班", "group", "groups", "club", "clubs", "committee", "committees"},
 	GuardianName: {"", "氏名", "名前", "お名前", "名", "氏名漢字", "名前漢字", "name", "fullname"},
 	Relation:     {"続柄", "続き柄", "間柄", "関係", "relation", "relationship"},
@@ -116,7 +118,7 @@ func buildMeanings() map[headerWord]Field {
 		}
 	}
 	// What is put later wins.
-	put(nobody, Number, GradeOf, ClassOf, Seat, Name, Surname, Given, Groups, Relation, Phone, Mail, Ignored)
+	put(nobody, Number, GradeOf, ClassOf, Seat, Name, Surname, Given, SurnameKana, GivenKana, Groups, Relation, Phone, Mail, Ignored)
 	put(child, Seat, Number, GradeOf, ClassOf, Surname, Given, Name, Groups, Phone, Mail)
 	for _, who := range []person{guardian, father, mother} {
 		put(who, GuardianName, Relation, Phone, Mail)
@@ -144,8 +146,10 @@ func parseHeader(text string) (h header, ok bool) {
 	key := headerKey(text)
 	for _, p := range persons {
 		if rest, found := strings.CutPrefix(key, headerKey(p.word)); found {
-			if h, ok := parseField(p.who, strings.TrimPrefix(rest, "の")); ok {
-				return h, true
+			for _, of := range []string{"", "の", "s"} { // 保護者の電話, Child's Name
+				if h, ok := parseField(p.who, strings.TrimPrefix(rest, of)); ok {
+					return h, true
+				}
 			}
 		}
 	}

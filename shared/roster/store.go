@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/todoku/todoku/shared/address"
 	"github.com/todoku/todoku/shared/id"
@@ -91,7 +92,7 @@ func numberKey(school, number string) table.Key {
 // usable reports whether a string from outside can be part of a key.
 func usable(ids ...string) bool {
 	for _, s := range ids {
-		if s == "" || len(s) > maxID || strings.ContainsAny(s, "/\x00") || strings.ToValidUTF8(s, "") != s {
+		if s == "" || len(s) > maxID || strings.ContainsAny(s, "/\x00") || !utf8.ValidString(s) {
 			return false
 		}
 	}
@@ -179,7 +180,7 @@ func (s *Store) Members(ctx context.Context, school, group, after string) (membe
 // FindByAddress returns whose contact an address is, given its address.Address.Key.
 // It fails with ErrNotFound if it is nobody's.
 func (s *Store) FindByAddress(ctx context.Context, school, key string) (Place, error) {
-	if !usable(school) || key == "" || len(key) > table.MaxSortBytes {
+	if !usable(school) || key == "" || len(key) > table.MaxSortBytes || strings.Contains(key, "\x00") || !utf8.ValidString(key) {
 		return Place{}, ErrNotFound
 	}
 	var p Place

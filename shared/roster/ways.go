@@ -247,33 +247,25 @@ func (w ways) addMembers(school string, f Family) {
 	for _, c := range f.Children {
 		for _, g := range c.groups() {
 			if members[g] == nil {
-				members[g] = &Member{Contacts: []string{}}
+				members[g] = &Member{Guardians: []string{}, Contacts: []string{}}
 			}
-			members[g].Children = append(members[g].Children, c.ID)
+			m := members[g]
+			m.Children, m.Guardians = append(m.Children, c.ID), addNew(m.Guardians, c.Guardians...)
 			w.counts[countKey(school, g)]++
 		}
 	}
 	for g, m := range members {
-		m.Contacts = f.tellable(m.Children)
+		m.Contacts = f.tellable(m.Guardians)
 		w.records[memberKey(school, g, f.ID)] = encode(m)
 	}
 }
 
-// tellable returns the ids of the contacts that are told about any of the
-// children, each once.
-func (f Family) tellable(children []string) []string {
-	asked := map[string]bool{}
-	for _, c := range f.Children {
-		if slices.Contains(children, c.ID) {
-			for _, g := range c.Guardians {
-				asked[g] = true
-			}
-		}
-	}
+// tellable returns the ids of the guardians' contacts that get alerts.
+func (f Family) tellable(guardians []string) []string {
 	contacts := []string{}
 	for _, g := range f.Guardians {
 		for _, c := range g.Contacts {
-			if asked[g.ID] && c.Tellable() {
+			if slices.Contains(guardians, g.ID) && c.Tellable() {
 				contacts = append(contacts, c.ID)
 			}
 		}
