@@ -20,11 +20,11 @@ import (
 	"github.com/todoku/todoku/shared/table/bbolt"
 )
 
-// pairs writes both halves of pair n in one write.
+// pair is a write of both halves of pair n, of which the right one expires.
 func pair(n int) []table.Op {
 	return []table.Op{
 		table.Create{Key: table.Key{Partition: "left", Sort: fmt.Sprint(n)}, Value: []byte(strings.Repeat("l", 900))},
-		table.Create{Key: table.Key{Partition: "right", Sort: fmt.Sprint(n)}, Value: []byte(strings.Repeat("r", 900))},
+		table.Create{Key: table.Key{Partition: "right", Sort: fmt.Sprint(n)}, Value: []byte(strings.Repeat("r", 900)), Expires: noon.Add(time.Hour)},
 	}
 }
 
@@ -184,6 +184,7 @@ func TestRestoreRefuses(t *testing.T) {
 		{"sealed, but no database", resealed(t, []byte(strings.Repeat("x", 16384))), "not Todoku's data"},
 		{"sealed, but another program's", resealed(t, otherDatabase(t)), "cannot be read as a backup"},
 		{"sealed, but half a database", resealed(t, whole[:8192]), "damaged"},
+		{"sealed, but wild pages", resealed(t, wild(whole)), "damaged"},
 		{"sealed, but out of order", resealed(t, disordered(whole)), "damaged"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -224,6 +225,15 @@ func otherDatabase(t *testing.T) []byte {
 // be.
 func disordered(backup []byte) []byte {
 	return bytes.ReplaceAll(backup[:len(backup)/4096*4096], []byte("right\x00"), []byte("aight\x00"))
+}
+
+// wild writes into every page but the first two what no page holds.
+func wild(backup []byte) []byte {
+	b := bytes.Clone(backup[:len(backup)/4096*4096])
+	for i := 8192; i < len(b); i++ {
+		b[i] = b[i] ^ 0x5a
+	}
+	return b
 }
 
 func wantProblem(t *testing.T, err error, sentence string) {

@@ -14,7 +14,7 @@ import (
 	"github.com/todoku/todoku/shared/problem"
 )
 
-// The options of the file. BenchmarkOptions measures those that are a choice.
+// The options of the file.
 const (
 	// lockWait is long enough for a predecessor that is just ending.
 	lockWait = time.Second
@@ -31,9 +31,10 @@ const (
 // exist. One process at a time can have it open. The caller closes it. Errors that
 // a person can do something about are problem.Errors.
 //
-// The list of free pages is kept in memory, and not written with each commit:
-// it is found again by reading the file's branches when the file is opened, at
-// some 2 million items a second.
+// The list of free pages is kept in memory and not written with each commit, which
+// more than halves the cost of writing to a file of which much was deleted
+// (BenchmarkOptions). It is found again when the file is opened, which takes about
+// 25 ms for 100,000 items (BenchmarkOpen).
 func Open(path string) (*bolt.DB, error) {
 	size, err := ensureFile(path)
 	if err != nil {
@@ -54,8 +55,13 @@ func Open(path string) (*bolt.DB, error) {
 }
 
 // openFile opens a file that exists and says for people what is wrong with it.
-func openFile(path string, o *bolt.Options) (*bolt.DB, error) {
-	db, err := bolt.Open(path, 0o600, o)
+func openFile(path string, o *bolt.Options) (db *bolt.DB, err error) {
+	defer func() { // bbolt panics if it cannot find the free pages of a damaged file
+		if p := recover(); p != nil {
+			db, err = nil, noDatabase.Because(fmt.Errorf("bbolt: %v", p))
+		}
+	}()
+	db, err = bolt.Open(path, 0o600, o)
 	switch {
 	case err == nil:
 		return db, nil

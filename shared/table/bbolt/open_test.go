@@ -17,16 +17,18 @@ import (
 
 func TestOpenRefuses(t *testing.T) {
 	dir := t.TempDir()
-	text, inUse := filepath.Join(dir, "text"), filepath.Join(dir, "in use")
-	if err := os.WriteFile(text, []byte(strings.Repeat("not a database\n", 1000)), 0o600); err != nil {
-		t.Fatal(err)
+	text, damaged, inUse := filepath.Join(dir, "text"), filepath.Join(dir, "damaged"), filepath.Join(dir, "in use")
+	for path, data := range map[string][]byte{text: []byte(strings.Repeat("not a database\n", 1000)), damaged: disordered(backup(t))} {
+		if err := os.WriteFile(path, data, 0o600); err != nil {
+			t.Fatal(err)
+		}
 	}
 	db, err := bbolt.Open(inUse)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer db.Close()
-	for path, want := range map[string]string{text: "not Todoku's data", inUse: "Another Todoku"} {
+	for path, want := range map[string]string{text: "not Todoku's data", damaged: "it is damaged", inUse: "Another Todoku"} {
 		_, err := bbolt.Open(path)
 		wantProblem(t, err, want)
 	}
@@ -34,7 +36,7 @@ func TestOpenRefuses(t *testing.T) {
 	if !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("without a folder: %v", err)
 	}
-	wantFiles(t, dir, "in use", "text")
+	wantFiles(t, dir, "damaged", "in use", "text")
 }
 
 // TestOpenAgain finds what was written before, and leaves no other file behind.

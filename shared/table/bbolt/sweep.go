@@ -10,7 +10,7 @@ import (
 )
 
 // MaxSweep is the most that one Sweep removes, so that it does not keep writers
-// waiting: about 10 ms.
+// waiting for more than some milliseconds.
 const MaxSweep = 1000
 
 // Sweep removes up to limit (1 to MaxSweep) items and tokens that have expired,
