@@ -30,8 +30,8 @@ func (s *Server) rosterRoutes(mux *http.ServeMux) {
 
 func importPath(importID string) string { return "/roster/imports/" + importID }
 
-// overviewPage is the data of roster.html.
-type overviewPage struct {
+// rosterPage is the data of roster.html.
+type rosterPage struct {
 	web.Base
 	Classes  []roster.Group
 	Others   []roster.Group
@@ -47,7 +47,7 @@ func (p *rosterPages) overview(r *http.Request, me staff.Staff) (web.Response, e
 // overviewWith shows the first page of the roster, with what is wrong with the
 // file that was chosen there.
 func (p *rosterPages) overviewWith(ctx context.Context, me staff.Staff, wrong problem.List) (web.Response, error) {
-	data := &overviewPage{Base: web.Base{Problems: wrong, Scripts: []string{"once.js"}}}
+	data := &rosterPage{Base: web.Base{Problems: wrong, Scripts: []string{"once.js"}}}
 	groups, err := p.Roster.Groups(ctx, me.School)
 	if err != nil {
 		return nil, err

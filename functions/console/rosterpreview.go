@@ -20,20 +20,25 @@ import (
 // are in the file to be corrected.
 const maxNotes = 50
 
-// importPreview is the data of roster_preview.html and roster_result.html.
-type importPreview struct {
+// previewPage is the data of roster_preview.html.
+type previewPage struct {
+	resultPage
+	Warnings []roster.Note
+	Columns  []columnChoice
+	Fields   []fieldOption
+}
+
+// resultPage is the data of roster_result.html.
+type resultPage struct {
 	web.Base
 	Import    imported
-	Plan      *roster.Plan // nil: the file is kept no longer
+	Plan      *roster.Plan // nil: the file is kept no longer, or has no errors
 	Errors    []roster.Note
-	Warnings  []roster.Note
 	ErrorRows int
-	Columns   []columnChoice
-	Fields    []fieldOption
 }
 
 // Same reports whether the roster holds all that the good rows say.
-func (d *importPreview) Same() bool {
+func (d *previewPage) Same() bool {
 	for _, t := range []roster.Tally{d.Plan.Children, d.Plan.Guardians, d.Plan.Contacts} {
 		if t.Added+t.Changed > 0 {
 			return false
@@ -43,10 +48,10 @@ func (d *importPreview) Same() bool {
 }
 
 // MoreErrors is how many errors are not shown.
-func (d *importPreview) MoreErrors() int { return len(d.Plan.Errors) - len(d.Errors) }
+func (d *resultPage) MoreErrors() int { return len(d.Plan.Errors) - len(d.Errors) }
 
 // MoreWarnings is how many warnings are not shown.
-func (d *importPreview) MoreWarnings() int { return len(d.Plan.Warnings) - len(d.Warnings) }
+func (d *previewPage) MoreWarnings() int { return len(d.Plan.Warnings) - len(d.Warnings) }
 
 func first[T any](all []T, most int) []T { return all[:min(len(all), most)] }
 
@@ -61,34 +66,33 @@ func (p *rosterPages) preview(ctx context.Context, me staff.Staff, in imported) 
 	if err != nil {
 		return nil, err
 	}
-	data := newPreview(in, plan)
 	mapping, err := p.mapping(ctx, me, in)
 	if err != nil {
 		return nil, err
 	}
-	data.Columns, data.Fields = columnChoices(sheet, plan.Columns, mapping), fieldOptions
+	data := &previewPage{
+		resultPage: newResult(in, plan), Warnings: first(plan.Warnings, maxNotes),
+		Columns: columnChoices(sheet, plan.Columns, mapping), Fields: fieldOptions,
+	}
 	data.Scripts = []string{"once.js"}
 	return web.Page{Template: "roster_preview.html", Data: data}, nil
 }
 
-func newPreview(in imported, plan *roster.Plan) *importPreview {
-	return &importPreview{
-		Import: in, Plan: plan, ErrorRows: len(errorRows(plan)),
-		Errors: first(plan.Errors, maxNotes), Warnings: first(plan.Warnings, maxNotes),
-	}
+func newResult(in imported, plan *roster.Plan) resultPage {
+	return resultPage{Import: in, Plan: plan, Errors: first(plan.Errors, maxNotes), ErrorRows: len(errorRows(plan))}
 }
 
 // result shows what an import did, and what is left to be corrected.
 func (p *rosterPages) result(ctx context.Context, me staff.Staff, in imported) (web.Response, error) {
-	data := &importPreview{Import: in}
+	data := resultPage{Import: in}
 	if !in.ended(p.Now()) && in.Counts.Errors > 0 {
 		_, plan, err := p.plan(ctx, me.School, in)
 		if err != nil {
 			return nil, err
 		}
-		data = newPreview(in, plan)
+		data = newResult(in, plan)
 	}
-	return web.Page{Template: "roster_result.html", Data: data}, nil
+	return web.Page{Template: "roster_result.html", Data: &data}, nil
 }
 
 // columnsPage is the data of roster_columns.html.
