@@ -1,0 +1,157 @@
+// Package config is the contract between the functions and whoever starts them:
+// the environment variables that each function needs, and what they mean. The
+// stack sets exactly these, and the functions read exactly these.
+//
+// A function checks its configuration once, when it starts, and says all that is
+// wrong with it by the variables' names. Values are never part of an error.
+package config
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/todoku/todoku/shared/lane"
+)
+
+// Var is the name of an environment variable.
+type Var string
+
+// The variables. Every one that a function needs must be set, except Lanes.
+const (
+	Table            Var = "TODOKU_TABLE"             // name of the DynamoDB table
+	Jobs             Var = "TODOKU_JOBS_URL"          // https address of the queue from console and tick to fanout
+	Copies           Var = "TODOKU_COPIES_URL"        // https address of the queue from fanout and tick to dispatch
+	Keys             Var = "TODOKU_KEYS_SECRET"       // ARN of the secret with the keys that sign links; see ParseKeys
+	ConfigurationSet Var = "TODOKU_CONFIGURATION_SET" // name of the SES configuration set of every mail
+	BaseURL          Var = "TODOKU_BASE_URL"          // where the pages are seen from outside, without a slash at the end
+	Lease            Var = "TODOKU_LEASE_SECONDS"     // how long dispatch may hold a copy: at least its own timeout
+	Lanes            Var = "TODOKU_LANES"             // the operator's lanes file, its text; empty: as shipped
+	Name             Var = "TODOKU_NAME"              // who answers for the system, on the last-resort error page
+	Phone            Var = "TODOKU_PHONE"             // whom to call then
+)
+
+// MaxLanes is how many bytes Lanes may have: all variables of a Lambda function
+// together have 4 KiB
+// (https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html).
+const MaxLanes = 2500
+
+// needs says which variables each function reads.
+var needs = map[string][]Var{
+	"console":      {Table, Jobs, Keys, ConfigurationSet, BaseURL, Lanes, Name, Phone},
+	"registration": {Table, Keys, ConfigurationSet, BaseURL, Name, Phone},
+	"acknowledge":  {Table, Keys, BaseURL, Name, Phone},
+	"fanout":       {Table, Jobs, Copies, Lanes},
+	"dispatch":     {Table, Copies, Keys, ConfigurationSet, BaseURL, Lease},
+	"feedback":     {Table},
+	"inbound":      {Table, Keys, ConfigurationSet, BaseURL},
+	"tick":         {Table, Jobs, Copies},
+}
+
+// Needs returns the variables that a function reads, in a fixed order; none for a
+// function that is not known.
+func Needs(function string) []Var { return append([]Var(nil), needs[function]...) }
+
+// Config is what a function's environment says. Fields of variables that the
+// function does not need are zero.
+type Config struct {
+	Table            string
+	JobsURL          string
+	CopiesURL        string
+	KeysSecret       string
+	ConfigurationSet string
+	BaseURL          string
+	Lease            time.Duration
+	Lanes            *lane.Lanes
+	Name             string
+	Phone            string
+}
+
+// Load reads what the function needs with getenv (os.Getenv). It fails with one
+// error for every variable that is missing or does not hold what it should.
+func Load(function string, getenv func(string) string) (Config, error) {
+	vars, ok := needs[function]
+	if !ok {
+		return Config{}, fmt.Errorf("config: no function %q", function)
+	}
+	var c Config
+	var errs []error
+	for _, v := range vars {
+		if err := c.set(v, strings.TrimSpace(getenv(string(v)))); err != nil {
+			errs = append(errs, fmt.Errorf("config: %s %w", v, err))
+		}
+	}
+	return c, errors.Join(errs...)
+}
+
+var errMissing = errors.New("is not set")
+
+// set reads one variable.
+func (c *Config) set(v Var, value string) (err error) {
+	if value == "" && v != Lanes {
+		return errMissing
+	}
+	switch v {
+	case Jobs:
+		c.JobsURL, err = address(value)
+	case Copies:
+		c.CopiesURL, err = address(value)
+	case BaseURL:
+		c.BaseURL, err = address(value)
+	case Lease:
+		c.Lease, err = seconds(value)
+	case Lanes:
+		c.Lanes, err = lanes(value)
+	default:
+		*c.text(v) = value
+	}
+	return err
+}
+
+// text returns the field of a variable that may hold any text.
+func (c *Config) text(v Var) *string {
+	return map[Var]*string{
+		Table: &c.Table, Keys: &c.KeysSecret, ConfigurationSet: &c.ConfigurationSet, Name: &c.Name, Phone: &c.Phone,
+	}[v]
+}
+
+// address checks an absolute web address. http is for servers that play AWS in
+// tests; the stack gives https.
+func address(value string) (string, error) {
+	u, err := url.Parse(value)
+	if err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" {
+		return "", errors.New("is not an address such as https://example.jp")
+	}
+	if strings.HasSuffix(value, "/") {
+		return "", errors.New("ends in a slash")
+	}
+	return value, nil
+}
+
+// longestLease is the longest time for which SQS hides a message.
+const longestLease = 12 * time.Hour
+
+func seconds(value string) (time.Duration, error) {
+	n, err := strconv.Atoi(value)
+	if err != nil || n < 1 || n > int(longestLease/time.Second) {
+		return 0, fmt.Errorf("is not a number of seconds from 1 to %d", int(longestLease/time.Second))
+	}
+	return time.Duration(n) * time.Second, nil
+}
+
+func lanes(value string) (*lane.Lanes, error) {
+	if value == "" {
+		return lane.Load(nil)
+	}
+	if len(value) > MaxLanes {
+		return nil, fmt.Errorf("has %d bytes, at most %d are possible", len(value), MaxLanes)
+	}
+	l, err := lane.Load(strings.NewReader(value))
+	if err != nil {
+		return nil, fmt.Errorf("is not a lanes file: %w", err)
+	}
+	return l, nil
+}
