@@ -7,12 +7,10 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
+	"time"
 
 	"github.com/aws/aws-lambda-go/events"
 	"github.com/todoku/todoku/infra/local/machine"
-	"github.com/todoku/todoku/shared/queue"
-	table "github.com/todoku/todoku/shared/table/bbolt"
 )
 
 // invoke runs one function on an event from a file, and prints its answer.
@@ -74,7 +72,7 @@ func (p *program) withMachine(data string, f func(m *machine.Machine) error) err
 	return errors.Join(f(m), m.Close())
 }
 
-// backup copies the database.
+// backup copies the database of a folder, whether Todoku runs on it or not.
 func (p *program) backup(ctx context.Context, args []string) error {
 	f, data := p.flags("backup", "backup [-data DIR] FILE")
 	if err := f.Parse(args); err != nil {
@@ -84,27 +82,7 @@ func (p *program) backup(ctx context.Context, args []string) error {
 		f.Usage()
 		return errors.New("backup needs the name of the file to write")
 	}
-	return p.withMachine(*data, func(m *machine.Machine) error { return writeBackup(ctx, m, f.Arg(0)) })
-}
-
-// writeBackup never leaves a half file under the name, and never overwrites one.
-func writeBackup(ctx context.Context, m *machine.Machine, name string) error {
-	if _, err := os.Lstat(name); err == nil {
-		return fmt.Errorf("%s exists: choose another name", name)
-	}
-	out, err := os.CreateTemp(filepath.Dir(name), ".todoku-backup-*")
-	if err != nil {
-		return err
-	}
-	defer os.Remove(out.Name())
-	err = m.Backup(ctx, out)
-	if err == nil {
-		err = out.Sync()
-	}
-	if err := errors.Join(err, out.Close()); err != nil {
-		return err
-	}
-	return os.Rename(out.Name(), name)
+	return machine.NewOperator(*data).Backup(ctx, f.Arg(0))
 }
 
 // restore puts a copy of the database back.
@@ -117,10 +95,7 @@ func (p *program) restore(args []string) error {
 		f.Usage()
 		return errors.New("restore needs the file of a backup")
 	}
-	if err := os.MkdirAll(*data, 0o700); err != nil {
-		return err
-	}
-	return table.Restore(f.Arg(0), filepath.Join(*data, machine.FileName))
+	return machine.NewOperator(*data).Restore(f.Arg(0))
 }
 
 // dead lists dead letters, or puts them back into their queue.
@@ -130,31 +105,29 @@ func (p *program) dead(ctx context.Context, args []string) error {
 	if err := f.Parse(args); err != nil {
 		return err
 	}
-	return p.withMachine(*data, func(m *machine.Machine) error {
-		queues := map[string]queue.DeadLetters{"jobs": m.Jobs, "copies": m.Copies}
-		q, ok := queues[f.Arg(0)]
-		if !ok || f.NArg() != 1 {
-			f.Usage()
-			return errors.New("dead needs the name of a queue: jobs or copies")
-		}
-		if *redrive {
-			n, err := q.Redrive(ctx)
-			_, _ = fmt.Fprintf(p.stdout, "%d put back\n", n)
-			return err
-		}
-		return p.listDead(ctx, q)
-	})
+	if f.NArg() != 1 {
+		f.Usage()
+		return errors.New("dead needs the name of a queue: jobs or copies")
+	}
+	o := machine.NewOperator(*data)
+	if !*redrive {
+		return p.listDead(ctx, o, f.Arg(0))
+	}
+	n, err := o.Redrive(ctx, f.Arg(0))
+	if err == nil {
+		_, _ = fmt.Fprintf(p.stdout, "%d put back\n", n)
+	}
+	return err
 }
 
-func (p *program) listDead(ctx context.Context, q queue.DeadLetters) error {
-	const page = 100
+func (p *program) listDead(ctx context.Context, o *machine.Operator, queue string) error {
 	for after := ""; ; {
-		letters, err := q.ListDead(ctx, after, page)
+		letters, err := o.Dead(ctx, queue, after)
 		if err != nil || len(letters) == 0 {
 			return err
 		}
 		for _, l := range letters {
-			_, _ = fmt.Fprintf(p.stdout, "%s\t%s\t%d receives\t%s\t%s\n", l.Died.UTC().Format("2006-01-02T15:04:05Z"), l.Message.ID, l.Receives, l.Message.Group, l.Reason)
+			_, _ = fmt.Fprintf(p.stdout, "%s\t%s\t%d receives\t%s\t%s\n", l.Died.UTC().Format(time.RFC3339), l.Message.ID, l.Receives, l.Message.Group, l.Reason)
 			after = l.Handle
 		}
 	}

@@ -2,9 +2,9 @@
 //
 //	local [-demo] [-addr HOST:PORT] [-data DIR] [-smtp URL] ...   serve
 //	local invoke [-data DIR] FUNCTION FILE                        run one function on an event
-//	local backup [-data DIR] FILE                                 copy the database (to stop: not needed)
+//	local backup [-data DIR] FILE                                 copy the database, running or not
 //	local restore [-data DIR] FILE                                put a copy back, into an empty folder
-//	local dead [-data DIR] [-redrive] jobs|copies                 list or redrive dead letters
+//	local dead [-data DIR] [-redrive] jobs|copies                 list or redrive dead letters, while running
 //
 // `local -h` and `local COMMAND -h` list the flags.
 package main

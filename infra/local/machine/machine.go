@@ -68,7 +68,7 @@ func (c Config) withDefaults() Config {
 		c.Log = slog.Default()
 	}
 	if c.Now == nil {
-		c.Now = time.Now
+		c.Now = defaultNow
 	}
 	if c.Random == nil {
 		c.Random = rand.Reader
@@ -78,6 +78,8 @@ func (c Config) withDefaults() Config {
 	}
 	return c
 }
+
+var defaultNow = time.Now
 
 // Machine is the running program. Its exported fields are for tests and for
 // preparing a demo; they are set by New.
@@ -287,8 +289,18 @@ func (m *Machine) Run(ctx context.Context) error {
 	g.Go(func() error { return m.Copies.Run(ctx, m.dispatch.Handle) })
 	g.Go(func() error { return m.Probe.Run(ctx, m.probes.handle) })
 	g.Go(func() error { return m.runTick(ctx) })
+	g.Go(func() error { return serve(ctx, m.server, m.listener) })
+	if l := m.listenControl(); l != nil {
+		g.Go(func() error { return serve(ctx, &http.Server{Handler: m.control(), ReadHeaderTimeout: time.Second}, l) })
+	}
+	return g.Wait()
+}
+
+// serve serves until ctx ends, and then finishes the requests that have begun.
+func serve(ctx context.Context, s *http.Server, l net.Listener) error {
+	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error {
-		if err := m.server.Serve(m.listener); !errors.Is(err, http.ErrServerClosed) {
+		if err := s.Serve(l); !errors.Is(err, http.ErrServerClosed) {
 			return err
 		}
 		return nil
@@ -298,7 +310,7 @@ func (m *Machine) Run(ctx context.Context) error {
 		const grace = 10 * time.Second
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), grace)
 		defer cancel()
-		return m.server.Shutdown(ctx)
+		return s.Shutdown(ctx)
 	})
 	return g.Wait()
 }
@@ -325,9 +337,6 @@ func (m *Machine) runTick(ctx context.Context) error {
 
 // sweepBatch is how many expired items one run of the tick removes.
 const sweepBatch = 200
-
-// Backup writes a copy of the database while it is in use.
-func (m *Machine) Backup(ctx context.Context, w io.Writer) error { return m.Table.Backup(ctx, w) }
 
 // Close releases what New took. Run must have returned.
 func (m *Machine) Close() error {

@@ -1,0 +1,191 @@
+package machine
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+
+	"github.com/todoku/todoku/shared/queue"
+	table "github.com/todoku/todoku/shared/table/bbolt"
+)
+
+// SocketName is the name, in the data folder, of the socket on which a running
+// Machine takes the operator's commands. Who may write to the folder may command.
+const SocketName = "todoku.sock"
+
+// control serves the commands of an operator while the Machine runs: the lock on
+// the file keeps a second process from opening it.
+func (m *Machine) control() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /backup", func(w http.ResponseWriter, r *http.Request) {
+		if err := m.Table.Backup(r.Context(), w); err != nil {
+			m.cfg.Log.Error("backup cut off", "err", err)
+			panic(http.ErrAbortHandler) // a cut connection does not pass for a whole backup
+		}
+	})
+	mux.HandleFunc("GET /dead/{queue}", m.withDead(func(r *http.Request, q queue.DeadLetters) (any, error) {
+		return q.ListDead(r.Context(), r.FormValue("after"), deadPage)
+	}))
+	mux.HandleFunc("POST /dead/{queue}/redrive", m.withDead(func(r *http.Request, q queue.DeadLetters) (any, error) {
+		return q.Redrive(r.Context())
+	}))
+	return mux
+}
+
+// deadPage is how many dead letters one answer lists.
+const deadPage = 100
+
+func (m *Machine) withDead(f func(r *http.Request, q queue.DeadLetters) (any, error)) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		q, ok := map[string]queue.DeadLetters{"jobs": m.Jobs, "copies": m.Copies}[r.PathValue("queue")]
+		if !ok {
+			http.Error(w, "no such queue: jobs or copies", http.StatusNotFound)
+			return
+		}
+		v, err := f(r, q)
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusInternalServerError)
+			return
+		}
+		_ = json.NewEncoder(w).Encode(v)
+	}
+}
+
+// listenControl opens the socket. A machine that cannot have one, because the
+// folder's path is too long for a socket or the file system has none, runs
+// without: the commands then need it stopped.
+func (m *Machine) listenControl() net.Listener {
+	path := filepath.Join(m.cfg.Data, SocketName)
+	_ = os.Remove(path) // of a process that was killed: the database's lock is ours
+	l, err := net.Listen("unix", path)
+	if err != nil {
+		m.cfg.Log.Warn("no control socket: stop the program before a backup", "err", err)
+		return nil
+	}
+	return l
+}
+
+// Operator gives an operator's commands: to the Machine that runs on a data
+// folder, or, if none does, to the folder's files themselves.
+type Operator struct {
+	data string
+	http *http.Client
+}
+
+// NewOperator returns an Operator of a data folder.
+func NewOperator(data string) *Operator {
+	dial := func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return (&net.Dialer{}).DialContext(ctx, "unix", filepath.Join(data, SocketName))
+	}
+	return &Operator{data: data, http: &http.Client{Transport: &http.Transport{DialContext: dial}}}
+}
+
+// Backup writes a copy of the database, running or not, to the file name, which
+// must not exist. The file appears when it is whole.
+func (o *Operator) Backup(ctx context.Context, name string) error {
+	if _, err := os.Lstat(name); err == nil {
+		return fmt.Errorf("%s exists: choose another name", name)
+	}
+	out, err := os.CreateTemp(filepath.Dir(name), ".todoku-backup-*")
+	if err != nil {
+		return err
+	}
+	defer func() { _ = os.Remove(out.Name()) }()
+	err = o.copyTo(ctx, out)
+	if err == nil {
+		err = out.Sync()
+	}
+	if err := errors.Join(err, out.Close()); err != nil {
+		return err
+	}
+	return os.Rename(out.Name(), name)
+}
+
+func (o *Operator) copyTo(ctx context.Context, w io.Writer) error {
+	body, err := o.ask(ctx, http.MethodGet, "/backup")
+	if err == nil {
+		defer func() { _ = body.Close() }()
+		_, err = io.Copy(w, body)
+		return err
+	}
+	if !errors.Is(err, errNotRunning) {
+		return err
+	}
+	return o.withTable(func(t *table.Table) error { return t.Backup(ctx, w) })
+}
+
+// Restore puts a backup into the data folder, which must not hold a database.
+func (o *Operator) Restore(name string) error {
+	if err := os.MkdirAll(o.data, 0o700); err != nil {
+		return err
+	}
+	return table.Restore(name, filepath.Join(o.data, FileName))
+}
+
+// Dead lists up to a page of a queue's dead letters that come after one.
+func (o *Operator) Dead(ctx context.Context, queueName, after string) ([]queue.DeadLetter, error) {
+	var letters []queue.DeadLetter
+	err := o.json(ctx, http.MethodGet, "/dead/"+queueName+"?after="+after, &letters)
+	return letters, err
+}
+
+// Redrive puts all dead letters of a queue back, and returns how many.
+func (o *Operator) Redrive(ctx context.Context, queueName string) (n int, err error) {
+	err = o.json(ctx, http.MethodPost, "/dead/"+queueName+"/redrive", &n)
+	return n, err
+}
+
+// errNotRunning says that no Machine runs on the folder.
+var errNotRunning = errors.New("Todoku is not running on this folder: start it, then give the command again")
+
+func (o *Operator) json(ctx context.Context, method, path string, v any) error {
+	body, err := o.ask(ctx, method, path)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = body.Close() }()
+	return json.NewDecoder(body).Decode(v)
+}
+
+func (o *Operator) ask(ctx context.Context, method, path string) (io.ReadCloser, error) {
+	req, err := http.NewRequestWithContext(ctx, method, "http://todoku"+path, nil)
+	if err != nil {
+		return nil, err
+	}
+	res, err := o.http.Do(req)
+	var dial *net.OpError
+	if errors.As(err, &dial) && dial.Op == "dial" {
+		return nil, errNotRunning
+	}
+	if err != nil {
+		return nil, err
+	}
+	if res.StatusCode != http.StatusOK {
+		why, _ := io.ReadAll(io.LimitReader(res.Body, 1<<10))
+		return nil, errors.Join(fmt.Errorf("%s: %s", res.Status, why), res.Body.Close())
+	}
+	return res.Body, nil
+}
+
+// withTable opens the database of a folder on which no Machine runs.
+func (o *Operator) withTable(f func(*table.Table) error) error {
+	path := filepath.Join(o.data, FileName)
+	if _, err := os.Stat(path); err != nil {
+		return err // to open it would make it
+	}
+	db, err := table.Open(path)
+	if err != nil {
+		return err
+	}
+	t, err := table.New(db, defaultNow)
+	if err == nil {
+		err = f(t)
+	}
+	return errors.Join(err, db.Close())
+}
