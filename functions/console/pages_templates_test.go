@@ -1,0 +1,30 @@
+package console
+
+import (
+	"testing"
+
+	"github.com/todoku/todoku/shared/web"
+	"github.com/todoku/todoku/shared/web/webtest"
+)
+
+func TestTemplates(t *testing.T) {
+	webtest.Templates(t, pages(), map[string]web.Data{
+		"home.html":    &homePage{},
+		"compose.html": &composePage{},
+		"preview.html": &draftPage{},
+		"status.html":  &statusPage{},
+		"class.html":   &childrenPage{},
+		"help.html":    &childrenPage{},
+		"close.html":   &closePage{},
+
+		"signin.html":      &signInPage{},
+		"signin_link.html": &signInPage{},
+		"signin_out.html":  &signInPage{},
+
+		"roster.html":         &rosterPage{},
+		"roster_columns.html": &columnsPage{},
+		"roster_preview.html": &previewPage{},
+		"roster_result.html":  &resultPage{},
+		"roster_running.html": &runningPage{},
+	})
+}
