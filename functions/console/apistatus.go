@@ -43,8 +43,10 @@ type apiAlert struct {
 
 // apiAnswer is an answer that an alert offers.
 type apiAnswer struct {
-	ID string `json:"id"`
-	apiChoice
+	ID   string `json:"id"`
+	JA   string `json:"ja"`
+	EN   string `json:"en,omitempty"`
+	Help bool   `json:"help,omitempty"` // whoever gives it needs help
 }
 
 func (s *Server) apiAlert(a alert.Alert) apiAlert {
@@ -55,7 +57,7 @@ func (s *Server) apiAlert(a alert.Alert) apiAlert {
 		Supersedes: a.Supersedes, SupersededBy: a.SupersededBy,
 	}
 	for _, c := range a.Choices {
-		out.Answers = append(out.Answers, apiAnswer{ID: c.ID, apiChoice: apiChoice{JA: c.JA, EN: c.EN, Help: c.Help}})
+		out.Answers = append(out.Answers, apiAnswer(c))
 	}
 	return out
 }
