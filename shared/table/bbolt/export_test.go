@@ -2,6 +2,9 @@ package bbolt
 
 import "crypto/sha256"
 
+// GroupOf returns the group of a table.
+func GroupOf(t *Table) *Group { return t.group }
+
 // Waiting returns how many writers are in line.
 func Waiting(g *Group) int {
 	g.mu.Lock()

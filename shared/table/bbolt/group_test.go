@@ -2,6 +2,7 @@ package bbolt_test
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"path/filepath"
@@ -9,8 +10,10 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	bolt "go.etcd.io/bbolt"
 
+	"github.com/todoku/todoku/shared/table"
 	"github.com/todoku/todoku/shared/table/bbolt"
 )
 
@@ -187,4 +190,29 @@ func TestGroupCrowd(t *testing.T) {
 		}
 		return nil
 	})
+}
+
+// TestCancelledInLine cancels a write that is in line for a commit.
+func TestCancelledInLine(t *testing.T) {
+	now := noon
+	db, tbl := openAt(t, &now)
+	ctx, cancel := context.WithCancel(t.Context())
+	create := func(sort string) table.Create { return table.Create{Key: table.Key{Partition: "p", Sort: sort}} }
+	write := func(ctx context.Context, sort string, want error) func() {
+		return func() {
+			if err := tbl.Write(ctx, "", create(sort)); !errors.Is(err, want) {
+				t.Errorf("Write of %q = %v, want %v", sort, err, want)
+			}
+		}
+	}
+	cancels := func() {
+		err := tbl.Update(func(*bolt.Tx) error { cancel(); return nil })
+		if err != nil {
+			t.Error(err)
+		}
+	}
+	lineUp(t, db, bbolt.GroupOf(tbl), write(ctx, "before", nil), cancels, write(ctx, "cancelled", context.Canceled), write(t.Context(), "other", nil))
+	if diff := cmp.Diff([]string{"before", "other"}, halves(t, tbl, "p")); diff != "" {
+		t.Errorf("items (-want +got):\n%s", diff)
+	}
 }

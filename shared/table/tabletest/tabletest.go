@@ -162,6 +162,20 @@ func (f *fixture) contents(partitions ...string) []table.Item {
 	return all
 }
 
+// each reads the same items again, one by one.
+func (f *fixture) each(items []table.Item) []table.Item {
+	f.Helper()
+	var got []table.Item
+	for _, it := range items {
+		it, err := f.table.Get(f.Context(), it.Key)
+		if err != nil {
+			f.Fatal(err)
+		}
+		got = append(got, it)
+	}
+	return got
+}
+
 // all reads every page of q.
 func (f *fixture) all(q table.Query) []table.Item {
 	f.Helper()
