@@ -1,0 +1,207 @@
+// Package plan says, as data, what runs on AWS: the functions, what starts them,
+// what each may do, and the queues between them. The build program, the stack and
+// the tests of least privilege all read these tables; to add a function is to add
+// an entry here and its variables to package config.
+package plan
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+)
+
+// Function is one Lambda function. Its program is functions/<Name>/lambda.
+type Function struct {
+	Name string
+	// Memory is in MB. The share of a processor grows with it: 1,769 MB are one
+	// (https://docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html).
+	Memory  int
+	Timeout time.Duration
+	Trigger Trigger
+	Uses    []Use // besides what its trigger and its log need
+}
+
+// Trigger is what starts a function: HTTP, FromQueue or EveryMinute.
+type Trigger interface{ trigger() }
+
+type (
+	// HTTP starts a function for the requests of its routes.
+	HTTP struct{ Routes []Route }
+	// FromQueue starts a function with batches from the queue of that name, at
+	// most Concurrency at once (2 to 1000).
+	FromQueue struct {
+		Queue       string
+		Concurrency int
+	}
+	// EveryMinute starts a function by the clock.
+	EveryMinute struct{}
+)
+
+func (HTTP) trigger()        {}
+func (FromQueue) trigger()   {}
+func (EveryMinute) trigger() {}
+
+// Route is a route of the HTTP API, and how many requests a second, and at once,
+// all its users together may send. Its key is also all that the access log says
+// of a request's path, because paths hold the tokens of links.
+type Route struct {
+	Key   string // as API Gateway writes it: "ANY /a/{proxy+}", or "$default"
+	Rate  int
+	Burst int
+}
+
+// Use is something that a function does to another part of the system.
+type Use string
+
+// What functions do.
+const (
+	ReadTable      Use = "read table"
+	WriteTable     Use = "write table"
+	SendJobs       Use = "send jobs"
+	SendCopies     Use = "send copies"
+	PostponeJobs   Use = "postpone jobs"
+	PostponeCopies Use = "postpone copies"
+	SendMail       Use = "send mail"
+	ReadKeys       Use = "read keys"
+)
+
+// Actions are the IAM actions that a use needs.
+var Actions = map[Use][]string{
+	ReadTable: {"dynamodb:GetItem", "dynamodb:Query"},
+	// A transaction needs the action of each of its ops
+	// (https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/transaction-apis-iam.html).
+	WriteTable:     {"dynamodb:ConditionCheckItem", "dynamodb:DeleteItem", "dynamodb:PutItem", "dynamodb:UpdateItem"},
+	SendJobs:       {"sqs:SendMessage"},
+	SendCopies:     {"sqs:SendMessage"},
+	PostponeJobs:   {"sqs:ChangeMessageVisibility"},
+	PostponeCopies: {"sqs:ChangeMessageVisibility"},
+	SendMail:       {"ses:SendEmail"},
+	ReadKeys:       {"secretsmanager:GetSecretValue"},
+}
+
+// ConsumeActions are what Lambda needs on a queue to start a function from it
+// (https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html).
+// Lambda uses the function's role for it; the function's own code does not.
+var ConsumeActions = []string{"sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage"}
+
+// LogActions are what Lambda needs to write a function's log.
+var LogActions = []string{"logs:CreateLogStream", "logs:PutLogEvents"}
+
+// Names of the queues.
+const (
+	Jobs   = "jobs"   // console and tick -> fanout: what is to be done for an alert
+	Copies = "copies" // fanout and tick -> dispatch: one message a copy
+	Events = "events" // SES -> feedback: what became of a mail
+	Mails  = "mails"  // SES -> inbound: mail that came in
+)
+
+// Queue is a queue with its dead letters.
+type Queue struct {
+	Name string
+	FIFO bool
+	// MaxReceives is after how many receives in vain a message is a dead letter.
+	MaxReceives int
+	// Late is how old the oldest message may become before somebody is told.
+	Late time.Duration
+}
+
+// Queues are all queues.
+var Queues = []Queue{
+	// What waits, for an operator to come back for example, is received again and
+	// again. 1,000 is the most that SQS counts to.
+	{Name: Jobs, FIFO: true, MaxReceives: 1000, Late: 5 * time.Minute},
+	{Name: Copies, FIFO: true, MaxReceives: 1000, Late: 10 * time.Minute},
+	// An event may come before its copy is recorded, by seconds; one that is
+	// received in vain for an hour belongs to nobody here.
+	{Name: Events, MaxReceives: 20, Late: 15 * time.Minute},
+	{Name: Mails, MaxReceives: 20, Late: 15 * time.Minute},
+}
+
+// Functions are all functions.
+var Functions = []Function{
+	{
+		Name: "console", Memory: 1024, Timeout: httpTimeout,
+		Trigger: HTTP{[]Route{
+			{"$default", 100, 200},
+			{"ANY /api/{proxy+}", 50, 100},
+			// Nobody signs in ten times a second; who guesses tokens would.
+			{"ANY /sign-in", 10, 20},
+			{"ANY /sign-in/{proxy+}", 10, 20},
+		}},
+		Uses: []Use{ReadTable, WriteTable, SendJobs, SendMail, ReadKeys},
+	},
+	{
+		Name: "registration", Memory: 512, Timeout: httpTimeout,
+		Trigger: HTTP{[]Route{{"ANY /register/{proxy+}", 100, 200}}},
+		Uses:    []Use{ReadTable, WriteTable, SendMail, ReadKeys},
+	},
+	{
+		Name: "acknowledge", Memory: 512, Timeout: httpTimeout,
+		// Of 64,000 guardians a third open their link within two minutes: 180 a
+		// second, each with the style sheet and an answer.
+		Trigger: HTTP{[]Route{
+			{"ANY /a/{proxy+}", 600, 1200},
+			{"ANY /r/{proxy+}", 600, 1200},
+			{"GET /static/{name}", 600, 1200},
+		}},
+		Uses: []Use{ReadTable, WriteTable, ReadKeys},
+	},
+	{
+		// A fan-out that takes longer than the timeout goes on where it was. The
+		// timeout is short because its six times is how long a crash holds up.
+		Name: "fanout", Memory: 1024, Timeout: 2 * time.Minute,
+		Trigger: FromQueue{Jobs, 4},
+		Uses:    []Use{ReadTable, WriteTable, PostponeJobs, SendCopies},
+	},
+	{
+		// Ten mails take SES about a second, thirty times less than the timeout.
+		Name: "dispatch", Memory: 512, Timeout: 30 * time.Second,
+		Trigger: FromQueue{Copies, 64},
+		Uses:    []Use{ReadTable, WriteTable, PostponeCopies, SendMail, ReadKeys},
+	},
+	{
+		Name: "feedback", Memory: 256, Timeout: 30 * time.Second,
+		Trigger: FromQueue{Events, 10},
+		Uses:    []Use{ReadTable, WriteTable},
+	},
+	{
+		Name: "inbound", Memory: 256, Timeout: 30 * time.Second,
+		Trigger: FromQueue{Mails, 4},
+		Uses:    []Use{ReadTable, WriteTable, SendMail, ReadKeys},
+	},
+	{
+		// It ends before the next one begins.
+		Name: "tick", Memory: 512, Timeout: 55 * time.Second,
+		Trigger: EveryMinute{},
+		Uses:    []Use{ReadTable, WriteTable, SendJobs, SendCopies},
+	},
+}
+
+// httpTimeout is just under the 30 seconds that the HTTP API waits, so that the
+// function's own error page is what people see.
+const httpTimeout = 29 * time.Second
+
+// visibilityFactor is how many times a function's timeout its queue hides a
+// message: AWS asks for six, for the retries of a throttled function
+// (https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html).
+const visibilityFactor = 6
+
+// Visibility is how long a queue hides a message from others while it is handled.
+func Visibility(queue string) time.Duration {
+	for _, f := range Functions {
+		if q, ok := f.Trigger.(FromQueue); ok && q.Queue == queue {
+			return visibilityFactor * f.Timeout
+		}
+	}
+	return 0
+}
+
+// Present returns the functions of which this source tree, at root, has the
+// program.
+func Present(root string) []Function {
+	return slices.DeleteFunc(slices.Clone(Functions), func(f Function) bool {
+		_, err := os.Stat(filepath.Join(root, "functions", f.Name, "lambda", "main.go"))
+		return err != nil
+	})
+}
