@@ -189,8 +189,8 @@ func Conflict(err error) ([]int, bool) {
 	return c.Ops, true
 }
 
-// Checker is implemented by adapters that can prove that the store works: they
-// write, read back and delete an item.
+// Checker proves that the store works: CheckHealth writes, reads back and deletes
+// an item. Every adapter is one. It may be called from several sides at once.
 type Checker interface {
 	CheckHealth(ctx context.Context) error
 }

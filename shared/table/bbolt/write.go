@@ -13,6 +13,10 @@ import (
 
 // Write implements table.Table. It waits for the disk about once, or twice if it
 // arrives while another write does; writes that wait together share the wait.
+//
+// After an error of the disk itself (not for want of room) in the very last step
+// of a commit, the write can be there all the same; a repetition with its token
+// tells.
 func (t *Table) Write(ctx context.Context, token string, ops ...table.Op) error {
 	if err := table.CheckWrite(token, ops); err != nil {
 		return err
@@ -42,16 +46,15 @@ type write struct {
 	steps  []writeStep
 }
 
-// writeStep is one op: the condition on the item that is there, and what to put in its
-// place.
+// writeStep is one op: the condition on the item that is there, and what to put in
+// its place. An Add has no value until it has seen the item.
 type writeStep struct {
-	key    []byte
-	holds  func(old stored) bool
-	value  []byte  // to put; nil: nothing
-	remove bool    // delete the item
-	add    []field // add to the item's fields
-	// expires is that of value.
-	expires int64
+	key     []byte
+	holds   func(old stored) bool
+	value   []byte  // to put; nil: nothing
+	expires int64   // of value
+	remove  bool    // delete the item
+	add     []field // add to the item's fields
 }
 
 func newWrite(token string, ops []table.Op) *write {
