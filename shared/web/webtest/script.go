@@ -197,9 +197,12 @@ func holds(c check, have string, match []string) bool {
 	}
 }
 
-// shorten keeps a whole page out of the failure's line.
+// shorten leaves of a page what its main part begins with.
 func shorten(s string) string {
-	const most = 2000
+	const most = 600
+	if i := strings.Index(s, "<main"); i > 0 {
+		s = s[i:]
+	}
 	if r := []rune(s); len(r) > most {
 		return string(r[:most]) + "..."
 	}

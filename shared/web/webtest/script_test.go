@@ -52,6 +52,7 @@ capture p body ~ path=(\S+)
 GET ${p}/y
 header Seen == yes
 body contains path=/x/y
+body ~ ^path=${p}/y
 `)
 	if len(got) > 0 {
 		t.Errorf("faults: %q", got)

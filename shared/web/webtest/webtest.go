@@ -30,6 +30,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 )
@@ -127,8 +128,7 @@ func (run *runner) step(s step) []string {
 	}
 	var faults []string
 	for _, c := range s.checks {
-		c.value = run.expand(c.value)
-		if fault := c.try(got, run.vars); fault != "" {
+		if fault := run.fill(c).try(got, run.vars); fault != "" {
 			faults = append(faults, fmt.Sprintf("%d: %s %s: %s", c.line, s.method, run.expand(s.path), fault))
 		}
 	}
@@ -138,7 +138,7 @@ func (run *runner) step(s step) []string {
 func (run *runner) send(s step) (answer, error) {
 	body, form := run.expand(s.body), url.Values{}
 	for _, f := range s.form {
-		form.Add(f[0], run.expand(f[1]))
+		form.Add(run.expand(f[0]), run.expand(f[1]))
 	}
 	if len(form) > 0 {
 		body = form.Encode()
@@ -160,6 +160,20 @@ func (run *runner) send(s step) (answer, error) {
 	defer func() { _ = res.Body.Close() }()
 	read, err := io.ReadAll(res.Body)
 	return answer{code: res.StatusCode, header: res.Header, body: string(read)}, err
+}
+
+// fill puts captured values into a check; in a regular expression they stand for
+// themselves.
+func (run *runner) fill(c check) check {
+	if c.re == nil {
+		c.value = run.expand(c.value)
+		return c
+	}
+	for k, v := range run.vars {
+		c.value = strings.ReplaceAll(c.value, "${"+k+"}", regexp.QuoteMeta(v))
+	}
+	c.re = regexp.MustCompile(c.value) // it compiled without the values, and they are quoted
+	return c
 }
 
 // expand puts captured values in place of ${NAME}. One that was never captured
