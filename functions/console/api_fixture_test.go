@@ -115,7 +115,15 @@ func (o *office) pass(d time.Duration) {
 // switched is the table, or a store that is busy.
 type switched struct {
 	table.Table
-	busy bool
+	busy      bool
+	busyQuery bool
+}
+
+func (s *switched) Query(ctx context.Context, q table.Query) (table.Page, error) {
+	if s.busyQuery {
+		return table.Page{}, table.ErrBusy
+	}
+	return s.Table.Query(ctx, q)
 }
 
 func (s *switched) Get(ctx context.Context, key table.Key) (table.Item, error) {

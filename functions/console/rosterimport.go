@@ -4,13 +4,16 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"sync"
 	"time"
 
+	"github.com/todoku/todoku/shared/lang"
 	"github.com/todoku/todoku/shared/problem"
 	"github.com/todoku/todoku/shared/roster"
 	"github.com/todoku/todoku/shared/staff"
+	"github.com/todoku/todoku/shared/table"
 )
 
 // progressEvery bounds how often an import that runs says how far it is.
@@ -80,7 +83,7 @@ func (p *rosterPages) run(ctx context.Context, school string, in imported) {
 	end := func(in *imported) bool {
 		in.State, in.Counts, in.Touched = importDone, counts, p.Now().UTC()
 		if err != nil {
-			in.State, in.Trouble = importFailed, problem.Of(explain(err))[0].Text
+			in.State, in.Trouble = importFailed, trouble(err)
 		}
 		return true
 	}
@@ -92,12 +95,26 @@ func (p *rosterPages) run(ctx context.Context, school string, in imported) {
 	}
 }
 
-func (p *rosterPages) commit(ctx context.Context, school string, in imported) (importCounts, error) {
+// trouble says why an import failed.
+func trouble(err error) lang.Text {
+	if errors.Is(err, table.ErrBusy) {
+		return lang.T("ただいま混み合っています。少し待ってから、続けてください。", "The service is busy. Wait a moment, then go on.")
+	}
+	return problem.Of(explain(err))[0].Text
+}
+
+// commit does an import. No request is there to catch a panic of it, so it does.
+func (p *rosterPages) commit(ctx context.Context, school string, in imported) (counts importCounts, err error) {
+	defer func() {
+		if fault := recover(); fault != nil {
+			err = fmt.Errorf("console: import: panic: %v", fault)
+		}
+	}()
 	_, plan, err := p.plan(ctx, school, in)
 	if err != nil {
-		return importCounts{}, err
+		return counts, err
 	}
-	counts := importCounts{
+	counts = importCounts{
 		Added: plan.Children.Added, Changed: plan.Children.Changed, Unchanged: plan.Children.Unchanged,
 		Errors: len(errorRows(plan)),
 	}
