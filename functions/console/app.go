@@ -65,7 +65,7 @@ func (a *App) Preview(ctx context.Context, d alert.Draft) (Preview, error) {
 func (a *App) sample(d alert.Draft, school roster.School) *mail.Message {
 	sample := alert.Alert{Kind: d.Kind, Subject: d.Subject, Body: d.Body, Sender: d.Sender, UsefulUntil: d.UsefulUntil}
 	w := letter.NewWriter(sample, school, 0)
-	return w.Letter("preview", d.Sender.Mail, a.BaseURL+"/a/example", a.Now())
+	return w.Sample("preview", d.Sender.Mail, a.BaseURL+"/a/example", a.Now())
 }
 
 // Send accepts an alert and has its copies made. The same key gives the same

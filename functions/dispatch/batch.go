@@ -192,7 +192,7 @@ func (b *batch) letter(ctx context.Context, j *job) (*mail.Message, error) {
 	if err != nil {
 		return nil, err
 	}
-	return w.Letter(j.ref.ID(), j.copy.Mailbox, b.BaseURL+"/a/"+token, b.Now()), nil
+	return w.Letter(j.ref, j.copy.Mailbox, b.BaseURL+"/a/"+token, b.Now()), nil
 }
 
 // recordTries is how often a record is tried again while the store is busy: what

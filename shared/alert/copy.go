@@ -33,7 +33,11 @@ type Worker struct {
 // of how is claimed again: a duplicate is better than silence, and it is counted.
 func (c *Copy) Claim(w Worker, now time.Time) Claim {
 	switch c.State {
-	case Queued, Delayed:
+	case Queued:
+	case Delayed:
+		if c.Away {
+			return Over
+		}
 	case Sending:
 		if c.heldBy(w, now) {
 			return Held
@@ -56,12 +60,43 @@ func (c *Copy) heldBy(w Worker, now time.Time) bool {
 // holds reports whether the claim of w is still the newest.
 func (c *Copy) holds(w Worker) bool { return c.State == Sending && c.Owner == w.ID }
 
-// Accept records that the operator took the copy. It holds against every state
-// but Delivered: even if the claim was lost meanwhile, the copy did leave.
+// Accept records that the operator took the copy. It holds even if the claim was
+// lost meanwhile, since the copy did leave; but what events said of it already is
+// newer.
 func (c *Copy) Accept(now time.Time) {
-	if c.State != Delivered {
+	if c.rank() < ranks[Sent] {
 		c.move(Sent, now)
 	}
+}
+
+// ranks orders the states in which an operator's events leave a copy. Events come
+// late, twice and out of order; one of a lower rank changes nothing, and of two of
+// the same rank the later counts, so in the end the order in which they came does
+// not matter. What was cancelled
+// and is reported all the same did leave.
+var ranks = map[CopyState]int{Queued: 0, Delayed: 0, Cancelled: 0, Sending: 0, Sent: 1, away: 2, Delivered: 3, Refused: 4}
+
+// away ranks a copy that is Delayed in the operator's hands.
+const away CopyState = "away"
+
+func (c *Copy) rank() int {
+	if c.State == Delayed && c.Away {
+		return ranks[away]
+	}
+	return ranks[c.State]
+}
+
+// Event records what an operator reported of a copy at a time: Sent, Delayed (it
+// tries again itself), Delivered or Refused. It reports whether anything changed.
+func (c *Copy) Event(s CopyState, why Failure, at time.Time) bool {
+	next := Copy{State: s, Away: s == Delayed}
+	if next.rank() < c.rank() || next.rank() == c.rank() && !at.After(c.At) {
+		return false
+	}
+	c.move(s, at)
+	c.Away = next.Away
+	c.Code, c.Status, c.Reason = why.Code, why.Status, why.Reason
+	return true
 }
 
 // Release puts an unsent copy back as if it had not been claimed.
@@ -102,7 +137,11 @@ func (c *Copy) Refuse(w Worker, why Failure, now time.Time) {
 // whether it did. One in a living worker's hands is left to that worker.
 func (c *Copy) Cancel(w Worker, now time.Time) bool {
 	switch c.State {
-	case Queued, Delayed:
+	case Queued:
+	case Delayed:
+		if c.Away {
+			return false
+		}
 	case Sending:
 		if !c.holds(w) && c.heldBy(w, now) {
 			return false
@@ -120,6 +159,6 @@ func (c *Copy) fail(s CopyState, why Failure, now time.Time) {
 }
 
 func (c *Copy) move(s CopyState, now time.Time) {
-	c.State, c.At = s, now
+	c.State, c.At, c.Away = s, now, false
 	c.Owner, c.Lease = "", time.Time{}
 }

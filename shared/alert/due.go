@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/todoku/todoku/shared/id"
 	"github.com/todoku/todoku/shared/queue"
 	"github.com/todoku/todoku/shared/table"
 )
@@ -20,21 +21,52 @@ type CopyRef struct {
 // ID names the copy in Message-IDs and in the events of mail operators: it holds
 // no personal data.
 func (c CopyRef) ID() string {
-	id := c.Alert + "-" + c.Contact
+	name := c.Alert + "-" + c.Contact
 	if c.Round > 0 {
-		id += "-r"
+		name += "-r"
 	}
-	return id
+	return name
+}
+
+// Names of the tags that a copy's mail carries. Their values are ids, made of the
+// characters that SES takes: letters, digits, '-' and '_'
+// (https://docs.aws.amazon.com/ses/latest/APIReference-V2/API_MessageTag.html).
+const (
+	tagAlert   = "alert"
+	tagClass   = "class"
+	tagFamily  = "family"
+	tagContact = "contact"
+	tagRound   = "round"
+)
+
+// Tags returns what a mail operator's events about the copy carry back.
+func (c CopyRef) Tags() map[string]string {
+	return map[string]string{
+		tagAlert: c.Alert, tagClass: c.Class, tagFamily: c.Family, tagContact: c.Contact, tagRound: strconv.Itoa(c.Round),
+	}
+}
+
+// CopyOfTags is the inverse of Tags. It is false for the tags of something else.
+func CopyOfTags(tags map[string]string) (CopyRef, bool) {
+	c := CopyRef{Ref: Ref{Alert: tags[tagAlert], Class: tags[tagClass], Family: tags[tagFamily]}, Contact: tags[tagContact]}
+	round, err := strconv.Atoi(tags[tagRound])
+	c.Round = round
+	for _, ulid := range []string{c.Alert, c.Family, c.Contact} {
+		if _, ok := id.Bytes(ulid); !ok {
+			return CopyRef{}, false
+		}
+	}
+	return c, err == nil && round >= 0 && c.Class != ""
 }
 
 // Message returns the queue message that has a copy sent. tries tells one
 // attempt from the next: without it the queue would drop the second as repeated.
 func (c CopyRef) Message(group string, tries int) queue.Message {
-	id := c.ID()
+	name := c.ID()
 	if tries > 0 {
-		id += "-" + strconv.Itoa(tries)
+		name += "-" + strconv.Itoa(tries)
 	}
-	return queue.Message{Group: group, ID: id, Body: string(encode(c))}
+	return queue.Message{Group: group, ID: name, Body: string(encode(c))}
 }
 
 // ParseCopyRef is the inverse of Message.

@@ -13,7 +13,7 @@ type CopyState string
 const (
 	Queued    CopyState = "queued"
 	Sending   CopyState = "sending"   // claimed by a worker
-	Delayed   CopyState = "delayed"   // put off by the operator, to be tried again
+	Delayed   CopyState = "delayed"   // put off by the receiving operator; it will be tried again
 	Sent      CopyState = "sent"      // accepted by the relay or by SES
 	Delivered CopyState = "delivered" // accepted by the receiving operator
 	Refused   CopyState = "refused"
@@ -96,6 +96,7 @@ type Copy struct {
 	At       time.Time `json:"t"`                // when it came into State
 	Tries    int       `json:"n,omitempty"`      // how often sending began
 	Again    int       `json:"again,omitempty"`  // tries begun without knowing how the one before ended: possible duplicates
+	Away     bool      `json:"away,omitempty"`   // while Delayed: the operator has it and tries again itself
 	Owner    string    `json:"o,omitempty"`      // of the claim, while Sending
 	Lease    time.Time `json:"until,omitzero"`   // end of the claim, while Sending
 	Code     int       `json:"code,omitempty"`   // SMTP reply of the last failure

@@ -79,8 +79,17 @@ func lines(s string) string {
 	return strings.ReplaceAll(html.EscapeString(strings.TrimRight(s, "\n")), "\n", "<br>")
 }
 
-// Letter returns the mail of one copy, with the address of its answer page.
-func (w *Writer) Letter(id, mailbox, link string, now time.Time) *tmail.Message {
+// Letter returns the mail of one copy, with the address of its answer page. The
+// mail's tags name the copy, so that a mail operator's events find it.
+func (w *Writer) Letter(copy alert.CopyRef, mailbox, link string, now time.Time) *tmail.Message {
+	m := w.Sample(copy.ID(), mailbox, link, now)
+	m.Tags = copy.Tags()
+	return m
+}
+
+// Sample returns a mail that looks like a copy but is none: events about it
+// concern nobody.
+func (w *Writer) Sample(id, mailbox, link string, now time.Time) *tmail.Message {
 	escaped := html.EscapeString(link)
 	button := `<p><a href="` + escaped + `" style="display:inline-block;background:#0017c1;color:#fff;padding:12px 24px;border-radius:8px;text-decoration:none;font-weight:bold">回答する / Answer</a></p>` +
 		`<p style="font-size:14px;word-break:break-all"><a href="` + escaped + `">` + escaped + `</a></p>`
@@ -92,7 +101,6 @@ func (w *Writer) Letter(id, mailbox, link string, now time.Time) *tmail.Message 
 		Text:        w.text[0] + link + w.text[1],
 		HTML:        w.html[0] + button + w.html[1],
 		Unsubscribe: "mailto:" + w.school.Mail + "?subject=unsubscribe%20" + id,
-		Tags:        map[string]string{"alert": w.alert.ID, "copy": id},
 		Date:        now,
 		Deadline:    w.alert.UsefulUntil,
 	}

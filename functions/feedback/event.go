@@ -1,0 +1,151 @@
+package feedback
+
+import (
+	"encoding/json"
+	"errors"
+	"strings"
+	"time"
+
+	"github.com/todoku/todoku/shared/alert"
+)
+
+// sesEvent is what Todoku reads of an event that SES publishes:
+// https://docs.aws.amazon.com/ses/latest/dg/event-publishing-retrieving-sns-contents.html
+type sesEvent struct {
+	EventType        string `json:"eventType"`
+	NotificationType string `json:"notificationType"` // where feedback notifications are used instead of events
+	Mail             struct {
+		Timestamp time.Time           `json:"timestamp"`
+		Tags      map[string][]string `json:"tags"`
+	} `json:"mail"`
+	Bounce *struct {
+		BounceType        string      `json:"bounceType"`
+		BounceSubType     string      `json:"bounceSubType"`
+		BouncedRecipients []recipient `json:"bouncedRecipients"`
+		Timestamp         time.Time   `json:"timestamp"`
+	} `json:"bounce"`
+	Delivery *struct {
+		Timestamp time.Time `json:"timestamp"`
+	} `json:"delivery"`
+	DeliveryDelay *struct {
+		DelayType         string      `json:"delayType"`
+		DelayedRecipients []recipient `json:"delayedRecipients"`
+		Timestamp         time.Time   `json:"timestamp"`
+	} `json:"deliveryDelay"`
+	Complaint *struct {
+		Type      string    `json:"complaintFeedbackType"`
+		Timestamp time.Time `json:"timestamp"`
+	} `json:"complaint"`
+	Reject *struct {
+		Reason string `json:"reason"`
+	} `json:"reject"`
+	Failure *struct {
+		Message string `json:"errorMessage"`
+	} `json:"failure"`
+}
+
+type recipient struct {
+	Status     string `json:"status"` // RFC 3463
+	Diagnostic string `json:"diagnosticCode"`
+}
+
+// envelope is what SNS puts around an event unless raw delivery is on.
+type envelope struct {
+	Type    string `json:"Type"`
+	Message string `json:"Message"`
+}
+
+// report is what an event says of a copy.
+type report struct {
+	copy      alert.CopyRef
+	state     alert.CopyState // "" if the event changes no state
+	why       alert.Failure
+	at        time.Time
+	complaint bool
+}
+
+// Errors of parse.
+var (
+	// errForeign says that a message is no event about a copy: SES's first message
+	// on a topic is plain text, and other systems may use the topic.
+	errForeign = errors.New("feedback: not about a copy")
+)
+
+// parse reads the body of a queue message.
+func parse(body string) (report, error) {
+	var e envelope
+	if json.Unmarshal([]byte(body), &e) == nil && e.Type == "Notification" {
+		body = e.Message
+	}
+	var s sesEvent
+	if err := json.Unmarshal([]byte(body), &s); err != nil {
+		return report{}, errForeign
+	}
+	tags := map[string]string{}
+	for name, values := range s.Mail.Tags {
+		if len(values) > 0 {
+			tags[name] = values[0]
+		}
+	}
+	c, ours := alert.CopyOfTags(tags)
+	if !ours {
+		return report{}, errForeign
+	}
+	r := report{copy: c, at: s.Mail.Timestamp}
+	s.judge(&r)
+	return r, nil
+}
+
+// judge says what the event means for the copy. An event of a kind that is not
+// known changes nothing.
+func (s *sesEvent) judge(r *report) {
+	switch kind := s.EventType + s.NotificationType; {
+	case kind == "Send":
+		r.state = alert.Sent
+	case kind == "Delivery" && s.Delivery != nil:
+		r.state, r.at = alert.Delivered, s.Delivery.Timestamp
+	case kind == "DeliveryDelay" && s.DeliveryDelay != nil:
+		d := s.DeliveryDelay
+		r.state, r.at, r.why = alert.Delayed, d.Timestamp, failure(d.DelayedRecipients, d.DelayType)
+	case kind == "Bounce" && s.Bounce != nil:
+		b := s.Bounce
+		r.state, r.at, r.why = alert.Refused, b.Timestamp, failure(b.BouncedRecipients, b.BounceType+" "+b.BounceSubType)
+	case kind == "Complaint" && s.Complaint != nil:
+		r.complaint, r.at = true, s.Complaint.Timestamp
+	case kind == "Reject" && s.Reject != nil:
+		r.state, r.why = alert.Refused, alert.Failure{Reason: "rejected by SES: " + s.Reject.Reason}
+	case kind == "Rendering Failure" && s.Failure != nil:
+		r.state, r.why = alert.Refused, alert.Failure{Reason: "not rendered by SES"}
+	}
+}
+
+// failure keeps the status code, and of the diagnostic what names no address. A
+// mail has one recipient, but an event may name it several times.
+func failure(rs []recipient, words string) alert.Failure {
+	f := alert.Failure{Reason: words}
+	for _, r := range rs {
+		f.Status = r.Status
+		if r.Diagnostic != "" {
+			f.Reason = words + ": " + withoutAddresses(r.Diagnostic)
+		}
+	}
+	return f
+}
+
+// longestReason bounds what is kept of an operator's words, in bytes.
+const longestReason = 200
+
+// withoutAddresses replaces each word with an "@" in it.
+func withoutAddresses(s string) string {
+	words := strings.Fields(strings.ToValidUTF8(s, "?"))
+	for i, w := range words {
+		if strings.Contains(w, "@") {
+			words[i] = "<address>"
+		}
+	}
+	s = strings.Join(words, " ")
+	if len(s) > longestReason {
+		s = strings.ToValidUTF8(s[:longestReason], "") + "..."
+	}
+	return s
+}

@@ -1,0 +1,252 @@
+package feedback_test
+
+import (
+	"bytes"
+	"crypto/rand"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	mathrand "math/rand/v2"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-lambda-go/events"
+	"github.com/google/go-cmp/cmp"
+	"github.com/todoku/todoku/functions/feedback"
+	"github.com/todoku/todoku/shared/alert"
+	"github.com/todoku/todoku/shared/id"
+	"github.com/todoku/todoku/shared/table"
+	"github.com/todoku/todoku/shared/table/bbolt"
+)
+
+// The samples in events/ are about this copy.
+var sample = alert.CopyRef{
+	Ref:     alert.Ref{Alert: "01k41zq2a0aaaaaaaaaaaaaaa1", Class: "class-1-1", Family: "01k41zq2a0aaaaaaaaaaaaaaf1"},
+	Contact: "01k41zq2a0aaaaaaaaaaaaaac1",
+}
+
+var start = time.Date(2026, 9, 1, 8, 0, 0, 0, time.UTC)
+
+type bench struct {
+	alerts  *alert.Store
+	handler *feedback.Handler
+}
+
+func newBench(t *testing.T) *bench {
+	t.Helper()
+	db, err := bbolt.Open(filepath.Join(t.TempDir(), "todoku.db"))
+	must(t, err)
+	t.Cleanup(func() { _ = db.Close() })
+	now := func() time.Time { return start }
+	tab, err := bbolt.New(db, now)
+	must(t, err)
+	s := &alert.Store{Table: tab, IDs: id.NewSource(now, rand.Reader), Now: now}
+	return &bench{alerts: s, handler: &feedback.Handler{Alerts: s, Log: slog.New(slog.NewTextHandler(t.Output(), nil))}}
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// family makes the record of a family of one child and the copies to contacts.
+func (b *bench) family(t *testing.T, ref alert.Ref, contacts ...string) {
+	t.Helper()
+	f := alert.Family{ID: ref.Family, Children: []alert.Child{{ID: "child", Class: ref.Class, Guardians: []int{0}}}, Guardians: []alert.Guardian{{ID: "g"}}}
+	for _, c := range contacts {
+		f.Copies = append(f.Copies, alert.Copy{Contact: c, Lane: "docomo", State: alert.Sending, At: start, Owner: "w", Lease: start.Add(time.Minute)})
+	}
+	must(t, b.alerts.Table.Write(t.Context(), "", alert.CreateOps(ref.Alert, []alert.Made{{Class: ref.Class, Family: f}})...))
+}
+
+// readEvent decodes a sample strictly and checks that nothing of it is lost.
+func readEvent(t *testing.T, path string) events.SQSEvent {
+	t.Helper()
+	text, err := os.ReadFile(path)
+	must(t, err)
+	var e events.SQSEvent
+	d := json.NewDecoder(bytes.NewReader(text))
+	d.DisallowUnknownFields()
+	must(t, d.Decode(&e))
+	again, err := json.Marshal(e)
+	must(t, err)
+	var want, got any
+	must(t, json.Unmarshal(text, &want))
+	must(t, json.Unmarshal(again, &got))
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("%s does not round-trip (-want +got):\n%s", path, diff)
+	}
+	return e
+}
+
+func TestSamples(t *testing.T) {
+	tests := map[string]struct {
+		state  alert.CopyState
+		status string
+		reason string // a part of it
+	}{
+		"send":                      {state: alert.Sent},
+		"delivery":                  {state: alert.Delivered},
+		"sns-envelope":              {state: alert.Delivered},
+		"delay":                     {state: alert.Delayed, status: "4.4.1", reason: "TransientCommunicationFailure"},
+		"bounce-permanent":          {state: alert.Refused, status: "5.1.1", reason: "Permanent General: smtp; 550 5.1.1 <address> Unknown user"},
+		"bounce-suppressed":         {state: alert.Refused, status: "5.1.1", reason: "OnAccountSuppressionList"},
+		"bounce-transient":          {state: alert.Refused, status: "4.4.7", reason: "Transient General"},
+		"bounce-mailbox-full":       {state: alert.Refused, status: "4.2.2", reason: "MailboxFull"},
+		"bounce-undetermined":       {state: alert.Refused, reason: "Undetermined"},
+		"bounce-several-recipients": {state: alert.Refused, status: "5.1.1"},
+		"reject":                    {state: alert.Refused, reason: "Bad content"},
+		"rendering-failure":         {state: alert.Refused, reason: "not rendered"},
+		"complaint":                 {state: alert.Sending},
+		"unknown-kind":              {state: alert.Sending},
+		"other-system":              {state: alert.Sending},
+		"plain-text":                {state: alert.Sending},
+		"malformed":                 {state: alert.Sending},
+	}
+	files, err := filepath.Glob("../../events/feedback-*.json")
+	must(t, err)
+	if len(files) != len(tests) {
+		t.Errorf("%d samples, %d expectations", len(files), len(tests))
+	}
+	for _, file := range files {
+		name := strings.TrimSuffix(strings.TrimPrefix(filepath.Base(file), "feedback-"), ".json")
+		t.Run(name, func(t *testing.T) {
+			b := newBench(t)
+			b.family(t, sample.Ref, sample.Contact)
+			for range 2 { // events come twice
+				r, err := b.handler.Handle(t.Context(), readEvent(t, file))
+				if err != nil || len(r.BatchItemFailures) > 0 {
+					t.Fatalf("Handle: %v, %v", r, err)
+				}
+			}
+			f, err := b.alerts.Family(t.Context(), sample.Ref)
+			must(t, err)
+			c, want := f.Copies[0], tests[name]
+			if c.State != want.state || c.Status != want.status || !strings.Contains(c.Reason, want.reason) {
+				t.Errorf("copy = %s %q %q, want %s %q %q", c.State, c.Status, c.Reason, want.state, want.status, want.reason)
+			}
+			if strings.Contains(c.Reason, "@") {
+				t.Errorf("the reason holds an address: %q", c.Reason)
+			}
+			if f.Children[0].Answer != nil {
+				t.Error("an event answered for a child")
+			}
+		})
+	}
+}
+
+// TestUnknownCopy passes over events whose alert is gone, and hands nothing back.
+func TestUnknownCopy(t *testing.T) {
+	b := newBench(t)
+	r, err := b.handler.Handle(t.Context(), readEvent(t, "../../events/feedback-delivery.json"))
+	if err != nil || len(r.BatchItemFailures) > 0 {
+		t.Errorf("Handle: %v, %v", r, err)
+	}
+}
+
+// TestAnyOrder delivers the same events shuffled and repeated: the records end in
+// the same state, and the counters agree with them.
+func TestAnyOrder(t *testing.T) {
+	const families, rounds = 20, 4
+	seed := uint64(time.Now().UnixNano())
+	t.Logf("seed %d", seed)
+	rng := mathrand.New(mathrand.NewPCG(seed, 1))
+	refs := make([]alert.CopyRef, families)
+	ids := id.NewSource(time.Now, rand.Reader)
+	for i := range refs {
+		refs[i] = sample
+		refs[i].Family = ids.New()
+	}
+	all := randomEvents(rng, refs)
+	var first []alert.Copy
+	for round := range rounds {
+		b := newBench(t)
+		for _, r := range refs {
+			b.family(t, r.Ref, r.Contact)
+		}
+		order := append([]events.SQSMessage(nil), all...)
+		if round > 0 {
+			order = append(order, all[:len(all)/2]...)
+			rng.Shuffle(len(order), func(i, j int) { order[i], order[j] = order[j], order[i] })
+		}
+		for len(order) > 0 {
+			n := min(1+rng.IntN(10), len(order))
+			r, err := b.handler.Handle(t.Context(), events.SQSEvent{Records: order[:n]})
+			if err != nil || len(r.BatchItemFailures) > 0 {
+				t.Fatalf("Handle: %v, %v", r, err)
+			}
+			order = order[n:]
+		}
+		got := b.states(t, refs)
+		if round == 0 {
+			first = got
+			continue
+		}
+		if diff := cmp.Diff(first, got); diff != "" {
+			t.Fatalf("round %d ended otherwise (-first +now):\n%s", round, diff)
+		}
+	}
+}
+
+func randomEvents(rng *mathrand.Rand, refs []alert.CopyRef) []events.SQSMessage {
+	var all []events.SQSMessage
+	for _, r := range refs {
+		for range 1 + rng.IntN(6) {
+			all = append(all, events.SQSMessage{MessageId: fmt.Sprint(len(all)), Body: event(rng, r, start.Add(time.Duration(1+len(all))*time.Second))})
+		}
+	}
+	return all
+}
+
+func event(rng *mathrand.Rand, r alert.CopyRef, at time.Time) string {
+	tags := map[string][]string{}
+	for k, v := range r.Tags() {
+		tags[k] = []string{v}
+	}
+	e := map[string]any{"mail": map[string]any{"timestamp": at, "tags": tags}}
+	switch rng.IntN(5) {
+	case 0:
+		e["eventType"] = "Send"
+	case 1:
+		e["eventType"], e["delivery"] = "Delivery", map[string]any{"timestamp": at}
+	case 2:
+		e["eventType"], e["deliveryDelay"] = "DeliveryDelay", map[string]any{"timestamp": at, "delayType": "MailboxFull"}
+	case 3:
+		e["eventType"], e["bounce"] = "Bounce", map[string]any{"timestamp": at, "bounceType": "Permanent", "bounceSubType": "General"}
+	case 4:
+		e["eventType"], e["complaint"] = "Complaint", map[string]any{"timestamp": at}
+	}
+	text, err := json.Marshal(e)
+	if err != nil {
+		panic(err)
+	}
+	return string(text)
+}
+
+// states returns the copies, after comparing the counters with them.
+func (b *bench) states(t *testing.T, refs []alert.CopyRef) []alert.Copy {
+	t.Helper()
+	var copies []alert.Copy
+	counted := map[string]int64{}
+	for _, r := range refs {
+		f, err := b.alerts.Family(t.Context(), r.Ref)
+		must(t, err)
+		copies = append(copies, f.Copies...)
+		counted[string(f.Copies[0].State)]++
+	}
+	item, err := b.alerts.Table.Get(t.Context(), laneCounter)
+	must(t, err)
+	for state, n := range item.Counts {
+		if n != counted[state] {
+			t.Errorf("counter %s = %d, counted %d", state, n, counted[state])
+		}
+	}
+	return copies
+}
+
+var laneCounter = table.Key{Partition: "alert/" + sample.Alert, Sort: "lane/docomo/0"}
