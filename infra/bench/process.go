@@ -1,0 +1,104 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"strings"
+)
+
+// process is another program under this one's control.
+type process struct {
+	cmd   *exec.Cmd
+	in    io.WriteCloser
+	lines *bufio.Scanner // its standard output
+}
+
+// launch starts a program. What it says on standard error goes where ours goes.
+func launch(ctx context.Context, program string, args ...string) (*process, error) {
+	p := &process{cmd: exec.CommandContext(ctx, program, args...)} //nolint:gosec // this program, or one that it has built
+	p.cmd.Stderr = os.Stderr
+	in, err := p.cmd.StdinPipe()
+	if err != nil {
+		return nil, err
+	}
+	out, err := p.cmd.StdoutPipe()
+	if err != nil {
+		return nil, err
+	}
+	p.in, p.lines = in, bufio.NewScanner(out)
+	return p, p.cmd.Start()
+}
+
+// line reads the next line of the program's output.
+func (p *process) line() (string, error) {
+	if p.lines.Scan() {
+		return p.lines.Text(), nil
+	}
+	return "", errors.Join(fmt.Errorf("%s ended too early", p.cmd.Path), p.lines.Err())
+}
+
+// stop interrupts the program and waits for it.
+func (p *process) stop() error {
+	if err := p.cmd.Process.Signal(os.Interrupt); err != nil {
+		return errors.Join(err, p.cmd.Wait())
+	}
+	return p.cmd.Wait()
+}
+
+// remote is the sink in its own process.
+type remote struct {
+	*process
+	near, far string // host:port
+}
+
+func launchSink(ctx context.Context) (*remote, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return nil, err
+	}
+	p, err := launch(ctx, self, "sink")
+	if err != nil {
+		return nil, err
+	}
+	line, err := p.line()
+	if err != nil {
+		return nil, err
+	}
+	near, far, _ := strings.Cut(line, " ")
+	return &remote{process: p, near: near, far: far}, nil
+}
+
+// expect has the sink count anew, for wait.
+func (r *remote) expect(n int) error {
+	_, err := fmt.Fprintln(r.in, n)
+	return err
+}
+
+// wait returns when n different messages have come since expect, and tells
+// progress meanwhile.
+func (r *remote) wait(n int, progress func(done int)) (tally, error) {
+	for {
+		line, err := r.line()
+		if err != nil {
+			return tally{}, err
+		}
+		var t tally
+		if _, err := fmt.Sscan(line, &t.messages, &t.distinct); err != nil {
+			return tally{}, fmt.Errorf("the sink said %q: %w", line, err)
+		}
+		progress(t.distinct)
+		if t.distinct == n {
+			return t, nil
+		}
+	}
+}
+
+// close ends the sink.
+func (r *remote) close() error {
+	return errors.Join(r.in.Close(), r.cmd.Wait())
+}

@@ -1,0 +1,163 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/cookiejar"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/todoku/todoku/infra/local/machine"
+)
+
+// build compiles the program that is measured, and returns its path.
+func build(ctx context.Context, dir string) (string, error) {
+	path := filepath.Join(dir, "todoku")
+	c := exec.CommandContext(ctx, "go", "build", "-o", path, "github.com/todoku/todoku/infra/local")
+	if out, err := c.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("go build: %w\n%s", err, out)
+	}
+	return path, nil
+}
+
+// system is the program that is measured, running on a copy of a roster.
+type system struct {
+	*process
+	data   string
+	url    string
+	token  string      // of the API
+	client http.Client // signed in to the pages
+	memory func() memory
+}
+
+// startSystem starts the program on a fresh copy of a roster.
+func startSystem(ctx context.Context, program string, r *school, relay, lanes string) (*system, error) {
+	data, err := r.copy()
+	if err != nil {
+		return nil, err
+	}
+	p, err := launch(ctx, program, "-demo", "-addr", "127.0.0.1:0", "-data", data, "-smtp", relay, "-lanes", lanes)
+	if err != nil {
+		return nil, err
+	}
+	s := &system{process: p, data: data}
+	s.client.Jar, err = cookiejar.New(nil)
+	if err != nil {
+		return nil, err
+	}
+	signIn := ""
+	for s.token == "" {
+		line, err := p.line()
+		if err != nil {
+			return nil, err
+		}
+		name, value, _ := strings.Cut(line, ": ")
+		switch name {
+		case "todoku":
+			s.url = value
+		case "sign-in":
+			signIn = value
+		case "api-token":
+			s.token = value
+		}
+	}
+	s.memory = watch(p.cmd.Process.Pid)
+	return s, s.signIn(signIn)
+}
+
+func (s *system) signIn(link string) error {
+	res, err := s.client.Post(link, "application/x-www-form-urlencoded", nil)
+	if err != nil {
+		return err
+	}
+	defer res.Body.Close()
+	if res.StatusCode != http.StatusOK {
+		return fmt.Errorf("signing in: %s", res.Status)
+	}
+	return nil
+}
+
+// stop ends the program and removes its copy of the roster.
+func (s *system) stop() error {
+	s.memory()
+	return errors.Join(s.process.stop(), os.RemoveAll(s.data))
+}
+
+// alertJSON is the alert that is posted. It can be taken back as long as undo.
+func alertJSON(undo time.Duration) []byte {
+	b, err := json.Marshal(map[string]any{
+		"kind": "safety", "all": true, "subject": subject, "body": body,
+		"useful_until": time.Now().Add(useful).Format(time.RFC3339),
+		"undo_seconds": int(undo.Seconds()),
+	})
+	if err != nil {
+		panic(err) // strings and numbers can be encoded
+	}
+	return b
+}
+
+// post sends the alert to everybody, and returns its id and how long that took.
+func (s *system) post(undo time.Duration) (id string, took time.Duration, err error) {
+	body := alertJSON(undo)
+	start := time.Now()
+	answer, err := s.call(http.MethodPost, "/api/v1/alerts", body)
+	took = time.Since(start)
+	var made struct{ ID string }
+	if err == nil {
+		err = json.Unmarshal(answer, &made)
+	}
+	return made.ID, took, err
+}
+
+// undo takes back an alert that waits.
+func (s *system) undo(id string) error {
+	_, err := s.call(http.MethodPost, "/api/v1/alerts/"+id+"/undo", nil)
+	return err
+}
+
+// copies returns how many copies of an alert are in each state.
+func (s *system) copies(id string) (map[string]int, error) {
+	var status struct{ Copies map[string]int }
+	answer, err := s.call(http.MethodGet, "/api/v1/alerts/"+id, nil)
+	if err == nil {
+		err = json.Unmarshal(answer, &status)
+	}
+	return status.Copies, err
+}
+
+// call asks the API, or, without a body, for a page as one who is signed in.
+func (s *system) call(method, path string, body []byte) ([]byte, error) {
+	req, err := http.NewRequest(method, s.url+path, bytes.NewReader(body))
+	if err != nil {
+		return nil, err
+	}
+	req.Header.Set("Authorization", "Bearer "+s.token)
+	req.Header.Set("Content-Type", "application/json")
+	res, err := s.client.Do(req)
+	if err != nil {
+		return nil, err
+	}
+	defer res.Body.Close()
+	answer, err := io.ReadAll(res.Body)
+	if err == nil && res.StatusCode >= 300 {
+		err = fmt.Errorf("%s %s: %s %s", method, path, res.Status, answer)
+	}
+	return answer, err
+}
+
+// fileSize returns the size of the database: of what it holds, and on the disk.
+func (s *system) fileSize() (int64, error) {
+	info, err := os.Stat(filepath.Join(s.data, machine.FileName))
+	if err != nil {
+		return 0, err
+	}
+	return info.Size(), nil
+}
