@@ -196,7 +196,7 @@ func (c *Columns) dropRepeated() {
 		switch p := (place{col.Field, col.Guardian}); {
 		case col.Field == Phone, col.Field == Mail, col.Field == Groups, col.Field == Ignored:
 		case seen[p]:
-			col.Field = Ignored
+			col.Field, col.Guardian, col.Relation = Ignored, -1, ""
 			c.Unknown = append(c.Unknown, *col)
 		default:
 			seen[p] = true

@@ -109,7 +109,7 @@ func (p *Plan) replan(ctx context.Context, steps []step) ([]step, error) {
 	}
 	k.locate(pupils)
 	rr := &rowReader{}
-	fresh := p.resolve(k, k.households(pupils), rr)
+	fresh := p.resolve(k, pupils, rr)
 	p.Errors = byRow(append(p.Errors, rr.errors...))
 	return fresh, nil
 }

@@ -130,9 +130,16 @@ func (k *known) ties(p *pupil) []string {
 			ties = append(ties, familyTie+f)
 		}
 	}
+	phone := func(keys ...string) {
+		for _, key := range keys {
+			ties = append(ties, "phone "+key)
+			family(k.phones[key]...)
+		}
+	}
 	if p.at != nil {
 		family(p.at.family)
 	}
+	phone(p.extra...)
 	for _, e := range p.rows {
 		for _, g := range e.guardians {
 			for _, a := range g.addresses {
@@ -141,10 +148,7 @@ func (k *known) ties(p *pupil) []string {
 					family(f)
 				}
 			}
-			for _, key := range phoneKeys(g.name, g.phones) {
-				ties = append(ties, "phone "+key)
-				family(k.phones[key]...)
-			}
+			phone(phoneKeys(g.name, g.phones)...)
 		}
 	}
 	return ties

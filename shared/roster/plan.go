@@ -62,6 +62,7 @@ type step struct {
 	next                          Family
 	changed                       bool
 	children, guardians, contacts Tally
+	notes                         []Note
 }
 
 // rows returns how many rows the step stands for.
@@ -120,7 +121,7 @@ func (p *Plan) make(k *known) error {
 	}
 	pupils := refuseShared(rr, gather(rr, good))
 	k.locate(pupils)
-	p.steps = p.resolve(k, k.households(pupils), rr)
+	p.steps = p.resolve(k, pupils, rr)
 	p.groups = groupsOf(p.steps)
 	if len(p.groups) > MaxGroups {
 		return problem.New(problem.Invalid, "組とグループが%d件を超えています。組の列に別のものが入っていないか確かめてください。",
@@ -171,32 +172,51 @@ func (p *pupil) fail(rr *rowReader, f Field, err error) {
 	}
 }
 
-// resolve makes a step of every household that can be stored.
-func (p *Plan) resolve(k *known, households []*household, rr *rowReader) []step {
-	var steps []step
-	for _, h := range households {
-		var notes []Note
-		st := p.step(h, func(row int, f Field, text lang.Text) { notes = append(notes, Note{row, f, text}) })
-		if err := st.check(p.School); err != nil {
-			for _, pupil := range h.pupils {
-				pupil.fail(rr, "", err)
-			}
-			continue
+// resolve makes a step of every family that can be stored, and notes what it does
+// beside what the rows say.
+func (p *Plan) resolve(k *known, pupils []*pupil, rr *rowReader) []step {
+	steps := p.allSteps(k, pupils)
+	for k.tieGuardians(steps) {
+		steps = p.allSteps(k, pupils)
+	}
+	steps = slices.DeleteFunc(steps, func(st step) bool {
+		err := st.check(p.School)
+		if err != nil {
+			st.fail(rr, err)
 		}
-		rr.warnings = append(rr.warnings, notes...)
-		steps = append(steps, st)
+		return err != nil
+	})
+	steps = refuseDoubles(k, steps, rr)
+	for _, st := range steps {
+		rr.warnings = append(rr.warnings, st.notes...)
 	}
 	return steps
 }
 
-func (p *Plan) step(h *household, note func(int, Field, lang.Text)) step {
-	st := step{household: *h, next: h.build(p.store.IDs, note)}
+// fail notes a fault with all rows of the household.
+func (s step) fail(rr *rowReader, err error) {
+	for _, pupil := range s.pupils {
+		pupil.fail(rr, "", err)
+	}
+}
+
+func (p *Plan) allSteps(k *known, pupils []*pupil) []step {
+	var steps []step
+	for _, h := range k.households(pupils) {
+		steps = append(steps, p.step(h))
+	}
+	return steps
+}
+
+func (p *Plan) step(h *household) step {
+	st := step{household: *h}
+	st.next = h.build(p.store.IDs, func(row int, f Field, text lang.Text) { st.notes = append(st.notes, Note{row, f, text}) })
 	before := fuse(h.old)
 	st.changed = len(h.old) != 1 || !same(before, st.next)
 	for _, pupil := range h.pupils {
 		c := st.next.Children[pupil.index]
 		old, found := before.child(c.ID)
-		st.children.count(old, c, !found)
+		st.children.count(before.about(old), st.next.about(c), !found)
 	}
 	for _, g := range st.next.Guardians {
 		st.countGuardian(before, g)
@@ -223,6 +243,20 @@ func (s *step) countGuardian(before Family, g Guardian) {
 		owner := before.ownerOf(c.ID)
 		s.contacts.count(owner, g.ID, owner == "")
 	}
+}
+
+// about returns a child with those who answer for it: it counts as changed if any
+// of that does.
+func (f Family) about(c Child) any {
+	var who []Guardian
+	for _, id := range c.Guardians {
+		g, _ := f.Guardian(id)
+		who = append(who, g)
+	}
+	return struct {
+		Child
+		Who []Guardian
+	}{c, who}
 }
 
 func (f Family) child(id string) (Child, bool) {
@@ -344,7 +378,8 @@ func firstNames(children []Child) string {
 }
 
 // Result is an import as the API tells it. The numbers are those of the good rows
-// of the file; added, changed and unchanged count children.
+// of the file; added, changed and unchanged count children, and a child is changed
+// if one who answers for it is.
 type Result struct {
 	Children  int       `json:"children"`
 	Guardians int       `json:"guardians"`

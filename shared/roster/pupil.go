@@ -11,7 +11,8 @@ type pupil struct {
 	rows      []entry
 	child     Child
 	hasGroups bool
-	at        *spot // where the child is in the roster; nil if it is new
+	at        *spot    // where the child is in the roster; nil if it is new
+	extra     []string // phone keys that tie its family to others, beside those in its rows
 
 	index  int      // in the children of the family being built
 	named  []*wish  // its guardians, as its rows name them
@@ -43,6 +44,7 @@ func (g *gatherer) add(e entry) {
 	p := g.find(e.child)
 	switch {
 	case p == nil:
+		g.warnNamesake(e)
 		p = &pupil{child: e.child, hasGroups: e.hasGroups}
 		g.pupils = append(g.pupils, p)
 		g.byName[nameKey(e.child)] = append(g.byName[nameKey(e.child)], p)
@@ -63,12 +65,25 @@ func (g *gatherer) add(e entry) {
 	}
 }
 
+// warnNamesake says which rows are taken for two children although only a number
+// or a reading tells them apart.
+func (g *gatherer) warnNamesake(e entry) {
+	for _, p := range g.byName[nameKey(e.child)] {
+		if p.child.Number == "" || e.child.Number == "" {
+			g.rr.warn(e.number, Name, lang.T("「%s」は同じ組の%d行目にもいます。学籍番号かふりがなが違うので、別の人とします。",
+				"“%s” is in row %d, too, in the same class. The number or reading is another, so these are taken for two children.", e.child.Name, p.row()))
+		}
+	}
+}
+
+// find returns the pupil whom a row is about. A row with a number and one without
+// are two children: of namesakes, one may have none.
 func (g *gatherer) find(c Child) *pupil {
 	if p := g.byNumber[fold(c.Number)]; p != nil {
 		return p
 	}
 	for _, p := range g.byName[nameKey(c)] {
-		if agree(fold(p.child.Number), fold(c.Number)) && agree(foldKana(p.child.Kana), foldKana(c.Kana)) {
+		if fold(p.child.Number) == fold(c.Number) && agree(foldKana(p.child.Kana), foldKana(c.Kana)) {
 			return p
 		}
 	}

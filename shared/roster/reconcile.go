@@ -52,6 +52,8 @@ func (h *household) build(ids *id.Source, note func(int, Field, lang.Text)) Fami
 		b.link(p)
 	}
 	b.dropContacts()
+	for b.fuseNameless() {
+	}
 	b.dropGuardians()
 	return b.f
 }
@@ -275,10 +277,22 @@ func (b *builder) placeAddress(w *wish, a address.Address) {
 		g.Contacts = slices.Delete(g.Contacts, at, at+1)
 		to := b.guardian(w.guardian)
 		to.Contacts = append(to.Contacts, moved)
+		b.followContact(g.ID, to.ID)
 		return
 	}
 	to := b.guardian(w.guardian)
 	to.Contacts = append(to.Contacts, Contact{ID: b.ids.New(), Address: a.String(), State: Unverified})
+}
+
+// followContact links the children of one guardian to another to whom a contact of
+// theirs went, for they are told through it. link sees to those of whom the file
+// says more.
+func (b *builder) followContact(from, to string) {
+	for i := range b.f.Children {
+		if c := &b.f.Children[i]; slices.Contains(c.Guardians, from) {
+			c.Guardians = addNew(c.Guardians, to)
+		}
+	}
 }
 
 // link sets who answers for a child: those whom its rows name, those who have the
@@ -347,10 +361,15 @@ func (b *builder) speaksFor(guardian string) bool {
 	return true
 }
 
-// dropGuardians removes those whom the file has replaced and who have no child left.
+// dropGuardians removes those whom the file has replaced and who have no child
+// left, and those of whom nothing is known any more.
 func (b *builder) dropGuardians() {
 	b.f.Guardians = slices.DeleteFunc(b.f.Guardians, func(g Guardian) bool {
 		linked := slices.ContainsFunc(b.f.Children, func(c Child) bool { return slices.Contains(c.Guardians, g.ID) })
+		if exported(g).empty() && len(g.Contacts) == 0 {
+			b.unlink(g.ID)
+			return true
+		}
 		gone := b.lost[g.ID] && !linked
 		if gone {
 			b.note(b.pupils[0].row(), GuardianName, lang.T("保護者「%s」はこのファイルにないので、名簿から外します。",
@@ -358,6 +377,51 @@ func (b *builder) dropGuardians() {
 		}
 		return gone
 	})
+}
+
+func (b *builder) unlink(guardian string) {
+	for i := range b.f.Children {
+		c := &b.f.Children[i]
+		c.Guardians = slices.DeleteFunc(c.Guardians, func(g string) bool { return g == guardian })
+	}
+}
+
+// fuseNameless makes one of two guardians of whom only a phone number is known,
+// the same one. It reports whether there were such two.
+func (b *builder) fuseNameless() bool {
+	for i := range b.f.Guardians {
+		for j := range i {
+			to, from := &b.f.Guardians[j], b.f.Guardians[i]
+			if !onlyPhone(*to) || !onlyPhone(from) || !sharePhone(to.Phones, from.Phones) {
+				continue
+			}
+			to.Phones, to.Contacts = addPhones(to.Phones, from.Phones...), append(to.Contacts, from.Contacts...)
+			to.Relation = cmp.Or(to.Relation, from.Relation)
+			b.relink(from.ID, to.ID)
+			b.f.Guardians = slices.Delete(b.f.Guardians, i, i+1)
+			return true
+		}
+	}
+	return false
+}
+
+func onlyPhone(g Guardian) bool { return g.Name == "" && len(exported(g).mails) == 0 }
+
+func (b *builder) relink(from, to string) {
+	for i := range b.f.Children {
+		c := &b.f.Children[i]
+		for j, g := range c.Guardians {
+			if g == from {
+				c.Guardians[j] = to
+			}
+		}
+		c.Guardians = addNew(nil, c.Guardians...)
+	}
+	for _, w := range b.wishes {
+		if w.guardian == from {
+			w.guardian = to
+		}
+	}
 }
 
 // label returns what a guardian can be recognised by.

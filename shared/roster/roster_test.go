@@ -113,7 +113,8 @@ func wantConsistent(t testing.TB, s *Store) {
 func say(notes []Note) []string {
 	var ss []string
 	for _, n := range notes {
-		ss = append(ss, strings.TrimSpace(strings.Join([]string{number(n.Row), string(n.Field), n.Message.EN}, " ")))
+		words := strings.Fields(number(n.Row) + " " + string(n.Field) + " " + n.Message.EN)
+		ss = append(ss, strings.Join(words, " "))
 	}
 	return ss
 }

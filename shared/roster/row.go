@@ -217,7 +217,7 @@ func (rr *rowReader) readMail(p *party, row int, cell string) {
 	}
 	for _, a := range found {
 		for _, doubt := range address.Doubts(a) {
-			rr.warn(row, Mail, doubt)
+			rr.warn(row, Mail, lang.T("%[1]s: %[2]s", "%[1]s: %[3]s", a.String(), doubt.JA, doubt.EN))
 		}
 		p.addresses = addAddresses(p.addresses, a)
 	}
