@@ -133,7 +133,7 @@ func (w *walk) families(ctx context.Context, members []roster.Member) ([]roster.
 	for i, m := range members {
 		g.Go(func() error {
 			f, err := w.Roster.Family(ctx, w.alert.School, m.Family)
-			if problem.Is(err, problem.NotFound) {
+			if errors.Is(err, roster.ErrNotFound) {
 				return nil // deleted meanwhile
 			}
 			families[i] = f

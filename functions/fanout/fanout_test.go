@@ -1,0 +1,342 @@
+package fanout_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"errors"
+	"log/slog"
+	mathrand "math/rand/v2"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-lambda-go/events"
+	"github.com/todoku/todoku/functions/fanout"
+	"github.com/todoku/todoku/shared/alert"
+	"github.com/todoku/todoku/shared/id"
+	"github.com/todoku/todoku/shared/lane"
+	"github.com/todoku/todoku/shared/queue"
+	"github.com/todoku/todoku/shared/roster"
+	"github.com/todoku/todoku/shared/table"
+	"github.com/todoku/todoku/shared/table/bbolt"
+)
+
+// frail is a table whose writes fail at random, before or after they are done, as
+// those of a process that is killed.
+type frail struct {
+	table.Table
+	rand *mathrand.Rand
+	odds int // one write in odds fails; 0: none
+}
+
+var errKilled = errors.New("killed")
+
+func (f *frail) Write(ctx context.Context, token string, ops ...table.Op) error {
+	n := 2
+	if f.odds > 0 {
+		n = f.rand.IntN(f.odds)
+	}
+	if n == 0 {
+		return errKilled
+	}
+	err := f.Table.Write(ctx, token, ops...)
+	if n == 1 && f.odds > 0 {
+		return errors.Join(err, errKilled)
+	}
+	return err
+}
+
+// list is a queue that keeps what it takes, and fails at random.
+type list struct {
+	frail     *frail
+	mu        sync.Mutex
+	msgs      []queue.Message
+	postponed time.Duration
+}
+
+func (l *list) Send(_ context.Context, msgs ...queue.Message) error {
+	if err := queue.Check(msgs...); err != nil {
+		return err
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.frail.odds > 0 && l.frail.rand.IntN(l.frail.odds) == 0 {
+		return errKilled
+	}
+	l.msgs = append(l.msgs, msgs...)
+	return nil
+}
+
+func (l *list) Postpone(_ context.Context, _ string, d time.Duration) error {
+	l.postponed = d
+	return nil
+}
+
+type bench struct {
+	t       *testing.T
+	now     time.Time
+	frail   *frail
+	copies  *list
+	handler *fanout.Handler
+	log     bytes.Buffer
+}
+
+func newBench(t *testing.T, contacts int) *bench {
+	t.Helper()
+	b := &bench{t: t, now: time.Date(2026, 9, 1, 8, 0, 0, 0, time.UTC)}
+	now := func() time.Time { return b.now }
+	db, err := bbolt.Open(filepath.Join(t.TempDir(), "todoku.db"))
+	must(t, err)
+	t.Cleanup(func() { _ = db.Close() })
+	tab, err := bbolt.New(db, now)
+	must(t, err)
+	b.frail = &frail{Table: tab}
+	ids := id.NewSource(now, rand.Reader)
+	rost := &roster.Store{Table: tab, IDs: ids, Now: now}
+	must(t, rost.PutSchool(t.Context(), roster.School{ID: "school", Name: "見本小学校", Mail: "anzen@school.example.jp", Phone: "03-0000-0000"}))
+	groups, families := roster.Big(1, contacts, ids)
+	must(t, rost.Load(t.Context(), "school", groups, families))
+	lanes, err := lane.Load(nil)
+	must(t, err)
+	b.copies = &list{frail: b.frail}
+	b.handler = &fanout.Handler{
+		Alerts: &alert.Store{Table: b.frail, IDs: ids, Now: now}, Roster: rost, Lanes: lanes,
+		Jobs: b.copies, Copies: b.copies, Now: now, Log: slog.New(slog.NewTextHandler(&b.log, nil)),
+	}
+	return b
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (b *bench) accept(change func(d *alert.Draft)) alert.Alert {
+	b.t.Helper()
+	d := alert.Draft{School: "school", Kind: alert.Safety, Subject: "台風", Body: "回答してください。", All: true, UsefulUntil: b.now.Add(time.Hour)}
+	change(&d)
+	a, _, err := b.handler.Alerts.Accept(b.t.Context(), d, "")
+	must(b.t, err)
+	return a
+}
+
+// run does a job, again and again until it is done.
+func (b *bench) run(a alert.Alert, job alert.Job) (tries int) {
+	b.t.Helper()
+	m := alert.JobMessage(a.ID, job, 0)
+	e := events.SQSEvent{Records: []events.SQSMessage{{MessageId: "1", Body: m.Body, Attributes: map[string]string{queue.AttrGroup: m.Group}}}}
+	for tries = 1; tries < 1000; tries++ {
+		r, err := b.handler.Handle(b.t.Context(), e)
+		must(b.t, err)
+		if len(r.BatchItemFailures) == 0 {
+			return tries
+		}
+	}
+	b.t.Fatalf("not done after %d tries:\n%.2000s", tries, b.log.String())
+	return tries
+}
+
+func (b *bench) status(a alert.Alert) alert.Status {
+	b.t.Helper()
+	st, err := b.handler.Alerts.Status(b.t.Context(), a)
+	must(b.t, err)
+	return st
+}
+
+// queued counts the copies in the queue, each once.
+func (b *bench) queued() map[string]bool {
+	seen := map[string]bool{}
+	for _, m := range b.copies.msgs {
+		seen[m.Body] = true
+	}
+	return seen
+}
+
+func TestEveryContactOnce(t *testing.T) {
+	b := newBench(t, 500)
+	a := b.accept(func(*alert.Draft) {})
+	b.run(a, alert.FanOut)
+	st := b.status(a)
+	if st.Copies.Total != 500 || st.Copies.By["queued"] != 500 || !st.FanOut.Done {
+		t.Errorf("copies %d, queued %d, done %v; want 500, 500, true", st.Copies.Total, st.Copies.By["queued"], st.FanOut.Done)
+	}
+	if len(b.copies.msgs) != 500 || len(b.queued()) != 500 {
+		t.Errorf("%d messages for %d copies, want 500 for 500", len(b.copies.msgs), len(b.queued()))
+	}
+	b.run(a, alert.FanOut) // the message comes again
+	if len(b.copies.msgs) != 500 {
+		t.Errorf("a repeated start queued %d more", len(b.copies.msgs)-500)
+	}
+}
+
+// TestCutOff cuts the fan-out off at random writes: in the end every contact has
+// one copy, every copy is queued, and the totals are right.
+func TestCutOff(t *testing.T) {
+	seed := uint64(time.Now().UnixNano())
+	t.Logf("seed %d", seed)
+	b := newBench(t, 800)
+	a := b.accept(func(*alert.Draft) {})
+	b.frail.rand, b.frail.odds = mathrand.New(mathrand.NewPCG(seed, 2)), 8
+	tries := b.run(a, alert.FanOut)
+	b.frail.odds = 0
+	st := b.status(a)
+	t.Logf("%d tries, %d messages", tries, len(b.copies.msgs))
+	if st.Copies.Total != 800 || len(b.queued()) != 800 {
+		t.Errorf("copies %d, queued %d; want 800 each", st.Copies.Total, len(b.queued()))
+	}
+	var children, classes int64
+	cs, _, err := b.handler.Alerts.Classes(t.Context(), a.ID, "", 0)
+	must(t, err)
+	for _, c := range cs {
+		classes += c.Total
+	}
+	for cursor := ""; ; {
+		lines, next, err := b.handler.Alerts.AllChildren(t.Context(), a.ID, cursor, 500)
+		must(t, err)
+		children += int64(len(lines))
+		if cursor = next; next == "" {
+			break
+		}
+	}
+	if st.Children.Total != children || classes != children {
+		t.Errorf("children: total %d, in classes %d, listed %d; want them the same", st.Children.Total, classes, children)
+	}
+}
+
+func TestGroupsOverlap(t *testing.T) {
+	b := newBench(t, 300)
+	groups, err := b.handler.Roster.Groups(t.Context(), "school")
+	must(t, err)
+	var ids []string
+	for _, g := range groups {
+		ids = append(ids, g.ID) // classes, grades and clubs together
+	}
+	a := b.accept(func(d *alert.Draft) { d.All, d.Groups = false, ids })
+	b.run(a, alert.FanOut)
+	if st := b.status(a); st.Copies.Total != 300 || len(b.copies.msgs) != 300 {
+		t.Errorf("copies %d, messages %d; want 300 each", st.Copies.Total, len(b.copies.msgs))
+	}
+}
+
+func TestGroupVanished(t *testing.T) {
+	b := newBench(t, 50)
+	a := b.accept(func(d *alert.Draft) { d.All, d.Groups = false, []string{"class-99"} })
+	b.run(a, alert.FanOut)
+	if st := b.status(a); st.Copies.Total != 0 || !st.FanOut.Done {
+		t.Errorf("copies %d, done %v; want none, and an end", st.Copies.Total, st.FanOut.Done)
+	}
+}
+
+func TestWaitsForTheUndoWindow(t *testing.T) {
+	b := newBench(t, 50)
+	a := b.accept(func(d *alert.Draft) { d.Undo = alert.UndoWindow })
+	m := alert.JobMessage(a.ID, alert.FanOut, 0)
+	e := events.SQSEvent{Records: []events.SQSMessage{{MessageId: "1", Body: m.Body}}}
+	r, err := b.handler.Handle(t.Context(), e)
+	if err != nil || len(r.BatchItemFailures) != 1 || b.copies.postponed != alert.UndoWindow {
+		t.Errorf("%v, %v, postponed %v; want it handed back for the undo window", r, err, b.copies.postponed)
+	}
+	_, err = b.handler.Alerts.Undo(t.Context(), a.ID)
+	must(t, err)
+	b.run(a, alert.FanOut)
+	if st := b.status(a); st.Copies.Total != 0 || len(b.copies.msgs) != 0 {
+		t.Errorf("an undone alert made %d copies", st.Copies.Total)
+	}
+}
+
+func TestClosedWhileFanningOut(t *testing.T) {
+	b := newBench(t, 200)
+	a := b.accept(func(*alert.Draft) {})
+	_, err := b.handler.Alerts.Close(t.Context(), a.ID)
+	must(t, err)
+	b.run(a, alert.FanOut)
+	if st := b.status(a); st.Copies.By["cancelled"] != 200 || len(b.copies.msgs) != 0 {
+		t.Errorf("cancelled %d, queued %d; want all counted and none queued", st.Copies.By["cancelled"], len(b.copies.msgs))
+	}
+}
+
+func TestCancel(t *testing.T) {
+	seed := uint64(time.Now().UnixNano())
+	t.Logf("seed %d", seed)
+	b := newBench(t, 300)
+	a := b.accept(func(*alert.Draft) {})
+	b.run(a, alert.FanOut)
+	b.now = b.now.Add(2 * time.Hour)
+	b.frail.rand, b.frail.odds = mathrand.New(mathrand.NewPCG(seed, 3)), 5
+	b.run(a, alert.Cancel)
+	if st := b.status(a); st.Copies.By["cancelled"] != 300 {
+		t.Errorf("copies after the end: %v, want all cancelled", st.Copies.By)
+	}
+}
+
+// TestRemind has half of the copies sent and some children answered for: only the
+// contacts that were reached and have not answered are written to again.
+func TestRemind(t *testing.T) {
+	b := newBench(t, 100)
+	a := b.accept(func(d *alert.Draft) { d.RemindAfter = 10 * time.Minute })
+	b.run(a, alert.FanOut)
+	want := map[string]bool{}
+	for i, m := range b.copies.msgs {
+		ref, err := alert.ParseCopyRef(m.Body)
+		must(t, err)
+		must(t, b.handler.Alerts.Update(t.Context(), alert.Change{Ref: ref.Ref, Apply: func(f *alert.Family) bool {
+			if i%2 == 0 {
+				f.Copies[f.Copy(ref.Contact, 0)].Accept(b.now)
+			}
+			if i%5 == 0 {
+				for j := range f.Children {
+					f.Children[j].Answer = &alert.Answer{Choice: "safe", At: b.now}
+				}
+			}
+			return true
+		}}))
+	}
+	for _, m := range b.copies.msgs {
+		ref, err := alert.ParseCopyRef(m.Body)
+		must(t, err)
+		f, err := b.handler.Alerts.Family(t.Context(), ref.Ref)
+		must(t, err)
+		if f.Copies[f.Copy(ref.Contact, 0)].State == alert.Sent && f.Children[0].Answer == nil {
+			want[ref.Contact] = true
+		}
+	}
+	b.copies.msgs = nil
+	b.run(a, alert.Remind)
+	got := map[string]bool{}
+	for body := range b.queued() {
+		ref, err := alert.ParseCopyRef(body)
+		must(t, err)
+		if ref.Round == 1 {
+			got[ref.Contact] = true
+		}
+	}
+	if len(got) != len(want) || len(want) == 0 {
+		t.Errorf("%d reminders, want %d", len(got), len(want))
+	}
+	for c := range got {
+		if !want[c] {
+			t.Errorf("a reminder to %s, who has answered or was not told", c)
+		}
+	}
+	if st := b.status(a); st.Copies.Total != int64(100+len(want)) {
+		t.Errorf("copies %d, want 100 and %d reminders", st.Copies.Total, len(want))
+	}
+}
+
+func TestNotAJob(t *testing.T) {
+	b := newBench(t, 1)
+	for _, body := range []string{"", "{", `{"alert":"x","job":"fanout"}`} {
+		r, err := b.handler.Handle(t.Context(), events.SQSEvent{Records: []events.SQSMessage{{MessageId: "1", Body: body}}})
+		if err != nil || len(r.BatchItemFailures) != 1 {
+			t.Errorf("%q: %v, %v; want it handed back", body, r, err)
+		}
+	}
+	if strings.Contains(b.log.String(), "@") {
+		t.Error("the log holds an address")
+	}
+}
