@@ -269,6 +269,22 @@ func TestSampleSheetImports(t *testing.T) {
 	}
 }
 
+// A sheet without headers has a child where they should be; the answer quotes it
+// to whom it belongs, the log does not.
+func TestSheetsAreNotLogged(t *testing.T) {
+	o := newOffice(t)
+	const sheet = "見本 一郎,himitsu@example.jp\n"
+	if a := o.api("POST", "/roster", sheet); a.StatusCode != 422 {
+		t.Errorf("status %d", a.StatusCode)
+	}
+	c := o.signIn()
+	o.visit(c, o.upload(c, "a.csv", []byte(sheet)))
+	o.visit(c, o.upload(c, "a.csv", []byte("学年,組,氏名,himitsu@example.jp\n")))
+	if log := o.log.String(); !strings.Contains(log, "sheet refused") || strings.Contains(log, "himitsu") || strings.Contains(log, "一郎") {
+		t.Errorf("the log says: %s", log)
+	}
+}
+
 // children counts the children of the manager's school.
 func (o *office) children() int { return o.childrenOf(o.me.School) }
 

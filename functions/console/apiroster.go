@@ -21,13 +21,9 @@ func (s *Server) apiPostRoster(r *http.Request, me staff.Staff) (web.Response, e
 	if err != nil {
 		return nil, err
 	}
-	sheet, err := roster.ReadSheet(body, 0)
+	plan, err := s.planSheet(r, me, body)
 	if err != nil {
-		return nil, err
-	}
-	plan, err := roster.NewPlan(r.Context(), s.Roster, me.School, sheet, nil)
-	if err != nil {
-		return nil, err
+		return nil, withhold(err)
 	}
 	if !dry {
 		if err := plan.Commit(r.Context(), nil); err != nil {
@@ -36,6 +32,14 @@ func (s *Server) apiPostRoster(r *http.Request, me staff.Staff) (web.Response, e
 		s.Log.Info("roster imported", "school", me.School, "staff", me.ID, "children", plan.Children.Total(), "errors", len(plan.Errors))
 	}
 	return web.JSON{Value: plan.Result(web.Language(r))}, nil
+}
+
+func (s *Server) planSheet(r *http.Request, me staff.Staff, body io.Reader) (*roster.Plan, error) {
+	sheet, err := roster.ReadSheet(body, 0)
+	if err != nil {
+		return nil, err
+	}
+	return roster.NewPlan(r.Context(), s.Roster, me.School, sheet, nil)
 }
 
 // sheetBody returns the sheet in a request: the file of a form, or the body

@@ -41,6 +41,26 @@ func (p *rosterPages) plan(ctx context.Context, school string, in imported) (*ro
 	return sheet, plan, err
 }
 
+// withheld is an error that may quote a sheet: a file without headers has names
+// and addresses in their place. The person is told, the log is not.
+type withheld struct{ err error }
+
+func (e withheld) Error() string {
+	return "console: sheet refused: " + string(problem.Of(e.err)[0].Kind)
+}
+
+func (e withheld) Unwrap() error { return e.err }
+
+// withhold keeps the words of a problem with a sheet out of the log. Faults of the
+// store, which quote nothing, stay as they are.
+func withhold(err error) error {
+	var e *problem.Error
+	if errors.As(err, &e) {
+		return withheld{err}
+	}
+	return err
+}
+
 // begin has an import done, unless somebody is at it: a double click begins it
 // once. One that was cut off or failed begins anew, and goes on where it was,
 // because what is written already is then no change.
@@ -88,7 +108,7 @@ func (p *rosterPages) run(ctx context.Context, school string, in imported) {
 		return true
 	}
 	if err != nil {
-		p.Log.Warn("import failed", "import", in.ID, "school", school, "err", err)
+		p.Log.Warn("import failed", "import", in.ID, "school", school, "err", withhold(err))
 	}
 	if _, err := p.imports.change(ctx, school, in.ID, end); err != nil {
 		p.Log.Warn("import's end not recorded", "import", in.ID, "school", school, "err", err)

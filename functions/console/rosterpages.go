@@ -196,7 +196,7 @@ func (p *rosterPages) rejected(r *http.Request, me staff.Staff) (web.Response, e
 	}
 	_, plan, err := p.plan(r.Context(), me.School, in)
 	if err != nil {
-		return nil, err
+		return nil, withhold(err)
 	}
 	var file bytes.Buffer
 	if err := plan.RejectedCSV(&file); err != nil {

@@ -64,7 +64,7 @@ func (p *rosterPages) preview(ctx context.Context, me staff.Staff, in imported) 
 		return p.askColumns(ctx, me, in, sheet, e)
 	}
 	if err != nil {
-		return nil, err
+		return nil, withhold(err)
 	}
 	mapping, err := p.mapping(ctx, me, in)
 	if err != nil {
@@ -88,7 +88,7 @@ func (p *rosterPages) result(ctx context.Context, me staff.Staff, in imported) (
 	if !in.ended(p.Now()) && in.Counts.Errors > 0 {
 		_, plan, err := p.plan(ctx, me.School, in)
 		if err != nil {
-			return nil, err
+			return nil, withhold(err)
 		}
 		data = newResult(in, plan)
 	}
@@ -103,12 +103,27 @@ type columnsPage struct {
 	Fields  []fieldOption
 }
 
+// Asking reports whether the page is there for its questions about columns.
+func (d *columnsPage) Asking() bool { return true }
+
+// Asking reports the same of a preview.
+func (d *previewPage) Asking() bool { return false }
+
+var whichColumns = problem.New(problem.Invalid,
+	"「氏名」と「組」（または「学年」）がどの列か分かりません。下で選んでください。",
+	"It is not clear which columns hold the name and the class (or grade). Choose below.")
+
+// askColumns asks what the columns hold. why is what is wrong with the sheet; if
+// that is its headers, the question says so in fewer words.
 func (p *rosterPages) askColumns(ctx context.Context, me staff.Staff, in imported, sheet *roster.Sheet, why *problem.Error) (web.Response, error) {
 	mapping, err := p.mapping(ctx, me, in)
 	if err != nil {
 		return nil, err
 	}
 	data := &columnsPage{Import: in, Columns: columnChoices(sheet, nil, mapping), Fields: fieldOptions}
+	if _, err := sheet.Columns(mapping); err != nil {
+		why = whichColumns
+	}
 	data.Problems = problem.List{why.In("columns")}
 	return web.Page{Template: "roster_columns.html", Data: data}, nil
 }
