@@ -31,9 +31,9 @@ const (
 // exist. One process at a time can have it open. The caller closes it. Errors that
 // a person can do something about are problem.Errors.
 //
-// The list of free pages is kept in memory and not written with each commit, which
-// more than halves the cost of writing to a file of which much was deleted
-// (BenchmarkOptions). It is found again when the file is opened, which takes about
+// The list of free pages is kept in memory and not written with each commit: in a
+// file of which 400,000 items were deleted that would be 630 KiB a commit instead
+// of 160 (and see BenchmarkOptions). It is found again when the file is opened, which takes about
 // 25 ms for 100,000 items (BenchmarkOpen).
 func Open(path string) (*bolt.DB, error) {
 	size, err := ensureFile(path)

@@ -197,8 +197,15 @@ func (w *write) remember(items items, now time.Time) error {
 // items is the table within one transaction.
 type items struct{ items, expiry *bolt.Bucket }
 
+// fillPercent is how full a page of items is left when it is split. Of 100,000
+// items, 0.5 (bbolt's own) makes 57 MiB if they are written in the order of their
+// keys and 38 if not; 0.7 makes 39 and 39; 0.9 makes 30 and 56.
+const fillPercent = 0.7
+
 func openItems(tx *bolt.Tx) items {
-	return items{tx.Bucket(bucketItems), tx.Bucket(bucketExpiry)}
+	t := items{tx.Bucket(bucketItems), tx.Bucket(bucketExpiry)}
+	t.items.FillPercent = fillPercent
+	return t
 }
 
 func (t items) get(key []byte) (stored, error) { return parse(t.items.Get(key)) }
