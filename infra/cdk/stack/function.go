@@ -1,0 +1,160 @@
+package stack
+
+import (
+	"time"
+
+	"github.com/aws/aws-cdk-go/awscdk/v2"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awsevents"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awseventstargets"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awsiam"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awslambda"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awslogs"
+	"github.com/aws/jsii-runtime-go"
+
+	"github.com/todoku/todoku/infra/cdk/plan"
+	"github.com/todoku/todoku/shared/config"
+)
+
+// logLife is how long logs are kept. They hold ids only.
+const logLife = awslogs.RetentionDays_THREE_MONTHS
+
+// makeFunction makes a function with its role and its log, and lets its trigger
+// start it.
+func (b *builder) makeFunction(f plan.Function) {
+	if q, ok := f.Trigger.(plan.FromQueue); ok && b.queues[q.Queue].live == nil {
+		return // what feeds it is switched off
+	}
+	id := title(f.Name)
+	log := awslogs.NewLogGroup(b.stack, jsii.String(id+"Log"), &awslogs.LogGroupProps{Retention: logLife})
+	fn := awslambda.NewFunction(b.stack, jsii.String(id), &awslambda.FunctionProps{
+		Description:  jsii.String("Todoku: " + f.Name),
+		Runtime:      awslambda.Runtime_PROVIDED_AL2023(),
+		Architecture: awslambda.Architecture_ARM_64(),
+		Handler:      jsii.String("bootstrap"),
+		Code:         awslambda.Code_FromAsset(b.program(f.Name), nil),
+		MemorySize:   jsii.Number(f.Memory),
+		Timeout:      seconds(f.Timeout),
+		Environment:  b.environment(f),
+		Role:         b.role(f, log),
+		LogGroup:     log,
+	})
+	b.functions[f.Name] = fn
+	switch t := f.Trigger.(type) {
+	case plan.HTTP:
+		b.addRoutes(fn, t)
+	case plan.FromQueue:
+		b.consume(fn, t)
+	case plan.EveryMinute:
+		b.everyMinute(fn)
+	}
+}
+
+// environment returns exactly the variables that the function reads.
+func (b *builder) environment(f plan.Function) *map[string]*string {
+	env := map[string]*string{}
+	for _, v := range config.Needs(f.Name) {
+		env[string(v)] = b.value(v)
+	}
+	return &env
+}
+
+func (b *builder) value(v config.Var) *string {
+	switch v {
+	case config.Table:
+		return b.table.TableName()
+	case config.Jobs:
+		return b.queues[plan.Jobs].live.QueueUrl()
+	case config.Copies:
+		return b.queues[plan.Copies].live.QueueUrl()
+	case config.Keys:
+		return b.keys.SecretArn()
+	case config.ConfigurationSet:
+		return b.mails.Ref()
+	case config.BaseURL:
+		return b.baseURL
+	case config.Lease:
+		// A copy is nobody else's for as long as the queue hides its message.
+		return itoa(int(plan.Visibility(plan.Copies) / time.Second))
+	case config.Lanes:
+		return jsii.String(b.Settings.Lanes)
+	case config.Name:
+		return jsii.String(b.Settings.Name)
+	case config.Phone:
+		return jsii.String(b.Settings.Phone)
+	}
+	panic("stack: no value for " + v)
+}
+
+// role returns a role that may do exactly what the function does. Its policies are
+// part of it, so that it is whole before the function or a trigger uses it.
+func (b *builder) role(f plan.Function, log awslogs.LogGroup) awsiam.Role {
+	statements := []awsiam.PolicyStatement{allow(plan.LogActions, log.LogGroupArn())}
+	for _, u := range f.Uses {
+		statements = append(statements, allow(plan.Actions[u], b.resources(u)...))
+	}
+	if q, ok := f.Trigger.(plan.FromQueue); ok {
+		statements = append(statements, allow(plan.ConsumeActions, b.queues[q.Queue].live.QueueArn()))
+	}
+	return awsiam.NewRole(b.stack, jsii.String(title(f.Name)+"Role"), &awsiam.RoleProps{
+		Description: jsii.String("Todoku: what " + f.Name + " may do"),
+		AssumedBy:   awsiam.NewServicePrincipal(jsii.String("lambda.amazonaws.com"), nil),
+		InlinePolicies: &map[string]awsiam.PolicyDocument{
+			"Uses": awsiam.NewPolicyDocument(&awsiam.PolicyDocumentProps{Statements: &statements}),
+		},
+	})
+}
+
+func allow(actions []string, resources ...*string) awsiam.PolicyStatement {
+	return awsiam.NewPolicyStatement(&awsiam.PolicyStatementProps{
+		Actions:   jsii.Strings(actions...),
+		Resources: &resources,
+	})
+}
+
+// resources returns what a use is of. None of them needs a wildcard.
+func (b *builder) resources(u plan.Use) []*string {
+	switch u {
+	case plan.ReadTable, plan.WriteTable:
+		return []*string{b.table.TableArn()}
+	case plan.SendJobs, plan.PostponeJobs:
+		return []*string{b.queues[plan.Jobs].live.QueueArn()}
+	case plan.SendCopies, plan.PostponeCopies:
+		return []*string{b.queues[plan.Copies].live.QueueArn()}
+	case plan.SendMail:
+		return b.mailResources()
+	case plan.ReadKeys:
+		return []*string{b.keys.SecretArn()}
+	}
+	panic("stack: no resource for " + u)
+}
+
+// batch is how many messages a function is handed at once: the most that SQS FIFO
+// allows.
+const batch = 10
+
+func (b *builder) consume(fn awslambda.Function, t plan.FromQueue) {
+	awslambda.NewEventSourceMapping(b.stack, jsii.String(title(t.Queue)+"Source"), &awslambda.EventSourceMappingProps{
+		Target:                  fn,
+		EventSourceArn:          b.queues[t.Queue].live.QueueArn(),
+		BatchSize:               jsii.Number(batch),
+		MaxConcurrency:          jsii.Number(t.Concurrency),
+		ReportBatchItemFailures: jsii.Bool(true),
+	})
+}
+
+// everyMinute starts a function by the clock. A run that could not begin is not
+// made up for: the next one does its work.
+func (b *builder) everyMinute(fn awslambda.Function) {
+	fn.ConfigureAsyncInvoke(&awslambda.EventInvokeConfigOptions{
+		RetryAttempts: jsii.Number(0),
+		MaxEventAge:   seconds(time.Minute),
+	})
+	awsevents.NewRule(b.stack, jsii.String("EveryMinute"), &awsevents.RuleProps{
+		Description: jsii.String("Todoku: reminders, expiry, and what else is due"),
+		Schedule:    awsevents.Schedule_Rate(awscdk.Duration_Minutes(jsii.Number(1))),
+		Targets: &[]awsevents.IRuleTarget{awseventstargets.NewLambdaFunction(fn, &awseventstargets.LambdaFunctionProps{
+			RetryAttempts: jsii.Number(0),
+			MaxEventAge:   seconds(time.Minute),
+		})},
+	})
+}
