@@ -10,17 +10,11 @@ import (
 	"context"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 
 	"github.com/todoku/todoku/shared/id"
 	"github.com/todoku/todoku/shared/table"
 )
-
-// maxAttempts bounds the SDK's own retries: three tries and their pauses end
-// within a second or two, after which the caller hears ErrBusy and decides.
-const maxAttempts = 3
 
 // Table implements table.Table and table.Checker.
 type Table struct {
@@ -28,6 +22,8 @@ type Table struct {
 	build  builder
 	now    func() time.Time
 	ids    *id.Source // names of probes
+
+	repeatable, once func(*dynamodb.Options)
 }
 
 var (
@@ -42,7 +38,10 @@ var (
 // The role that client acts for needs GetItem, Query, PutItem, UpdateItem,
 // DeleteItem and ConditionCheckItem on the table.
 func New(client *dynamodb.Client, name string, now func() time.Time, ids *id.Source) *Table {
-	return &Table{client: client, build: builder{table: name}, now: now, ids: ids}
+	return &Table{
+		client: client, build: builder{table: name}, now: now, ids: ids,
+		repeatable: retrying(), once: retrying(refusedOnly),
+	}
 }
 
 // Get implements table.Table.
@@ -53,7 +52,7 @@ func (t *Table) Get(ctx context.Context, key table.Key) (table.Item, error) {
 	if err := ctx.Err(); err != nil {
 		return table.Item{}, err
 	}
-	out, err := t.client.GetItem(ctx, t.build.get(key), repeatable)
+	out, err := t.client.GetItem(ctx, t.build.get(key), t.repeatable)
 	if err != nil {
 		return table.Item{}, fault(ctx, err)
 	}
@@ -76,7 +75,7 @@ func (t *Table) Query(ctx context.Context, q table.Query) (table.Page, error) {
 	if in == nil {
 		return table.Page{}, nil
 	}
-	out, err := t.client.Query(ctx, in, repeatable)
+	out, err := t.client.Query(ctx, in, t.repeatable)
 	if err != nil {
 		return table.Page{}, fault(ctx, err)
 	}
@@ -98,7 +97,7 @@ func (t *Table) Write(ctx context.Context, token string, ops ...table.Op) error 
 			return err
 		}
 	}
-	_, err := t.client.TransactWriteItems(ctx, t.build.transaction(token, ops, t.now()), repeatable)
+	_, err := t.client.TransactWriteItems(ctx, t.build.transaction(token, ops, t.now()), t.repeatable)
 	return writeFault(ctx, err, token, ops)
 }
 
@@ -107,39 +106,15 @@ func (t *Table) writeOne(ctx context.Context, op table.Op) (done bool, err error
 	now := t.now().Unix()
 	switch op := op.(type) {
 	case table.Create:
-		_, err = t.client.PutItem(ctx, t.build.create(op, now), once)
+		_, err = t.client.PutItem(ctx, t.build.create(op, now), t.once)
 	case table.Replace:
-		_, err = t.client.PutItem(ctx, t.build.replace(op, now), once)
+		_, err = t.client.PutItem(ctx, t.build.replace(op, now), t.once)
 	case table.Delete:
-		_, err = t.client.DeleteItem(ctx, t.build.delete(op, now), once)
+		_, err = t.client.DeleteItem(ctx, t.build.delete(op, now), t.once)
 	case table.Add:
-		_, err = t.client.UpdateItem(ctx, t.build.add(op, now), once)
+		_, err = t.client.UpdateItem(ctx, t.build.add(op, now), t.once)
 	default:
 		return false, nil
 	}
 	return true, writeFault(ctx, err, "", []table.Op{op})
-}
-
-// repeatable is for calls that do no more when they are made twice: reads, and
-// transactions, to which the SDK gives a token of its own for its own retries.
-func repeatable(o *dynamodb.Options) { o.Retryer = bounded(o.Retryer) }
-
-// once is for a lone write. Trying again after a lost reply would add twice, or
-// call its own success a conflict, so only what was surely not done is repeated.
-func once(o *dynamodb.Options) {
-	o.Retryer = retry.NewStandard(func(s *retry.StandardOptions) {
-		s.MaxAttempts = maxAttempts
-		s.RateLimiter = noLimit{}
-		s.Retryables = []retry.IsErrorRetryable{
-			retry.RetryableErrorCode{Codes: refused},
-		}
-	})
-}
-
-// bounded keeps a retryer that the caller has set, with at most maxAttempts.
-func bounded(r aws.Retryer) aws.Retryer {
-	if r.MaxAttempts() != 0 && r.MaxAttempts() <= maxAttempts {
-		return r
-	}
-	return retry.AddWithMaxAttempts(r, maxAttempts)
 }

@@ -11,6 +11,7 @@ import (
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/aws/smithy-go"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
 
 	"github.com/todoku/todoku/shared/table"
 )
@@ -46,6 +47,12 @@ var busy = map[string]struct{}{
 	"TransactionInProgressException": {},
 }
 
+// invalid are the codes of requests that will never be right.
+var invalid = map[string]struct{}{
+	"ValidationException":                      {},
+	"ItemCollectionSizeLimitExceededException": {},
+}
+
 // fault maps an error of the SDK to the port's. What it does not know is busy if
 // no answer came or the answer is of class 5xx, and else a fault of the store.
 func fault(ctx context.Context, err error) error {
@@ -56,16 +63,27 @@ func fault(ctx context.Context, err error) error {
 		return fmt.Errorf("dynamo: %w", ended)
 	}
 	var api smithy.APIError
-	if !errors.As(err, &api) {
+	coded := errors.As(err, &api)
+	switch {
+	case !coded && isLost(err):
 		return wrap(table.ErrBusy, err)
-	}
-	switch code := api.ErrorCode(); {
-	case isOne(code, refused), isOne(code, busy), isServerError(err):
+	case !coded:
+		return fmt.Errorf("dynamo: %w", err) // never sent: no credentials, no endpoint
+	case isOne(api.ErrorCode(), refused), isOne(api.ErrorCode(), busy), isServerError(err):
 		return wrap(table.ErrBusy, err)
-	case code == "ValidationException", code == "ItemCollectionSizeLimitExceededException":
+	case isOne(api.ErrorCode(), invalid):
 		return wrap(table.ErrInvalid, err)
 	}
-	return fmt.Errorf("dynamo: %w", err)
+	return fmt.Errorf("dynamo: %s", describe(api))
+}
+
+// isLost reports whether a request was sent, or begun, and its answer never came
+// or was no answer of DynamoDB's.
+func isLost(err error) bool {
+	var send *smithyhttp.RequestSendError
+	var response *awshttp.ResponseError
+	var garbled *smithy.DeserializationError
+	return errors.As(err, &send) || errors.As(err, &response) || errors.As(err, &garbled)
 }
 
 // writeFault maps the error of a write of ops, of which the last item of a
@@ -103,7 +121,7 @@ func cancellation(c *types.TransactionCanceledException, token string, ops []tab
 		case isOne(code, refused):
 			return wrap(table.ErrBusy, c)
 		default:
-			return fmt.Errorf("dynamo: %w", c)
+			return fmt.Errorf("dynamo: %s", describe(c))
 		}
 	}
 	if failed == nil {
