@@ -372,10 +372,11 @@ func TestTokens(t *testing.T) {
 	for name, path := range tests {
 		t.Run(name, func(t *testing.T) {
 			form := url.Values{"alert": {a.ID}, childField(s.id["yotsuba"]): {"safe"}}
-			for _, got := range []result{s.do("GET", path, nil), s.do("POST", strings.Replace(path, "/r/", "/a/", 1)+"?", form)} {
-				if strings.HasPrefix(path, "/r/") && got.Request == nil && got.StatusCode == http.StatusSeeOther {
-					continue // the good token, posted where it belongs
-				}
+			answers := []result{s.do("GET", path, nil)}
+			if strings.HasPrefix(path, "/a/") {
+				answers = append(answers, s.do("POST", path, form))
+			}
+			for _, got := range answers {
 				if got.StatusCode != http.StatusNotFound || !strings.Contains(got.body, "リンクが正しくありません") || !strings.Contains(got.body, "tel:03-0000-0000") {
 					t.Errorf("status %d: %.300s", got.StatusCode, got.body)
 				}

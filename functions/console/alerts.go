@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -118,6 +119,7 @@ func (s *Server) composeAgain(ctx context.Context, me staff.Staff, c compose, wr
 	if err != nil {
 		return nil, err
 	}
+	slices.SortStableFunc(wrong, func(a, b *problem.Error) int { return composeOrder(a.Field) - composeOrder(b.Field) })
 	p := &composePage{Form: c, Defaults: map[alert.Kind]string{}}
 	p.Problems = wrong
 	p.Scripts = []string{"once.js", "compose.js"}
@@ -133,6 +135,16 @@ func (s *Server) composeAgain(ctx context.Context, me staff.Staff, c compose, wr
 		page.Header = retryHeader(wrong[0].Kind)
 	}
 	return page, nil
+}
+
+// composeOrder is the place of a field on the page: problems are listed in the
+// order in which they are met there.
+func composeOrder(field string) int {
+	fields := []string{"", "supersedes", "kind", "subject", "body", "groups", "answers", "choices", "useful_until", "remind_after"}
+	if i := slices.Index(fields, field); i >= 0 {
+		return i
+	}
+	return slices.Index(fields, "choices") // a line of them
 }
 
 func retryHeader(k problem.Kind) http.Header {
@@ -239,7 +251,7 @@ func (p *draftPage) RemindMinutes() int { return int(p.Draft.RemindAfter / time.
 
 // Confirm is what the button says: what is sent, to whom, and to how many.
 func (p *draftPage) Confirm() lang.Text {
-	return lang.T("%[1]sを送信する（%[3]s・%[5]d人）", "Send the %[2]s (%[4]s, %[5]d children)",
+	return lang.T("%[1]sを送信する（%[3]s・%[5]d人）", "Send the %[2]s (%[4]s, children: %[5]d)",
 		p.KindName().JA, strings.ToLower(p.KindName().EN), p.Draft.Audience, p.audienceEN(), p.Size.Children)
 }
 

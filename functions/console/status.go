@@ -121,6 +121,12 @@ func (p *statusPage) StateName() lang.Text { return stateNames[p.State] }
 // KindName returns what the alert's kind is called.
 func (p *statusPage) KindName() lang.Text { return kindName(p.Alert.Kind) }
 
+// Begun reports whether there is anything to see: the alert can no longer be
+// undone, and was not.
+func (p *statusPage) Begun() bool {
+	return p.State != alert.StateWaiting && p.State != alert.StateUndone
+}
+
 // Useful reports whether the alert can still be answered.
 func (p *statusPage) Useful() bool { return p.Alert.Useful(p.At) }
 

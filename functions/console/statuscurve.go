@@ -37,8 +37,8 @@ type curveRow struct {
 }
 
 const (
-	curveWidth, curveHeight = 640, 280
-	curveLeft, curveRight   = 56, 16
+	curveWidth, curveHeight = 400, 240
+	curveLeft, curveRight   = 48, 20
 	curveTop, curveBottom   = 16, 40
 	curveRows               = 12
 	shortestAxis            = 10 * time.Minute
@@ -73,7 +73,7 @@ func drawCurve(points []alert.CurvePoint, total int64, elapsed time.Duration, l 
 func (p *curvePicture) setAxes(end time.Duration, total int64, x func(time.Duration) float64, y func(int64) float64, l lang.Lang) {
 	step := axisSteps[len(axisSteps)-1]
 	for _, s := range axisSteps {
-		if end/s <= 7 {
+		if end/s <= 5 {
 			step = s
 			break
 		}

@@ -14,6 +14,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"net/http"
+	"runtime/debug"
 	"strconv"
 	"time"
 )
@@ -103,8 +104,12 @@ func (s *Site) serve(w http.ResponseWriter, r *http.Request, h Handler) {
 // person gets a page and the log one line.
 func (s *Site) answer(r *http.Request, h Handler) (out rendered, err error) {
 	defer func() {
-		if p := recover(); p != nil {
-			err = fmt.Errorf("web: panic: %v", p)
+		switch p := recover(); p {
+		case nil:
+		case http.ErrAbortHandler:
+			panic(p)
+		default:
+			err = fmt.Errorf("web: panic: %v\n%s", p, debug.Stack())
 		}
 	}()
 	res, err := h(r)

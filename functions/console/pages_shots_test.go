@@ -1,0 +1,119 @@
+//go:build shots
+
+package console
+
+import (
+	"flag"
+	"fmt"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/todoku/todoku/shared/alert"
+	"github.com/todoku/todoku/shared/web/webtest/shot"
+)
+
+var shots = flag.String("shots", "shots", "folder for the pictures")
+
+// TestShots takes pictures of the pages with the demo school:
+//
+//	go test -tags shots -run TestShots ./functions/console -shots /tmp/shots
+func TestShots(t *testing.T) {
+	o := newOffice(t)
+	empty := o.demoEmpty()
+	o.loadDemo()
+	c := o.signIn()
+	past := o.alert(func(d *alert.Draft) {
+		d.Kind, d.Subject = alert.Notice, "明日の遠足は予定どおり行います"
+	}, true)
+	_, err := o.server.Close(t.Context(), o.me.School, past.ID)
+	o.must(err)
+	o.pass(time.Hour)
+	a := o.alert(func(d *alert.Draft) {
+		d.Subject, d.Audience = "震度5強の地震による安否確認", "全校"
+		d.Body = "全員、校庭に避難しています。\nお子さんの状況を回答してください。\n\n電話は大変混み合います。お迎えは、次の連絡をお待ちください。"
+	}, true)
+	help := o.demoAnswers(a)
+	o.pass(24 * time.Minute)
+	form := goodForm(o)
+	form.Set("subject", "大雨のためお迎えをお願いします")
+	form.Set("body", "本日15時までに、体育館へお迎えをお願いします。\n徒歩でお越しください。車は入れません。\n\n児童は全員、体育館で待機しています。")
+	form.Set("useful_until", "2026-04-06T19:00")
+	bad := url.Values{"kind": {""}, "subject": {""}, "body": {"本文だけ"}, "answers": {"own"}, "choice_1": {"迎えに行けます"}, "useful_until": {"2020-01-01T00:00"}, "remind_after": {"soon"}}
+	waiting := o.alert(func(d *alert.Draft) {
+		d.Undo, d.Kind, d.Subject = alert.UndoWindow, alert.Drill, "避難訓練の連絡"
+	}, false)
+	u, err := url.Parse(site)
+	o.must(err)
+	session := c.Jar.Cookies(u)[0]
+	shot.Take(t, o.handler, *shots, map[string]string{session.Name: session.Value}, []shot.Page{
+		{Name: "home-empty", Path: "/shot/empty", HTML: empty},
+		{Name: "home", Path: "/"},
+		{Name: "compose", Path: "/alerts/new"},
+		{Name: "compose-errors", Path: "/shot/errors", HTML: o.submit(c, "/alerts/preview", bad).body},
+		{Name: "preview", Path: "/shot/preview", HTML: o.submit(c, "/alerts/preview", form).body},
+		{Name: "undo", Path: "/alerts/" + waiting.ID + "?sent=1"},
+		{Name: "status", Path: "/alerts/" + a.ID},
+		{Name: "status-english", Path: "/shot/english", HTML: o.visit(c, "/alerts/"+a.ID+"?lang=en").body},
+		{Name: "class", Path: "/alerts/" + a.ID + "/classes/" + help.Child.Class},
+		{Name: "help", Path: "/alerts/" + a.ID + "/help"},
+		{Name: "close", Path: "/alerts/" + a.ID + "/close"},
+		{Name: "not-found", Path: "/alerts/nonsense"},
+	})
+}
+
+func (o *office) demoEmpty() string { return o.visit(o.signIn(), "/").body }
+
+// demoAnswers has two thirds of the children answered for within half an hour,
+// three in need of help, and mails in every state.
+func (o *office) demoAnswers(a alert.Alert) alert.ChildLine {
+	o.t.Helper()
+	var lines []alert.ChildLine
+	o.must(o.server.eachChild(o.t.Context(), a.ID, func(page []alert.ChildLine) error {
+		lines = append(lines, page...)
+		return nil
+	}))
+	states := []alert.CopyState{alert.Delivered, alert.Sent, alert.Delivered, alert.Delivered, alert.Sent, alert.Delayed, alert.Refused, alert.Delivered}
+	n := 0
+	seen := map[string]bool{}
+	for i, l := range lines {
+		if !seen[l.Ref.Family] {
+			seen[l.Ref.Family] = true
+			o.must(o.server.Alerts.Update(o.t.Context(), alert.Change{Ref: l.Ref, Apply: func(f *alert.Family) bool {
+				for j := range f.Copies {
+					f.Copies[j].State = states[n%len(states)]
+					n++
+				}
+				return true
+			}}))
+		}
+		if (i*7919)%100 >= 66 || len(l.Child.Guardians) == 0 {
+			continue
+		}
+		choice := "safe"
+		if i%97 == 5 {
+			choice = "help"
+		}
+		o.answerLine(a, l, choice)
+		if wait := time.Duration(i*i%17) * time.Second; i%2 == 0 {
+			o.pass(wait)
+		}
+	}
+	for _, l := range lines {
+		f, err := o.server.Alerts.Family(o.t.Context(), l.Ref)
+		o.must(err)
+		if i := strings.Index(fmt.Sprint(f), "help"); i > 0 {
+			return l
+		}
+	}
+	return lines[0]
+}
+
+func (o *office) answerLine(a alert.Alert, l alert.ChildLine, choice string) {
+	o.t.Helper()
+	by := l.Child.Guardians[0]
+	o.must(o.server.Alerts.Answer(o.t.Context(), a, alert.AnswerRequest{
+		Ref: l.Ref, Guardian: by, By: l.Family.Guardians[by].ID, Way: alert.ByLink, Choices: map[string]string{l.ID: choice},
+	}))
+}

@@ -1,0 +1,102 @@
+// Package shot takes pictures of pages with a real browser, on a small telephone
+// and on a desktop, for people to look at.
+package shot
+
+import (
+	"context"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/chromedp/chromedp"
+)
+
+// Page is a page to take pictures of.
+type Page struct {
+	Name string // of the files
+	Path string
+	HTML string // if set, it is shown instead of what the handler answers
+}
+
+// screen is a size to take pictures at, in CSS pixels.
+type screen struct {
+	name          string
+	width, height int64
+	mobile        bool
+}
+
+var screens = []screen{{"phone", 360, 740, true}, {"desktop", 1280, 900, false}}
+
+// Take writes PNG files of whole pages into dir; cookies go with every request. It fails
+// if a page is wider than the screen.
+func Take(t *testing.T, h http.Handler, dir string, cookies map[string]string, pages []Page) {
+	t.Helper()
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	byPath := map[string]string{}
+	for _, p := range pages {
+		if p.HTML != "" {
+			byPath[p.Path] = p.HTML
+		}
+	}
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if page, ok := byPath[r.URL.Path]; ok {
+			w.Header().Set("Content-Type", "text/html; charset=utf-8")
+			_, _ = w.Write([]byte(page))
+			return
+		}
+		r.Header.Set("Accept-Language", "ja")
+		for name, value := range cookies {
+			r.AddCookie(&http.Cookie{Name: name, Value: value})
+		}
+		h.ServeHTTP(w, r)
+	}))
+	defer server.Close()
+	browser, end := start(t)
+	defer end()
+	for _, p := range pages {
+		for _, s := range screens {
+			take(t, browser, server.URL+p.Path, s, filepath.Join(dir, p.Name+"-"+s.name+".png"))
+		}
+	}
+}
+
+func start(t *testing.T) (context.Context, func()) {
+	t.Helper()
+	// In a container the browser is root and has no user namespaces to sandbox with.
+	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.NoSandbox, chromedp.Flag("lang", "ja"))
+	all, endAll := chromedp.NewExecAllocator(t.Context(), options...)
+	browser, end := chromedp.NewContext(all)
+	return browser, func() { end(); endAll() }
+}
+
+func take(t *testing.T, browser context.Context, url string, s screen, file string) {
+	t.Helper()
+	var options []chromedp.EmulateViewportOption
+	if s.mobile {
+		options = append(options, chromedp.EmulateMobile)
+	}
+	err := chromedp.Do(browser,
+		chromedp.EmulateViewport(s.width, s.height, options...),
+		chromedp.Navigate(url),
+		chromedp.WaitReady("main"),
+	)
+	if err != nil {
+		t.Fatal(err)
+	}
+	width, err := chromedp.Run(browser, chromedp.Evaluate[int64]("document.documentElement.scrollWidth"))
+	if err != nil || width > s.width {
+		t.Errorf("%s is %d pixels wide, on a screen of %d: %v", url, width, s.width, err)
+	}
+	const lossless = 100
+	picture, err := chromedp.Run(browser, chromedp.FullScreenshot(lossless))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(file, picture, 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
