@@ -71,15 +71,16 @@ func (a *App) sample(d alert.Draft, school roster.School) *mail.Message {
 // Send accepts an alert and has its copies made. The same key gives the same
 // alert again, so a double click, a reload and a retry send once.
 func (a *App) Send(ctx context.Context, d alert.Draft, key string) (alert.Alert, error) {
-	if !d.All && len(d.Groups) > 0 {
-		groups, err := audience.Groups(ctx, a.Roster, d.School, d.Groups, false)
-		if err != nil {
-			return alert.Alert{}, err
-		}
-		d.Audience = audience.Names(groups, false)
-	} else if d.All {
-		d.Audience = audience.Names(nil, true)
+	// A repeated request is recognised first: its groups may be gone by now.
+	if al, err := a.Alerts.Repeated(ctx, d, key); err == nil {
+		a.start(ctx, al.ID, alert.FanOut)
+		return al, nil
 	}
+	names, err := a.audienceNames(ctx, d)
+	if err != nil {
+		return alert.Alert{}, err
+	}
+	d.Audience = names
 	al, made, err := a.Alerts.Accept(ctx, d, key)
 	if err != nil {
 		return al, err
@@ -89,6 +90,16 @@ func (a *App) Send(ctx context.Context, d alert.Draft, key string) (alert.Alert,
 	}
 	a.start(ctx, al.ID, alert.FanOut)
 	return al, nil
+}
+
+// audienceNames returns what the draft's groups are called. For the whole school
+// it reads nothing, so that sending takes no longer for a large one.
+func (a *App) audienceNames(ctx context.Context, d alert.Draft) (string, error) {
+	if d.All || len(d.Groups) == 0 {
+		return audience.Names(nil, d.All), nil
+	}
+	groups, err := audience.Groups(ctx, a.Roster, d.School, d.Groups, false)
+	return audience.Names(groups, false), err
 }
 
 // start asks for a job. If the queue is away the alert is accepted all the same:

@@ -132,7 +132,7 @@ func (d Draft) checkTimes(now time.Time) problem.List {
 func (s *Store) Accept(ctx context.Context, d Draft, key string) (a Alert, made bool, err error) {
 	now := s.Now().UTC()
 	digest := d.digest()
-	if a, err := s.repeated(ctx, d.School, key, digest); err == nil || !errors.Is(err, ErrNotFound) {
+	if a, err := s.Repeated(ctx, d, key); err == nil || !errors.Is(err, ErrNotFound) {
 		return a, false, err
 	}
 	d, wrong := d.Tidy(now)
@@ -166,8 +166,10 @@ func (d Draft) alert(id string, now time.Time) Alert {
 	}
 }
 
-// digest tells one draft from another, as the person sent it.
+// digest tells one draft from another, as the person sent it: what the groups are
+// called is not of the person's making.
 func (d Draft) digest() string {
+	d.Audience = ""
 	sum := sha256.Sum256(encode(d))
 	return hex.EncodeToString(sum[:])
 }
@@ -183,8 +185,13 @@ func acceptKey(school, key string) table.Key {
 	return table.Key{Partition: "school/" + school + "/accepts", Sort: hex.EncodeToString(sum[:])}
 }
 
-// repeated returns the alert that an earlier request with the key made. It fails
-// with ErrNotFound if there was none.
+// Repeated returns the alert that an earlier request with the key made of the same
+// draft. It fails with ErrNotFound if there was no such request, and with a
+// Conflict if that was of another draft.
+func (s *Store) Repeated(ctx context.Context, d Draft, key string) (Alert, error) {
+	return s.repeated(ctx, d.School, key, d.digest())
+}
+
 func (s *Store) repeated(ctx context.Context, school, key, digest string) (Alert, error) {
 	var was accepted
 	if key == "" {
