@@ -80,7 +80,7 @@ func (p *program) found(ctx context.Context, m *machine.Machine, o options) erro
 		_, _ = fmt.Fprintf(p.stdout, "sign-in: %s\n", link)
 	}
 	if o.demo {
-		_, token, err := m.Staff.NewToken(ctx, manager.ID, "demo "+time.Now().UTC().Format(time.DateTime))
+		token, err := m.DemoToken(ctx, manager)
 		if err != nil {
 			return err
 		}

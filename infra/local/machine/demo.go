@@ -83,3 +83,25 @@ func (m *Machine) SignInLink(ctx context.Context, who staff.Staff) (string, erro
 	}
 	return m.cfg.BaseURL + "/sign-in/" + token, nil
 }
+
+// demoToken is what the API token of the demo is called.
+const demoToken = "demo"
+
+// DemoToken makes an API token with a staff member's rights. That of an earlier
+// start ends.
+func (m *Machine) DemoToken(ctx context.Context, who staff.Staff) (string, error) {
+	tokens, err := m.Staff.Tokens(ctx, who.ID)
+	if err != nil {
+		return "", err
+	}
+	for _, t := range tokens {
+		if t.Name != demoToken {
+			continue
+		}
+		if err := m.Staff.Revoke(ctx, who.ID, t.ID); err != nil {
+			return "", err
+		}
+	}
+	_, secret, err := m.Staff.NewToken(ctx, who.ID, demoToken)
+	return secret, err
+}

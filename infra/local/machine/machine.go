@@ -16,6 +16,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"sync"
 	"time"
 
 	bolt "go.etcd.io/bbolt"
@@ -105,6 +106,10 @@ type Machine struct {
 	db       *bolt.DB
 	listener net.Listener
 	server   *http.Server
+
+	works    sync.WaitGroup // imports and the like, which outlive their requests
+	working  context.Context
+	stopWork context.CancelFunc
 }
 
 const (
@@ -123,6 +128,7 @@ const (
 // New opens the database and puts everything together. Close it.
 func New(cfg Config) (*Machine, error) {
 	m := &Machine{cfg: cfg.withDefaults()}
+	m.working, m.stopWork = context.WithCancel(context.Background())
 	err := m.open()
 	if err != nil {
 		return nil, errors.Join(err, m.Close())
@@ -293,7 +299,16 @@ func (m *Machine) Run(ctx context.Context) error {
 	if l := m.listenControl(); l != nil {
 		g.Go(func() error { return serve(ctx, &http.Server{Handler: m.control(), ReadHeaderTimeout: time.Second}, l) })
 	}
-	return g.Wait()
+	err := g.Wait()
+	m.stopWork()
+	m.works.Wait()
+	return err
+}
+
+// background runs work that outlives its request, until the Machine stops; what
+// is cut off then can be taken up again.
+func (m *Machine) background(work func(context.Context)) {
+	m.works.Go(func() { work(m.working) })
 }
 
 // serve serves until ctx ends, and then finishes the requests that have begun.
@@ -340,6 +355,8 @@ const sweepBatch = 200
 
 // Close releases what New took. Run must have returned.
 func (m *Machine) Close() error {
+	m.stopWork()
+	m.works.Wait()
 	var errs []error
 	if m.listener != nil {
 		if err := m.listener.Close(); !errors.Is(err, net.ErrClosed) {

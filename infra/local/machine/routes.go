@@ -21,7 +21,9 @@ func (m *Machine) routes(mux *http.ServeMux, app *console.App) error {
 		return err
 	}
 	secure := strings.HasPrefix(m.cfg.BaseURL, "https://")
-	staffPages, err := (&console.Server{App: app, Staff: m.Staff, Lanes: m.Lanes, School: school, Secure: secure}).Handler()
+	staffPages, err := (&console.Server{
+		App: app, Staff: m.Staff, Lanes: m.Lanes, School: school, Secure: secure, Background: m.background,
+	}).Handler()
 	if err != nil {
 		return err
 	}
