@@ -197,9 +197,9 @@ func TestStats(t *testing.T) {
 		}{
 			{"empty", func() {}, bbolt.Stats{}},
 			{"in flight", func() { send(t, q, "a", "ok", "bad"); settle() }, bbolt.Stats{InFlight: 2}},
-			{"behind", func() { send(t, q, "a", "next"); send(t, q, "b", "other") }, bbolt.Stats{Visible: 2, InFlight: 2}},
-			{"failed", func() { release <- struct{}{}; settle() }, bbolt.Stats{Visible: 1, InFlight: 1, Hidden: 1}},
-			{"done", func() { close(release); settle() }, bbolt.Stats{Visible: 1, Hidden: 1}},
+			{"behind", func() { send(t, q, "a", "next"); send(t, q, "b", "other") }, bbolt.Stats{Visible: 2, Behind: 1, InFlight: 2}},
+			{"failed", func() { release <- struct{}{}; settle() }, bbolt.Stats{Visible: 1, Behind: 1, InFlight: 1, Hidden: 1}},
+			{"done", func() { close(release); settle() }, bbolt.Stats{Visible: 1, Behind: 1, Hidden: 1}},
 		}
 		for _, step := range steps {
 			step.do()

@@ -12,6 +12,7 @@ import (
 // Stats is the state of a queue at a moment.
 type Stats struct {
 	Visible  int           // messages waiting for a handler, or for others of their group
+	Behind   int           // those of Visible that wait for others of their group, in flight or hidden
 	InFlight int           // messages being handled
 	Hidden   int           // messages handed back or postponed, until their time comes
 	Dead     int           // dead letters
@@ -39,13 +40,18 @@ func (q *Queue) counts() (s Stats, groups []string) {
 	s.Dead = int(q.dead.Load())
 	for name, g := range q.schedule.groups {
 		groups = append(groups, name)
-		s.Hidden += g.hidden
+		inFlight := 0
 		if g.part != nil {
-			s.InFlight += len(g.part.entries)
+			inFlight = len(g.part.entries)
 		}
-		s.Visible += g.messages
+		rest := max(0, g.messages-inFlight-g.hidden)
+		s.InFlight += inFlight
+		s.Hidden += g.hidden
+		s.Visible += rest
+		if inFlight+g.hidden > 0 {
+			s.Behind += rest
+		}
 	}
-	s.Visible = max(0, s.Visible-s.InFlight-s.Hidden)
 	return s, groups
 }
 
