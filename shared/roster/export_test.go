@@ -103,22 +103,27 @@ func (d dice) sheet() string {
 
 func (d dice) mail() string { return d.one("a", "b", "c", "d", "e", "f", "bad.") + "@example.jp" }
 
-// confirm changes the states of contacts, as guardians do.
+// confirm changes the states of contacts, as guardians do. One without a name stays
+// reachable: an export could not tell two of whom only a phone is left.
 func (d dice) confirm(t *testing.T, s *Store) {
 	for _, f := range families(t, s) {
 		for i := range f.Guardians {
+			states := []string{string(Unverified), string(Verified), string(Refused), string(Closed)}
+			if f.Guardians[i].Name == "" {
+				states = states[:3]
+			}
 			for j := range f.Guardians[i].Contacts {
-				f.Guardians[i].Contacts[j].State = ContactState(d.one(string(Unverified), string(Verified), string(Refused), string(Closed)))
+				f.Guardians[i].Contacts[j].State = ContactState(d.one(states...))
 			}
 		}
-		put2(t, s, f)
+		put(t, s, f)
 	}
 }
 
 // Whatever is imported: importing it again changes nothing, nor does importing
 // what an export gives back, and every way to a family is exact.
 func TestImportsAreStable(t *testing.T) {
-	const runs = 150
+	const runs = 60
 	for seed := range uint64(runs) {
 		s, d := newStore(t), dice{rand.New(rand.NewPCG(seed, 7))}
 		for round := range 3 {

@@ -11,6 +11,9 @@ import (
 // direction-changing characters, ends trimmed, every run of space one space.
 // Characters are otherwise kept as they were typed: 髙 and ㈱ are names, too.
 func clean(s string) string {
+	if isClean(s) {
+		return s
+	}
 	var b strings.Builder
 	for _, r := range compose(strings.ToValidUTF8(s, "")) {
 		switch {
@@ -22,6 +25,21 @@ func clean(s string) string {
 		}
 	}
 	return strings.Join(strings.Fields(b.String()), " ")
+}
+
+// isClean reports whether clean would change nothing; nearly all cells are so.
+func isClean(s string) bool {
+	space := true // as if before the text
+	for _, r := range s {
+		switch {
+		case r == ' ' && space, r != ' ' && unicode.IsSpace(r), r == unicode.ReplacementChar:
+			return false
+		case unicode.IsControl(r), unicode.Is(unicode.Cf, r), r == '\u3099', r == '\u309a':
+			return false
+		}
+		space = r == ' '
+	}
+	return s == "" || !space
 }
 
 // compose joins a kana with the voicing mark that macOS writes after it. NFC as a
