@@ -1,0 +1,115 @@
+package drill
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/todoku/todoku/infra/local/machine"
+	"github.com/todoku/todoku/shared/mail"
+	"github.com/todoku/todoku/shared/mail/inbox"
+	queue "github.com/todoku/todoku/shared/queue/bbolt"
+)
+
+// neverByItself keeps the machine's clock function from running unasked.
+const neverByItself = 24 * time.Hour
+
+// OneMachine is the lane of the single machine, with the inbox as the operator.
+func OneMachine(t testing.TB, w World) System {
+	t.Helper()
+	m, err := machine.New(machine.Config{
+		Addr: "127.0.0.1:0", Data: t.TempDir(), Log: w.Log, Now: w.Clock.Now,
+		Tick: neverByItself, Misbehave: true, Seed: w.Seed,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := found(t.Context(), m, w)
+	if err != nil {
+		t.Fatal(errors.Join(err, m.Close()))
+	}
+	run(t, m)
+	return s
+}
+
+func found(ctx context.Context, m *machine.Machine, w World) (System, error) {
+	w.School.ID = m.Alerts.IDs.New() // w is our own copy
+	manager, err := m.Found(ctx, w.School, w.Manager)
+	if err != nil {
+		return System{}, err
+	}
+	link, err := m.SignInLink(ctx, manager)
+	if err != nil {
+		return System{}, err
+	}
+	_, token, err := m.Staff.NewToken(ctx, manager.ID, "drill")
+	return System{
+		URL: m.URL(), Token: token, SignIn: link, Operator: inboxOperator{m.Inbox},
+		Waiting: func() (int, int, error) { return waiting(m) },
+		Tick:    func() error { return m.Tick(context.Background()) },
+	}, err
+}
+
+// run runs the machine until the test ends.
+func run(t testing.TB, m *machine.Machine) {
+	ctx, stop := context.WithCancel(context.WithoutCancel(t.Context()))
+	ended := make(chan error, 1)
+	go func() { ended <- m.Run(ctx) }()
+	t.Cleanup(func() {
+		stop()
+		if err := errors.Join(<-ended, m.Close()); err != nil {
+			t.Errorf("the machine ended with: %v", err)
+		}
+	})
+}
+
+func waiting(m *machine.Machine) (now, later int, err error) {
+	for _, q := range []*queue.Queue{m.Jobs, m.Copies} {
+		s, err := q.Stats()
+		if err != nil {
+			return 0, 0, err
+		}
+		now += s.Visible - s.Behind + s.InFlight
+		later += s.Hidden + s.Behind
+	}
+	return now, later, nil
+}
+
+// inboxOperator plays the operator with the machine's inbox.
+type inboxOperator struct{ *inbox.Inbox }
+
+// Mails implements Operator.
+func (o inboxOperator) Mails() []Mail {
+	entries := o.List()
+	mails := make([]Mail, len(entries))
+	for i, e := range entries {
+		mails[len(entries)-1-i] = Mail{
+			To: bare(e.To), From: e.From, Subject: e.Subject, Text: e.Text, HTML: e.HTML, Headers: e.Headers,
+		}
+	}
+	return mails
+}
+
+// Decide implements Operator.
+func (o inboxOperator) Decide(f func(to string) Verdict) {
+	if f == nil {
+		o.FailWith(nil)
+		return
+	}
+	o.FailWith(func(m *mail.Message) error { return replies[f(bare(m.To.Address))]() })
+}
+
+// replies are what an operator says for each verdict.
+var replies = map[Verdict]func() error{
+	Take: func() error { return nil },
+	PutOff: func() error {
+		return &mail.SendError{Code: 451, Enhanced: "4.7.1", Text: "try again later"}
+	},
+	Refuse: func() error {
+		return &mail.SendError{Permanent: true, Code: 550, Enhanced: "5.1.1", Text: "User unknown"}
+	},
+	Away: func() error {
+		return &mail.SendError{Scope: mail.ScopeOperator, Code: 421, Enhanced: "4.3.2", Text: "going down"}
+	},
+}

@@ -1,0 +1,38 @@
+package drill
+
+import "testing"
+
+// scenarios are what every kind of system must do.
+var scenarios = []struct {
+	name string
+	run  func(*Drill)
+}{
+	{"a class list is imported, corrected and imported again", importClassList},
+	{"a list that is none is refused in words", importNonsense},
+	{"every contact of the school gets one mail", tellTheSchool},
+	{"answers are counted as they were given", answer},
+	{"opening a link changes nothing", openOnly},
+	{"a later answer replaces an earlier one", answerAgain},
+	{"a page that was passed on cannot answer", passOn},
+	{"a link that leads nowhere says so", unknownLink},
+	{"those who have not answered are reminded once", remind},
+	{"what has not left in time is cancelled", expire},
+	{"a refused contact is shown, and others are told", refuse},
+	{"an operator that was away gets its mail later", away},
+	{"links of a replaced alert show the newest", supersede},
+	{"a closed alert takes no answers", closeAlert},
+	{"an alert can be taken back for ten seconds", undo},
+	{"an alert cannot be taken back later", undoLate},
+	{"an alert sent twice goes out once", repeat},
+	{"a drill is marked wherever it shows", drillMark},
+	{"a group that is not there loses no text", vanishedGroup},
+}
+
+func TestOneMachine(t *testing.T) {
+	for _, s := range scenarios {
+		t.Run(s.name, func(t *testing.T) {
+			t.Parallel()
+			s.run(Start(t, OneMachine))
+		})
+	}
+}
