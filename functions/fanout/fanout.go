@@ -4,7 +4,8 @@
 // A job runs in steps. Each step makes a few families' records, saves how far
 // the job is in the same write, and then queues the copies. A job that is cut
 // off goes on after the last step; the step that may not have been queued is
-// queued again, which the copies' claims make harmless.
+// queued again, which the copies' claims make harmless. A fan-out is divided into
+// strands, each of which runs in steps so.
 package fanout
 
 import (
@@ -28,6 +29,10 @@ type Handler struct {
 	Lanes  *lane.Lanes
 	Jobs   queue.Queue // where the handler's own messages come from
 	Copies queue.Queue // where dispatch takes copies from
+	// Strands is how many walks share the groups of a fan-out, side by side; 0: one.
+	// Where many writes share one wait for the disk, more of them get more done. An
+	// alert keeps the number that it began with.
+	Strands int
 	Now    func() time.Time
 	Log    *slog.Logger
 }

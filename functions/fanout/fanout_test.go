@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"fmt"
 	"log/slog"
 	mathrand "math/rand/v2"
 	"path/filepath"
@@ -28,22 +29,30 @@ import (
 // those of a process that is killed.
 type frail struct {
 	table.Table
+	mu   sync.Mutex
 	rand *mathrand.Rand
 	odds int // one write in odds fails; 0: none
+}
+
+// draw returns a number below odds; while nothing is to fail one that says so.
+func (f *frail) draw() int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.odds == 0 {
+		return 2
+	}
+	return f.rand.IntN(f.odds)
 }
 
 var errKilled = errors.New("killed")
 
 func (f *frail) Write(ctx context.Context, token string, ops ...table.Op) error {
-	n := 2
-	if f.odds > 0 {
-		n = f.rand.IntN(f.odds)
-	}
+	n := f.draw()
 	if n == 0 {
 		return errKilled
 	}
 	err := f.Table.Write(ctx, token, ops...)
-	if n == 1 && f.odds > 0 {
+	if n == 1 {
 		return errors.Join(err, errKilled)
 	}
 	return err
@@ -63,7 +72,7 @@ func (l *list) Send(_ context.Context, msgs ...queue.Message) error {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.frail.odds > 0 && l.frail.rand.IntN(l.frail.odds) == 0 {
+	if l.frail.draw() == 0 {
 		return errKilled
 	}
 	l.msgs = append(l.msgs, msgs...)
@@ -177,9 +186,16 @@ func TestEveryContactOnce(t *testing.T) {
 // TestCutOff cuts the fan-out off at random writes: in the end every contact has
 // one copy, every copy is queued, and the totals are right.
 func TestCutOff(t *testing.T) {
+	for _, strands := range []int{1, 4} {
+		t.Run(fmt.Sprintf("strands=%d", strands), func(t *testing.T) { testCutOff(t, strands) })
+	}
+}
+
+func testCutOff(t *testing.T, strands int) {
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)
 	b := newBench(t, 800)
+	b.handler.Strands = strands
 	a := b.accept(func(*alert.Draft) {})
 	b.frail.rand, b.frail.odds = mathrand.New(mathrand.NewPCG(seed, 2)), 8
 	tries := b.run(a, alert.FanOut)

@@ -31,20 +31,53 @@ func (h *Handler) fanOut(ctx context.Context, a alert.Alert, p alert.Progress) e
 	if err := h.Alerts.Supersede(ctx, a); err != nil {
 		return err
 	}
-	groups, err := h.Alerts.Plan(ctx, a.ID, func() ([]string, error) { return h.groups(ctx, a) })
+	plan, err := h.Alerts.Plan(ctx, a.ID, func() (alert.Plan, error) { return h.plan(ctx, a) })
 	if err != nil {
 		return err
 	}
-	w := &walk{Handler: h, alert: a, progress: p, groups: groups, set: audience.NewSet(groups)}
+	set := audience.NewSet(plan.Groups)
+	g, gctx := errgroup.WithContext(ctx)
+	for i := range min(plan.Strands, len(plan.Groups)) {
+		g.Go(func() error { return h.strand(gctx, a, plan, set, i) })
+	}
+	if err := g.Wait(); err != nil {
+		return err
+	}
+	p, err = h.Alerts.Progress(ctx, a.ID, alert.FanOut)
+	if err != nil {
+		return err
+	}
+	if err := h.done(ctx, a, p); err != nil {
+		return err
+	}
+	h.Log.Info("fan-out done", "alert", a.ID, "families", p.Families, "children", p.Children)
+	return nil
+}
+
+// strand walks over its share of the groups.
+func (h *Handler) strand(ctx context.Context, a alert.Alert, plan alert.Plan, set audience.Set, i int) error {
+	p, err := h.Alerts.Progress(ctx, a.ID, alert.Strand(i))
+	if err != nil || p.Done {
+		return err
+	}
+	if p.Revision == 0 {
+		p.Made.Group, p.Queued.Group = i, i
+	}
+	w := &walk{Handler: h, alert: a, progress: p, plan: plan, set: set}
 	if err := w.requeue(ctx); err != nil {
 		return err
 	}
-	for w.progress.Made.Group < len(groups) {
+	for w.progress.Made.Group < len(plan.Groups) {
 		if err := w.group(ctx); err != nil {
 			return err
 		}
 	}
-	return w.finish(ctx)
+	return h.done(ctx, w.alert, w.progress)
+}
+
+func (h *Handler) plan(ctx context.Context, a alert.Alert) (alert.Plan, error) {
+	groups, err := h.groups(ctx, a)
+	return alert.Plan{Groups: groups, Strands: max(h.Strands, 1)}, err
 }
 
 // groups returns the groups to walk over; one that has vanished since the alert
@@ -61,12 +94,12 @@ func (h *Handler) groups(ctx context.Context, a alert.Alert) ([]string, error) {
 	return ids, nil
 }
 
-// walk is a fan-out under way.
+// walk is a strand of a fan-out under way.
 type walk struct {
 	*Handler
 	alert    alert.Alert
 	progress alert.Progress
-	groups   []string
+	plan     alert.Plan
 	set      audience.Set
 }
 
@@ -74,7 +107,7 @@ type walk struct {
 func (w *walk) group(ctx context.Context) error {
 	at := w.progress.Made
 	for {
-		members, next, err := w.Roster.Members(ctx, w.alert.School, w.groups[at.Group], at.After)
+		members, next, err := w.Roster.Members(ctx, w.alert.School, w.plan.Groups[at.Group], at.After)
 		if err != nil {
 			return err
 		}
@@ -86,7 +119,7 @@ func (w *walk) group(ctx context.Context) error {
 			members = members[n:]
 		}
 		if next == "" {
-			w.progress.Made = alert.Cursor{Group: at.Group + 1}
+			w.progress.Made = alert.Cursor{Group: at.Group + w.plan.Strands}
 			return nil
 		}
 		at.After = next
@@ -145,7 +178,8 @@ func (w *walk) families(ctx context.Context, members []roster.Member) ([]roster.
 
 // build makes the records of those families that are this group's to make: of a
 // family in several groups that is the first. One that should have been made
-// with an earlier group, but was not there yet when the walk passed, is made now.
+// with an earlier group, but was not there yet when the walk passed, or where
+// another strand has still to pass, is made now.
 func (w *walk) build(ctx context.Context, group int, families []roster.Family) ([]alert.Made, error) {
 	var made []alert.Made
 	now := w.Now().UTC()
@@ -154,19 +188,27 @@ func (w *walk) build(ctx context.Context, group int, families []roster.Family) (
 		if !ok || at > group {
 			continue
 		}
-		if at < group {
-			_, err := w.Alerts.Family(ctx, m.Ref(w.alert.ID))
-			if err == nil {
-				continue
-			}
-			if !errors.Is(err, alert.ErrNotFound) {
+		if at < group || w.plan.Strands > 1 && w.set.Spans(f) {
+			there, err := w.isMade(ctx, m)
+			if err != nil {
 				return nil, err
+			}
+			if there {
+				continue
 			}
 		}
 		begin(&m, w.alert.Useful(now), now)
 		made = append(made, m)
 	}
 	return made, nil
+}
+
+func (w *walk) isMade(ctx context.Context, m alert.Made) (bool, error) {
+	_, err := w.Alerts.Family(ctx, m.Ref(w.alert.ID))
+	if errors.Is(err, alert.ErrNotFound) {
+		return false, nil
+	}
+	return true, err
 }
 
 // begin sets the copies' first state: what is made after the alert ceased to be
@@ -220,14 +262,13 @@ func (w *walk) reconsider(ctx context.Context, made []alert.Made) ([]alert.Made,
 	now := w.Now().UTC()
 	var missing []alert.Made
 	for _, m := range made {
-		_, err := w.Alerts.Family(ctx, m.Ref(a.ID))
-		if errors.Is(err, alert.ErrNotFound) {
-			begin(&m, a.Useful(now), now)
-			missing = append(missing, m)
-			continue
-		}
+		there, err := w.isMade(ctx, m)
 		if err != nil {
 			return nil, err
+		}
+		if !there {
+			begin(&m, a.Useful(now), now)
+			missing = append(missing, m)
 		}
 	}
 	return missing, nil
@@ -269,7 +310,7 @@ func (w *walk) requeue(ctx context.Context) error {
 		after = queued.After
 	}
 	for {
-		members, next, err := w.Roster.Members(ctx, w.alert.School, w.groups[made.Group], after)
+		members, next, err := w.Roster.Members(ctx, w.alert.School, w.plan.Groups[made.Group], after)
 		if err != nil {
 			return err
 		}
@@ -312,19 +353,17 @@ func (w *walk) requeueMembers(ctx context.Context, members []roster.Member) erro
 	return w.Copies.Send(ctx, messages(w.alert.ID, existing)...)
 }
 
-func (w *walk) finish(ctx context.Context) error {
-	w.progress.Done, w.progress.Queued = true, w.progress.Made
-	err := w.Alerts.SaveProgress(ctx, w.alert, &w.progress)
-	if ops, conflict := table.Conflict(err); conflict && ops[0] != 0 {
-		w.alert, err = w.Alerts.Alert(ctx, w.alert.ID)
-		if err != nil {
-			return err
-		}
-		err = w.Alerts.SaveProgress(ctx, w.alert, &w.progress)
+// done saves that a fan-out, or a strand of it, is done.
+func (h *Handler) done(ctx context.Context, a alert.Alert, p alert.Progress) error {
+	p.Done, p.Queued = true, p.Made
+	err := h.Alerts.SaveProgress(ctx, a, &p)
+	ops, conflict := table.Conflict(err)
+	if !conflict || ops[0] == 0 {
+		return err
 	}
+	a, err = h.Alerts.Alert(ctx, a.ID) // it changed meanwhile, which makes no difference here
 	if err != nil {
 		return err
 	}
-	w.Log.Info("fan-out done", "alert", w.alert.ID, "families", w.progress.Families, "children", w.progress.Children)
-	return nil
+	return h.Alerts.SaveProgress(ctx, a, &p)
 }

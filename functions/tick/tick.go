@@ -115,7 +115,7 @@ func (h *Handler) job(ctx context.Context, a alert.Alert, job alert.Job, since t
 		return p.Done, err
 	}
 	wait, still := Patience, p.At
-	if p.Revision == 0 {
+	if p.At.IsZero() {
 		wait, still = Grace, since
 	}
 	if h.Now().Sub(still) < wait {

@@ -46,8 +46,16 @@ type Cursor struct {
 	After string `json:"a,omitempty"`
 }
 
-// Progress reads how far a job is; one that has not begun is at the start.
+// Strand names the i-th of the walks that share the groups of an alert's fan-out.
+// Each has a Progress of its own, so that they do not wait for each other.
+func Strand(i int) Job { return Job(fmt.Sprintf("%s/%02d", FanOut, i)) }
+
+// Progress reads how far a job is; one that has not begun is at the start, with At
+// zero. That of FanOut holds the totals of its strands.
 func (s *Store) Progress(ctx context.Context, alert string, job Job) (Progress, error) {
+	if job == FanOut {
+		return s.fanOut(ctx, alert)
+	}
 	p := Progress{Job: job}
 	rev, err := s.read(ctx, progressKey(alert, job), &p)
 	if errors.Is(err, ErrNotFound) {
@@ -55,6 +63,38 @@ func (s *Store) Progress(ctx context.Context, alert string, job Job) (Progress, 
 	}
 	p.Revision = rev
 	return p, err
+}
+
+// fanOut reads the record of the whole fan-out and adds its strands' to it. Once it
+// is done it holds all totals itself.
+func (s *Store) fanOut(ctx context.Context, alert string) (Progress, error) {
+	whole := Progress{Job: FanOut}
+	page, err := s.Table.Query(ctx, table.Query{Partition: partition(alert), Prefix: string(FanOut)})
+	for _, item := range page.Items {
+		var p Progress
+		if err := json.Unmarshal(item.Value, &p); err != nil {
+			return whole, fmt.Errorf("alert: item %s: %w", item.Key, err)
+		}
+		if p.Job == FanOut {
+			whole, whole.Revision = p, item.Revision
+		} else if !whole.Done {
+			whole.add(p)
+		}
+	}
+	return whole, err
+}
+
+// add adds the totals of a strand.
+func (p *Progress) add(strand Progress) {
+	p.Families += strand.Families
+	p.Children += strand.Children
+	if p.Copies == nil {
+		p.Copies = map[string]int64{}
+	}
+	sum(p.Copies, strand.Copies)
+	if strand.At.After(p.At) {
+		p.At = strand.At
+	}
 }
 
 func progressKey(alert string, job Job) table.Key {
@@ -180,28 +220,32 @@ func (s *Store) Forget(ctx context.Context, alert string) error {
 	return err
 }
 
-// plan is the groups that a fan-out walks over, in order, kept as they were when
-// it began: a cursor means the same after a restart, whatever the roster does.
-type plan struct {
-	Groups []string `json:"groups"`
+// Plan is the groups that a fan-out walks over, in order, and by how many strands,
+// kept as it was when it began: a cursor means the same after a restart, whatever
+// becomes of the roster or the program. Strand i has every group whose number
+// leaves the rest i when divided by Strands.
+type Plan struct {
+	Groups  []string `json:"groups"`
+	Strands int      `json:"strands"`
 }
 
-// Plan returns the groups that the alert's fan-out walks over; the first call
-// makes them with choose and keeps them.
-func (s *Store) Plan(ctx context.Context, alert string, choose func() ([]string, error)) ([]string, error) {
+// Plan returns the plan of an alert's fan-out; the first call makes it with choose
+// and keeps it.
+func (s *Store) Plan(ctx context.Context, alert string, choose func() (Plan, error)) (Plan, error) {
 	key := table.Key{Partition: partition(alert), Sort: "plan"}
-	var p plan
+	var p Plan
 	_, err := s.read(ctx, key, &p)
 	if !errors.Is(err, ErrNotFound) {
-		return p.Groups, err
+		return p, err
 	}
-	p.Groups, err = choose()
+	p, err = choose()
 	if err != nil {
-		return nil, err
+		return Plan{}, err
 	}
 	err = s.Table.Write(ctx, "", table.Create{Key: key, Value: encode(p)})
 	if _, lost := table.Conflict(err); lost {
+		p = Plan{}
 		_, err = s.read(ctx, key, &p)
 	}
-	return p.Groups, err
+	return p, err
 }

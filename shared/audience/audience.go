@@ -150,6 +150,24 @@ func (s Set) first(c roster.Child) int {
 	return best
 }
 
+// Spans reports whether a family has children in more than one of the groups, or
+// a child in several.
+func (s Set) Spans(f roster.Family) bool {
+	one := -1
+	for _, c := range f.Children {
+		for _, g := range append([]string{c.Class}, c.Groups...) {
+			i, ok := s[g]
+			if ok && one >= 0 && i != one {
+				return true
+			}
+			if ok {
+				one = i
+			}
+		}
+	}
+	return false
+}
+
 // Build makes the record that an alert to the groups keeps of a family, with its
 // copies queued, and says at which group the walk over the groups should make
 // it. ok is false if no child of the family is in the groups. A guardian is in

@@ -120,6 +120,8 @@ const (
 	// copyWorkers bounds the slots that send at once.
 	copyWorkers = 64
 	jobWorkers  = 4
+	// strands is enough for the fan-out not to be what the copies wait for.
+	strands = 8
 	// copyReceives is as often as SQS allows: what waits for a relay to come back
 	// is received again and again (see dispatch.Pause).
 	copyReceives = 1000
@@ -233,7 +235,7 @@ func (m *Machine) openMail() (mail.Sender, error) {
 func (m *Machine) wire(sender mail.Sender) {
 	m.fanout = &fanout.Handler{
 		Alerts: m.Alerts, Roster: m.Roster, Lanes: m.Lanes, Jobs: m.Jobs, Copies: m.Copies,
-		Now: m.cfg.Now, Log: m.cfg.Log,
+		Strands: strands, Now: m.cfg.Now, Log: m.cfg.Log,
 	}
 	m.dispatch = &dispatch.Handler{
 		Alerts: m.Alerts, Schools: m.Roster, Queue: m.Copies, Mail: sender, Links: m.Links,
