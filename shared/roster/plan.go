@@ -11,6 +11,10 @@ import (
 	"github.com/todoku/todoku/shared/table"
 )
 
+// maxErrors is how many faults a file can have before it is refused as a whole:
+// nobody corrects so many rows by hand.
+const maxErrors = 20_000
+
 // Tally counts what an import finds of one sort.
 type Tally struct {
 	Added, Changed, Unchanged int
@@ -108,6 +112,10 @@ func (p *Plan) make(k *known) error {
 	rr.warnings = p.Columns.notes(p.Sheet.Rows[p.Columns.Row].Number)
 	var good, bad []entry
 	for i := p.Columns.Row + 1; i < len(p.Sheet.Rows); i++ {
+		if len(rr.errors) > maxErrors {
+			return problem.New(problem.Invalid, "誤りが%d件を超えています。列の見出しと中身が合っているか、正しいファイルかを確かめてください。",
+				"There are more than %d errors. Please check that the columns hold what their headers say, and that this is the right file.", maxErrors)
+		}
 		p.Rows++
 		if e, ok := rr.read(i); ok {
 			good = append(good, e)
@@ -210,6 +218,9 @@ func (p *Plan) allSteps(k *known, pupils []*pupil) []step {
 
 func (p *Plan) step(h *household) step {
 	st := step{household: *h}
+	if len(h.pupils) > MaxFamilyChildren {
+		return st // not a family; it is not worth the work to build it
+	}
 	st.next = h.build(p.store.IDs, func(row int, f Field, text lang.Text) { st.notes = append(st.notes, Note{row, f, text}) })
 	before := fuse(h.old)
 	st.changed = len(h.old) != 1 || !same(before, st.next)
@@ -282,6 +293,9 @@ func (f Family) ownerOf(contact string) string {
 
 // check returns what keeps the step from being written.
 func (s step) check(school string) error {
+	if len(s.pupils) > MaxFamilyChildren {
+		return tooManyChildren(len(s.pupils))
+	}
 	if !s.changed {
 		return nil
 	}

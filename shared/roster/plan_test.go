@@ -131,10 +131,11 @@ func TestNewPlanRefuses(t *testing.T) {
 		mapping Mapping
 		words   string
 	}{
-		"only headers":    {"組,氏名\n", nil, "no rows below"},
-		"no headers":      {"1-1,山田太郎\n", nil, "No column"},
-		"too many groups": {"組,氏名\n" + many(MaxGroups+1, "c%[1]d,子%[1]d\n"), nil, "more than 1000"},
-		"a bad mapping":   {"組,氏名\n1-1,山田太郎\n", Mapping{"組": {Field: "x"}}, "not valid"},
+		"only headers":       {"組,氏名\n", nil, "no rows below"},
+		"no headers":         {"1-1,山田太郎\n", nil, "No column"},
+		"too many groups":    {"組,氏名\n" + many(MaxGroups+1, "c%[1]d,子%[1]d\n"), nil, "more than 1000"},
+		"nothing but faults": {"組,氏名,電話\n" + strings.Repeat("1-1,山,x\n", maxErrors+1), nil, "more than 20000 errors"},
+		"a bad mapping":      {"組,氏名\n1-1,山田太郎\n", Mapping{"組": {Field: "x"}}, "not valid"},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -22,6 +22,10 @@ type pupil struct {
 // row returns the number of the first row about the child.
 func (p *pupil) row() int { return p.rows[0].number }
 
+// maxNamesakes is how many children of one name a class can have. It bounds the
+// work that a file can make.
+const maxNamesakes = 20
+
 // gatherer puts rows together that are about one child.
 type gatherer struct {
 	rr       *rowReader
@@ -43,6 +47,10 @@ func gather(rr *rowReader, entries []entry) []*pupil {
 func (g *gatherer) add(e entry) {
 	p := g.find(e.child)
 	switch {
+	case p == nil && len(g.byName[nameKey(e.child)]) >= maxNamesakes:
+		g.rr.fail(e.number, Name, problem.New(problem.Invalid, "同じ組に「%s」が%d人を超えています。氏名の列を確かめてください。",
+			"More than %[2]d children named “%[1]s” are in one class. Please check the column for names.", e.child.Name, maxNamesakes))
+		return
 	case p == nil:
 		g.warnNamesake(e)
 		p = &pupil{child: e.child, hasGroups: e.hasGroups}

@@ -189,16 +189,17 @@ func (rr *rowReader) readPhones(p *party, row int, cell string) {
 		phone, repaired, err := parsePhone(text)
 		if err != nil {
 			rr.fail(row, Phone, err)
-			continue
+			return // a cell of something else would give a fault for each of its words
 		}
 		if repaired {
 			rr.warn(row, Phone, lang.T("電話番号の先頭の0がなかったので補いました: %s（Excelは先頭の0を消すことがあります）。",
 				"The first 0 of a phone number was missing and has been added: %s (Excel may drop it).", phone))
 		}
 		p.phones = addPhones(p.phones, phone)
-	}
-	if len(p.phones) > MaxPhones {
-		rr.fail(row, Phone, checkPhones(p.phones))
+		if len(p.phones) > MaxPhones {
+			rr.fail(row, Phone, checkPhones(p.phones))
+			return
+		}
 	}
 }
 
@@ -214,6 +215,10 @@ func (rr *rowReader) readMail(p *party, row int, cell string) {
 		}
 	} else if err != nil {
 		rr.fail(row, Mail, err)
+	}
+	if len(found) > MaxFamilyContacts {
+		rr.fail(row, Mail, tooManyContacts(len(found)))
+		return
 	}
 	for _, a := range found {
 		for _, doubt := range address.Doubts(a) {

@@ -24,16 +24,24 @@ func (f Family) checkSize() *problem.Error {
 	case len(f.Children) == 0:
 		return problem.New(problem.Invalid, "児童生徒が一人もいません。一人以上入れてください。", "There is no child. Please enter at least one.")
 	case len(f.Children) > MaxFamilyChildren:
-		return problem.New(problem.Invalid, "同じ保護者またはアドレスに%d人の児童生徒がつながります（上限%d人）。学校や担当者のアドレスが入っていないか確かめてください。",
-			"One guardian or address joins %d children (at most %d). Please check that it is not the school's own address.", len(f.Children), MaxFamilyChildren)
+		return tooManyChildren(len(f.Children))
 	case len(f.Guardians) > MaxFamilyGuardians:
 		return problem.New(problem.Invalid, "一つの家庭に保護者が%d人います（上限%d人）。確かめてください。",
 			"One family has %d guardians (at most %d). Please check.", len(f.Guardians), MaxFamilyGuardians)
 	case f.contacts() > MaxFamilyContacts:
-		return problem.New(problem.Invalid, "一つの家庭にメールアドレスが%d件あります（上限%d件）。減らしてください。",
-			"One family has %d addresses (at most %d). Please leave some out.", f.contacts(), MaxFamilyContacts)
+		return tooManyContacts(f.contacts())
 	}
 	return nil
+}
+
+func tooManyChildren(n int) *problem.Error {
+	return problem.New(problem.Invalid, "同じ保護者またはアドレスに%d人の児童生徒がつながります（上限%d人）。学校や担当者のアドレスが入っていないか確かめてください。",
+		"One guardian or address joins %d children (at most %d). Please check that it is not the school's own address.", n, MaxFamilyChildren)
+}
+
+func tooManyContacts(n int) *problem.Error {
+	return problem.New(problem.Invalid, "一つの家庭にメールアドレスが%d件あります（上限%d件）。減らしてください。",
+		"One family has %d addresses (at most %d). Please leave some out.", n, MaxFamilyContacts)
 }
 
 func (f Family) contacts() int {
