@@ -3,6 +3,7 @@ package acknowledge
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"io"
 	"log/slog"
 	"net/http"
@@ -283,6 +284,21 @@ func TestAnswerWhileBusy(t *testing.T) {
 	}
 	if log := s.log.String(); strings.Contains(log, "見本") || !strings.Contains(log, a.ID) {
 		t.Errorf("the log should name the alert, and nobody: %s", log)
+	}
+}
+
+// TestWithoutKeys must not call a link wrong that nobody can judge.
+func TestWithoutKeys(t *testing.T) {
+	s := newSchool(t)
+	siblings := s.siblings()
+	token := s.link(s.alert(nil, siblings), siblings, "hana-mail")
+	s.config.Links = link.NewSignerOf(func() ([]link.Key, error) { return nil, errors.New("away") })
+	var err error
+	s.handler, err = New(s.config)
+	s.must(err)
+	got := s.do("GET", "/a/"+token, nil)
+	if got.StatusCode != http.StatusInternalServerError || !strings.Contains(got.body, "03-0000-0000") {
+		t.Errorf("status %d: %s", got.StatusCode, got.body)
 	}
 }
 

@@ -36,7 +36,7 @@ func ParseKeys(secret []byte) ([]link.Key, error) {
 	if json.Unmarshal(text, &keys) != nil {
 		return nil, errors.New("config: the secret does not hold keys as JSON")
 	}
-	if _, err := link.NewSigner(keys...); err != nil {
+	if err := link.CheckKeys(keys); err != nil {
 		return nil, err
 	}
 	return keys, nil

@@ -53,24 +53,38 @@ type Key struct {
 
 // Signer makes and reads tokens. It signs with its first key and accepts all, so
 // a key can be replaced while links of the old one are open.
-type Signer struct{ keys []Key }
+type Signer struct{ keys func() ([]Key, error) }
 
 // NewSigner returns a Signer of one or more keys.
 func NewSigner(keys ...Key) (*Signer, error) {
+	if err := CheckKeys(keys); err != nil {
+		return nil, err
+	}
+	return &Signer{keys: func() ([]Key, error) { return keys, nil }}, nil
+}
+
+// NewSignerOf returns a Signer that asks for its keys each time it needs them, so
+// that they can be fetched late and replaced. keys is called by several goroutines
+// at once, should remember what it found, and returns keys that CheckKeys accepts
+// or an error, which becomes that of Sign and Parse.
+func NewSignerOf(keys func() ([]Key, error)) *Signer { return &Signer{keys: keys} }
+
+// CheckKeys returns an error unless a Signer can use the keys.
+func CheckKeys(keys []Key) error {
 	if len(keys) == 0 {
-		return nil, errors.New("link: no signing key")
+		return errors.New("link: no signing key")
 	}
 	seen := map[byte]bool{}
 	for _, k := range keys {
 		if len(k.Secret) < 32 {
-			return nil, fmt.Errorf("link: signing key %d has %d bytes, needs at least 32", k.ID, len(k.Secret))
+			return fmt.Errorf("link: signing key %d has %d bytes, needs at least 32", k.ID, len(k.Secret))
 		}
 		if seen[k.ID] {
-			return nil, fmt.Errorf("link: two signing keys have the id %d", k.ID)
+			return fmt.Errorf("link: two signing keys have the id %d", k.ID)
 		}
 		seen[k.ID] = true
 	}
-	return &Signer{keys: keys}, nil
+	return nil
 }
 
 // MaxClass is the length in bytes of the longest class id that a link can hold.
@@ -87,8 +101,12 @@ func (s *Signer) Sign(l Link) (string, error) {
 	if len(l.Class) > MaxClass {
 		return "", fmt.Errorf("link: class id of %d bytes", len(l.Class))
 	}
+	keys, err := s.keys()
+	if err != nil {
+		return "", err
+	}
 	b := make([]byte, 0, fixed+len(l.Class)+tagLen)
-	b = append(b, version, s.keys[0].ID, byte(l.Kind))
+	b = append(b, version, keys[0].ID, byte(l.Kind))
 	b = binary.BigEndian.AppendUint32(b, uint32(l.Expires.Unix())) //nolint:gosec // until the year 2106
 	for _, part := range []string{l.Alert, l.Family, l.Contact} {
 		u, ok := id.Bytes(part)
@@ -98,11 +116,12 @@ func (s *Signer) Sign(l Link) (string, error) {
 		b = append(b, u[:]...)
 	}
 	b = append(b, l.Class...)
-	return base64.RawURLEncoding.EncodeToString(append(b, s.keys[0].tag(b)...)), nil
+	return base64.RawURLEncoding.EncodeToString(append(b, keys[0].tag(b)...)), nil
 }
 
 // Parse returns what a token says. It does not look at the expiry: an expired
-// link still tells which page to show. It fails with ErrInvalid.
+// link still tells which page to show. It fails with ErrInvalid, or because there
+// are no keys to judge by now.
 func (s *Signer) Parse(token string) (Link, error) {
 	b, err := base64.RawURLEncoding.Strict().DecodeString(token)
 	if strings.ContainsAny(token, "\r\n") { // which the decoder passes over
@@ -111,8 +130,12 @@ func (s *Signer) Parse(token string) (Link, error) {
 	if err != nil || len(b) < fixed+tagLen || len(b) > fixed+MaxClass+tagLen || b[0] != version {
 		return Link{}, ErrInvalid
 	}
+	keys, err := s.keys()
+	if err != nil {
+		return Link{}, err
+	}
 	payload, tag := b[:len(b)-tagLen], b[len(b)-tagLen:]
-	for _, k := range s.keys {
+	for _, k := range keys {
 		if k.ID == payload[1] && hmac.Equal(tag, k.tag(payload)) {
 			return decode(payload), nil
 		}

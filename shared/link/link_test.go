@@ -106,6 +106,29 @@ func TestKeysAreReplaced(t *testing.T) {
 	}
 }
 
+// TestSignerOf has a Signer whose keys come late, change and go away.
+func TestSignerOf(t *testing.T) {
+	away := errors.New("away")
+	keys, err := []link.Key(nil), away
+	s := link.NewSignerOf(func() ([]link.Key, error) { return keys, err })
+	if _, got := s.Sign(sample()); !errors.Is(got, away) {
+		t.Errorf("Sign without keys: %v", got)
+	}
+	keys, err = []link.Key{key(1)}, nil
+	token, got := s.Sign(sample())
+	if got != nil {
+		t.Fatal(got)
+	}
+	keys = []link.Key{key(2), key(1)}
+	if _, got := s.Parse(token); got != nil {
+		t.Errorf("Parse with a new key before the old one: %v", got)
+	}
+	keys, err = nil, away
+	if _, got := s.Parse(token); !errors.Is(got, away) || errors.Is(got, link.ErrInvalid) {
+		t.Errorf("Parse without keys: %v", got)
+	}
+}
+
 func TestNewSignerRefuses(t *testing.T) {
 	for name, keys := range map[string][]link.Key{
 		"no key":          nil,
