@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"github.com/aws/aws-cdk-go/awscdk/v2"
 	"github.com/aws/jsii-runtime-go"
@@ -85,10 +86,15 @@ func misspelled(app awscdk.App) error {
 // warnOfAbsent says which functions this source tree has no program of: what
 // they do, the deployment does not.
 func warnOfAbsent(made awscdk.Stack, present []plan.Function) {
+	var absent []string
 	for _, f := range plan.Functions {
 		if !slices.ContainsFunc(present, func(p plan.Function) bool { return p.Name == f.Name }) {
-			awscdk.Annotations_Of(made).AddWarningV2(jsii.String("todoku:absent:"+f.Name),
-				jsii.String("This version has no function "+f.Name+"; the stack is made without it."))
+			absent = append(absent, f.Name)
 		}
 	}
+	if len(absent) == 0 {
+		return
+	}
+	awscdk.Annotations_Of(made).AddWarningV2(jsii.String("todoku:absent"),
+		jsii.String("This version has no program of these functions, and the stack is made without them: "+strings.Join(absent, ", ")))
 }

@@ -38,6 +38,9 @@ func (b *builder) makeFunction(f plan.Function) {
 		Role:         b.role(f, log),
 		LogGroup:     log,
 	})
+	// The function names its role, which has its policies in it; that the CDK also
+	// makes it depend on the role says nothing more.
+	fn.Node().DefaultChild().(awslambda.CfnFunction).AddDeletionOverride(jsii.String("DependsOn"))
 	b.functions[f.Name] = fn
 	switch t := f.Trigger.(type) {
 	case plan.HTTP:

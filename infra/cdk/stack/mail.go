@@ -8,6 +8,7 @@ import (
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsses"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awssns"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awssnssubscriptions"
+	"github.com/aws/constructs-go/constructs/v10"
 	"github.com/aws/jsii-runtime-go"
 
 	"github.com/todoku/todoku/infra/cdk/plan"
@@ -17,7 +18,7 @@ import (
 // makeMail makes the configuration set that every mail is sent with, and the
 // identity of each mail domain.
 func (b *builder) makeMail() {
-	b.mails = awsses.NewCfnConfigurationSet(b.stack, jsii.String("Mails"), &awsses.CfnConfigurationSetProps{
+	b.mails = awsses.NewCfnConfigurationSet(b.stack, jsii.String("ConfigurationSet"), &awsses.CfnConfigurationSetProps{
 		DeliveryOptions: &awsses.CfnConfigurationSet_DeliveryOptionsProperty{
 			MaxDeliverySeconds: jsii.Number(b.Settings.MaxDelivery),
 			// Encrypted wherever the receiver can. To require it would keep an alert
@@ -104,7 +105,7 @@ func (b *builder) makeFeedback() {
 			SnsDestination:     &awsses.CfnConfigurationSetEventDestination_SnsDestinationProperty{TopicArn: topic.TopicArn()},
 		},
 	})
-	destination.Node().AddDependency(topic) // and its policy: SES tries it
+	destination.Node().AddDependency(policy(topic)) // SES tries it at once
 }
 
 // topic makes a topic that SES publishes to from source, and a queue reads.
@@ -119,6 +120,11 @@ func (b *builder) topic(id, queue string, source *string) awssns.Topic {
 		DeadLetterQueue: b.queues[queue].dead,
 	}))
 	return topic
+}
+
+// policy returns what the CDK made of the topic's resource policy.
+func policy(topic awssns.Topic) constructs.IConstruct {
+	return topic.Node().FindChild(jsii.String("Policy"))
 }
 
 func publish(service string, topic awssns.Topic, conditions map[string]any) awsiam.PolicyStatement {
@@ -142,7 +148,7 @@ func (b *builder) makeInbound() {
 		b.makeIdentity(domain)
 	}
 	b.record(domain, "InboundMx", &domain, "MX", jsii.String("10 inbound-smtp."+*b.stack.Region()+".amazonaws.com"))
-	set := awsses.NewCfnReceiptRuleSet(b.stack, jsii.String("Inbound"), nil)
+	set := awsses.NewCfnReceiptRuleSet(b.stack, jsii.String("InboundRules"), nil)
 	topic := b.topic("InboundMails", plan.Mails, jsii.String(*b.arn("ses", "receipt-rule-set", set.Ref())+":receipt-rule/"+inboundRule))
 	rule := awsses.NewCfnReceiptRule(b.stack, jsii.String("InboundRule"), &awsses.CfnReceiptRuleProps{
 		RuleSetName: set.Ref(),
@@ -156,7 +162,7 @@ func (b *builder) makeInbound() {
 			}},
 		},
 	})
-	rule.Node().AddDependency(topic)
+	rule.Node().AddDependency(policy(topic))
 	b.output("InboundRuleSet", "Make this the active receipt rule set / 受信ルールセットとして有効にしてください", set.Ref())
 }
 

@@ -23,7 +23,7 @@ func (b *builder) makeOutputs() {
 	b.output("Web", "Address of the pages / 画面のアドレス", b.baseURL)
 	b.output("TableName", "Table that is in use / 使用中のテーブル", b.table.TableName())
 	b.output("KeysSecret", "Secret with the keys that sign links / リンク署名鍵のシークレット", b.keys.SecretArn())
-	b.output("ConfigurationSet", "SES configuration set of all mails / 全メールのSES設定セット", b.mails.Ref())
+	b.output("MailSettings", "SES configuration set of all mails / 全メールのSES設定セット", b.mails.Ref())
 	b.output("NextStep", "What to do next / 次にすること",
 		jsii.String("docs/operate.md: add the DNS records, leave the sandbox of SES, then make the first sign-in link (\"First sign-in\")"))
 }

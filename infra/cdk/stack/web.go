@@ -33,10 +33,11 @@ func (b *builder) makeAPI() {
 		// With an own domain there is one way in, so that cookies and links agree.
 		DisableExecuteApiEndpoint: jsii.Bool(own),
 	})
-	b.baseURL = b.api.ApiEndpoint()
 	if own {
 		b.baseURL = jsii.String("https://" + b.Settings.WebDomain)
+		return
 	}
+	b.baseURL = b.api.ApiEndpoint()
 }
 
 func (b *builder) addRoutes(fn awslambda.Function, t plan.HTTP) {
@@ -119,10 +120,9 @@ func (b *builder) makeWebDomain(stage awsapigatewayv2.CfnStage) {
 		Certificate:    b.certificate(),
 		SecurityPolicy: awsapigatewayv2.SecurityPolicy_TLS_1_2,
 	})
-	mapping := awsapigatewayv2.NewCfnApiMapping(b.stack, jsii.String("WebMapping"), &awsapigatewayv2.CfnApiMappingProps{
+	awsapigatewayv2.NewCfnApiMapping(b.stack, jsii.String("WebMapping"), &awsapigatewayv2.CfnApiMappingProps{
 		ApiId: b.api.ApiId(), DomainName: domain.Name(), Stage: stage.Ref(),
 	})
-	mapping.AddDependency(stage)
 	if !b.Settings.InZone(name) {
 		b.record(name, "Web", &name, "CNAME", domain.RegionalDomainName())
 		return

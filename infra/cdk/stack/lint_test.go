@@ -1,0 +1,69 @@
+package stack_test
+
+import (
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/aws/aws-cdk-go/awscdk/v2"
+	"github.com/aws/aws-cdk-go/awscdk/v2/assertions"
+	"github.com/aws/jsii-runtime-go"
+	"github.com/cdklabs/cdk-nag-go/cdknag/v2"
+)
+
+// TestCfnLint has another program than the CDK's read the templates, against the
+// resource types as they are in Tokyo.
+func TestCfnLint(t *testing.T) {
+	need(t, "cfn-lint", "install it, for example with pipx install cfn-lint")
+	for _, which := range []string{"least", "whole"} {
+		t.Run(which, func(t *testing.T) {
+			file := made(t, which).file
+			out, err := exec.CommandContext(t.Context(), "cfn-lint", "--regions", "ap-northeast-1", "--", file).CombinedOutput()
+			if err != nil || len(out) > 0 {
+				t.Errorf("cfn-lint: %v\n%s", err, out)
+			}
+		})
+	}
+}
+
+// TestNag has cdk-nag hold the stack to the AWS Solutions rules. What is not
+// followed has its reason in the code, see explain.
+func TestNag(t *testing.T) {
+	need(t, "node", "the CDK runs in it; install Node.js 20 or later")
+	for which, operator := range map[string]map[string]any{"least": least, "whole": whole} {
+		t.Run(which, func(t *testing.T) {
+			a, made := app(t, operator, t.TempDir())
+			awscdk.Aspects_Of(a).Add(cdknag.NewAwsSolutionsChecks(nil), nil)
+			findings := nagFindings(made)
+			if len(findings) > 0 {
+				t.Errorf("%d findings:\n%s", len(findings), strings.Join(findings, "\n"))
+			}
+		})
+	}
+}
+
+func nagFindings(made awscdk.Stack) []string {
+	rule := assertions.Match_StringLikeRegexp(jsii.String("AwsSolutions-|CdkNagValidationFailure"))
+	annotations := assertions.Annotations_FromStack(made)
+	var findings []string
+	for _, m := range slices.Concat(*annotations.FindError(jsii.String("*"), rule), *annotations.FindWarning(jsii.String("*"), rule)) {
+		text, _ := m.Entry.Data.(string)
+		findings = append(findings, *m.Id+": "+text)
+	}
+	return findings
+}
+
+// TestNagFinds makes sure that findings would be found: without the reasons there
+// are some.
+func TestNagFinds(t *testing.T) {
+	need(t, "node", "the CDK runs in it; install Node.js 20 or later")
+	a, made := app(t, least, t.TempDir())
+	keys := made.Node().FindChild(jsii.String("Keys")).Node().DefaultChild().(awscdk.CfnResource)
+	keys.AddMetadata(jsii.String("cdk_nag"), map[string]any{})
+	awscdk.Aspects_Of(a).Add(cdknag.NewAwsSolutionsChecks(nil), nil)
+	findings := nagFindings(made)
+	if len(findings) != 1 || !strings.Contains(findings[0], "AwsSolutions-SMG4") {
+		t.Errorf("a secret without rotation and without a reason gives %q", findings)
+	}
+}

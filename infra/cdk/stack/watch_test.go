@@ -1,0 +1,92 @@
+package stack_test
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+
+	"github.com/todoku/todoku/infra/cdk/plan"
+)
+
+// TestAlarms says which alarms there are and when they go off.
+func TestAlarms(t *testing.T) {
+	const over, below = "GreaterThanThreshold", "LessThanThreshold"
+	tests := []struct {
+		name    string
+		compare string
+		limit   float64
+		missing string
+	}{
+		{"JobsLate", over, 300, "notBreaching"},
+		{"CopiesLate", over, 600, "notBreaching"},
+		{"EventsLate", over, 900, "notBreaching"},
+		{"MailsLate", over, 900, "notBreaching"},
+		{"JobsGiven", over, 0, "notBreaching"},
+		{"CopiesGiven", over, 0, "notBreaching"},
+		{"EventsGiven", over, 0, "notBreaching"},
+		{"MailsGiven", over, 0, "notBreaching"},
+		{"BounceRate", over, 0.03, "notBreaching"},
+		{"ComplaintRate", over, 0.0005, "notBreaching"},
+		{"SendQuota", over, 70, "notBreaching"},
+		{"WebErrors", over, 2, "notBreaching"},
+		{"Heartbeat", below, 1, "breaching"},
+	}
+	for _, f := range plan.Functions {
+		for _, kind := range []string{"Errors", "Throttled"} {
+			tests = append(tests, struct {
+				name    string
+				compare string
+				limit   float64
+				missing string
+			}{title(f.Name) + kind, over, 0, "notBreaching"})
+		}
+	}
+	tmpl := made(t, "whole")
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			got := tmpl.one(t, "AWS::CloudWatch::Alarm", tt.name).Properties
+			want := object{"ComparisonOperator": tt.compare, "Threshold": tt.limit, "TreatMissingData": tt.missing}
+			if d := within(want, got); d != "" {
+				t.Errorf("-want +got:\n%s", d)
+			}
+			if len(list(got["AlarmActions"])) != 1 || len(list(got["OKActions"])) != 1 {
+				t.Error("nobody is told")
+			}
+			if says, _ := got["AlarmDescription"].(string); !strings.Contains(says, "docs/operate.md") {
+				t.Errorf("the alarm does not say what to do: %q", says)
+			}
+		})
+	}
+	if n := len(tmpl.of("AWS::CloudWatch::Alarm")); n != len(tests) {
+		t.Errorf("%d alarms, %d of them known", n, len(tests))
+	}
+}
+
+// TestMetricMath checks the formulas.
+func TestMetricMath(t *testing.T) {
+	for name, want := range map[string]string{"Heartbeat": "runs - failures", "SendQuota": "100 * sent / 100000"} {
+		text, err := json.Marshal(made(t, "whole").one(t, "AWS::CloudWatch::Alarm", name).Properties["Metrics"])
+		must(t, err)
+		if !strings.Contains(string(text), `"Expression":"`+want+`"`) {
+			t.Errorf("%s: want %q in %s", name, want, text)
+		}
+	}
+}
+
+// TestDashboard checks that every queue and function is on it.
+func TestDashboard(t *testing.T) {
+	text, err := json.Marshal(made(t, "whole").one(t, "AWS::CloudWatch::Dashboard", "").Properties)
+	must(t, err)
+	names := []string{"Reputation.BounceRate", "Reputation.ComplaintRate", "send quota used"}
+	for _, q := range plan.Queues {
+		names = append(names, q.Name)
+	}
+	for _, f := range plan.Functions {
+		names = append(names, f.Name)
+	}
+	for _, n := range names {
+		if !strings.Contains(string(text), n) {
+			t.Errorf("%s is not on the dashboard", n)
+		}
+	}
+}
