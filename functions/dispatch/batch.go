@@ -17,11 +17,12 @@ import (
 // batch is the copies of one slot on their way.
 type batch struct {
 	*Handler
-	msgs    []events.SQSMessage
-	copies  []job
-	writers map[writerKey]*letter.Writer
-	handled int           // how many of msgs, from the first, need no second try
-	wait    time.Duration // how long the rest is to be hidden; 0: about Pause
+	msgs     []events.SQSMessage
+	copies   []job
+	families *alert.Editor
+	writers  map[writerKey]*letter.Writer
+	handled  int           // how many of msgs, from the first, need no second try
+	wait     time.Duration // how long the rest is to be hidden; 0: about Pause
 }
 
 // job is one copy of the batch.
@@ -115,7 +116,7 @@ func (b *batch) update(ctx context.Context, change func(j *job, f *alert.Family)
 				More:  j.retry(b),
 			})
 		}
-		if err := b.Alerts.Update(ctx, changes...); err != nil {
+		if err := b.families.Update(ctx, changes...); err != nil {
 			return err
 		}
 		from = to

@@ -70,7 +70,7 @@ func (h *Handler) Handle(ctx context.Context, e events.SQSEvent) (events.SQSEven
 
 // slot sends the copies of one slot, and returns the messages to be handed back.
 func (h *Handler) slot(ctx context.Context, msgs []events.SQSMessage) []events.SQSMessage {
-	b := &batch{Handler: h, msgs: msgs, writers: map[writerKey]*letter.Writer{}}
+	b := &batch{Handler: h, msgs: msgs, families: h.Alerts.Editor(), writers: map[writerKey]*letter.Writer{}}
 	err := b.run(ctx)
 	if err == nil {
 		return nil

@@ -10,7 +10,6 @@ import (
 	"github.com/todoku/todoku/shared/id"
 	"github.com/todoku/todoku/shared/problem"
 	"github.com/todoku/todoku/shared/table"
-	"golang.org/x/sync/errgroup"
 )
 
 // Store keeps alerts in a table:
@@ -86,107 +85,6 @@ func (s *Store) Family(ctx context.Context, ref Ref) (Family, error) {
 	var f Family
 	_, err := s.read(ctx, ref.Key(), &f)
 	return f, err
-}
-
-// Change is one wanted change of a family's record. Apply alters the record and
-// reports whether it did; it can be called again on a newer record if somebody
-// else wrote first, so it must set anew whatever it reports elsewhere. More, if
-// set, names further ops of the same write.
-type Change struct {
-	Ref   Ref
-	Apply func(f *Family) bool
-	More  func() []table.Op
-}
-
-// Update applies changes to families of one alert, all in one write together
-// with the counters. Two changes of one family are applied in order. A family
-// that does not exist is an error matching ErrNotFound.
-func (s *Store) Update(ctx context.Context, changes ...Change) error {
-	for range updateTries {
-		ops, err := s.plan(ctx, changes)
-		if err != nil || len(ops) == 0 {
-			return err
-		}
-		err = s.Table.Write(ctx, "", ops...)
-		if _, conflict := table.Conflict(err); !conflict {
-			return err
-		}
-	}
-	return fmt.Errorf("alert: %d writes in a row lost against others: %w", updateTries, table.ErrBusy)
-}
-
-// loaded is a family's record as it is stored, and as the changes leave it.
-type loaded struct {
-	ref           Ref
-	revision      int64
-	before, after Family
-	changed       bool
-}
-
-func (s *Store) plan(ctx context.Context, changes []Change) ([]table.Op, error) {
-	families, index, err := s.load(ctx, changes)
-	if err != nil {
-		return nil, err
-	}
-	var ops []table.Op
-	for _, c := range changes {
-		l := &families[index[c.Ref]]
-		if !c.Apply(&l.after) {
-			continue
-		}
-		l.changed = true
-		if c.More != nil {
-			ops = append(ops, c.More()...)
-		}
-	}
-	t := tallies{}
-	for i := range families {
-		l := &families[i]
-		if !l.changed {
-			continue
-		}
-		t.count(&l.before, -1)
-		t.count(&l.after, +1)
-		ops = append(ops, table.Replace{Key: l.ref.Key(), Revision: l.revision, Value: encode(&l.after)})
-	}
-	if len(ops) == 0 {
-		return nil, nil
-	}
-	return append(ops, t.ops(changes[0].Ref.Alert)...), nil
-}
-
-// load reads the families of the changes, each once.
-func (s *Store) load(ctx context.Context, changes []Change) ([]loaded, map[Ref]int, error) {
-	index := make(map[Ref]int, len(changes))
-	families := make([]loaded, 0, len(changes))
-	for _, c := range changes {
-		if _, ok := index[c.Ref]; !ok {
-			index[c.Ref] = len(families)
-			families = append(families, loaded{ref: c.Ref})
-		}
-	}
-	g, ctx := errgroup.WithContext(ctx)
-	g.SetLimit(readers)
-	for i := range families {
-		g.Go(func() error { return s.loadOne(ctx, &families[i]) })
-	}
-	return families, index, g.Wait()
-}
-
-func (s *Store) loadOne(ctx context.Context, l *loaded) error {
-	item, err := s.Table.Get(ctx, l.ref.Key())
-	if errors.Is(err, table.ErrNotFound) {
-		return ErrNotFound
-	}
-	if err != nil {
-		return err
-	}
-	l.revision = item.Revision
-	if err := json.Unmarshal(item.Value, &l.before); err != nil {
-		return fmt.Errorf("alert: item %s: %w", l.ref.Key(), err)
-	}
-	// Decoded twice rather than copied: the changes may alter any depth of it.
-	return json.Unmarshal(item.Value, &l.after)
 }
 
 // end records that an alert ended, if it has not already.

@@ -1,0 +1,165 @@
+package alert
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/todoku/todoku/shared/table"
+	"golang.org/x/sync/errgroup"
+)
+
+// Change is one wanted change of a family's record. Apply alters the record and
+// reports whether it did; it can be called again on a newer record if somebody
+// else wrote first, so it must set anew whatever it reports elsewhere. It may set
+// any field of the family, its children, guardians and copies, but replaces what
+// these point to (an Answer, a list) rather than altering it. More, if set, names
+// further ops of the same write.
+type Change struct {
+	Ref   Ref
+	Apply func(f *Family) bool
+	More  func() []table.Op
+}
+
+// Update applies changes to families of one alert, all in one write together
+// with the counters. Two changes of one family are applied in order. A family
+// that does not exist is an error matching ErrNotFound.
+func (s *Store) Update(ctx context.Context, changes ...Change) error {
+	return s.Editor().Update(ctx, changes...)
+}
+
+// Editor changes families several times and reads them once: reading a record
+// costs about as much as all else that is done to it. If somebody else has written
+// one since, the write conflicts, and the Editor reads it anew. So its Apply
+// functions see a record that may be out of date, and what they then find
+// unnecessary to change is not looked at again.
+//
+// It is meant for one piece of work, and for one goroutine.
+type Editor struct {
+	store *Store
+	known map[Ref]known
+}
+
+// known is a family's record as it was last read or written.
+type known struct {
+	revision int64
+	family   Family
+}
+
+// Editor returns an Editor that knows nothing yet.
+func (s *Store) Editor() *Editor { return &Editor{store: s, known: map[Ref]known{}} }
+
+// Update is Store.Update on what the Editor knows.
+func (e *Editor) Update(ctx context.Context, changes ...Change) error {
+	for range updateTries {
+		if err := e.load(ctx, changes); err != nil {
+			return err
+		}
+		edits, ops := e.plan(changes)
+		if len(ops) == 0 {
+			return nil
+		}
+		err := e.store.Table.Write(ctx, "", ops...)
+		if err == nil {
+			e.wrote(edits)
+			return nil
+		}
+		e.forget(changes)
+		if _, conflict := table.Conflict(err); !conflict {
+			return err
+		}
+	}
+	return fmt.Errorf("alert: %d writes in a row lost against others: %w", updateTries, table.ErrBusy)
+}
+
+// edit is a family's record as the changes leave it.
+type edit struct {
+	ref     Ref
+	after   Family
+	changed bool
+}
+
+// plan applies the changes to copies of the records, and returns these with the
+// ops that write them.
+func (e *Editor) plan(changes []Change) ([]*edit, []table.Op) {
+	var edits []*edit
+	var ops []table.Op
+	byRef := make(map[Ref]*edit, len(changes))
+	for _, c := range changes {
+		ed := byRef[c.Ref]
+		if ed == nil {
+			ed = &edit{ref: c.Ref, after: e.known[c.Ref].family.clone()}
+			byRef[c.Ref] = ed
+			edits = append(edits, ed)
+		}
+		if !c.Apply(&ed.after) {
+			continue
+		}
+		ed.changed = true
+		if c.More != nil {
+			ops = append(ops, c.More()...)
+		}
+	}
+	edits = slices.DeleteFunc(edits, func(ed *edit) bool { return !ed.changed })
+	if len(edits) == 0 {
+		return nil, nil
+	}
+	return edits, append(ops, e.replace(edits)...)
+}
+
+// replace returns the ops that write the edits, and those that move the counters.
+func (e *Editor) replace(edits []*edit) []table.Op {
+	t := tallies{}
+	var ops []table.Op
+	for _, ed := range edits {
+		before := e.known[ed.ref]
+		t.count(&before.family, -1)
+		t.count(&ed.after, +1)
+		ops = append(ops, table.Replace{Key: ed.ref.Key(), Revision: before.revision, Value: encode(&ed.after)})
+	}
+	return append(ops, t.ops(edits[0].ref.Alert)...)
+}
+
+// clone copies f as deep as a Change may alter it.
+func (f Family) clone() Family {
+	f.Children, f.Guardians, f.Copies = slices.Clone(f.Children), slices.Clone(f.Guardians), slices.Clone(f.Copies)
+	return f
+}
+
+func (e *Editor) wrote(edits []*edit) {
+	for _, ed := range edits {
+		e.known[ed.ref] = known{e.known[ed.ref].revision + 1, ed.after}
+	}
+}
+
+func (e *Editor) forget(changes []Change) {
+	for _, c := range changes {
+		delete(e.known, c.Ref)
+	}
+}
+
+// load reads the families of the changes that are not known, each once.
+func (e *Editor) load(ctx context.Context, changes []Change) error {
+	var missing []Ref
+	for _, c := range changes {
+		if _, ok := e.known[c.Ref]; !ok && !slices.Contains(missing, c.Ref) {
+			missing = append(missing, c.Ref)
+		}
+	}
+	found := make([]known, len(missing))
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(readers)
+	for i, ref := range missing {
+		g.Go(func() (err error) {
+			found[i].revision, err = e.store.read(ctx, ref.Key(), &found[i].family)
+			return err
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return err
+	}
+	for i, ref := range missing {
+		e.known[ref] = found[i]
+	}
+	return nil
+}
