@@ -123,7 +123,7 @@ func (d dice) confirm(t *testing.T, s *Store) {
 // Whatever is imported: importing it again changes nothing, nor does importing
 // what an export gives back, and every way to a family is exact.
 func TestImportsAreStable(t *testing.T) {
-	const runs = 60
+	const runs = 30
 	for seed := range uint64(runs) {
 		s, d := newStore(t), dice{rand.New(rand.NewPCG(seed, 7))}
 		for round := range 3 {

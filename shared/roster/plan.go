@@ -112,15 +112,15 @@ func (p *Plan) make(k *known) error {
 	rr.warnings = p.Columns.notes(p.Sheet.Rows[p.Columns.Row].Number)
 	var good, bad []entry
 	for i := p.Columns.Row + 1; i < len(p.Sheet.Rows); i++ {
-		if len(rr.errors) > maxErrors {
-			return problem.New(problem.Invalid, "誤りが%d件を超えています。列の見出しと中身が合っているか、正しいファイルかを確かめてください。",
-				"There are more than %d errors. Please check that the columns hold what their headers say, and that this is the right file.", maxErrors)
-		}
 		p.Rows++
 		if e, ok := rr.read(i); ok {
 			good = append(good, e)
 		} else {
 			bad = append(bad, e)
+		}
+		if len(rr.errors) > maxErrors {
+			return problem.New(problem.Invalid, "誤りが%d件を超えています。列の見出しと中身が合っているか、正しいファイルかを確かめてください。",
+				"There are more than %d errors. Please check that the columns hold what their headers say, and that this is the right file.", maxErrors)
 		}
 	}
 	if p.Rows == 0 {

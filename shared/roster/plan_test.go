@@ -76,7 +76,7 @@ func TestPlan(t *testing.T) {
 		"an address of as many as a family has": {csv: "組,氏名,メール\n" + many(MaxFamilyChildren, "1-1,子%d,mother@example.jp\n"),
 			children: 12, guardians: 1, contacts: 1},
 		"too many addresses": {csv: "組,氏名,メール\n1-1,山田太郎,\"" + many(MaxFamilyContacts+1, "a%d@example.jp ") + "\"\n",
-			errors: []string{"2 One family has 21 addresses (at most 20). Please leave some out."}},
+			errors: []string{"2 mail One family has 21 addresses (at most 20). Please leave some out."}},
 		"a long name":   {csv: "組,氏名\n1-1," + strings.Repeat("長", 101) + "\n", errors: []string{"2 name *101 characters*"}},
 		"hostile marks": {csv: "組,氏名,メール\n1-1,\u202e山田\u200b太郎\x07,a@example.jp\n", children: 1, guardians: 1, contacts: 1},
 		"guarded cells": {csv: "組,氏名,電話,メール\n1-1,山田太郎,'+81-90-1234-5678,a@example.jp\n", children: 1, guardians: 1, contacts: 1},
