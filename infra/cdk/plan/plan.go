@@ -76,8 +76,10 @@ var Actions = map[Use][]string{
 	SendCopies:     {"sqs:SendMessage"},
 	PostponeJobs:   {"sqs:ChangeMessageVisibility"},
 	PostponeCopies: {"sqs:ChangeMessageVisibility"},
-	SendMail:       {"ses:SendEmail"},
-	ReadKeys:       {"secretsmanager:GetSecretValue"},
+	// SendEmail is the call; for a raw message SES asks for the other right as well
+	// (https://docs.aws.amazon.com/ses/latest/dg/control-user-access.html).
+	SendMail: {"ses:SendEmail", "ses:SendRawEmail"},
+	ReadKeys: {"secretsmanager:GetSecretValue"},
 }
 
 // ConsumeActions are what Lambda needs on a queue to start a function from it

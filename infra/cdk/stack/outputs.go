@@ -3,6 +3,8 @@ package stack
 import (
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsroute53"
 	"github.com/aws/jsii-runtime-go"
+
+	"github.com/todoku/todoku/infra/cdk/plan"
 )
 
 // recordLife is for how long others may remember a record, in seconds: short
@@ -24,8 +26,16 @@ func (b *builder) makeOutputs() {
 	b.output("TableName", "Table that is in use / 使用中のテーブル", b.table.TableName())
 	b.output("KeysSecret", "Secret with the keys that sign links / リンク署名鍵のシークレット", b.keys.SecretArn())
 	b.output("MailSettings", "SES configuration set of all mails / 全メールのSES設定セット", b.mails.Ref())
-	b.output("NextStep", "What to do next / 次にすること",
-		jsii.String("docs/operate.md: add the DNS records, leave the sandbox of SES, then make the first sign-in link (\"First sign-in\")"))
+	for _, q := range plan.Queues {
+		if pair, ok := b.queues[q.Name]; ok {
+			b.output(title(q.Name)+"Queue", "Queue "+q.Name, pair.live.QueueArn())
+			b.output(title(q.Name)+"DeadQueue", "Dead letters of "+q.Name, pair.dead.QueueArn())
+		}
+	}
+	b.output("NextStep", "When the DNS records are there, sign in / DNSを設定したら、サインインしてください", jsii.String(
+		"go run ./infra/cdk/signin -table "+*b.table.TableName()+" -url "+*b.baseURL+
+			" -school 見本小学校 -from anzen@"+b.Settings.MailDomains[0]+" -phone "+b.Settings.Phone+
+			" -manager 山田花子 -manager-mail yamada@"+b.Settings.MailDomains[0]))
 }
 
 func (b *builder) makeRecord(r record) {
