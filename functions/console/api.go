@@ -32,7 +32,7 @@ type endpoint struct {
 
 func (s *Server) endpoints() []endpoint {
 	return []endpoint{
-		{method: "POST", path: "/roster", body: web.MaxUpload + web.MaxForm, do: s.apiPostRoster},
+		{method: "POST", path: "/roster", body: s.maxSheet() + web.MaxForm, do: s.apiPostRoster},
 		{method: "GET", path: "/roster", do: s.apiGetRoster},
 		{method: "GET", path: "/groups", do: s.apiGetGroups},
 		{method: "GET", path: "/alerts", do: s.apiGetAlerts},

@@ -35,7 +35,7 @@ func (s *Server) apiPostRoster(r *http.Request, me staff.Staff) (web.Response, e
 }
 
 func (s *Server) planSheet(r *http.Request, me staff.Staff, body io.Reader) (*roster.Plan, error) {
-	sheet, err := roster.ReadSheet(body, 0)
+	sheet, err := roster.ReadSheet(body, s.maxSheet())
 	if err != nil {
 		return nil, err
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"sync"
 	"time"
 
@@ -19,17 +20,30 @@ import (
 // progressEvery bounds how often an import that runs says how far it is.
 const progressEvery = time.Second
 
+// importer does imports: it is apart from the pages because on AWS another function
+// does them (see Importer).
+type importer struct {
+	imports imports
+	roster  *roster.Store
+	now     func() time.Time
+	log     *slog.Logger
+}
+
+func newImporter(r *roster.Store, now func() time.Time, log *slog.Logger) importer {
+	return importer{imports: imports{table: r.Table, ids: r.IDs, now: now}, roster: r, now: now, log: log}
+}
+
 // rosterPages are the pages of the roster.
 type rosterPages struct {
 	*Server
-	imports imports
+	importer
 }
 
 // plan returns what an import would do, as the roster is now. It fails with a
 // *problem.Error if the file cannot be imported; the sheet is there all the same
 // if it could be read.
-func (p *rosterPages) plan(ctx context.Context, school string, in imported) (*roster.Sheet, *roster.Plan, error) {
-	file, err := p.imports.file(ctx, in)
+func (m *importer) plan(ctx context.Context, school string, in imported) (*roster.Sheet, *roster.Plan, error) {
+	file, err := m.imports.file(ctx, in)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -37,7 +51,7 @@ func (p *rosterPages) plan(ctx context.Context, school string, in imported) (*ro
 	if err != nil {
 		return nil, nil, err
 	}
-	plan, err := roster.NewPlan(ctx, p.Roster, school, sheet, in.Mapping)
+	plan, err := roster.NewPlan(ctx, m.roster, school, sheet, in.Mapping)
 	return sheet, plan, err
 }
 
@@ -80,7 +94,10 @@ func (p *rosterPages) begin(ctx context.Context, me staff.Staff, importID string
 		}
 	}
 	p.Log.Info("import begun", "import", in.ID, "school", me.School, "staff", me.ID)
-	p.background(ctx, func(ctx context.Context) { p.run(ctx, me.School, in) })
+	if p.QueueImports {
+		return p.Jobs.Send(ctx, importMessage(me.School, in))
+	}
+	p.background(ctx, func(ctx context.Context) { _ = p.run(ctx, me.School, in) }) // one that was cut off stalls
 	return nil
 }
 
@@ -93,26 +110,27 @@ func (s *Server) background(ctx context.Context, work func(context.Context)) {
 	go work(context.WithoutCancel(ctx))
 }
 
-// run does an import and records how it ended. If it is cut off before, the
-// import stalls, and the page offers to go on.
-func (p *rosterPages) run(ctx context.Context, school string, in imported) {
-	counts, err := p.commit(ctx, school, in)
-	if errors.Is(err, context.Canceled) {
-		return
+// run does an import and records how it ended. If ctx ends before, so does run,
+// with its error; nothing is recorded, and the import can be taken up again.
+func (m *importer) run(ctx context.Context, school string, in imported) error {
+	counts, err := m.commit(ctx, school, in)
+	if err != nil && ctx.Err() != nil {
+		return ctx.Err()
 	}
 	end := func(in *imported) bool {
-		in.State, in.Counts, in.Touched = importDone, counts, p.Now().UTC()
+		in.State, in.Counts, in.Touched = importDone, counts, m.now().UTC()
 		if err != nil {
 			in.State, in.Trouble = importFailed, trouble(err)
 		}
 		return true
 	}
 	if err != nil {
-		p.Log.Warn("import failed", "import", in.ID, "school", school, "err", withhold(err))
+		m.log.Warn("import failed", "import", in.ID, "school", school, "err", withhold(err))
 	}
-	if _, err := p.imports.change(ctx, school, in.ID, end); err != nil {
-		p.Log.Warn("import's end not recorded", "import", in.ID, "school", school, "err", err)
+	if _, err := m.imports.change(ctx, school, in.ID, end); err != nil {
+		m.log.Warn("import's end not recorded", "import", in.ID, "school", school, "err", err)
 	}
+	return nil
 }
 
 // trouble says why an import failed.
@@ -124,13 +142,13 @@ func trouble(err error) lang.Text {
 }
 
 // commit does an import. No request is there to catch a panic of it, so it does.
-func (p *rosterPages) commit(ctx context.Context, school string, in imported) (counts importCounts, err error) {
+func (m *importer) commit(ctx context.Context, school string, in imported) (counts importCounts, err error) {
 	defer func() {
 		if fault := recover(); fault != nil {
 			err = fmt.Errorf("console: import: panic: %v", fault)
 		}
 	}()
-	_, plan, err := p.plan(ctx, school, in)
+	_, plan, err := m.plan(ctx, school, in)
 	if err != nil {
 		return counts, err
 	}
@@ -138,18 +156,18 @@ func (p *rosterPages) commit(ctx context.Context, school string, in imported) (c
 		Added: plan.Children.Added, Changed: plan.Children.Changed, Unchanged: plan.Children.Unchanged,
 		Errors: len(errorRows(plan)),
 	}
-	g := gauge{every: progressEvery, now: p.Now, save: func(done, total int) { p.report(ctx, school, in.ID, done, total) }}
+	g := gauge{every: progressEvery, now: m.now, save: func(done, total int) { m.report(ctx, school, in.ID, done, total) }}
 	return counts, plan.Commit(ctx, g.set)
 }
 
 // report says how far an import is. That it could not is not worth stopping for.
-func (p *rosterPages) report(ctx context.Context, school, importID string, done, total int) {
-	_, err := p.imports.change(ctx, school, importID, func(in *imported) bool {
-		in.Done, in.Total, in.Touched = max(in.Done, done), total, p.Now().UTC()
+func (m *importer) report(ctx context.Context, school, importID string, done, total int) {
+	_, err := m.imports.change(ctx, school, importID, func(in *imported) bool {
+		in.Done, in.Total, in.Touched = max(in.Done, done), total, m.now().UTC()
 		return in.State == importRuns
 	})
 	if err != nil {
-		p.Log.Warn("import's progress not recorded", "import", importID, "school", school, "err", err)
+		m.log.Warn("import's progress not recorded", "import", importID, "school", school, "err", err)
 	}
 }
 
@@ -182,13 +200,12 @@ func errorRows(plan *roster.Plan) map[int]bool {
 	return rows
 }
 
-// sheetOf reads a file that was sent, and gives what is wrong with it to the field
-// where it was chosen.
-func sheetOf(r io.Reader) ([]byte, error) {
-	file, err := io.ReadAll(io.LimitReader(r, roster.MaxSheetBytes+1))
+// sheetOf reads a file that was sent, of at most limit bytes.
+func sheetOf(r io.Reader, limit int64) ([]byte, error) {
+	file, err := io.ReadAll(io.LimitReader(r, limit+1))
 	if err != nil {
 		return nil, err
 	}
-	_, err = roster.ReadSheet(bytes.NewReader(file), 0)
+	_, err = roster.ReadSheet(bytes.NewReader(file), limit)
 	return file, err
 }

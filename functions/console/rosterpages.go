@@ -15,10 +15,10 @@ import (
 )
 
 func (s *Server) rosterRoutes(mux *http.ServeMux) {
-	p := &rosterPages{Server: s, imports: imports{table: s.Roster.Table, ids: s.Roster.IDs, now: s.Now}}
+	p := &rosterPages{Server: s, importer: newImporter(s.Roster, s.Now, s.Log)}
 	page := func(h staffHandler) http.Handler { return s.page(manages(h)) }
 	mux.Handle("GET /roster", page(p.overview))
-	mux.Handle("POST /roster/imports", s.site.HandleUpTo(web.MaxUpload+web.MaxForm, s.signedIn(manages(p.upload))))
+	mux.Handle("POST /roster/imports", s.site.HandleUpTo(s.maxSheet()+web.MaxForm, s.signedIn(manages(p.upload))))
 	mux.Handle("GET /roster/imports/{id}", page(p.show))
 	mux.Handle("POST /roster/imports/{id}/columns", page(p.nameColumns))
 	mux.Handle("POST /roster/imports/{id}/confirm", page(p.confirm))
@@ -36,6 +36,7 @@ type rosterPage struct {
 	Classes  []roster.Group
 	Others   []roster.Group
 	Children int
+	MaxMB    int64 // how large a file may be
 	Last     imported
 	HasLast  bool
 }
@@ -47,7 +48,7 @@ func (p *rosterPages) overview(r *http.Request, me staff.Staff) (web.Response, e
 // overviewWith shows the first page of the roster, with what is wrong with the
 // file that was chosen there.
 func (p *rosterPages) overviewWith(ctx context.Context, me staff.Staff, wrong problem.List) (web.Response, error) {
-	data := &rosterPage{Base: web.Base{Problems: wrong, Scripts: []string{"once.js"}}}
+	data := &rosterPage{Base: web.Base{Problems: wrong, Scripts: []string{"once.js"}}, MaxMB: p.maxSheet() >> 20}
 	groups, err := p.Roster.Groups(ctx, me.School)
 	if err != nil {
 		return nil, err
@@ -79,7 +80,7 @@ func (p *rosterPages) upload(r *http.Request, me staff.Staff) (web.Response, err
 	if err != nil {
 		return p.refuseFile(r, me, err)
 	}
-	file, err := sheetOf(part)
+	file, err := sheetOf(part, p.maxSheet())
 	if err != nil {
 		return p.refuseFile(r, me, err)
 	}
@@ -93,7 +94,7 @@ func (p *rosterPages) upload(r *http.Request, me staff.Staff) (web.Response, err
 func (p *rosterPages) refuseFile(r *http.Request, me staff.Staff, err error) (web.Response, error) {
 	var big *http.MaxBytesError
 	if errors.As(err, &big) {
-		_, err = roster.ReadSheet(io.LimitReader(endless{}, roster.MaxSheetBytes+1), 0) // says how large a file may be
+		_, err = roster.ReadSheet(io.LimitReader(endless{}, p.maxSheet()+1), p.maxSheet()) // says how large a file may be
 	}
 	var e *problem.Error
 	if !errors.As(err, &e) {

@@ -44,8 +44,21 @@ type Server struct {
 	// import; its context ends when the work is to stop. If it is nil the work runs
 	// in a goroutine, to its end.
 	Background func(work func(ctx context.Context))
+	// QueueImports has imports of rosters done by an Importer, which takes them from
+	// Jobs: on AWS no work outlives its request.
+	QueueImports bool
+	// MaxSheet is how many bytes a class list may have where less than
+	// roster.MaxSheetBytes gets through; 0: that many.
+	MaxSheet int64
 
 	site *web.Site
+}
+
+func (s *Server) maxSheet() int64 {
+	if s.MaxSheet == 0 {
+		return roster.MaxSheetBytes
+	}
+	return s.MaxSheet
 }
 
 // Handler returns the console. It fails if its templates are faulty.

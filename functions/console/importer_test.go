@@ -1,0 +1,126 @@
+package console
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-lambda-go/events"
+
+	"github.com/todoku/todoku/shared/queue"
+)
+
+// handed is a queue of which the test plays the consumer.
+type handed struct {
+	messages  []events.SQSMessage
+	postponed []string
+}
+
+func (k *handed) Send(_ context.Context, msgs ...queue.Message) error {
+	for _, m := range msgs {
+		k.messages = append(k.messages, events.SQSMessage{
+			MessageId: m.ID, ReceiptHandle: "of " + m.ID, Body: m.Body, Attributes: map[string]string{queue.AttrGroup: m.Group},
+		})
+	}
+	return queue.Check(msgs...)
+}
+
+func (k *handed) Postpone(_ context.Context, receipt string, _ time.Duration) error {
+	k.postponed = append(k.postponed, receipt)
+	return nil
+}
+
+// withQueue has imports done by an Importer, as on AWS.
+func (o *office) withQueue() (*handed, *Importer) {
+	k := &handed{}
+	o.server.QueueImports, o.server.Jobs = true, k
+	return k, NewImporter(o.server.Roster, k, o.clock, o.server.Log)
+}
+
+// handle has the messages with these numbers handled, and returns how many failed.
+func (o *office) handle(ctx context.Context, i *Importer, msgs ...events.SQSMessage) int {
+	o.t.Helper()
+	res, err := i.Handle(ctx, events.SQSEvent{Records: msgs})
+	o.must(err)
+	return len(res.BatchItemFailures)
+}
+
+func TestImportByQueue(t *testing.T) {
+	o := newOffice(t)
+	c := o.signIn()
+	k, importer := o.withQueue()
+	path := o.upload(c, "a.csv", []byte(smallRoster))
+	o.submit(c, path+"/confirm", nil)
+	o.submit(c, path+"/confirm", nil)
+	if len(k.messages) != 1 || !IsImport(k.messages[0]) {
+		t.Fatalf("two clicks sent %d messages", len(k.messages))
+	}
+	if strings.Contains(k.messages[0].Body, "a.csv") {
+		t.Errorf("the message tells more than ids: %s", k.messages[0].Body)
+	}
+	o.holds(o.visit(c, path), "取り込んでいます")
+	if failed := o.handle(t.Context(), importer, k.messages...); failed > 0 {
+		t.Fatalf("%d imports failed", failed)
+	}
+	o.holds(o.visit(c, path), "を取り込みました")
+	if n := o.children(); n != 3 {
+		t.Errorf("%d children, want 3", n)
+	}
+}
+
+// TestImportIsCutOff ends the event in the middle, as a timeout would, and hands
+// the message out again: once by the queue, once because somebody pressed the
+// button in between.
+func TestImportIsCutOff(t *testing.T) {
+	o := newOffice(t)
+	c := o.signIn()
+	k, importer := o.withQueue()
+	path := o.upload(c, "a.csv", []byte(smallRoster))
+	o.submit(c, path+"/confirm", nil)
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	if failed := o.handle(ended, importer, k.messages...); failed != 1 {
+		t.Fatalf("%d messages handed back, want 1", failed)
+	}
+	o.pass(importStalls)
+	o.submit(c, path+"/confirm", nil)
+	if len(k.messages) != 2 || k.messages[0].Attributes[queue.AttrGroup] == k.messages[1].Attributes[queue.AttrGroup] {
+		t.Fatalf("going on sent %d messages, which must not wait for each other", len(k.messages))
+	}
+	if failed := o.handle(t.Context(), importer, k.messages...); failed > 0 {
+		t.Fatalf("%d imports failed", failed)
+	}
+	o.holds(o.visit(c, path), "を取り込みました")
+	if n := o.children(); n != 3 {
+		t.Errorf("%d children, want 3", n)
+	}
+}
+
+// TestImportIsGone has nothing to do any more: that is no failure.
+func TestImportIsGone(t *testing.T) {
+	o := newOffice(t)
+	k, importer := o.withQueue()
+	o.must(k.Send(t.Context(), importMessage(o.me.School, imported{ID: o.server.Roster.IDs.New()})))
+	if failed := o.handle(t.Context(), importer, k.messages...); failed > 0 {
+		t.Errorf("%d messages handed back", failed)
+	}
+}
+
+func TestMaxSheet(t *testing.T) {
+	o := newOffice(t)
+	o.server.MaxSheet = 1 << 20
+	var err error
+	o.handler, err = o.server.Handler()
+	o.must(err)
+	c := o.signIn()
+	o.holds(o.visit(c, "/roster"), "1 MB・20万行まで")
+	for name, answer := range map[string]answer{
+		"page": o.choose(c, "big.csv", []byte(strings.Repeat("a,b\n", 300_000))),
+		"API":  o.api("POST", "/roster", strings.Repeat("a,b\n", 300_000)),
+	} {
+		if answer.StatusCode != 413 || !strings.Contains(answer.body, "1 MB") {
+			t.Errorf("%s: status %d: %s", name, answer.StatusCode, answer.body)
+		}
+	}
+}

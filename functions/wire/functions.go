@@ -1,0 +1,121 @@
+package wire
+
+import (
+	"context"
+	"math/rand/v2"
+	"strings"
+
+	"github.com/aws/aws-lambda-go/events"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/todoku/todoku/functions/acknowledge"
+	"github.com/todoku/todoku/functions/console"
+	"github.com/todoku/todoku/functions/dispatch"
+	"github.com/todoku/todoku/functions/fanout"
+	"github.com/todoku/todoku/functions/feedback"
+	"github.com/todoku/todoku/functions/tick"
+	"github.com/todoku/todoku/shared/alert"
+	"github.com/todoku/todoku/shared/bridge"
+	"github.com/todoku/todoku/shared/queue"
+	"github.com/todoku/todoku/shared/web"
+)
+
+// strands is how many walks of a fan-out run side by side: each waits for
+// DynamoDB most of the time.
+const strands = 8
+
+// maxSheet is how large a class list may be. Lambda takes 6 MB with a request, and
+// a file grows by a third on the way there
+// (https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html).
+const maxSheet = 4 << 20
+
+// Console makes the pages and the API of staff.
+func Console(p *Parts) (any, error) {
+	s := &console.Server{
+		App: &console.App{
+			Alerts: p.Alerts(), Roster: p.Roster(), Jobs: p.Jobs(), Mail: p.Mail(), Links: p.Links(),
+			BaseURL: p.Config.BaseURL, Now: p.Now, Log: p.Log,
+		},
+		Staff: p.Staff(), Lanes: p.Config.Lanes, School: p.school(), Secure: p.secure(),
+		QueueImports: true, MaxSheet: maxSheet,
+	}
+	h, err := s.Handler()
+	if err != nil {
+		return nil, err
+	}
+	return bridge.Handler(h), nil
+}
+
+// Acknowledge makes the pages of guardians.
+func Acknowledge(p *Parts) (any, error) {
+	h, err := acknowledge.New(acknowledge.Config{
+		Alerts: p.Alerts(), Schools: p.Roster(), Links: p.Links(), Now: p.Now, Log: p.Log,
+		School: p.school(), BaseURL: p.Config.BaseURL, Secure: p.secure(),
+	})
+	if err != nil {
+		return nil, err
+	}
+	return bridge.Handler(h), nil
+}
+
+// Fanout makes the copies of alerts, and does the imports that the console queues.
+func Fanout(p *Parts) (any, error) {
+	h := &fanout.Handler{
+		Alerts: p.Alerts(), Roster: p.Roster(), Lanes: p.Config.Lanes, Jobs: p.Jobs(), Copies: p.Copies(),
+		Strands: strands, Now: p.Now, Log: p.Log,
+	}
+	i := console.NewImporter(p.Roster(), p.Jobs(), p.Now, p.Log)
+	return split(console.IsImport, i.Handle, h.Handle), nil
+}
+
+// Dispatch sends copies.
+func Dispatch(p *Parts) (any, error) {
+	h := &dispatch.Handler{
+		Alerts: p.Alerts(), Schools: p.Roster(), Queue: p.Copies(), Mail: p.Mail(), Links: p.Links(),
+		BaseURL: p.Config.BaseURL, Now: p.Now, Jitter: rand.Float64, Log: p.Log,
+		Worker: alert.Worker{ID: p.ids.New(), Lease: p.Config.Lease},
+	}
+	return h.Handle, nil
+}
+
+// Feedback records what SES reports.
+func Feedback(p *Parts) (any, error) {
+	h := &feedback.Handler{Alerts: p.Alerts(), Log: p.Log}
+	return h.Handle, nil
+}
+
+// Tick looks after what is due.
+func Tick(p *Parts) (any, error) {
+	h := &tick.Handler{Alerts: p.Alerts(), Jobs: p.Jobs(), Copies: p.Copies(), Now: p.Now, Log: p.Log}
+	return h.Handle, nil
+}
+
+// split hands the messages of a batch for which is holds to one handler, the
+// others to another, side by side, and reports the failures of both. No group has messages of
+// both kinds, so nothing is handled out of order.
+func split(is func(events.SQSMessage) bool, one, other queue.Handler) queue.Handler {
+	return func(ctx context.Context, e events.SQSEvent) (events.SQSEventResponse, error) {
+		var mine, rest events.SQSEvent
+		for _, m := range e.Records {
+			if is(m) {
+				mine.Records = append(mine.Records, m)
+			} else {
+				rest.Records = append(rest.Records, m)
+			}
+		}
+		var both [2]events.SQSEventResponse
+		var g errgroup.Group
+		g.Go(func() (err error) { both[0], err = one(ctx, mine); return err })
+		g.Go(func() (err error) { both[1], err = other(ctx, rest); return err })
+		err := g.Wait()
+		both[0].BatchItemFailures = append(both[0].BatchItemFailures, both[1].BatchItemFailures...)
+		return both[0], err
+	}
+}
+
+// school is whom error pages name that know of no other.
+func (p *Parts) school() web.School { return web.School{Name: p.Config.Name, Phone: p.Config.Phone} }
+
+// secure reports whether the pages are reached by HTTPS only, as all are that the
+// stack makes.
+func (p *Parts) secure() bool { return strings.HasPrefix(p.Config.BaseURL, "https://") }

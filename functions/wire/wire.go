@@ -1,0 +1,96 @@
+// Package wire puts the functions together for AWS: the same handlers as on one
+// machine, wired to DynamoDB, SQS FIFO and SES. Only the Lambda programs,
+// functions/*/lambda, import it.
+//
+// A program starts by reading its configuration, and nothing else: clients open
+// their connections, and the keys that sign links are fetched, when the first
+// event needs them.
+package wire
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"io"
+	"log/slog"
+	"os"
+	"time"
+
+	"github.com/aws/aws-lambda-go/lambda"
+
+	"github.com/todoku/todoku/shared/alert"
+	"github.com/todoku/todoku/shared/config"
+	"github.com/todoku/todoku/shared/id"
+	"github.com/todoku/todoku/shared/link"
+	"github.com/todoku/todoku/shared/mail/ses"
+	"github.com/todoku/todoku/shared/queue/sqs"
+	"github.com/todoku/todoku/shared/roster"
+	"github.com/todoku/todoku/shared/settings"
+	"github.com/todoku/todoku/shared/staff"
+	"github.com/todoku/todoku/shared/table/dynamo"
+)
+
+// Parts are what handlers are made of. Each is made when a handler asks for it, so
+// a function carries only what it uses.
+type Parts struct {
+	Config config.Config
+	Log    *slog.Logger
+	Now    func() time.Time
+	Random io.Reader // of cryptographic quality
+
+	aws   settings.AWS
+	table *dynamo.Table
+	ids   *id.Source
+}
+
+// Start runs the function of a name until Lambda ends the process. handler makes
+// what lambda.Start takes. A function that cannot start says why in its log, and
+// ends: Lambda then reports it as broken.
+func Start(name string, handler func(*Parts) (any, error)) {
+	log := slog.New(slog.NewJSONHandler(os.Stdout, nil)).With("function", name)
+	h, err := prepare(name, os.Getenv, log, handler)
+	if err != nil {
+		log.Error("the function cannot start", "err", err)
+		os.Exit(1)
+	}
+	lambda.Start(h)
+}
+
+func prepare(name string, getenv func(string) string, log *slog.Logger, handler func(*Parts) (any, error)) (any, error) {
+	cfg, err := config.Load(name, getenv)
+	aws, awsErr := settings.Load(context.Background())
+	if err := errors.Join(err, awsErr); err != nil {
+		return nil, err
+	}
+	p := &Parts{Config: cfg, Log: log, Now: now, Random: rand.Reader, aws: aws}
+	p.ids = id.NewSource(p.Now, p.Random)
+	p.table = dynamo.Open(aws, cfg.Table, p.Now, p.ids)
+	return handler(p)
+}
+
+// Alerts returns the alerts of the table.
+func (p *Parts) Alerts() *alert.Store { return &alert.Store{Table: p.table, IDs: p.ids, Now: p.Now} }
+
+// Roster returns the schools and their rosters.
+func (p *Parts) Roster() *roster.Store { return &roster.Store{Table: p.table, IDs: p.ids, Now: p.Now} }
+
+// Staff returns who works there.
+func (p *Parts) Staff() *staff.Store {
+	return &staff.Store{Table: p.table, IDs: p.ids, Now: p.Now, Random: p.Random}
+}
+
+// Jobs returns the queue of the fan-out function.
+func (p *Parts) Jobs() *sqs.Queue { return sqs.Open(p.aws, p.Config.JobsURL) }
+
+// Copies returns the queue of the dispatch function.
+func (p *Parts) Copies() *sqs.Queue { return sqs.Open(p.aws, p.Config.CopiesURL) }
+
+// Mail returns the account's SES.
+func (p *Parts) Mail() *ses.Sender { return ses.Open(p.aws, p.Config.ConfigurationSet, p.Now) }
+
+// Links returns what signs and reads the links in mails.
+func (p *Parts) Links() *link.Signer {
+	secret := settings.NewSecret(p.aws, p.Config.KeysSecret)
+	k := &keys{read: secret.Read, now: p.Now, log: p.Log}
+	return link.NewSignerOf(k.get)
+}
