@@ -34,8 +34,8 @@ func (b *builder) makeOutputs() {
 	}
 	b.output("NextStep", "When the DNS records are there, sign in / DNSを設定したら、サインインしてください", jsii.String(
 		"go run ./infra/cdk/signin -table "+*b.table.TableName()+" -url "+*b.baseURL+
-			" -school 見本小学校 -from anzen@"+b.Settings.MailDomains[0]+" -phone "+b.Settings.Phone+
-			" -manager 山田花子 -manager-mail yamada@"+b.Settings.MailDomains[0]))
+			" -school SCHOOL -from anzen@"+b.Settings.MailDomains[0]+" -phone "+b.Settings.Phone+
+			" -manager NAME -manager-mail name@"+b.Settings.MailDomains[0]))
 }
 
 func (b *builder) makeRecord(r record) {
