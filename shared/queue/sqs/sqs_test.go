@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"log/slog"
 	"path"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -112,14 +114,41 @@ const (
 	motoReorders = "of a group whose visibility timeout ended it hands out the last message first and alone; SQS keeps the order"
 	motoLocks    = "a call looks at the groups in flight when it begins to wait, and two that wait then get the same group; " +
 		"its other fault with groups, which is shown here, comes from the same few lines"
+	motoDices = "it draws sequence numbers at random; SQS counts: " +
+		"https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html"
 )
 
 var motoDeviations = map[string]deviation{
-	"duplicates": {why: motoForgets, shown: deliversDuplicates},
+	"an event looks like one from SQS":           {why: motoDices, shown: numbersAtRandom},
+	"duplicates":                                 {why: motoForgets, shown: deliversDuplicates},
 	"a failure hands back the rest of its group": {why: motoReorders, shown: losesOrder},
 	"ways for a whole batch to fail":             {why: motoReorders, shown: losesOrder},
 	"one batch of a group in flight":             {why: motoLocks, shown: losesOrder},
 	"many senders":                               {why: motoLocks, shown: losesOrder},
+}
+
+// numbersAtRandom looks at twenty sequence numbers, which are in order by chance
+// once in twenty factorial.
+func numbersAtRandom(t *testing.T, s queuetest.Subject, _ func() int) bool {
+	ctx, cancel := context.WithCancel(t.Context())
+	send(t, s, strings.Fields("a b c d e f g h i j k l m n o p q r s t")...)
+	var mu sync.Mutex
+	var numbers []string
+	err := s.Run(ctx, func(_ context.Context, e events.SQSEvent) (events.SQSEventResponse, error) {
+		mu.Lock()
+		defer mu.Unlock()
+		for _, r := range e.Records {
+			numbers = append(numbers, r.Attributes[queue.AttrSequence])
+		}
+		if len(numbers) >= 20 {
+			cancel()
+		}
+		return events.SQSEventResponse{}, nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return !slices.IsSorted(numbers)
 }
 
 func deliversDuplicates(t *testing.T, s queuetest.Subject, receive func() int) bool {
