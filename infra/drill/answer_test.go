@@ -218,5 +218,6 @@ func unknownLink(d *Drill) {
 		if page.Status != http.StatusNotFound || !strings.Contains(page.Text(), "リンクが正しくありません") {
 			d.Errorf("%s: status %d: %s", name, page.Status, page.Text())
 		}
+		page.Says(http.StatusNotFound, school.Phone)
 	}
 }

@@ -104,8 +104,8 @@ type Machine struct {
 	probes   *probes
 	relay    *smtp.Relay
 	db       *bolt.DB
+	app      *console.App
 	listener net.Listener
-	server   *http.Server
 
 	works    sync.WaitGroup // imports and the like, which outlive their requests
 	working  context.Context
@@ -117,9 +117,11 @@ const (
 	// every command run into its timeout: on one machine only a crash ends a
 	// handler early, and after a crash everything is visible at once.
 	visibility = time.Hour
-	// copyWorkers bounds the slots that send at once.
-	copyWorkers = 64
-	jobWorkers  = 4
+	// workersPerConn is how many slots are in hand for each connection to the relay:
+	// while one sends, the other is claimed and recorded. With more, each would be
+	// taken up sooner with fewer copies, and cost as many writes.
+	workersPerConn = 2
+	jobWorkers     = 4
 	// strands is enough for the fan-out not to be what the copies wait for.
 	strands = 8
 	// copyReceives is as often as SQS allows: what waits for a relay to come back
@@ -148,11 +150,11 @@ func (m *Machine) open() error {
 	if err := m.openStore(); err != nil {
 		return err
 	}
-	if err := m.openQueues(); err != nil {
+	sender, conns, err := m.openMail()
+	if err != nil {
 		return err
 	}
-	sender, err := m.openMail()
-	if err != nil {
+	if err := m.openQueues(workersPerConn * conns); err != nil {
 		return err
 	}
 	m.listener, err = net.Listen("tcp", m.cfg.Addr)
@@ -163,7 +165,7 @@ func (m *Machine) open() error {
 		m.cfg.BaseURL = "http://" + m.listener.Addr().String()
 	}
 	m.wire(sender)
-	return m.serve(sender)
+	return nil
 }
 
 func (m *Machine) openLanes() (err error) {
@@ -197,7 +199,7 @@ func (m *Machine) openStore() (err error) {
 	return err
 }
 
-func (m *Machine) openQueues() (err error) {
+func (m *Machine) openQueues(copyWorkers int) (err error) {
 	for _, q := range []struct {
 		queue **queue.Queue
 		cfg   queue.Config
@@ -217,21 +219,30 @@ func (m *Machine) openQueues() (err error) {
 	return nil
 }
 
-func (m *Machine) openMail() (mail.Sender, error) {
+// defaultConns is how many connections to the relay are used at most, unless its
+// URL says otherwise.
+const defaultConns = 10
+
+// openMail returns the sender, and over how many connections it sends.
+func (m *Machine) openMail() (sender mail.Sender, conns int, err error) {
 	if m.cfg.Relay == "" {
 		m.Inbox = inbox.New(0, m.cfg.Now)
-		return m.Inbox, nil
+		return m.Inbox, defaultConns, nil
 	}
 	cfg, err := smtp.ParseURL(m.cfg.Relay)
 	if err != nil {
-		return nil, err
+		return nil, 0, err
+	}
+	if cfg.Conns == 0 {
+		cfg.Conns = defaultConns
 	}
 	cfg.Now, cfg.Log = m.cfg.Now, m.cfg.Log
 	m.relay = smtp.New(cfg)
-	return m.relay, nil
+	return m.relay, cfg.Conns, nil
 }
 
-// wire makes the handlers of the queues and the clock.
+// wire makes the handlers of the queues and the clock, and the services behind
+// the pages.
 func (m *Machine) wire(sender mail.Sender) {
 	m.fanout = &fanout.Handler{
 		Alerts: m.Alerts, Roster: m.Roster, Lanes: m.Lanes, Jobs: m.Jobs, Copies: m.Copies,
@@ -245,20 +256,21 @@ func (m *Machine) wire(sender mail.Sender) {
 		Worker: alert.Worker{ID: m.Alerts.IDs.New(), Lease: visibility, Alone: true},
 	}
 	m.tick = &tick.Handler{Alerts: m.Alerts, Jobs: m.Jobs, Copies: m.Copies, Now: m.cfg.Now, Log: m.cfg.Log}
-	m.probes = newProbes(m.Probe)
-}
-
-// serve makes the pages.
-func (m *Machine) serve(sender mail.Sender) error {
-	app := &console.App{
+	m.app = &console.App{
 		Alerts: m.Alerts, Roster: m.Roster, Jobs: m.Jobs, Mail: sender, Links: m.Links,
 		BaseURL: m.cfg.BaseURL, Now: m.cfg.Now, Log: m.cfg.Log,
 	}
+	m.probes = newProbes(m.Probe)
+}
+
+// pages makes the server of the pages. They name the school in its last-resort
+// error page, so it must have been founded.
+func (m *Machine) pages(ctx context.Context) (*http.Server, error) {
 	mux := http.NewServeMux()
-	if err := m.routes(mux, app); err != nil {
-		return err
+	if err := m.routes(ctx, mux); err != nil {
+		return nil, err
 	}
-	m.server = &http.Server{
+	return &http.Server{
 		Handler:           mux,
 		ReadHeaderTimeout: 10 * time.Second,
 		ReadTimeout:       2 * time.Minute, // a roster over a slow line
@@ -266,8 +278,7 @@ func (m *Machine) serve(sender mail.Sender) error {
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    16 << 10,
 		ErrorLog:          slog.NewLogLogger(m.cfg.Log.Handler(), slog.LevelWarn),
-	}
-	return nil
+	}, nil
 }
 
 // URL returns where the pages are.
@@ -292,16 +303,20 @@ func (m *Machine) Tick(ctx context.Context) error {
 // Run serves until ctx ends, then stops gracefully: requests and batches that
 // have begun are finished.
 func (m *Machine) Run(ctx context.Context) error {
+	server, err := m.pages(ctx)
+	if err != nil {
+		return err
+	}
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return m.Jobs.Run(ctx, m.fanout.Handle) })
 	g.Go(func() error { return m.Copies.Run(ctx, m.dispatch.Handle) })
 	g.Go(func() error { return m.Probe.Run(ctx, m.probes.handle) })
 	g.Go(func() error { return m.runTick(ctx) })
-	g.Go(func() error { return serve(ctx, m.server, m.listener) })
+	g.Go(func() error { return serve(ctx, server, m.listener) })
 	if l := m.listenControl(); l != nil {
 		g.Go(func() error { return serve(ctx, &http.Server{Handler: m.control(), ReadHeaderTimeout: time.Second}, l) })
 	}
-	err := g.Wait()
+	err = g.Wait()
 	m.stopWork()
 	m.works.Wait()
 	return err

@@ -15,14 +15,14 @@ import (
 )
 
 // routes puts the functions' pages beside each other, as the HTTP API does on AWS.
-func (m *Machine) routes(mux *http.ServeMux, app *console.App) error {
-	school, err := m.firstSchool(context.Background())
+func (m *Machine) routes(ctx context.Context, mux *http.ServeMux) error {
+	school, err := m.firstSchool(ctx)
 	if err != nil {
 		return err
 	}
 	secure := strings.HasPrefix(m.cfg.BaseURL, "https://")
 	staffPages, err := (&console.Server{
-		App: app, Staff: m.Staff, Lanes: m.Lanes, School: school, Secure: secure, Background: m.background,
+		App: m.app, Staff: m.Staff, Lanes: m.Lanes, School: school, Secure: secure, Background: m.background,
 	}).Handler()
 	if err != nil {
 		return err
