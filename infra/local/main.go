@@ -18,6 +18,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"syscall"
 
 	"github.com/todoku/todoku/shared/problem"
@@ -26,6 +27,7 @@ import (
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	tune()
 	p := &program{stdout: os.Stdout, stderr: os.Stderr}
 	if err := p.run(ctx, os.Args[1:]); err != nil {
 		if !errors.Is(err, flag.ErrHelp) {
@@ -33,6 +35,23 @@ func main() {
 		}
 		stop()
 		os.Exit(1)
+	}
+}
+
+// tune has the garbage collector run less often than it does by default, which saves
+// about a third of the time that an alert to 100,000 takes, at the price of some
+// 50 MB; and more often again as memory comes near memoryLimit. The variables GOGC
+// and GOMEMLIMIT have the last word.
+func tune() {
+	const (
+		percent     = 400
+		memoryLimit = 150 << 20
+	)
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(percent)
+	}
+	if os.Getenv("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(memoryLimit)
 	}
 }
 
