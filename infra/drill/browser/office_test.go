@@ -156,9 +156,18 @@ func (o *office) signIn(b *tab, who staff.Staff) {
 // fields are the members of a JSON object.
 type fields map[string]any
 
-// send sends an alert by the API, to be useful for some hours unless it says
-// otherwise, and waits until its mails have left.
+// send sends an alert by the API and waits until its mails have left.
 func (o *office) send(more fields) (alertID string) {
+	o.Helper()
+	alertID = o.post(more)
+	o.must(o.Tick(o.Context()))
+	o.quiet()
+	return alertID
+}
+
+// post sends an alert by the API: to the whole school, useful for some hours,
+// unless it says otherwise.
+func (o *office) post(more fields) (alertID string) {
 	o.Helper()
 	body := fields{
 		"kind": "safety", "subject": "震度5強の地震による安否確認", "all": true,
@@ -173,8 +182,6 @@ func (o *office) send(more fields) (alertID string) {
 	}
 	var made struct{ ID string }
 	o.api("POST", "/alerts", body, &made)
-	o.must(o.Tick(o.Context()))
-	o.quiet()
 	return made.ID
 }
 
@@ -251,16 +258,22 @@ func (o *office) answer(alertID, path, choice string) {
 func (o *office) linkTo(paths []string, willDo func(page string) bool) string {
 	o.Helper()
 	for _, p := range paths {
-		res, err := http.Get(o.URL() + p)
-		o.must(err)
-		page, err := io.ReadAll(res.Body)
-		o.must(errors.Join(err, res.Body.Close()))
-		if willDo(string(page)) {
+		if willDo(o.get(p)) {
 			return p
 		}
 	}
 	o.Fatal("no answer link has such a page")
 	return ""
+}
+
+// get returns a page for which nobody needs to be signed in.
+func (o *office) get(path string) string {
+	o.Helper()
+	res, err := http.Get(o.URL() + path)
+	o.must(err)
+	page, err := io.ReadAll(res.Body)
+	o.must(errors.Join(err, res.Body.Close()))
+	return string(page)
 }
 
 // count returns how many alerts the school has.

@@ -221,7 +221,7 @@ func (b *tab) sleepUntil(what string, holds func() bool) {
 		}
 		time.Sleep(step)
 	}
-	b.Fatalf("%s: it did not come about: %s\n%s", b.path(), what, run[string](b, "document.body.innerText"))
+	b.Fatalf("%s: it did not come about: %s\nrequests not through: %v\n%s", b.path(), what, b.watch.open, run[string](b, "document.body.innerText"))
 }
 
 // path is where the tab is; tokens in it are no secrets here.

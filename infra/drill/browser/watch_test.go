@@ -15,7 +15,7 @@ import (
 type watch struct {
 	mu       sync.Mutex
 	asked    map[network.RequestID]string // addresses, of all requests
-	open     map[network.RequestID]bool
+	open     map[network.RequestID]string // and of those that are not through
 	bytes    float64 // that came, with their headers
 	status   int64   // of the document
 	document string  // its address
@@ -25,7 +25,7 @@ type watch struct {
 func (w *watch) forget() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.asked, w.open = map[network.RequestID]string{}, map[network.RequestID]bool{}
+	w.asked, w.open = map[network.RequestID]string{}, map[network.RequestID]string{}
 	w.bytes, w.status, w.document, w.trouble = 0, 0, "", nil
 }
 
@@ -45,7 +45,7 @@ func (w *watch) hear(event any) {
 	}
 	switch e := event.(type) {
 	case *network.EventRequestWillBeSent:
-		w.asked[e.RequestID], w.open[e.RequestID] = e.Request.URL, true
+		w.asked[e.RequestID], w.open[e.RequestID] = e.Request.URL, e.Request.Method+" "+e.Request.URL
 	case *network.EventResponseReceived:
 		if e.Type == network.ResourceTypeDocument {
 			w.status, w.document = e.Response.Status, e.Response.URL

@@ -1,0 +1,185 @@
+package browser
+
+import (
+	"net/http"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/chromedp/chromedp"
+)
+
+// who looks at a page.
+type who int
+
+const (
+	guardian who = iota // or anybody else who is not signed in
+	manager             // of the demo school
+	newcomer            // manager of a school without a roster
+)
+
+// stop is a page that people meet.
+type stop struct {
+	name   string
+	who    who
+	path   string       // where the way to it begins; "": where the person is
+	then   func(b *tab) // the rest of the way
+	status int          // 0: 200
+}
+
+// pages are all pages, in the order in which they can be met.
+func pages(t testing.TB, s *staged) []stop {
+	status := "/alerts/" + s.status
+	file := func(name, content string) func(b *tab) { return upload(t, name, content) }
+	return []stop{
+		{name: "how to sign in", path: "/sign-in"},
+		{name: "sign in by a link", path: s.signInPath()},
+		{name: "a link that was used", path: "/sign-in/nonsense", status: http.StatusGone},
+		{name: "home", who: manager, path: "/"},
+		{name: "compose", who: manager, path: "/alerts/new"},
+		{name: "compose with errors", who: manager, then: spoil, status: http.StatusUnprocessableEntity},
+		{name: "compose, replacing", who: manager, path: "/alerts/new?supersedes=" + s.status},
+		{name: "preview", who: manager, path: "/alerts/new?from=" + s.status, then: submit("main form")},
+		{name: "preview of a drill", who: manager, path: "/alerts/new?from=" + s.drill, then: submit("main form")},
+		{name: "preview after a test", who: manager, then: submit("[formaction='/alerts/test']")},
+		{name: "sent, can be undone", who: manager, path: "/alerts/" + s.undo + "?sent=1"},
+		{name: "status", who: manager, path: status},
+		{name: "status of a drill", who: manager, path: "/alerts/" + s.drill},
+		{name: "class", who: manager, path: status + "/classes/" + s.group},
+		{name: "help needed", who: manager, path: status + "/help"},
+		{name: "close", who: manager, path: status + "/close"},
+		{name: "no such alert", who: manager, path: "/alerts/nonsense", status: http.StatusNotFound},
+		{name: "no such page", who: manager, path: "/nonsense", status: http.StatusNotFound},
+		{name: "not by this way", who: manager, path: "/alerts/" + s.status + "/undo", status: http.StatusMethodNotAllowed},
+		{name: "roster", who: manager, path: "/roster"},
+		{name: "sign out", who: manager, path: "/sign-out"},
+		{name: "inbox", who: manager, path: "/inbox"},
+		{name: "home without a roster", who: newcomer, path: "/"},
+		{name: "roster, empty", who: newcomer, path: "/roster"},
+		{name: "roster, not a class list", who: newcomer, then: file("list.pdf", "%PDF-1.7\n\x00"), status: http.StatusUnprocessableEntity},
+		{name: "roster, columns", who: newcomer, path: "/roster", then: file("columns.csv", "x,y,z\n1,2,見本 太郎\n")},
+		{name: "roster, preview", who: newcomer, path: "/roster", then: file("faulty.csv", faultySheet)},
+		{name: "roster, result", who: newcomer, then: imported},
+		{name: "compose without grades", who: newcomer, path: "/alerts/new"},
+		{name: "signed out", who: newcomer, path: "/sign-out", then: submit("main form")},
+		{name: "answer for one", path: s.one},
+		{name: "answer for siblings", path: s.siblings},
+		{name: "answer, nothing chosen", then: submit(".big"), status: http.StatusUnprocessableEntity},
+		{name: "answered", path: s.answered},
+		{name: "answer a drill", path: s.drillLink},
+		{name: "answer, a newer alert", path: s.newer},
+		{name: "answer, not asked any more", path: s.notAsked},
+		{name: "answer, expired", path: s.ended, status: http.StatusGone},
+		{name: "answer, closed", path: s.closed, status: http.StatusGone},
+		{name: "answer, unknown", path: "/a/nonsense", status: http.StatusNotFound},
+		{name: "answer, example", path: "/a/example", status: http.StatusNotFound},
+		{name: "read only", path: s.read},
+	}
+}
+
+func (s *staged) signInPath() string { return s.signInLink(s.manager)[len(s.URL()):] }
+
+const faultySheet = `学年,組,出席番号,氏名,保護者1氏名,保護者1続柄,保護者1電話,保護者1メール
+1,1,1,見本 一郎,見本 花子,母,090-0000-0001,hanako@example.jp
+1,1,2,見本 二葉,見本 月子,母,090-0000-0002,tsukiko@docomo.ne.jo
+1,2,1,例 三郎,例 陽子,母,090-0000-0003,これはアドレスではありません
+,,1,,例 四季,母,090-0000-0004,shiki@example.jp
+`
+
+// submit presses the button of a form, or the button itself.
+func submit(selector string) func(b *tab) {
+	return func(b *tab) {
+		b.Helper()
+		b.leave(func() {
+			run[bool](b, `(e => { e.form ? e.click() : e.requestSubmit(); return true; })(document.querySelector(`+quote(selector)+`))`)
+		})
+	}
+}
+
+// spoil sends the form of an alert with everything wrong that can be.
+func spoil(b *tab) {
+	b.Helper()
+	run[bool](b, `(f => {
+		f.answers.value = "own";
+		for (const e of f.querySelectorAll(".own input")) { e.value = ""; e.checked = false; }
+		f.useful_until.value = "2020-01-01T00:00";
+		f.remind_after.value = "soon";
+		return true;
+	})(document.getElementById("compose"))`)
+	submit("#compose")(b)
+}
+
+// upload chooses a file of that content for the roster and sends it.
+func upload(t testing.TB, name, content string) func(b *tab) {
+	path := filepath.Join(t.TempDir(), name)
+	if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return func(b *tab) {
+		b.Helper()
+		b.do(chromedp.SetUploadFiles(chromedp.CSS("#file"), []string{path}))
+		submit("form[enctype]")(b)
+	}
+}
+
+// imported confirms an import and waits for its result.
+func imported(b *tab) {
+	b.Helper()
+	submit("form[action$=confirm]")(b)
+	b.until("the import is done", "!document.querySelector('progress')")
+	b.goTo(b.path())
+}
+
+// TestPages looks at every page in both languages, on a telephone and on a
+// desktop: see check.
+func TestPages(t *testing.T) {
+	axe := axeScript(t)
+	s := stage(newOffice(t))
+	t.Run("languages", func(t *testing.T) {
+		for _, language := range []string{"ja", "en"} {
+			t.Run(language, func(t *testing.T) {
+				t.Parallel()
+				people := s.people(t, language)
+				for _, p := range pages(t, s) {
+					b := people[p.who]
+					b.visit(t, p)
+					if lang := run[string](b, "document.documentElement.lang"); lang != language {
+						t.Errorf("%s is in %q", p.name, lang)
+					}
+					b.check(t, p.name, axe)
+				}
+			})
+		}
+	})
+}
+
+// people returns somebody in each role, who speaks the language.
+func (s *staged) people(t testing.TB, language string) map[who]*tab {
+	people := map[who]*tab{guardian: nil, manager: nil, newcomer: nil}
+	for role := range people {
+		b := newPerson(t, s.URL(), phone)
+		b.speak(language)
+		people[role] = b
+	}
+	s.signIn(people[manager], s.manager)
+	s.signIn(people[newcomer], s.newSchool())
+	return people
+}
+
+// visit goes to a page.
+func (b *tab) visit(t testing.TB, p stop) {
+	t.Helper()
+	b.TB = t
+	if p.path != "" {
+		b.goTo(p.path)
+	}
+	if p.then != nil {
+		p.then(b)
+	}
+	if p.status == 0 {
+		p.status = http.StatusOK
+	}
+	if b.watch.status != int64(p.status) {
+		t.Errorf("%s: status %d, not %d", p.name, b.watch.status, p.status)
+	}
+}
