@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/todoku/todoku/infra/cdk/plan"
@@ -17,19 +18,39 @@ import (
 //
 // lambda.norpc leaves out what only the go1.x runtime, which is gone, needed
 // (https://github.com/aws/aws-lambda-go).
-var flags = []string{"-trimpath", "-buildvcs=false", "-ldflags=-s -w -buildid=", "-tags=lambda.norpc"}
+var flags = []string{"-trimpath", "-buildvcs=false", "-ldflags=-s -w -buildid="}
+
+const tags = "lambda.norpc"
 
 // platform is that of the functions in the stack: Go programs for provided.al2023
 // on arm64, with nothing linked from the machine that builds them.
-var platform = []string{"GOOS=linux", "GOARCH=arm64", "GOARM64=v8.0", "CGO_ENABLED=0", "GOFLAGS=", "GOEXPERIMENT="}
+var platform = []string{"GOOS=linux", "GOARM64=v8.0", "CGO_ENABLED=0", "GOFLAGS=", "GOEXPERIMENT="}
+
+// target says what to build, and where to. The zero value is what is deployed.
+type target struct {
+	dir  string // of the programs, <dir>/<function>/bootstrap; "": build
+	arch string // as Go names it; "": arm64
+	tags string // further build tags, for programs that are not to be deployed
+}
+
+func (t target) withDefaults() target {
+	if t.dir == "" {
+		t.dir = "build"
+	}
+	if t.arch == "" {
+		t.arch = "arm64"
+	}
+	return t
+}
 
 // run builds all functions of the tree at root, and removes what an earlier build
 // left of functions that are gone.
-func run(ctx context.Context, root string) error {
+func run(ctx context.Context, root string, t target) error {
+	t = t.withDefaults()
 	if _, err := os.Stat(filepath.Join(root, "cdk.json")); err != nil {
 		return errors.New("run this in the folder of cdk.json")
 	}
-	out, err := filepath.Abs(filepath.Join(root, "build"))
+	out, err := t.absolute(root)
 	if err != nil {
 		return err
 	}
@@ -37,19 +58,27 @@ func run(ctx context.Context, root string) error {
 		return err
 	}
 	for _, f := range plan.Present(root) {
-		if err := build(ctx, root, f.Name, filepath.Join(out, f.Name, "bootstrap")); err != nil {
+		if err := t.build(ctx, root, f.Name, filepath.Join(out, f.Name, "bootstrap")); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
+// absolute returns the folder of the programs; a relative one is in the tree.
+func (t target) absolute(root string) (string, error) {
+	if filepath.IsAbs(t.dir) {
+		return t.dir, nil
+	}
+	return filepath.Abs(filepath.Join(root, t.dir))
+}
+
 // build makes the program of a function in the tree at root; out is absolute.
-func build(ctx context.Context, root, function, out string) error {
-	args := append([]string{"build", "-o", out}, flags...)
+func (t target) build(ctx context.Context, root, function, out string) error {
+	args := append([]string{"build", "-o", out, "-tags=" + strings.Trim(tags+","+t.tags, ",")}, flags...)
 	cmd := exec.CommandContext(ctx, "go", append(args, "./functions/"+function+"/lambda")...)
 	cmd.Dir = root
-	cmd.Env = append(os.Environ(), platform...)
+	cmd.Env = append(append(os.Environ(), platform...), "GOARCH="+t.arch)
 	cmd.Stdout, cmd.Stderr = os.Stderr, os.Stderr // standard output is for whoever runs the CDK
 	if err := cmd.Run(); err != nil {
 		return fmt.Errorf("function %s: %w", function, err)

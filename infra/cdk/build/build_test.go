@@ -53,7 +53,7 @@ func TestSameBytes(t *testing.T) {
 	var programs [2][]byte
 	for i := range programs {
 		dir := tree(t)
-		must(t, run(t.Context(), dir))
+		must(t, run(t.Context(), dir, target{}))
 		var err error
 		programs[i], err = os.ReadFile(filepath.Join(dir, "build/tick/bootstrap"))
 		must(t, err)
@@ -70,14 +70,14 @@ func TestRunRemovesWhatIsGone(t *testing.T) {
 	dir := tree(t)
 	old := filepath.Join(dir, "build/gone/bootstrap")
 	write(t, old, nil)
-	must(t, run(t.Context(), dir))
+	must(t, run(t.Context(), dir, target{}))
 	if _, err := os.Stat(old); !os.IsNotExist(err) {
 		t.Errorf("the program of a function that is gone is still there (%v)", err)
 	}
 }
 
 func TestRunSaysWhere(t *testing.T) {
-	if err := run(t.Context(), t.TempDir()); err == nil {
+	if err := run(t.Context(), t.TempDir(), target{}); err == nil {
 		t.Error("built something in an empty folder")
 	}
 }
@@ -87,7 +87,7 @@ func TestFunctions(t *testing.T) {
 	for _, f := range plan.Present(root) {
 		t.Run(f.Name, func(t *testing.T) {
 			file := filepath.Join(t.TempDir(), "bootstrap")
-			must(t, build(t.Context(), root, f.Name, file))
+			must(t, target{}.withDefaults().build(t.Context(), root, f.Name, file))
 			checkPlatform(t, file)
 			if n := zipped(t, file); n > maxZip {
 				t.Errorf("%d bytes zipped, more than %d", n, maxZip)
