@@ -41,8 +41,10 @@ var _ mail.Sender = (*Sender)(nil)
 // decides where events go and when SES gives up; "" means none. now is the clock
 // by which messages expire.
 //
-// The role that client acts for needs ses:SendRawEmail and ses:SendEmail on the
-// schools' identities and the configuration set, and ses:GetAccount for Rate.
+// The role that client acts for needs ses:SendRawEmail on the schools' identities
+// and the configuration set, by which name SES checks a SendEmail of a raw message
+// (https://github.com/nodemailer/nodemailer/issues/1734), and ses:GetAccount for
+// Rate.
 func New(client *sesv2.Client, configurationSet string, now func() time.Time) *Sender {
 	return &Sender{client: client, configurationSet: configurationSet, now: now}
 }
