@@ -39,12 +39,12 @@ type system struct {
 }
 
 // startSystem starts the program on a fresh copy of a roster.
-func startSystem(ctx context.Context, program string, r *school, relay, lanes string) (*system, error) {
+func startSystem(ctx context.Context, program string, r *school, to place) (*system, error) {
 	data, err := r.copy()
 	if err != nil {
 		return nil, err
 	}
-	p, err := launch(ctx, program, "-demo", "-addr", "127.0.0.1:0", "-data", data, "-smtp", relay, "-lanes", lanes)
+	p, err := launch(ctx, program, "-demo", "-addr", "127.0.0.1:0", "-data", data, "-smtp", to.relay, "-lanes", to.lanes)
 	if err != nil {
 		return nil, err
 	}
