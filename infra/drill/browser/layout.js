@@ -7,7 +7,10 @@
   const shown = (e) => e.checkVisibility({ visibilityProperty: true, opacityProperty: true });
   const apart = (e) => e.closest(".scroll, .hidden, .skip, svg, option");
   const root = document.documentElement;
-  if (root.scrollWidth > width) found.push(`the page is ${root.scrollWidth} pixels wide, the screen ${width}`);
+  if (root.scrollWidth > width) {
+    const wide = [...document.body.querySelectorAll("*")].filter((e) => !apart(e) && e.getBoundingClientRect().right > width);
+    say(`the page is ${root.scrollWidth} pixels wide, the screen ${width}`, wide.at(-1) || root);
+  }
 
   // Text that sticks out of the screen or of the line that it is drawn in.
   const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);

@@ -16,9 +16,9 @@ type watch struct {
 	mu       sync.Mutex
 	asked    map[network.RequestID]string // addresses, of all requests
 	open     map[network.RequestID]string // and of those that are not through
-	bytes    float64 // that came, with their headers
-	status   int64   // of the document
-	document string  // its address
+	bytes    float64                      // that came, with their headers
+	status   int64                        // of the document
+	document string                       // its address
 	trouble  []string
 }
 
@@ -45,7 +45,10 @@ func (w *watch) hear(event any) {
 	}
 	switch e := event.(type) {
 	case *network.EventRequestWillBeSent:
-		w.asked[e.RequestID], w.open[e.RequestID] = e.Request.URL, e.Request.Method+" "+e.Request.URL
+		w.asked[e.RequestID] = e.Request.URL
+		if e.Type != network.ResourceTypeOther { // the icon, which nobody waits for
+			w.open[e.RequestID] = e.Request.Method + " " + e.Request.URL
+		}
 	case *network.EventResponseReceived:
 		if e.Type == network.ResourceTypeDocument {
 			w.status, w.document = e.Response.Status, e.Response.URL
