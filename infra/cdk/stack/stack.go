@@ -188,20 +188,14 @@ func seconds(d time.Duration) awscdk.Duration {
 // title returns a name with a capital letter, as logical ids have.
 func title(name string) string { return string(name[0]-'a'+'A') + name[1:] }
 
-// explain tells cdk-nag why a finding on a resource is meant to be
+// explain tells cdk-nag why the one finding on a resource is meant to be
 // (https://github.com/cdklabs/cdk-nag/blob/main/README.md, "Suppressing a Rule"):
 // metadata of the template, so that the reason travels with it.
 func explain(c constructs.Construct, rule, reason string) {
-	res, ok := c.Node().DefaultChild().(awscdk.CfnResource)
-	if !ok {
-		res = c.(awscdk.CfnResource)
-	}
-	var rules []any
-	if old, ok := res.GetMetadata(jsii.String("cdk_nag")).(map[string]any); ok {
-		rules, _ = old["rules_to_suppress"].([]any)
-	}
-	rules = append(rules, map[string]any{"id": rule, "reason": reason})
-	res.AddMetadata(jsii.String("cdk_nag"), map[string]any{"rules_to_suppress": rules})
+	res := c.Node().DefaultChild().(awscdk.CfnResource)
+	res.AddMetadata(jsii.String("cdk_nag"), map[string]any{
+		"rules_to_suppress": []any{map[string]any{"id": rule, "reason": reason}},
+	})
 }
 
 func itoa(n int) *string { return jsii.String(strconv.Itoa(n)) }

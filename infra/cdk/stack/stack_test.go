@@ -11,6 +11,7 @@ import (
 
 	"github.com/todoku/todoku/infra/cdk/plan"
 	"github.com/todoku/todoku/shared/config"
+	"github.com/todoku/todoku/shared/table/dynamo"
 )
 
 // object is a part of a template.
@@ -24,9 +25,9 @@ func TestProperties(t *testing.T) {
 		want              object
 	}{
 		{"least", "AWS::DynamoDB::Table", "", object{
-			"KeySchema":                        []any{object{"AttributeName": "pk", "KeyType": "HASH"}, object{"AttributeName": "sk", "KeyType": "RANGE"}},
-			"AttributeDefinitions":             []any{object{"AttributeName": "pk", "AttributeType": "S"}, object{"AttributeName": "sk", "AttributeType": "S"}},
-			"TimeToLiveSpecification":          object{"AttributeName": "e", "Enabled": true},
+			"KeySchema":                        []any{object{"AttributeName": dynamo.PartitionAttribute, "KeyType": "HASH"}, object{"AttributeName": dynamo.SortAttribute, "KeyType": "RANGE"}},
+			"AttributeDefinitions":             []any{object{"AttributeName": dynamo.PartitionAttribute, "AttributeType": "S"}, object{"AttributeName": dynamo.SortAttribute, "AttributeType": "S"}},
+			"TimeToLiveSpecification":          object{"AttributeName": dynamo.ExpiryAttribute, "Enabled": true},
 			"BillingMode":                      "PAY_PER_REQUEST",
 			"PointInTimeRecoverySpecification": object{"PointInTimeRecoveryEnabled": true},
 			"SSESpecification":                 object{"SSEEnabled": true},
