@@ -26,8 +26,9 @@ func tellTheSchool(d *Drill) {
 		d.checkMail(m)
 	}
 	s := d.Settle(id)
-	d.equal("copies sent", s.Copies["sent"], int64(len(mails)))
+	d.equal("copies that left", s.left(), int64(len(mails)))
 	d.equal("copies", s.Copies["total"], int64(len(mails)))
+	d.equal("copies sent again", s.SentAgain, int64(0))
 	d.equal("children", s.Children["total"], int64(len(pupils)))
 	d.equal("children without a route", s.Children["no_route"], int64(len(unreachable(pupils))))
 }
@@ -88,7 +89,7 @@ func remind(d *Drill) {
 	reminders := d.Arrive("安否の確認（再送・未回答の方へ）", Addresses(waiting...)...)
 	d.press(reminders[waiting[12].Parents[0].Addresses[0]], "無事です")
 	d.Advance(time.Hour)
-	d.equal("copies", d.Settle(id).Copies["sent"], int64(len(mails)+len(reminders)))
+	d.equal("copies that left", d.Settle(id).left(), int64(len(mails)+len(reminders)))
 }
 
 func drillMark(d *Drill) {

@@ -172,6 +172,10 @@ func (s Status) settled() bool {
 	return s.FanOutDone && s.Copies["queued"]+s.Copies["sending"]+s.Copies["delayed"] == 0
 }
 
+// left returns how many copies have left, as far as the system knows: one machine
+// hears no more of what its relay took.
+func (s Status) left() int64 { return s.Copies["sent"] + s.Copies["delivered"] }
+
 // Status reads where an alert stands.
 func (d *Drill) Status(id string) (s Status) {
 	d.Helper()
