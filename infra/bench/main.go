@@ -73,6 +73,9 @@ func parse(args []string) (options, error) {
 	if err := f.Parse(args); err != nil {
 		return o, err
 	}
+	if o.rounds < 1 {
+		return o, errors.New("-rounds: at least one")
+	}
 	if *quick {
 		*sizes, o.rounds = "1400", 1
 	}

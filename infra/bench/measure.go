@@ -111,15 +111,12 @@ func (b *bench) places() []place {
 
 // sending is what one sending of everything came to.
 type sending struct {
-	rate        float64 // messages a second
-	memory      memory
-	before      int64 // bytes of the file
-	after       int64
-	api, page   time.Duration
-	apiBytes    int
-	pageBytes   int
-	itemsOfAPI  int
-	itemsOfPage int
+	rate          float64 // messages a second
+	memory        memory
+	before, after int64         // bytes of the file
+	api, page     time.Duration // of reading the status
+	apiReads      int64         // items of the table
+	pageReads     int64
 }
 
 // sendBare measures the bare loop.
@@ -146,38 +143,46 @@ func (b *bench) sendSystem(ctx context.Context, p place, n int) (r sending, err 
 	if err != nil {
 		return r, err
 	}
-	defer func() { err = errors.Join(err, s.stop()) }()
-	if r.before, err = s.fileSize(); err != nil {
+	defer func() { err = errors.Join(err, os.RemoveAll(s.data)) }()
+	id, r, err := b.sendAll(ctx, s, p, n)
+	err = errors.Join(err, s.stop())
+	if err != nil {
 		return r, err
+	}
+	r.apiReads, r.pageReads, err = countReads(ctx, s.data, id)
+	return r, err
+}
+
+// sendAll has the program send to everybody, and looks at it afterwards.
+func (b *bench) sendAll(ctx context.Context, s *system, p place, n int) (id string, r sending, err error) {
+	if r.before, err = s.fileSize(); err != nil {
+		return "", r, err
 	}
 	b.bar.begin(n, "Todoku, %s", p.name)
 	if err := b.sink.expect(n); err != nil {
-		return r, err
+		return "", r, err
 	}
 	start := time.Now()
-	id, _, err := s.post(0)
-	if err != nil {
-		return r, err
+	if id, _, err = s.post(0); err != nil {
+		return id, r, err
 	}
 	t, err := b.sink.wait(n, b.bar.set)
 	if err != nil {
-		return r, err
+		return id, r, err
 	}
 	r.rate = float64(n) / time.Since(start).Seconds()
 	if t.messages != n {
-		return r, fmt.Errorf("%d messages came more than once", t.messages-n)
+		return id, r, fmt.Errorf("%d messages came more than once", t.messages-n)
 	}
 	if err := s.settled(ctx, id, n); err != nil {
-		return r, err
+		return id, r, err
 	}
 	if r.after, err = s.fileSize(); err != nil {
-		return r, err
-	}
-	if r.api, r.page, err = s.readStatus(id); err != nil {
-		return r, err
+		return id, r, err
 	}
 	r.memory = s.memory()
-	return r, nil
+	r.api, r.page, err = s.readStatus(id)
+	return id, r, err
 }
 
 // settled waits until the program has recorded every copy as sent, soon after the
@@ -234,7 +239,7 @@ func (b *bench) accept(ctx context.Context, sizes []int) (medians []time.Duratio
 	defer func() {
 		for _, s := range systems {
 			if s != nil {
-				err = errors.Join(err, s.stop())
+				err = errors.Join(err, s.stop(), os.RemoveAll(s.data))
 			}
 		}
 	}()

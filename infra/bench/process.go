@@ -39,7 +39,7 @@ func (p *process) line() (string, error) {
 	if p.lines.Scan() {
 		return p.lines.Text(), nil
 	}
-	return "", errors.Join(fmt.Errorf("%s ended too early", p.cmd.Path), p.lines.Err())
+	return "", errors.Join(fmt.Errorf("%s ended too early", p.cmd.Args), p.lines.Err())
 }
 
 // stop interrupts the program and waits for it.
@@ -54,6 +54,7 @@ func (p *process) stop() error {
 type remote struct {
 	*process
 	near, far string // host:port
+	count     int    // of expect
 }
 
 func launchSink(ctx context.Context) (*remote, error) {
@@ -75,6 +76,7 @@ func launchSink(ctx context.Context) (*remote, error) {
 
 // expect has the sink count anew, for wait.
 func (r *remote) expect(n int) error {
+	r.count++
 	_, err := fmt.Fprintln(r.in, n)
 	return err
 }
@@ -88,8 +90,11 @@ func (r *remote) wait(n int, progress func(done int)) (tally, error) {
 			return tally{}, err
 		}
 		var t tally
-		if _, err := fmt.Sscan(line, &t.messages, &t.distinct); err != nil {
+		if _, err := fmt.Sscan(line, &t.count, &t.messages, &t.distinct); err != nil {
 			return tally{}, fmt.Errorf("the sink said %q: %w", line, err)
+		}
+		if t.count != r.count {
+			continue // late word of the count before
 		}
 		progress(t.distinct)
 		if t.distinct == n {

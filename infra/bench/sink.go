@@ -27,19 +27,22 @@ const oneWay = 10 * time.Millisecond
 // read and one write a message, it takes about four times as many messages a second
 // as the go-smtp server with an empty handler.
 type sink struct {
-	mu       sync.Mutex
-	seen     map[string]bool // Message-IDs since the last begin
-	messages int
-	want     int
-	reached  chan struct{} // one token when len(seen) gets to want
+	mu      sync.Mutex
+	seen    map[string]bool // Message-IDs since the last begin
+	count   tally
+	want    int
+	reached chan struct{} // one token when distinct gets to want
 }
 
-// tally is what the sink has taken since the last begin.
-type tally struct{ messages, distinct int }
+// tally is what the sink has taken in one count.
+type tally struct {
+	count              int // the first is 1
+	messages, distinct int
+}
 
 // runSink serves as the sink until in ends. It writes its near and its far address
 // as a line to out. For each line with a number in it that it reads it starts
-// counting anew; from then on it writes "MESSAGES DISTINCT" when that many
+// counting anew; from then on it writes "COUNT MESSAGES DISTINCT" when that many
 // messages with different Message-IDs have come, and meanwhile ten times a second.
 func runSink(in io.Reader, out io.Writer) error {
 	s := &sink{seen: map[string]bool{}, reached: make(chan struct{}, 1)}
@@ -81,7 +84,7 @@ func (s *sink) obey(in io.Reader) error {
 func (s *sink) begin(want int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.seen, s.messages, s.want = make(map[string]bool, want), 0, want
+	s.seen, s.count, s.want = make(map[string]bool, want), tally{count: s.count.count + 1}, want
 	select {
 	case <-s.reached: // of the count before
 	default:
@@ -104,7 +107,7 @@ func (s *sink) tell(ctx context.Context, out io.Writer) error {
 			continue
 		}
 		last = now
-		if _, err := fmt.Fprintln(out, now.messages, now.distinct); err != nil {
+		if _, err := fmt.Fprintln(out, now.count, now.messages, now.distinct); err != nil {
 			return err
 		}
 	}
@@ -113,16 +116,19 @@ func (s *sink) tell(ctx context.Context, out io.Writer) error {
 func (s *sink) tally() tally {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return tally{s.messages, len(s.seen)}
+	return s.count
 }
 
 func (s *sink) took(messageID string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.messages++
-	before := len(s.seen)
+	s.count.messages++
+	if s.seen[messageID] {
+		return
+	}
 	s.seen[messageID] = true
-	if before < len(s.seen) && len(s.seen) == s.want {
+	s.count.distinct++
+	if s.count.distinct == s.want {
 		s.reached <- struct{}{}
 	}
 }

@@ -38,26 +38,39 @@ type system struct {
 	memory func() memory
 }
 
-// startSystem starts the program on a fresh copy of a roster.
+// startSystem starts the program on a fresh copy of a roster and signs in.
 func startSystem(ctx context.Context, program string, r *school, to place) (*system, error) {
 	data, err := r.copy()
 	if err != nil {
 		return nil, err
 	}
+	s, err := launchSystem(ctx, program, data, to)
+	if err != nil {
+		return nil, errors.Join(err, os.RemoveAll(data))
+	}
+	s.memory = watch(s.cmd.Process.Pid)
+	if err := s.greeted(); err != nil {
+		return nil, errors.Join(err, s.stop(), os.RemoveAll(data))
+	}
+	return s, nil
+}
+
+func launchSystem(ctx context.Context, program, data string, to place) (*system, error) {
 	p, err := launch(ctx, program, "-demo", "-addr", "127.0.0.1:0", "-data", data, "-smtp", to.relay, "-lanes", to.lanes)
 	if err != nil {
 		return nil, err
 	}
-	s := &system{process: p, data: data}
-	s.client.Jar, err = cookiejar.New(nil)
-	if err != nil {
-		return nil, err
-	}
+	jar, err := cookiejar.New(nil)
+	return &system{process: p, data: data, client: http.Client{Jar: jar}}, err
+}
+
+// greeted reads where the program is and signs in.
+func (s *system) greeted() error {
 	signIn := ""
 	for s.token == "" {
-		line, err := p.line()
+		line, err := s.line()
 		if err != nil {
-			return nil, err
+			return err
 		}
 		name, value, _ := strings.Cut(line, ": ")
 		switch name {
@@ -69,8 +82,7 @@ func startSystem(ctx context.Context, program string, r *school, to place) (*sys
 			s.token = value
 		}
 	}
-	s.memory = watch(p.cmd.Process.Pid)
-	return s, s.signIn(signIn)
+	return s.signIn(signIn)
 }
 
 func (s *system) signIn(link string) error {
@@ -85,10 +97,10 @@ func (s *system) signIn(link string) error {
 	return nil
 }
 
-// stop ends the program and removes its copy of the roster.
+// stop ends the program. Its data stays.
 func (s *system) stop() error {
 	s.memory()
-	return errors.Join(s.process.stop(), os.RemoveAll(s.data))
+	return s.process.stop()
 }
 
 // alertJSON is the alert that is posted. It can be taken back as long as undo.
