@@ -33,6 +33,38 @@ func tellTheSchool(d *Drill) {
 	d.equal("children without a route", s.Children["no_route"], int64(len(unreachable(pupils))))
 }
 
+// morning is the whole story: a class list as it comes, an alert of which a part
+// does not leave in time, and the newer one that replaces it.
+func morning(d *Drill) {
+	pupils := Pupils(700)
+	d.Import(spoiled(pupils), "")
+	pupils = without(pupils, faulty())
+	held, others := split(Addresses(pupils...), isDocomo)
+	d.Operator.Decide(docomo(PutOff))
+	first := d.Send(Alert{Subject: "9時までに連絡をください", Useful: 30 * time.Minute})
+	old := d.Arrive("9時までに連絡をください", others...)
+	for i := 0; i < 200; i += 10 {
+		d.press(old[others[i]], "無事です")
+	}
+	d.Advance(30 * time.Minute)
+	s := d.Settle(first)
+	d.equal("state of the first", s.State, "expired")
+	d.equal("cancelled", s.Copies["cancelled"], int64(len(held)))
+	d.recount(first, s)
+	d.comparePage(first, s)
+
+	d.Operator.Decide(nil)
+	second := d.Send(Alert{Subject: "体育館に変わりました", Supersedes: first})
+	mails := d.Arrive("体育館に変わりました", Addresses(pupils...)...)
+	expired := d.NewBrowser().Open(old[others[0]].Link())
+	expired.Says(http.StatusOK, "体育館に変わりました").Says(http.StatusOK, "このリンクからは回答できません")
+	d.press(mails[held[0]], "無事です")
+	s = d.Settle(second)
+	d.equal("copies that left", s.left(), int64(len(held)+len(others)))
+	d.recount(second, s)
+	d.comparePage(second, s)
+}
+
 func unreachable(pupils []Pupil) []Pupil {
 	return slices.DeleteFunc(slices.Clone(pupils), func(p Pupil) bool { return len(Addresses(p)) > 0 })
 }

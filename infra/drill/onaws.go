@@ -1,0 +1,152 @@
+package drill
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"io"
+	"net/http"
+	"sync"
+	"testing"
+
+	"github.com/todoku/todoku/infra/drill/cloud"
+	"github.com/todoku/todoku/infra/drill/sesfake"
+	"github.com/todoku/todoku/shared/mail"
+	"github.com/todoku/todoku/shared/roster"
+	"github.com/todoku/todoku/shared/staff"
+)
+
+// OnAWS returns the lane of the AWS mode, with SES as the operator. programs is a
+// folder of the built functions; the servers of cfg may serve several systems at
+// once.
+func OnAWS(cfg cloud.Config) Lane {
+	return func(t testing.TB, w World) System {
+		t.Helper()
+		o := &sesOperator{}
+		cfg := cfg
+		cfg.Log, cfg.Now, cfg.Clock = w.Log, w.Clock.Now, w.Clock.Share(t)
+		cfg.SES = sesfake.Config{Now: w.Clock.Now, Fate: o.fate, Chaos: sesfake.Chaos{Seed: w.Seed, Duplicate: 0.1}}
+		cfg.Before = o.before
+		c, err := cloud.New(t.Context(), cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(c.Close)
+		o.ses = c.SES
+		s, err := foundOnAWS(t.Context(), c, w)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.Operator = o
+		return s
+	}
+}
+
+// foundOnAWS makes the school as an operator does, by the table itself.
+func foundOnAWS(ctx context.Context, c *cloud.Cloud, w World) (System, error) {
+	schools := &roster.Store{Table: c.Table, IDs: c.IDs, Now: w.Clock.Now}
+	people := &staff.Store{Table: c.Table, IDs: c.IDs, Now: w.Clock.Now, Random: rand.Reader}
+	w.School.ID = c.IDs.New() // w is our own copy
+	if err := schools.PutSchool(ctx, w.School); err != nil {
+		return System{}, err
+	}
+	w.Manager.School = w.School.ID
+	m, err := people.PutStaff(ctx, w.Manager)
+	if err != nil {
+		return System{}, err
+	}
+	link, err := people.NewLink(ctx, m.ID, 0)
+	if err != nil {
+		return System{}, err
+	}
+	_, token, err := people.NewToken(ctx, m.ID, "drill")
+	return System{
+		URL: c.URL, Token: token, SignIn: c.URL + "/sign-in/" + link,
+		Waiting: func() (int, int, error) { return c.Waiting(context.Background()) },
+		Tick:    func() error { return c.Tick(context.Background()) },
+	}, err
+}
+
+// sesOperator plays the operator with SES: what it puts off or cannot take now, SES
+// does not accept; what it refuses bounces.
+type sesOperator struct {
+	ses *sesfake.Server
+
+	mu     sync.Mutex
+	decide func(to string) Verdict
+	taken  []bool // of each message that SES has accepted, in their order
+}
+
+// Decide implements Operator.
+func (o *sesOperator) Decide(f func(to string) Verdict) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.decide = f
+}
+
+func (o *sesOperator) verdict(to string) Verdict {
+	o.mu.Lock()
+	f := o.decide
+	o.mu.Unlock()
+	if f == nil {
+		return Take
+	}
+	return f(bare(to))
+}
+
+// Mails implements Operator.
+func (o *sesOperator) Mails() []Mail {
+	sent := o.ses.Sent()
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	var mails []Mail
+	for i, m := range sent {
+		if !o.taken[i] {
+			continue
+		}
+		r, err := mail.Receive(m.Raw)
+		if err != nil {
+			r.Subject = "not a mail: " + err.Error() // which no scenario expects
+		}
+		mails = append(mails, Mail{To: bare(m.To), From: r.From, Subject: r.Subject, Text: r.Text, HTML: r.HTML, Headers: r.Headers})
+	}
+	return mails
+}
+
+// fate says what becomes of a message. SES asks it once for each, in their order.
+func (o *sesOperator) fate(to string) []sesfake.Step {
+	refused := o.verdict(to) == Refuse
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.taken = append(o.taken, !refused)
+	if refused {
+		return []sesfake.Step{{Kind: sesfake.Send}, {
+			Kind: sesfake.Bounce, Type: "Permanent", SubType: "General", Status: "5.1.1", Words: "550 5.1.1 <" + to + "> User unknown",
+		}}
+	}
+	return []sesfake.Step{{Kind: sesfake.Send}, {Kind: sesfake.Delivery}}
+}
+
+// noAnswers are what SES says of messages that it does not accept.
+var noAnswers = map[Verdict]sesfake.Answer{PutOff: sesfake.Unverified, Away: sesfake.Paused}
+
+// before answers for SES where the verdict is that it does not accept.
+func (o *sesOperator) before(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(r.Body)
+		var in struct{ Destination struct{ ToAddresses []string } }
+		if err != nil || json.Unmarshal(body, &in) != nil || len(in.Destination.ToAddresses) != 1 {
+			http.Error(w, "not a message to one recipient", http.StatusBadRequest)
+			return
+		}
+		if a, no := noAnswers[o.verdict(in.Destination.ToAddresses[0])]; no {
+			w.Header().Set("X-Amzn-ErrorType", a.Type)
+			w.WriteHeader(a.Status)
+			_ = json.NewEncoder(w).Encode(map[string]string{"message": a.Message})
+			return
+		}
+		r.Body = io.NopCloser(bytes.NewReader(body))
+		next.ServeHTTP(w, r)
+	})
+}

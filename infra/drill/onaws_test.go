@@ -1,0 +1,35 @@
+package drill
+
+import (
+	"os/exec"
+	"runtime"
+	"testing"
+
+	"github.com/todoku/todoku/infra/drill/cloud"
+	"github.com/todoku/todoku/infra/drill/peers"
+)
+
+// buildFunctions builds the functions as they are deployed, but for this machine
+// and with a clock that drills can move, and returns the folder of them.
+func buildFunctions(t testing.TB) string {
+	t.Helper()
+	dir := t.TempDir()
+	cmd := exec.Command("go", "run", "./infra/cdk/build", "-dir", dir, "-arch", runtime.GOARCH, "-tags", "drill")
+	cmd.Dir = "../.." // the source tree
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%v: %v\n%s", cmd, err, out)
+	}
+	return dir
+}
+
+// TestOnAWS runs the scenarios on the built functions.
+func TestOnAWS(t *testing.T) {
+	cfg := cloud.Config{Dynamo: peers.Dynoxide(t), SQS: peers.Fauxqs(t), Most: 4}
+	cfg.Programs = buildFunctions(t)
+	for _, s := range scenarios {
+		t.Run(s.name, func(t *testing.T) {
+			t.Parallel()
+			s.run(Start(t, OnAWS(cfg)))
+		})
+	}
+}
