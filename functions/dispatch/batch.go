@@ -165,6 +165,8 @@ func (b *batch) send(ctx context.Context) error {
 	if len(msgs) == 0 {
 		return nil
 	}
+	ctx, cancel := inTime(ctx)
+	defer cancel()
 	mail.SendAll(ctx, b.Mail, msgs, func(i int, err error) {
 		jobs[i].tried, jobs[i].err = true, err
 		if errors.Is(err, mail.ErrInvalid) {
@@ -172,6 +174,18 @@ func (b *batch) send(ctx context.Context) error {
 		}
 	})
 	return nil
+}
+
+// spare is the time of an invocation that is kept for recording what was sent.
+const spare = 5 * time.Second
+
+// inTime returns a context that ends before the invocation does: what has not been
+// sent by then is put back, instead of being claimed by a dead invocation.
+func inTime(ctx context.Context) (context.Context, context.CancelFunc) {
+	if end, ok := ctx.Deadline(); ok {
+		return context.WithDeadline(ctx, end.Add(-spare))
+	}
+	return context.WithCancel(ctx)
 }
 
 // letter writes a copy's mail.

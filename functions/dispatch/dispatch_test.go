@@ -310,6 +310,25 @@ func TestAloneTakesOverAtOnce(t *testing.T) {
 	}
 }
 
+// TestRunsOutOfTime has an invocation that ends before it can send: what it has
+// claimed is put back.
+func TestRunsOutOfTime(t *testing.T) {
+	b := newBench(t, 1)
+	ref := alert.CopyRef{Ref: b.made[0].Ref(b.alert.ID), Contact: b.made[0].Family.Copies[0].Contact}
+	m := ref.Message("docomo#0", 0)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Second) // less than what is kept for recording
+	defer cancel()
+	r, err := b.handler.Handle(ctx, events.SQSEvent{Records: []events.SQSMessage{{MessageId: "m", Body: m.Body, ReceiptHandle: "r"}}})
+	if err != nil || len(r.BatchItemFailures) != 1 || b.inbox.Total() != 0 {
+		t.Errorf("%v, %v, %d mails; want it handed back and nothing sent", r, err, b.inbox.Total())
+	}
+	f, err := b.alerts.Family(t.Context(), ref.Ref)
+	must(t, err)
+	if c := f.Copies[0]; c.State != alert.Queued || c.Again != 0 {
+		t.Errorf("the copy is %s, again %d; want it queued as before", c.State, c.Again)
+	}
+}
+
 func TestNotACopy(t *testing.T) {
 	b := newBench(t, 1)
 	r, err := b.handler.Handle(t.Context(), events.SQSEvent{Records: []events.SQSMessage{{MessageId: "m", Body: "{", ReceiptHandle: "r"}}})

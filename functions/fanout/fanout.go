@@ -33,8 +33,8 @@ type Handler struct {
 	// Where many writes share one wait for the disk, more of them get more done. An
 	// alert keeps the number that it began with.
 	Strands int
-	Now    func() time.Time
-	Log    *slog.Logger
+	Now     func() time.Time
+	Log     *slog.Logger
 }
 
 // errTooEarly says that the alert can still be undone.
@@ -54,7 +54,43 @@ func (h *Handler) group(ctx context.Context, msgs []events.SQSMessage) []events.
 	return nil
 }
 
+// message does one job. A job that fails, or that has not the time to end, is
+// handed back and goes on where it was.
 func (h *Handler) message(ctx context.Context, m events.SQSMessage) error {
+	wait := retryAfter
+	work, cancel := inTime(ctx)
+	defer cancel()
+	err := h.start(work, m, &wait)
+	if err == nil {
+		return nil
+	}
+	if work.Err() != nil {
+		wait = 0
+	}
+	if err := h.Jobs.Postpone(ctx, m.ReceiptHandle, wait); err != nil {
+		h.Log.Warn("job not postponed", "message", m.MessageId, "err", err)
+	}
+	return err
+}
+
+const (
+	// retryAfter is how long a job waits that failed, in a busy store for example.
+	retryAfter = 2 * time.Second
+	// spare is the time of an invocation that is kept for handing a job back.
+	spare = 5 * time.Second
+)
+
+// inTime returns a context that ends before the invocation does.
+func inTime(ctx context.Context) (context.Context, context.CancelFunc) {
+	if end, ok := ctx.Deadline(); ok {
+		return context.WithDeadline(ctx, end.Add(-spare))
+	}
+	return context.WithCancel(ctx)
+}
+
+// start reads what a message asks for and does it. If it is too early it sets how
+// long to wait.
+func (h *Handler) start(ctx context.Context, m events.SQSMessage, wait *time.Duration) error {
 	ref, err := alert.ParseJobRef(m.Body)
 	if err != nil {
 		h.Log.Error("not a job", "message", m.MessageId, "err", err)
@@ -65,10 +101,8 @@ func (h *Handler) message(ctx context.Context, m events.SQSMessage) error {
 		h.Log.Error("job's alert not read", "alert", ref.Alert, "job", ref.Job, "err", err)
 		return err
 	}
-	if wait := a.Starts.Sub(h.Now()); wait > 0 && a.Ending == "" {
-		if err := h.Jobs.Postpone(ctx, m.ReceiptHandle, wait); err != nil {
-			h.Log.Warn("job not postponed", "alert", a.ID, "err", err)
-		}
+	if early := a.Starts.Sub(h.Now()); early > 0 && a.Ending == "" {
+		*wait = early
 		return errTooEarly
 	}
 	if err := h.job(ctx, a, ref.Job); err != nil {

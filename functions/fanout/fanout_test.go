@@ -344,6 +344,37 @@ func TestRemind(t *testing.T) {
 	}
 }
 
+// TestRunsOutOfTime gives each invocation the time for a few steps only: the job
+// goes on at once, again and again, until it is done.
+func TestRunsOutOfTime(t *testing.T) {
+	b := newBench(t, 400)
+	a := b.accept(func(*alert.Draft) {})
+	m := alert.JobMessage(a.ID, alert.FanOut, 0)
+	e := events.SQSEvent{Records: []events.SQSMessage{{MessageId: "1", Body: m.Body, Attributes: map[string]string{queue.AttrGroup: m.Group}}}}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Second) // less than what is kept for handing back
+	defer cancel()
+	b.copies.postponed = time.Hour
+	r, err := b.handler.Handle(ctx, e)
+	if err != nil || len(r.BatchItemFailures) != 1 || b.copies.postponed != 0 {
+		t.Errorf("%v, %v, postponed %v; want it handed back, to go on at once", r, err, b.copies.postponed)
+	}
+	b.run(a, alert.FanOut)
+	if st := b.status(a); st.Copies.Total != 400 {
+		t.Errorf("copies %d, want 400", st.Copies.Total)
+	}
+}
+
+func TestFailedJobWaitsAMoment(t *testing.T) {
+	b := newBench(t, 10)
+	a := b.accept(func(*alert.Draft) {})
+	b.frail.rand, b.frail.odds = mathrand.New(mathrand.NewPCG(1, 1)), 1
+	m := alert.JobMessage(a.ID, alert.FanOut, 0)
+	r, err := b.handler.Handle(t.Context(), events.SQSEvent{Records: []events.SQSMessage{{MessageId: "1", Body: m.Body}}})
+	if err != nil || len(r.BatchItemFailures) != 1 || b.copies.postponed != 2*time.Second {
+		t.Errorf("%v, %v, postponed %v; want it handed back for two seconds", r, err, b.copies.postponed)
+	}
+}
+
 func TestNotAJob(t *testing.T) {
 	b := newBench(t, 1)
 	for _, body := range []string{"", "{", `{"alert":"x","job":"fanout"}`} {
