@@ -3,6 +3,7 @@ package console
 import (
 	"context"
 	"errors"
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -129,10 +130,10 @@ func (s *Server) composeAgain(ctx context.Context, me staff.Staff, c compose, wr
 	}
 	p.setGroups(groups)
 	p.Old = s.replaced(ctx, me.School, c.Supersedes)
-	page := web.Page{Template: "compose.html", Data: p}
+	page := web.Page{Template: "compose.html", Data: p, Header: keptForBack()}
 	if len(wrong) > 0 {
 		page.Status = web.Status(wrong[0].Kind)
-		page.Header = retryHeader(wrong[0].Kind)
+		maps.Copy(page.Header, retryHeader(wrong[0].Kind))
 	}
 	return page, nil
 }
@@ -153,6 +154,12 @@ func retryHeader(k problem.Kind) http.Header {
 	}
 	return nil
 }
+
+// keptForBack lets a browser keep a page for its own Back button. Without it, who
+// goes back to a page that came of a form sees the browser's error page instead,
+// in the middle of an emergency. It is for pages that hold an alert's text and
+// counts, and nobody's data.
+func keptForBack() http.Header { return http.Header{"Cache-Control": {"private, no-cache"}} }
 
 // replaced returns the subject of the alert to be replaced, if there is one: what
 // is wrong with it is said when the form is sent.
@@ -285,7 +292,7 @@ func (s *Server) previewWith(r *http.Request, me staff.Staff, notice string) (we
 	page.Notice = notice
 	page.Scripts = []string{"once.js"}
 	page.Resubmit = web.Resubmit{Form: "send", Action: "/alerts/preview"}
-	return web.Page{Template: "preview.html", Data: page}, nil
+	return web.Page{Template: "preview.html", Data: page, Header: keptForBack()}, nil
 }
 
 // formOr shows the form again for errors that the person can do something about,
