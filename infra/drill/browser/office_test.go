@@ -275,11 +275,3 @@ func (o *office) get(path string) string {
 	o.must(errors.Join(err, res.Body.Close()))
 	return string(page)
 }
-
-// count returns how many alerts the school has.
-func (o *office) count() int {
-	o.Helper()
-	alerts, _, err := o.Alerts.List(o.Context(), o.manager.School, "", 100)
-	o.must(err)
-	return len(alerts)
-}
