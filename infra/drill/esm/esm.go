@@ -28,6 +28,7 @@ type Mapping struct {
 	Client      *sqs.Client
 	QueueURL    string
 	Concurrency int           // MaximumConcurrency: handlers at work at once; 0: DefaultConcurrency
+	Pollers     int           // polls that wait at once; 0: DefaultPollers
 	Timeout     time.Duration // the function's timeout, the deadline of its context; 0: DefaultTimeout
 	Wait        time.Duration // how long a poll waits for messages, whole seconds, at most 20; 0: DefaultWait
 	Log         *slog.Logger  // gets ids and counts, never a body
@@ -37,6 +38,7 @@ type Mapping struct {
 // 20 seconds of Lambda and lets Run return soon.
 const (
 	DefaultConcurrency = 10
+	DefaultPollers     = 5 // those that Lambda begins with
 	DefaultTimeout     = 30 * time.Second
 	DefaultWait        = time.Second
 )
@@ -53,11 +55,13 @@ func (m *Mapping) Run(ctx context.Context, h queue.Handler) error {
 	if err != nil {
 		return fmt.Errorf("esm: the queue's name: %w", err)
 	}
+	r := &run{Mapping: m, arn: arn, handler: h, slots: make(chan struct{}, orDefault(m.Concurrency, DefaultConcurrency))}
 	var pollers sync.WaitGroup
-	for range orDefault(m.Concurrency, DefaultConcurrency) {
-		pollers.Go(func() { m.poll(ctx, arn, h) })
+	for range orDefault(m.Pollers, DefaultPollers) {
+		pollers.Go(func() { r.poll(ctx) })
 	}
 	pollers.Wait()
+	r.handlers.Wait()
 	return nil
 }
 
@@ -80,23 +84,50 @@ func (m *Mapping) queueARN(ctx context.Context) (string, error) {
 	return out.Attributes[string(types.QueueAttributeNameQueueArn)], nil
 }
 
-// poll is one of the mapping's hands: it holds at most one batch. A poll is never
-// broken off, because the queue might have given its messages away already.
-func (m *Mapping) poll(ctx context.Context, arn string, h queue.Handler) {
+// run is a mapping at work.
+type run struct {
+	*Mapping
+	arn      string
+	handler  queue.Handler
+	slots    chan struct{} // holds one for each poll or handler at work
+	handlers sync.WaitGroup
+}
+
+// poll asks for messages while there is a slot for who handles them. A poll is
+// never broken off, because the queue might have given its messages away already.
+// What comes after the end of ctx is left to the visibility timeout: handed back,
+// it would go round among the polls that still wait until it is a dead letter.
+func (r *run) poll(ctx context.Context) {
 	calls := context.WithoutCancel(ctx)
-	for ctx.Err() == nil {
-		out, err := m.Client.ReceiveMessage(calls, m.receiveRequest())
-		switch {
-		case err != nil:
-			m.Log.Warn("esm: poll failed", "queue", m.QueueURL, "err", err)
+	for r.takeSlot(ctx) {
+		msgs, err := r.receive(calls)
+		if err != nil {
+			r.Log.Warn("esm: poll failed", "queue", r.QueueURL, "err", err)
 			rest(ctx, retryPause)
-		case len(out.Messages) == 0:
-		case ctx.Err() != nil:
-			m.handBack(calls, out.Messages)
-		default:
-			m.handle(calls, h, event(arn, out.Messages))
 		}
+		if len(msgs) == 0 || ctx.Err() != nil {
+			<-r.slots
+			continue
+		}
+		r.handlers.Go(func() {
+			defer func() { <-r.slots }()
+			r.handle(calls, r.handler, event(r.arn, msgs))
+		})
 	}
+}
+
+// takeSlot reports false when ctx has ended.
+func (r *run) takeSlot(ctx context.Context) bool {
+	select {
+	case r.slots <- struct{}{}:
+	case <-ctx.Done():
+		return false
+	}
+	if ctx.Err() != nil {
+		<-r.slots
+		return false
+	}
+	return true
 }
 
 func rest(ctx context.Context, d time.Duration) {
@@ -106,27 +137,18 @@ func rest(ctx context.Context, d time.Duration) {
 	}
 }
 
-func (m *Mapping) receiveRequest() *sqs.ReceiveMessageInput {
-	return &sqs.ReceiveMessageInput{
+func (m *Mapping) receive(ctx context.Context) ([]types.Message, error) {
+	out, err := m.Client.ReceiveMessage(ctx, &sqs.ReceiveMessageInput{
 		QueueUrl:                    &m.QueueURL,
 		MaxNumberOfMessages:         queue.MaxBatch,
 		WaitTimeSeconds:             int32(orDefault(m.Wait, DefaultWait) / time.Second), //nolint:gosec // at most 20
 		MessageSystemAttributeNames: []types.MessageSystemAttributeName{types.MessageSystemAttributeNameAll},
 		MessageAttributeNames:       []string{"All"},
+	})
+	if err != nil {
+		return nil, err
 	}
-}
-
-// handBack makes messages visible that came when nobody was to handle them.
-func (m *Mapping) handBack(ctx context.Context, msgs []types.Message) {
-	in := &sqs.ChangeMessageVisibilityBatchInput{QueueUrl: &m.QueueURL}
-	for _, msg := range msgs {
-		in.Entries = append(in.Entries, types.ChangeMessageVisibilityBatchRequestEntry{
-			Id: msg.MessageId, ReceiptHandle: msg.ReceiptHandle, VisibilityTimeout: 0,
-		})
-	}
-	if _, err := m.Client.ChangeMessageVisibilityBatch(ctx, in); err != nil {
-		m.Log.Warn("esm: messages were not handed back", "queue", m.QueueURL, "err", err)
-	}
+	return out.Messages, nil
 }
 
 func (m *Mapping) handle(ctx context.Context, h queue.Handler, e events.SQSEvent) {
