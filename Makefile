@@ -6,7 +6,7 @@ RACE ?= $(shell command -v gcc >/dev/null 2>&1 && echo -race)
 # What golangci-lint is run with; see .golangci.yml.
 LINT = github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 
-.PHONY: run test bench lint setup fuzz clean
+.PHONY: run test drill-aws bench lint setup fuzz clean
 
 run: ## start everything with a demo school
 	$(GO) run ./infra/local -demo
@@ -18,6 +18,9 @@ test: setup ## run every test; with STRICT=1 a skipped test is a failure
 	$(GO) vet ./...
 	$(GO) test $(RACE) -timeout 30m $$($(GO) list ./... | grep -v /infra/cdk)
 	$(GO) test -timeout 30m ./infra/cdk/... # a cold compile of the CDK takes a minute without the race detector
+
+drill-aws: setup ## run the acceptance drill on the built functions of the AWS mode alone
+	$(GO) test -count 1 -timeout 30m -v -run AWS ./infra/drill
 
 bench: ## print the benchmark tables
 	$(GO) run ./infra/bench

@@ -62,6 +62,7 @@ func prepare(name string, getenv func(string) string, log *slog.Logger, handler 
 	if err := errors.Join(err, awsErr); err != nil {
 		return nil, err
 	}
+	settings.LogTo(&aws, log)
 	p := &Parts{Config: cfg, Log: log, Now: now, Random: rand.Reader, aws: aws}
 	p.ids = id.NewSource(p.Now, p.Random)
 	p.table = dynamo.Open(aws, cfg.Table, p.Now, p.ids)

@@ -76,12 +76,16 @@ var rules = []rule{
 		},
 	},
 	{
+		packages: []string{"functions", "infra"}, except: []string{"functions/*/lambda"},
+		deny: map[string]string{"functions/wire": "one machine is put together elsewhere; this is for the Lambda programs"},
+	},
+	{
 		packages: []string{"functions"}, deep: true,
 		deny: map[string]string{"infra": "a function is deployed alone: what starts it must not come along"},
 	},
 	{
 		packages: []string{"shared", "functions"},
-		except:   slices.Concat(adapters, suites, []string{"functions/*/lambda"}),
+		except:   slices.Concat(adapters, suites, []string{"functions/wire"}),
 		deny: map[string]string{
 			"shared/table/bbolt":  "which store it is is decided where the program is put together",
 			"shared/table/dynamo": "which store it is is decided where the program is put together",

@@ -26,6 +26,7 @@ func OnAWS(cfg cloud.Config) Lane {
 		o := &sesOperator{}
 		cfg := cfg
 		cfg.Log, cfg.Now, cfg.Clock = w.Log, w.Clock.Now, w.Clock.Share(t)
+		cfg.Name, cfg.Phone = w.School.Name, w.School.Phone
 		cfg.SES = sesfake.Config{Now: w.Clock.Now, Fate: o.fate, Chaos: sesfake.Chaos{Seed: w.Seed, Duplicate: 0.1}}
 		cfg.Before = o.before
 		c, err := cloud.New(t.Context(), cfg)
@@ -135,7 +136,9 @@ var noAnswers = map[Verdict]sesfake.Answer{PutOff: sesfake.Unverified, Away: ses
 func (o *sesOperator) before(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(r.Body)
-		var in struct{ Destination struct{ ToAddresses []string } }
+		var in struct {
+			Destination struct{ ToAddresses []string }
+		}
 		if err != nil || json.Unmarshal(body, &in) != nil || len(in.Destination.ToAddresses) != 1 {
 			http.Error(w, "not a message to one recipient", http.StatusBadRequest)
 			return

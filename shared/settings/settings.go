@@ -6,12 +6,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 	"github.com/aws/smithy-go"
+	"github.com/aws/smithy-go/logging"
 )
 
 // AWS is region, credentials and endpoints, as the adapters take them.
@@ -31,6 +33,18 @@ func Load(ctx context.Context) (AWS, error) {
 		return AWS{}, errors.New("settings: no region: set AWS_REGION")
 	}
 	return cfg, nil
+}
+
+// LogTo has the SDK's own messages, of which there are few, go to a log: their
+// wording without what is filled in, since that may be data.
+func LogTo(cfg *AWS, log *slog.Logger) {
+	cfg.Logger = logging.LoggerFunc(func(c logging.Classification, format string, _ ...any) {
+		level := slog.LevelDebug
+		if c == logging.Warn {
+			level = slog.LevelWarn
+		}
+		log.Log(context.Background(), level, "from the AWS SDK", "format", format)
+	})
 }
 
 // Secret is a secret in AWS Secrets Manager.

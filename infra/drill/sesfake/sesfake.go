@@ -108,6 +108,7 @@ type Server struct {
 	closed   bool
 	timers   map[*time.Timer]struct{}
 	pending  sync.WaitGroup // events that will be emitted
+	untold   int            // how many they are
 }
 
 // New returns a server.

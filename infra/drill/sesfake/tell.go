@@ -38,6 +38,7 @@ func (s *Server) schedule(after time.Duration, body []byte) {
 		return
 	}
 	s.pending.Add(1)
+	s.untold++
 	var t *time.Timer
 	t = time.AfterFunc(after, func() {
 		defer s.pending.Done()
@@ -45,8 +46,18 @@ func (s *Server) schedule(after time.Duration, body []byte) {
 		delete(s.timers, t)
 		s.mu.Unlock()
 		s.cfg.Emit(body)
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.untold--
 	})
 	s.timers[t] = struct{}{}
+}
+
+// Untold returns how many events are still to be emitted, or are being emitted.
+func (s *Server) Untold() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.untold
 }
 
 // Drain waits until every event of what was sent before has been emitted.

@@ -1,0 +1,155 @@
+package cloud
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/aws/aws-lambda-go/events"
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
+
+	"github.com/todoku/todoku/infra/cdk/plan"
+	"github.com/todoku/todoku/infra/drill/esm"
+	"github.com/todoku/todoku/infra/drill/runtimeapi"
+)
+
+// line is a queue with the function that it starts.
+type line struct {
+	esm.Mapping
+	function *runtimeapi.Function
+	endpoint string // of the server
+
+	mu   sync.Mutex
+	held map[string]bool // receipts of messages that the function has handed back
+}
+
+// createQueue makes a queue of the plan. The visibility timeout is short where the
+// drill wants to see messages again.
+func createQueue(ctx context.Context, client *sqs.Client, name string, q plan.Queue, visibility time.Duration) (url string, err error) {
+	if q.FIFO {
+		url, _, err = esm.CreateQueue(ctx, client, name, visibility, q.MaxReceives)
+		return url, err
+	}
+	out, err := client.CreateQueue(ctx, &sqs.CreateQueueInput{
+		QueueName: aws.String(name), Attributes: map[string]string{"VisibilityTimeout": strconv.Itoa(int(visibility / time.Second))},
+	})
+	if err != nil {
+		return "", err
+	}
+	return *out.QueueUrl, nil
+}
+
+// handle has the function handle a batch.
+func (l *line) handle(ctx context.Context, e events.SQSEvent) (events.SQSEventResponse, error) {
+	var res events.SQSEventResponse
+	out, err := l.function.Invoke(ctx, e)
+	if err == nil {
+		err = json.Unmarshal(out, &res)
+	}
+	failed := map[string]bool{}
+	for _, f := range res.BatchItemFailures {
+		failed[f.ItemIdentifier] = true
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, m := range e.Records {
+		if err != nil || failed[m.MessageId] {
+			l.held[m.ReceiptHandle] = true
+		}
+	}
+	return res, err
+}
+
+// content is what a queue holds, as fauxqs shows it.
+type content struct {
+	Messages struct {
+		Ready    []message
+		Inflight []inflight
+	}
+}
+
+type message struct{ MessageGroupID string }
+
+type inflight struct {
+	Message            message
+	ReceiptHandle      string
+	VisibilityDeadline float64 // milliseconds since 1970
+}
+
+func (l *line) content(ctx context.Context) (content, error) {
+	var c content
+	name := l.QueueURL[strings.LastIndexByte(l.QueueURL, '/')+1:]
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, l.endpoint+"/_fauxqs/queues/"+name, nil)
+	if err != nil {
+		return c, err
+	}
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return c, err
+	}
+	defer func() { _ = res.Body.Close() }()
+	if res.StatusCode != http.StatusOK {
+		return c, fmt.Errorf("cloud: content of %s: %s", name, res.Status)
+	}
+	return c, json.NewDecoder(res.Body).Decode(&c)
+}
+
+// isHeld reports whether a message is hidden until a time, not being handled.
+func (l *line) isHeld(m inflight) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.held[m.ReceiptHandle]
+}
+
+// waiting counts the messages that are handled or could be now, and those that are
+// hidden, or behind a hidden one of their group.
+func (l *line) waiting(ctx context.Context) (now, later int, err error) {
+	c, err := l.content(ctx)
+	if err != nil {
+		return 0, 0, err
+	}
+	hidden := map[string]bool{}
+	for _, m := range c.Messages.Inflight {
+		if l.isHeld(m) {
+			hidden[m.Message.MessageGroupID] = true
+			later++
+		} else {
+			now++
+		}
+	}
+	for _, m := range c.Messages.Ready {
+		if m.MessageGroupID != "" && hidden[m.MessageGroupID] {
+			later++
+		} else {
+			now++
+		}
+	}
+	return now, later, nil
+}
+
+// release makes the messages visible that would be after a time.
+func (l *line) release(ctx context.Context, passed time.Duration) error {
+	c, err := l.content(ctx)
+	if err != nil {
+		return err
+	}
+	until := float64(time.Now().Add(passed).UnixMilli())
+	for _, m := range c.Messages.Inflight {
+		if !l.isHeld(m) || m.VisibilityDeadline > until {
+			continue
+		}
+		_, err := l.Client.ChangeMessageVisibility(ctx, &sqs.ChangeMessageVisibilityInput{
+			QueueUrl: &l.QueueURL, ReceiptHandle: aws.String(m.ReceiptHandle), VisibilityTimeout: 0,
+		})
+		if err != nil && !strings.Contains(err.Error(), "MessageNotInflight") {
+			return err
+		}
+	}
+	return nil
+}
