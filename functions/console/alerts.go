@@ -124,7 +124,7 @@ func (s *Server) composeAgain(ctx context.Context, me staff.Staff, c compose, wr
 	p := &composePage{Form: c, Defaults: map[alert.Kind]string{}}
 	p.Problems = wrong
 	p.Scripts = []string{"once.js", "compose.js"}
-	p.Resubmit = web.Resubmit{Form: "compose", Action: "/alerts/new"}
+	p.Resubmit = web.Resubmit{Form: "compose", Action: "/alerts/new", Enter: true}
 	for k := range usefulFor {
 		p.Defaults[k] = defaultUntil(k, s.Now(), school.Location())
 	}

@@ -33,7 +33,13 @@ type Base struct {
 }
 
 // Resubmit names a form and a path to which it is posted to be shown again.
-type Resubmit struct{ Form, Action string }
+type Resubmit struct {
+	Form, Action string
+	// Enter says that Enter in a field of the form sends it. A browser takes the
+	// form's first button for that, which would be the language switch (HTML,
+	// "implicit submission"), so the page begins with one that nobody sees.
+	Enter bool
+}
 
 // NavLink is one link of the navigation.
 type NavLink struct {
