@@ -13,6 +13,7 @@ import (
 	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
 )
 
 const (
@@ -192,10 +193,20 @@ func (b *tab) write(id, text string) {
 	b.story.wrote(id, text)
 }
 
-// keys types; see package kb for those that are no characters.
+// keys types; see package kb for those that are no characters. What a key does
+// when it goes down decides whether it also gives a character, as on a keyboard.
 func (b *tab) keys(keys string) {
 	b.Helper()
-	b.do(chromedp.KeyEvent(keys))
+	for _, r := range keys {
+		k := kb.Keys[r]
+		e := input.DispatchKeyEventParams{
+			Type: input.DispatchKeyEventTypeKeyDown, Key: k.Key, Code: k.Code, Text: k.Text, UnmodifiedText: k.Unmodified,
+			WindowsVirtualKeyCode: k.Windows, NativeVirtualKeyCode: k.Native,
+		}
+		call(b, input.DispatchKeyEvent, e)
+		e.Type, e.Text, e.UnmodifiedText = input.DispatchKeyEventTypeKeyUp, "", ""
+		call(b, input.DispatchKeyEvent, e)
+	}
 }
 
 // until waits for a script to be true.
