@@ -52,28 +52,35 @@ func (b *tab) axe() []string {
 	return said
 }
 
-// check fails for everything that is wrong with the page on the tab: what the
-// browser reports, how it is laid out, also with text of twice the size, and what
-// axe-core finds. axe is its script.
+// check fails for everything that is wrong with the page on the tab.
 func (b *tab) check(t *testing.T, name, axe string) {
 	t.Helper()
-	fail := func(how string, found []string) {
-		t.Helper()
+	for _, f := range b.faults(axe) {
+		t.Errorf("%s (%s): %s", name, b.path(), f)
+	}
+}
+
+// faults returns all that is wrong with the page: what the browser reports, how it
+// is laid out on each screen, also with text of twice the size, and what axe-core
+// finds. axe is its script.
+func (b *tab) faults(axe string) (all []string) {
+	b.Helper()
+	add := func(how string, found []string) {
 		for _, f := range found {
-			t.Errorf("%s (%s, %s): %s", name, b.path(), how, f)
+			all = append(all, how+": "+f)
 		}
 	}
-	fail("on the line", b.watch.problems(b.base))
+	add("on the line", b.watch.problems(b.base))
 	b.loadAxe(axe)
-	for _, s := range []screen{phone, desktop} {
+	for _, s := range []screen{desktop, phone} {
 		b.look(s)
-		fail(s.name, b.measure())
-		fail(s.name, b.axe())
+		add(s.name, b.measure())
+		add(s.name, b.axe())
 	}
-	b.look(phone)
 	b.fontSize(twice)
-	fail("text at 200 %", b.measure())
+	add("text at 200 %", b.measure())
 	b.fontSize(usual)
+	return all
 }
 
 // Sizes of text, in pixels.
