@@ -118,9 +118,14 @@ func (k *killer) wait(alert string) {
 		return
 	}
 	goal := here + k.IntN(left+1)
-	for k.sink.arrived(alert) < goal {
-		time.Sleep(100 * time.Microsecond)
+	const step = 200 * time.Microsecond
+	for range patience / step {
+		if k.sink.arrived(alert) >= goal {
+			return
+		}
+		time.Sleep(step)
 	}
+	k.giveUp("%d of %d copies have come, and no more do", k.sink.arrived(alert), contacts)
 }
 
 // check waits until an alert is settled, and fails if a copy is lost or more came

@@ -100,9 +100,14 @@ func (p *process) start() {
 			return
 		}
 	}
-	_ = p.cmd.Wait()
-	p.cmd = nil
-	p.Fatalf("the program did not start:\n%s", p.stderr.String())
+	p.giveUp("the program did not start")
+}
+
+// giveUp fails the test, with what the program has said.
+func (p *process) giveUp(format string, args ...any) {
+	p.Helper()
+	p.kill() // its log is whole then, and nobody writes to it any more
+	p.Fatalf(format+"\n%s", append(args, p.stderr.String())...)
 }
 
 // kill ends the program as a power failure does. Errors in its log fail the test.
@@ -139,7 +144,7 @@ func (p *process) send(subject string) string {
 	a := Alert{Subject: subject}
 	err := p.ask(Request{Method: "POST", Path: "/alerts", Key: subject, Body: a.body(time.Now())}, http.StatusCreated, &got)
 	if err != nil {
-		p.Fatalf("%v\n%s", err, p.stderr.String())
+		p.giveUp("%v", err)
 	}
 	return got.ID
 }
@@ -150,13 +155,13 @@ func (p *process) settle(alert string) (s Status) {
 	const step = 10 * time.Millisecond
 	for range patience / step {
 		if err := p.ask(Request{Method: "GET", Path: "/alerts/" + alert}, http.StatusOK, &s); err != nil {
-			p.Fatalf("%v\n%s", err, p.stderr.String())
+			p.giveUp("%v", err)
 		}
 		if s.settled() {
 			return s
 		}
 		time.Sleep(step)
 	}
-	p.Fatalf("the alert was not settled: %+v\n%s", s, p.stderr.String())
+	p.giveUp("the alert was not settled: %+v", s)
 	return s
 }
