@@ -111,7 +111,8 @@ func (b *bench) places() []place {
 
 // sending is what one sending of everything came to.
 type sending struct {
-	rate          float64 // messages a second
+	rate          float64       // messages a second
+	cpu           time.Duration // of the program for one copy, its start and the looks at its status included
 	memory        memory
 	before, after int64         // bytes of the file
 	api, page     time.Duration // of reading the status
@@ -130,11 +131,16 @@ func (b *bench) sendBare(ctx context.Context, p place, n int) (rate float64, err
 		return 0, err
 	}
 	start := time.Now()
-	sent := make(chan error, 1)
-	go func() { sent <- loop.send(ctx, p.relay) }()
-	_, err = b.sink.wait(n, b.bar.set)
-	took := time.Since(start)
-	return float64(n) / took.Seconds(), errors.Join(err, <-sent)
+	arrived := make(chan error, 1)
+	go func() {
+		_, err := b.sink.wait(n, b.bar.set)
+		arrived <- err
+	}()
+	if err := loop.send(ctx, p.relay); err != nil {
+		return 0, err // what failed will never arrive
+	}
+	err = <-arrived
+	return float64(n) / time.Since(start).Seconds(), err
 }
 
 // sendSystem measures the program.
@@ -149,6 +155,7 @@ func (b *bench) sendSystem(ctx context.Context, p place, n int) (r sending, err 
 	if err != nil {
 		return r, err
 	}
+	r.cpu = (s.cmd.ProcessState.UserTime() + s.cmd.ProcessState.SystemTime()) / time.Duration(n)
 	r.apiReads, r.pageReads, err = countReads(ctx, s.data, id)
 	return r, err
 }

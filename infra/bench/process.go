@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"strings"
+	"time"
 )
 
 // process is another program under this one's control.
@@ -81,15 +82,21 @@ func (r *remote) expect(n int) error {
 	return err
 }
 
+// patience is how long nothing may come: then the measurement has failed.
+const patience = time.Minute
+
 // wait returns when n different messages have come since expect, and tells
 // progress meanwhile.
 func (r *remote) wait(n int, progress func(done int)) (tally, error) {
+	late := time.AfterFunc(patience, func() { _ = r.in.Close() }) // which ends the sink
+	defer late.Stop()
+	var t tally
 	for {
 		line, err := r.line()
 		if err != nil {
-			return tally{}, err
+			return t, fmt.Errorf("%d of %d messages came: %w", t.distinct, n, err)
 		}
-		var t tally
+		late.Reset(patience)
 		if _, err := fmt.Sscan(line, &t.count, &t.messages, &t.distinct); err != nil {
 			return tally{}, fmt.Errorf("the sink said %q: %w", line, err)
 		}

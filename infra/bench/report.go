@@ -57,7 +57,7 @@ func (b *bench) reportAccept(ctx context.Context) error {
 
 func (b *bench) reportSending(ctx context.Context, p place) error {
 	rates := [][]any{{"recipients", "connections", "Todoku/s", "bare loop/s", "ratio"}}
-	costs := [][]any{{"recipients", "own memory", "with the mapped file", "file before", "file after", "status, JSON", "reads", "status, page", "reads"}}
+	costs := [][]any{{"recipients", "CPU a copy", "own memory", "with the mapped file", "file before", "file after", "status, JSON", "reads", "status, page", "reads"}}
 	for _, n := range b.sizes {
 		runs, bare, err := b.takeTurns(ctx, p, n)
 		if err != nil {
@@ -74,7 +74,7 @@ func (b *bench) reportSending(ctx context.Context, p place) error {
 		rates = append(rates, []any{n, p.conns, fmt.Sprintf("%.0f", rate), fmt.Sprintf("%.0f", median(bare)), fmt.Sprintf("%.0f %%", 100*rate/median(bare))})
 		last := runs[len(runs)-1]
 		costs = append(costs, []any{
-			n, megabytes(last.memory.anonymous), megabytes(last.memory.resident), megabytes(last.before), megabytes(last.after),
+			n, fmt.Sprintf("%d µs", last.cpu.Microseconds()), megabytes(last.memory.anonymous), megabytes(last.memory.resident), megabytes(last.before), megabytes(last.after),
 			milliseconds(last.api), last.apiReads, milliseconds(last.page), last.pageReads,
 		})
 	}
