@@ -11,6 +11,7 @@ import (
 // TestChecksSee shows the checks pages with one fault each: a check that finds
 // nothing there would find nothing anywhere.
 func TestChecksSee(t *testing.T) {
+	t.Parallel()
 	axe := axeScript(t)
 	tests := []struct {
 		name, html string

@@ -12,6 +12,7 @@ const strangersTime = 2 * time.Minute
 
 // TestAlert does so on a telephone, from the printed link on.
 func TestAlert(t *testing.T) {
+	t.Parallel()
 	for name, scripts := range map[string]bool{"with scripts": true, "without scripts": false} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -58,6 +58,7 @@ func (b *tab) enter() {
 // TestKeyboard sends an alert with Tab, Space, Enter and letters, from the first
 // page on, and takes a wrong turn on the way.
 func TestKeyboard(t *testing.T) {
+	t.Parallel()
 	o := newOffice(t)
 	b := newPerson(t, o.URL(), desktop)
 	o.signIn(b, o.manager)
@@ -114,6 +115,7 @@ func (b *tab) followsError(field string) {
 // TestEveryErrorHasItsField follows every link of the summary when all of the
 // form is wrong.
 func TestEveryErrorHasItsField(t *testing.T) {
+	t.Parallel()
 	o := newOffice(t)
 	b := newPerson(t, o.URL(), desktop)
 	o.signIn(b, o.manager)

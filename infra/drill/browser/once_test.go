@@ -10,6 +10,7 @@ import (
 
 // TestOneAlert sends as impatient and uncertain people do: there is one alert.
 func TestOneAlert(t *testing.T) {
+	t.Parallel()
 	const send = "document.querySelector('#send .big')"
 	tests := []struct {
 		name    string

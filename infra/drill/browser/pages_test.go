@@ -45,6 +45,8 @@ func pages(t testing.TB, s *staged) []stop {
 		{name: "sent, can be undone", who: manager, path: "/alerts/" + s.undo + "?sent=1"},
 		{name: "status", who: manager, path: status},
 		{name: "status of a drill", who: manager, path: "/alerts/" + s.drill},
+		{name: "status of a closed alert", who: manager, path: "/alerts/" + s.over + "?closed=1"},
+		{name: "status of an expired alert", who: manager, path: "/alerts/" + s.past},
 		{name: "class", who: manager, path: status + "/classes/" + s.group},
 		{name: "help needed", who: manager, path: status + "/help"},
 		{name: "close", who: manager, path: status + "/close"},
@@ -133,6 +135,7 @@ func imported(b *tab) {
 // TestPages looks at every page in both languages, on a telephone and on a
 // desktop: see check.
 func TestPages(t *testing.T) {
+	t.Parallel()
 	axe := axeScript(t)
 	s := stage(newOffice(t))
 	t.Run("languages", func(t *testing.T) {
@@ -179,7 +182,7 @@ func (b *tab) visit(t testing.TB, p stop) {
 	if p.status == 0 {
 		p.status = http.StatusOK
 	}
-	if b.watch.status != int64(p.status) {
-		t.Errorf("%s: status %d, not %d", p.name, b.watch.status, p.status)
+	if got := b.watch.answered(); got != p.status {
+		t.Errorf("%s: status %d, not %d", p.name, got, p.status)
 	}
 }

@@ -10,8 +10,8 @@ import (
 // staged is a machine with alerts in every state, and links to their pages.
 type staged struct {
 	*office
-	status, undo, drill, notice string // alerts
-	group                       string // a class
+	status, undo, drill, over, past string // alerts
+	group                           string // a class
 
 	one, siblings, answered, drillLink string // paths of answer pages
 	ended, closed, newer, notAsked     string
@@ -30,6 +30,7 @@ func stage(o *office) *staged {
 	o.send(fields{"groups": first, "subject": "お迎えは校庭へ", "supersedes": old})
 	others := o.send(fields{"groups": first, "subject": "1年1組だけの連絡"})
 	o.send(fields{"groups": []string{o.class("3年3組")}, "subject": "3年3組だけの連絡", "supersedes": others})
+	s.over, s.past = closed, ended
 	s.ended, s.closed, s.newer, s.notAsked = o.links(ended)[0], o.links(closed)[0], o.links(old)[0], o.links(others)[0]
 	o.advance(31 * time.Minute)
 	s.stageDrill(first)
@@ -41,7 +42,7 @@ func stage(o *office) *staged {
 func (s *staged) stageDrill(groups []string) {
 	s.drill = s.send(fields{"groups": groups, "kind": "drill", "subject": "避難訓練の連絡"})
 	s.drillLink = s.links(s.drill)[0]
-	s.notice = s.send(fields{"groups": groups, "kind": "notice", "subject": "下校時刻の変更", "remind_after_minutes": 30})
+	s.send(fields{"groups": groups, "kind": "notice", "subject": "下校時刻の変更", "remind_after_minutes": 30})
 }
 
 // stageStatus sends the alert that the pictures show: two operators are in the

@@ -40,10 +40,9 @@ type tab struct {
 	testing.TB
 	ctx    context.Context
 	screen screen
-	base   string   // where the machine is
-	watch  *watch   // what the browser reports
-	story  *story   // what the person has done
-	setup  []string // to be run in each new document
+	base   string // where the machine is
+	watch  *watch // what the browser reports
+	story  *story // what the person has done
 }
 
 // newPerson opens a browser without any cookie.
@@ -117,7 +116,7 @@ func (b *tab) leave(act func()) {
 	b.watch.forget()
 	act()
 	b.until("the next page is there", "!document.stale && document.readyState === 'complete'")
-	b.sleepUntil("all of the page is there", func() bool { return b.watch.idle() })
+	b.sleepUntil("all of the page is there", func() bool { return len(b.watch.waiting()) == 0 })
 }
 
 // place is where something on the page is, on the screen.
@@ -232,7 +231,7 @@ func (b *tab) sleepUntil(what string, holds func() bool) {
 		}
 		time.Sleep(step)
 	}
-	b.Fatalf("%s: it did not come about: %s\nrequests not through: %v\n%s", b.path(), what, b.watch.open, run[string](b, "document.body.innerText"))
+	b.Fatalf("%s: it did not come about: %s\nstill under way: %q\n%s", b.path(), what, b.watch.waiting(), run[string](b, "document.body.innerText"))
 }
 
 // path is where the tab is; tokens in it are no secrets here.

@@ -2,7 +2,9 @@ package browser
 
 import (
 	"fmt"
+	"maps"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 
@@ -29,11 +31,18 @@ func (w *watch) forget() {
 	w.bytes, w.status, w.document, w.trouble = 0, 0, "", nil
 }
 
-// idle reports whether the document and all that it asked for has come.
-func (w *watch) idle() bool {
+// waiting returns what the page asked for that has not come.
+func (w *watch) waiting() []string {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return len(w.open) == 0
+	return slices.Collect(maps.Values(w.open))
+}
+
+// answered returns the status of the document.
+func (w *watch) answered() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return int(w.status)
 }
 
 // hear takes an event of the browser.
