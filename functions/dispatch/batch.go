@@ -3,7 +3,6 @@ package dispatch
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
 	"github.com/aws/aws-lambda-go/events"
@@ -27,12 +26,14 @@ type batch struct {
 
 // job is one copy of the batch.
 type job struct {
-	ref   alert.CopyRef
-	alert alert.Alert
-	copy  alert.Copy // as the claim left it
-	claim alert.Claim
-	tried bool
-	err   error // what the operator said
+	message string // its id
+	ref     alert.CopyRef
+	dropped bool // there is no such copy
+	alert   alert.Alert
+	copy    alert.Copy // as the claim left it
+	claim   alert.Claim
+	tried   bool
+	err     error // what the operator said
 }
 
 type writerKey struct {
@@ -44,11 +45,11 @@ func (b *batch) run(ctx context.Context) error {
 	if err := b.read(ctx); err != nil {
 		return err
 	}
-	if err := b.claim(ctx); err != nil {
-		return err
+	err := b.claim(ctx)
+	if err == nil {
+		b.stopAtHeld()
+		err = b.send(ctx)
 	}
-	b.stopAtHeld()
-	err := b.send(ctx)
 	if err := errors.Join(err, b.record(ctx)); err != nil {
 		return err // what was claimed and not sent has been put back, if it could be
 	}
@@ -65,26 +66,86 @@ func (b *batch) read(ctx context.Context) error {
 	for _, m := range b.msgs {
 		ref, err := alert.ParseCopyRef(m.Body)
 		if err != nil {
-			return fmt.Errorf("dispatch: message %s: %w", m.MessageId, err)
+			b.drop(m.MessageId, err)
+			b.copies = append(b.copies, job{dropped: true, claim: alert.Over})
+			continue
 		}
 		a, ok := alerts[ref.Alert]
 		if !ok {
 			a, err = b.Alerts.Alert(ctx, ref.Alert)
-			if err != nil {
+			if err != nil && !errors.Is(err, alert.ErrNotFound) {
 				return err
 			}
 			alerts[ref.Alert] = a
 		}
-		b.copies = append(b.copies, job{ref: ref, alert: a})
+		if a.ID == "" {
+			b.drop(m.MessageId, alert.ErrNotFound)
+		}
+		b.copies = append(b.copies, job{message: m.MessageId, ref: ref, alert: a, dropped: a.ID == ""})
 	}
 	return nil
 }
 
-// claim takes the copies for this worker, in one write an alert. Those of an
-// alert that is no longer useful are cancelled instead.
+// drop tells of a message that will never name a copy: one that is malformed, or
+// whose alert or family is gone. It is taken as handled, or it would hold up its
+// slot for as long as a queue tries.
+func (b *batch) drop(message string, why error) {
+	b.Log.Error("a message of no copy", "message", message, "err", why)
+}
+
+// dropMissing drops the copies of a run whose families are gone.
+func (b *batch) dropMissing(ctx context.Context, run []*job) error {
+	for _, j := range run {
+		_, err := b.Alerts.Family(ctx, j.ref.Ref)
+		switch {
+		case errors.Is(err, alert.ErrNotFound):
+			b.drop(j.message, err)
+			j.dropped = true
+		case err != nil:
+			return err
+		}
+	}
+	return nil
+}
+
+// runs returns the copies, in their order, cut where the alert changes: what is
+// written in one write. Those that are dropped are left out.
+func (b *batch) runs() [][]*job {
+	var runs [][]*job
+	for i := range b.copies {
+		j := &b.copies[i]
+		if j.dropped {
+			continue
+		}
+		if n := len(runs); n == 0 || runs[n-1][0].ref.Alert != j.ref.Alert {
+			runs = append(runs, nil)
+		}
+		runs[len(runs)-1] = append(runs[len(runs)-1], j)
+	}
+	return runs
+}
+
+// claim takes the copies for this worker, in one write a run. Those of an alert
+// that is no longer useful are cancelled instead.
 func (b *batch) claim(ctx context.Context) error {
+	for _, run := range b.runs() {
+		err := b.claimRun(ctx, run)
+		if errors.Is(err, alert.ErrNotFound) {
+			err = b.dropMissing(ctx, run)
+			if err == nil {
+				err = b.claimRun(ctx, run)
+			}
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (b *batch) claimRun(ctx context.Context, run []*job) error {
 	now := b.Now().UTC()
-	return b.update(ctx, func(j *job, f *alert.Family) bool {
+	return b.update(ctx, run, func(j *job, f *alert.Family) bool {
 		c := find(f, j.ref)
 		if c == nil {
 			j.claim = alert.Over
@@ -100,28 +161,23 @@ func (b *batch) claim(ctx context.Context) error {
 	})
 }
 
-// update changes the records of all copies, in one write an alert.
-func (b *batch) update(ctx context.Context, change func(j *job, f *alert.Family) bool) error {
-	for from := 0; from < len(b.copies); {
-		to := from + 1
-		for to < len(b.copies) && b.copies[to].ref.Alert == b.copies[from].ref.Alert {
-			to++
+// update changes the records of a run's copies in one write.
+func (b *batch) update(ctx context.Context, run []*job, change func(j *job, f *alert.Family) bool) error {
+	changes := make([]alert.Change, 0, len(run))
+	for _, j := range run {
+		if j.dropped {
+			continue
 		}
-		changes := make([]alert.Change, 0, to-from)
-		for i := from; i < to; i++ {
-			j := &b.copies[i]
-			changes = append(changes, alert.Change{
-				Ref:   j.ref.Ref,
-				Apply: func(f *alert.Family) bool { return change(j, f) },
-				More:  j.retry(b),
-			})
-		}
-		if err := b.families.Update(ctx, changes...); err != nil {
-			return err
-		}
-		from = to
+		changes = append(changes, alert.Change{
+			Ref:   j.ref.Ref,
+			Apply: func(f *alert.Family) bool { return change(j, f) },
+			More:  j.retry(b),
+		})
 	}
-	return nil
+	if len(changes) == 0 {
+		return nil
+	}
+	return b.families.Update(ctx, changes...)
 }
 
 func find(f *alert.Family, ref alert.CopyRef) *alert.Copy {
@@ -153,7 +209,7 @@ func (b *batch) send(ctx context.Context) error {
 		if j.claim == alert.Held {
 			break
 		}
-		if j.claim != alert.Claimed {
+		if j.dropped || j.claim != alert.Claimed {
 			continue
 		}
 		m, err := b.letter(ctx, j)
@@ -219,14 +275,18 @@ func (b *batch) record(ctx context.Context) error {
 	// A cancelled context must not keep what was sent from being recorded.
 	ctx = context.WithoutCancel(ctx)
 	now := b.Now().UTC()
-	var err error
-	for range recordTries {
-		err = b.update(ctx, func(j *job, f *alert.Family) bool { return b.outcome(j, f, now) })
-		if !errors.Is(err, table.ErrBusy) {
-			return err
+	var errs []error
+	for _, run := range b.runs() {
+		var err error
+		for range recordTries {
+			err = b.update(ctx, run, func(j *job, f *alert.Family) bool { return b.outcome(j, f, now) })
+			if !errors.Is(err, table.ErrBusy) {
+				break
+			}
 		}
+		errs = append(errs, err)
 	}
-	return err
+	return errors.Join(errs...)
 }
 
 // outcome changes a claimed copy to what the operator said of it.
@@ -279,7 +339,7 @@ func (j *job) retry(b *batch) func() []table.Op {
 func (b *batch) count() {
 	for i := range b.copies {
 		j := &b.copies[i]
-		if j.claim == alert.Held || j.claim == alert.Claimed && (!j.tried || j.copy.State == alert.Queued) {
+		if j.claim == alert.Held || !j.dropped && j.claim == alert.Claimed && (!j.tried || j.copy.State == alert.Queued) {
 			break
 		}
 		b.handled = i + 1

@@ -329,10 +329,19 @@ func TestRunsOutOfTime(t *testing.T) {
 	}
 }
 
+// TestNotACopy has messages of no copy before one of a copy: they are dropped, and
+// hold up nobody.
 func TestNotACopy(t *testing.T) {
 	b := newBench(t, 1)
-	r, err := b.handler.Handle(t.Context(), events.SQSEvent{Records: []events.SQSMessage{{MessageId: "m", Body: "{", ReceiptHandle: "r"}}})
-	if err != nil || len(r.BatchItemFailures) != 1 {
-		t.Errorf("a message that is no copy: %v, %v; want it handed back", r, err)
+	good := alert.CopyRef{Ref: b.made[0].Ref(b.alert.ID), Contact: b.made[0].Family.Copies[0].Contact}
+	noFamily, noAlert, noContact := good, good, good
+	noFamily.Family, noAlert.Alert, noContact.Contact = b.alerts.IDs.New(), b.alerts.IDs.New(), b.alerts.IDs.New()
+	var e events.SQSEvent
+	for i, body := range []string{"{", noAlert.Message("g", 0).Body, noFamily.Message("g", 0).Body, noContact.Message("g", 0).Body, good.Message("g", 0).Body} {
+		e.Records = append(e.Records, events.SQSMessage{MessageId: fmt.Sprint(i), Body: body, ReceiptHandle: "r"})
+	}
+	r, err := b.handler.Handle(t.Context(), e)
+	if err != nil || len(r.BatchItemFailures) != 0 || b.inbox.Total() != 1 {
+		t.Errorf("%v, %v, %d mails; want nothing handed back, and the copy sent", r, err, b.inbox.Total())
 	}
 }
