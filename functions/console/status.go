@@ -79,7 +79,11 @@ func (s *Server) status(r *http.Request, me staff.Staff) (web.Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	groups, err := s.schoolGroups(ctx, me.School)
+	ids := make([]string, len(classes))
+	for i, c := range classes {
+		ids[i] = c.Class
+	}
+	groups, err := s.Roster.Named(ctx, me.School, ids)
 	if err != nil {
 		return nil, err
 	}

@@ -306,33 +306,23 @@ func TestGroupsAndExpand(t *testing.T) {
 		{ID: brass, Kind: Other, Name: "吹奏楽部", Children: 1},
 	}, groups)
 
-	tests := map[string]struct{ ids, want, unknown []string }{
-		"a grade is its classes": {[]string{"grade-1"}, []string{"class-1-2", "class-1-10"}, nil},
-		"each once, in order":    {[]string{brass, "class-1-10", "grade-1"}, []string{"class-1-2", "class-1-10", brass}, nil},
-		"everybody":              {[]string{Everybody}, []string{star, "class-1-2", "class-1-10", sunflower}, nil},
-		"vanished":               {[]string{"class-9-9", "class-1-2"}, []string{"class-1-2"}, []string{"class-9-9"}},
-		"nothing":                {nil, nil, nil},
+	named, err := s.Named(t.Context(), testSchool, []string{"class-1-2", brass, "class-9-9", "grade-1", ""})
+	if err != nil {
+		t.Fatal(err)
 	}
-	for name, tt := range tests {
-		t.Run(name, func(t *testing.T) {
-			got, unknown, err := s.Expand(t.Context(), testSchool, tt.ids)
-			wantDiff(t, "groups", tt.want, got)
-			wantDiff(t, "unknown", tt.unknown, unknown)
-			if err != nil {
-				t.Error(err)
-			}
-		})
-	}
+	wantDiff(t, "named", map[string]Group{
+		"class-1-2": {ID: "class-1-2", Kind: Class, Name: "1年2組", Label: "2", Grade: 1},
+		brass:       {ID: brass, Kind: Other, Name: "吹奏楽部"},
+	}, named)
 }
 
 func TestPutGroupRefuses(t *testing.T) {
 	s := newStore(t)
 	for name, g := range map[string]Group{
-		"no name":          {ID: "x", Kind: Other},
-		"a grade":          {ID: "grade-1", Kind: Grade, Name: "1年"},
-		"the word for all": {ID: Everybody, Kind: Other, Name: "全部"},
-		"a separator":      {ID: "x", Kind: Other, Name: "図書、放送"},
-		"a long name":      {ID: "x", Kind: Other, Name: strings.Repeat("長", 101)},
+		"no name":     {ID: "x", Kind: Other},
+		"a grade":     {ID: "grade-1", Kind: Grade, Name: "1年"},
+		"a separator": {ID: "x", Kind: Other, Name: "図書、放送"},
+		"a long name": {ID: "x", Kind: Other, Name: strings.Repeat("長", 101)},
 	} {
 		t.Run(name, func(t *testing.T) {
 			wantProblem(t, s.PutGroup(t.Context(), testSchool, g), problem.Invalid, "")
