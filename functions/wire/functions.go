@@ -16,6 +16,7 @@ import (
 	"github.com/todoku/todoku/functions/tick"
 	"github.com/todoku/todoku/shared/alert"
 	"github.com/todoku/todoku/shared/bridge"
+	"github.com/todoku/todoku/shared/mail/ses"
 	"github.com/todoku/todoku/shared/queue"
 	"github.com/todoku/todoku/shared/web"
 )
@@ -71,7 +72,7 @@ func Fanout(p *Parts) (any, error) {
 // Dispatch sends copies.
 func Dispatch(p *Parts) (any, error) {
 	h := &dispatch.Handler{
-		Alerts: p.Alerts(), Schools: p.Roster(), Queue: p.Copies(), Mail: p.Mail(), Links: p.Links(),
+		Alerts: p.Alerts(), Schools: p.Roster(), Queue: p.Copies(), Mail: ses.Patient{Sender: p.Mail(), Jitter: rand.Float64}, Links: p.Links(),
 		BaseURL: p.Config.BaseURL, Now: p.Now, Jitter: rand.Float64, Log: p.Log,
 		Worker: alert.Worker{ID: p.ids.New(), Lease: p.Config.Lease},
 	}

@@ -1,85 +1,86 @@
 package settings_test
 
 import (
-	"encoding/json"
+	"bytes"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
 
+	"github.com/aws/smithy-go/logging"
+
 	"github.com/todoku/todoku/shared/settings"
 )
 
-// environment is that of a Lambda function whose AWS is at endpoint.
+// environment is that of a function whose AWS is a server of the test.
 func environment(t *testing.T, endpoint string) {
 	t.Helper()
 	for name, value := range map[string]string{
-		"AWS_REGION": "ap-northeast-1", "AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b", "AWS_SESSION_TOKEN": "",
-		"AWS_ENDPOINT_URL": endpoint, "AWS_PROFILE": "", "AWS_MAX_ATTEMPTS": "1",
-		"AWS_CONFIG_FILE": "/nonexistent", "AWS_SHARED_CREDENTIALS_FILE": "/nonexistent",
+		"AWS_REGION": "ap-northeast-1", "AWS_ACCESS_KEY_ID": "id", "AWS_SECRET_ACCESS_KEY": "key",
+		"AWS_ENDPOINT_URL_SECRETS_MANAGER": endpoint, "AWS_CONFIG_FILE": "/dev/null", "AWS_SHARED_CREDENTIALS_FILE": "/dev/null",
 	} {
 		t.Setenv(name, value)
 	}
 }
 
-// secrets answers GetSecretValue.
-func secrets(t *testing.T, status int, answer string) (asked *string, endpoint string) {
-	t.Helper()
-	asked = new(string)
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		var in struct{ SecretId string }
-		if err := json.NewDecoder(r.Body).Decode(&in); err != nil || r.Header.Get("X-Amz-Target") != "secretsmanager.GetSecretValue" {
-			t.Errorf("asked for %s, %v", r.Header.Get("X-Amz-Target"), err)
-		}
-		*asked = in.SecretId
-		w.Header().Set("Content-Type", "application/x-amz-json-1.1")
-		w.WriteHeader(status)
-		_, _ = io.WriteString(w, answer)
-	}))
-	t.Cleanup(server.Close)
-	return asked, server.URL
-}
-
 func TestSecret(t *testing.T) {
-	for _, tt := range []struct {
+	for _, c := range []struct {
 		name   string
 		status int
-		answer string
+		body   string
 		want   string
-		err    string // in the error, "" if there is none
+		err    string
 	}{
-		{"text", 200, `{"SecretString":"[{\"ID\":1}]"}`, `[{"ID":1}]`, ""},
-		{"binary", 200, `{"SecretBinary":"aGk="}`, "hi", ""},
-		{"none", 400, `{"__type":"ResourceNotFoundException","message":"arn:secret"}`, "", "ResourceNotFoundException"},
-		{"denied", 400, `{"__type":"AccessDeniedException","message":"arn:secret"}`, "", "AccessDeniedException"},
+		{name: "text", status: 200, body: `{"SecretString":"[1]"}`, want: "[1]"},
+		{name: "bytes", status: 200, body: `{"SecretBinary":"WzFd"}`, want: "[1]"},
+		{name: "not allowed", status: 400, body: `{"__type":"AccessDeniedException","Message":"arn:of:the:secret"}`, err: "AccessDeniedException"},
 	} {
-		t.Run(tt.name, func(t *testing.T) {
-			asked, endpoint := secrets(t, tt.status, tt.answer)
-			environment(t, endpoint)
+		t.Run(c.name, func(t *testing.T) {
+			var asked string
+			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				body, _ := io.ReadAll(r.Body)
+				asked = r.Header.Get("X-Amz-Target") + " " + string(body)
+				w.Header().Set("Content-Type", "application/x-amz-json-1.1")
+				w.WriteHeader(c.status)
+				_, _ = io.WriteString(w, c.body)
+			}))
+			defer server.Close()
+			environment(t, server.URL)
 			cfg, err := settings.Load(t.Context())
 			if err != nil {
 				t.Fatal(err)
 			}
-			got, err := settings.NewSecret(cfg, "arn:secret").Read(t.Context())
-			if string(got) != tt.want || *asked != "arn:secret" {
-				t.Errorf("read %q of %q, want %q", got, *asked, tt.want)
+			got, err := settings.NewSecret(cfg, "todoku-keys").Read(t.Context())
+			if string(got) != c.want || (err == nil) != (c.err == "") {
+				t.Errorf("Read = %q, %v", got, err)
 			}
-			switch {
-			case tt.err == "" && err != nil:
-				t.Error(err)
-			case tt.err != "" && (err == nil || !strings.Contains(err.Error(), tt.err) || strings.Contains(err.Error(), "arn:secret")):
-				t.Errorf("error %v, want the code %s and no words", err, tt.err)
+			if err != nil && (!strings.Contains(err.Error(), c.err) || strings.Contains(err.Error(), "arn:")) {
+				t.Errorf("the error should be named by its code and nothing else: %v", err)
+			}
+			if asked != `secretsmanager.GetSecretValue {"SecretId":"todoku-keys"}` {
+				t.Errorf("asked for %s", asked)
 			}
 		})
 	}
 }
 
-func TestLoadWithoutARegion(t *testing.T) {
+func TestLoadNeedsARegion(t *testing.T) {
 	environment(t, "")
 	t.Setenv("AWS_REGION", "")
-	t.Setenv("AWS_DEFAULT_REGION", "")
 	if _, err := settings.Load(t.Context()); err == nil || !strings.Contains(err.Error(), "AWS_REGION") {
-		t.Errorf("got %v, want an error that names AWS_REGION", err)
+		t.Errorf("Load = %v", err)
+	}
+}
+
+// TestLogTo has the SDK say something about somebody.
+func TestLogTo(t *testing.T) {
+	var log bytes.Buffer
+	var cfg settings.AWS
+	settings.LogTo(&cfg, slog.New(slog.NewTextHandler(&log, nil)))
+	cfg.Logger.Logf(logging.Warn, "failed for %s", "hanako@example.jp")
+	if line := log.String(); !strings.Contains(line, "level=WARN") || !strings.Contains(line, "failed for %s") || strings.Contains(line, "hanako") {
+		t.Errorf("logged: %s", line)
 	}
 }

@@ -35,6 +35,7 @@ func newFront(dynamo, sqs string, ses http.Handler, keys []link.Key) (*front, er
 		}
 		p := httputil.NewSingleHostReverseProxy(u)
 		p.Transport = &http.Transport{MaxIdleConnsPerHost: 256}
+		p.ErrorHandler = func(w http.ResponseWriter, _ *http.Request, _ error) { w.WriteHeader(http.StatusBadGateway) } // to a function that was killed
 		f.services[prefix] = p
 	}
 	return f, nil

@@ -165,6 +165,13 @@ func (f *Function) Kill() int {
 	return n
 }
 
+// Busy returns how many instances have an event in hand.
+func (f *Function) Busy() int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return len(f.all) - len(f.idle)
+}
+
 // Stats returns what the function did so far.
 func (f *Function) Stats() Stats {
 	f.mu.Lock()
