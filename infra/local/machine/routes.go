@@ -75,7 +75,7 @@ func (m *Machine) health() http.Handler {
 var templates embed.FS
 
 // inboxLimit is how many mails the inbox page shows at once.
-const inboxLimit = 30
+const inboxLimit = 20
 
 type inboxPage struct {
 	web.Base
