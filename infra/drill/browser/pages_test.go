@@ -149,6 +149,7 @@ func TestPages(t *testing.T) {
 					if lang := run[string](b, "document.documentElement.lang"); lang != language {
 						t.Errorf("%s is in %q", p.name, lang)
 					}
+					t.Logf("%4.1f KB: %s", b.watch.kilobytes(), p.name)
 					b.check(t, p.name, axe)
 				}
 			})
@@ -162,6 +163,7 @@ func (s *staged) people(t testing.TB, language string) map[who]*tab {
 	for role := range people {
 		b := newPerson(t, s.URL(), phone)
 		b.speak(language)
+		b.forgetful()
 		people[role] = b
 	}
 	s.signIn(people[manager], s.manager)

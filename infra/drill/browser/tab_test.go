@@ -100,6 +100,13 @@ func (b *tab) speak(language string) {
 	call(b, network.SetCookie, network.SetCookieParams{Name: "lang", Value: language, URL: b.base})
 }
 
+// forgetful has the browser keep nothing from one page for the next, so that each
+// costs what it costs who opens it first.
+func (b *tab) forgetful() {
+	b.Helper()
+	call(b, network.SetCacheDisabled, network.SetCacheDisabledParams{CacheDisabled: true})
+}
+
 // goTo opens a path of the machine, or an address.
 func (b *tab) goTo(address string) {
 	b.Helper()

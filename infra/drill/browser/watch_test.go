@@ -90,6 +90,13 @@ func (w *watch) hearConsole(event any) {
 	}
 }
 
+// kilobytes returns how much came over the line.
+func (w *watch) kilobytes() float64 {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.bytes / 1024
+}
+
 // maxPage is how much of a telephone's line a page may use: CSS, scripts and
 // headers included, from an empty cache and not compressed.
 const maxPage = 50 << 10
