@@ -19,6 +19,7 @@ import (
 type importRef struct {
 	School string `json:"school"`
 	Import string `json:"import"`
+	Run    int    `json:"run"`
 }
 
 // importGroup begins the groups of such messages in the job queue.
@@ -29,9 +30,9 @@ const importGroup = "import-"
 // the next from going on.
 func importMessage(school string, in imported) queue.Message {
 	name := fmt.Sprintf("%s%s-%d", importGroup, in.ID, in.Touched.UnixMilli())
-	body, err := json.Marshal(importRef{School: school, Import: in.ID})
+	body, err := json.Marshal(importRef{School: school, Import: in.ID, Run: in.Run})
 	if err != nil {
-		panic(err) // two strings
+		panic(err) // it can only hold what JSON can
 	}
 	return queue.Message{Group: name, ID: name, Body: string(body)}
 }
@@ -81,8 +82,8 @@ func (m *Importer) message(ctx context.Context, msg events.SQSMessage) error {
 	}
 	in, err := m.imports.get(ctx, ref.School, ref.Import)
 	switch {
-	case errors.Is(err, noImport), err == nil && in.State != importRuns:
-		return nil // another event has done it
+	case errors.Is(err, noImport), err == nil && (in.State != importRuns || in.Run != ref.Run):
+		return nil // another event has done it, or does it
 	case err != nil:
 		return err
 	}

@@ -83,6 +83,7 @@ func (p *rosterPages) begin(ctx context.Context, me staff.Staff, importID string
 	in, err := p.imports.change(ctx, me.School, importID, func(in *imported) bool {
 		begun = in.State == importWaits || in.State == importFailed || in.stalled(p.Now())
 		in.State, in.Touched, in.Done, in.Total = importRuns, p.Now().UTC(), 0, 0
+		in.Run++
 		return begun
 	})
 	if err != nil || !begun {
@@ -110,19 +111,30 @@ func (s *Server) background(ctx context.Context, work func(context.Context)) {
 	go work(context.WithoutCancel(ctx))
 }
 
+// errOvertaken says that somebody began the import anew: two at once could make a
+// child twice whom nothing but its name tells apart.
+var errOvertaken = errors.New("console: the import was begun anew")
+
 // run does an import and records how it ended. If ctx ends before, so does run,
-// with its error; nothing is recorded, and the import can be taken up again.
+// with its error; nothing is recorded, and the import can be taken up again. If it
+// is begun anew meanwhile, run leaves it to that one and returns nil.
 func (m *importer) run(ctx context.Context, school string, in imported) error {
-	counts, err := m.commit(ctx, school, in)
-	if err != nil && ctx.Err() != nil {
+	work, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	counts, err := m.commit(work, school, in, stop)
+	switch {
+	case err != nil && context.Cause(work) == errOvertaken: //nolint:errorlint // it is our own, as it is
+		return nil
+	case err != nil && ctx.Err() != nil:
 		return ctx.Err()
 	}
+	mine := in.Run
 	end := func(in *imported) bool {
 		in.State, in.Counts, in.Touched = importDone, counts, m.now().UTC()
 		if err != nil {
 			in.State, in.Trouble = importFailed, trouble(err)
 		}
-		return true
+		return in.Run == mine
 	}
 	if err != nil {
 		m.log.Warn("import failed", "import", in.ID, "school", school, "err", withhold(err))
@@ -141,8 +153,9 @@ func trouble(err error) lang.Text {
 	return problem.Of(explain(err))[0].Text
 }
 
-// commit does an import. No request is there to catch a panic of it, so it does.
-func (m *importer) commit(ctx context.Context, school string, in imported) (counts importCounts, err error) {
+// commit does an import, and calls stop when it finds that it was begun anew. No
+// request is there to catch a panic of it, so it does.
+func (m *importer) commit(ctx context.Context, school string, in imported, stop context.CancelCauseFunc) (counts importCounts, err error) {
 	defer func() {
 		if fault := recover(); fault != nil {
 			err = fmt.Errorf("console: import: panic: %v", fault)
@@ -156,19 +169,26 @@ func (m *importer) commit(ctx context.Context, school string, in imported) (coun
 		Added: plan.Children.Added, Changed: plan.Children.Changed, Unchanged: plan.Children.Unchanged,
 		Errors: len(errorRows(plan)),
 	}
-	g := gauge{every: progressEvery, now: m.now, save: func(done, total int) { m.report(ctx, school, in.ID, done, total) }}
+	g := gauge{every: progressEvery, now: m.now, save: func(done, total int) {
+		if m.report(ctx, school, in, done, total) {
+			stop(errOvertaken)
+		}
+	}}
 	return counts, plan.Commit(ctx, g.set)
 }
 
-// report says how far an import is. That it could not is not worth stopping for.
-func (m *importer) report(ctx context.Context, school, importID string, done, total int) {
-	_, err := m.imports.change(ctx, school, importID, func(in *imported) bool {
+// report says how far an import is, and returns whether it was begun anew. That it
+// could not say so is not worth stopping for.
+func (m *importer) report(ctx context.Context, school string, mine imported, done, total int) (overtaken bool) {
+	_, err := m.imports.change(ctx, school, mine.ID, func(in *imported) bool {
+		overtaken = in.Run != mine.Run
 		in.Done, in.Total, in.Touched = max(in.Done, done), total, m.now().UTC()
-		return in.State == importRuns
+		return in.State == importRuns && !overtaken
 	})
 	if err != nil {
-		m.log.Warn("import's progress not recorded", "import", importID, "school", school, "err", err)
+		m.log.Warn("import's progress not recorded", "import", mine.ID, "school", school, "err", err)
 	}
+	return overtaken
 }
 
 // gauge passes on how far a piece of work is, at most once in a while. It is safe

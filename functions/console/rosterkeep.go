@@ -60,6 +60,7 @@ type imported struct {
 	Pieces   int            `json:"pieces"`
 	Sent     time.Time      `json:"sent"`
 	State    importState    `json:"state"`
+	Run      int            `json:"run,omitempty"`     // how often it was begun: only the last one goes on
 	Mapping  roster.Mapping `json:"mapping,omitempty"` // columns named by hand for this file
 	Done     int            `json:"done,omitempty"`    // families written, while it runs
 	Total    int            `json:"total,omitempty"`
