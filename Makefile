@@ -20,7 +20,7 @@ test: setup ## run every test; with STRICT=1 a skipped test is a failure
 	$(GO) test -timeout 30m ./infra/cdk/... # a cold compile of the CDK takes a minute without the race detector
 
 drill-aws: setup ## run the acceptance drill on the built functions of the AWS mode alone
-	$(GO) test -count 1 -timeout 30m -v -run AWS ./infra/drill
+	$(GO) test -count 1 -timeout 30m -v -run '^TestAWS$$' ./infra/drill
 
 bench: ## print the benchmark tables
 	$(GO) run ./infra/bench

@@ -9,7 +9,6 @@ import (
 
 	"github.com/todoku/todoku/infra/cdk/plan"
 	"github.com/todoku/todoku/infra/drill/cloud"
-	"github.com/todoku/todoku/infra/drill/peers"
 	"github.com/todoku/todoku/infra/drill/sesfake"
 )
 
@@ -30,10 +29,9 @@ func awsKills(t testing.TB) int {
 	return int(env(t, "AWS_KILLS", kills))
 }
 
-// TestAWSKill kills functions at random moments in the middle of what they do and
+// awsKill kills functions at random moments in the middle of what they do and
 // looks at what is left. It draws from KILL_SEED.
-func TestAWSKill(t *testing.T) {
-	cfg := cloud.Config{Dynamo: peers.Dynoxide(t), SQS: peers.Fauxqs(t), Programs: buildFunctions(t), Most: 4}
+func awsKill(t *testing.T, cfg cloud.Config) {
 	cfg.Visibility = map[string]time.Duration{plan.Jobs: soon, plan.Copies: soon, plan.Events: soon}
 	cfg.SES = sesfake.Config{
 		Latency: func(string) time.Duration { return 10 * time.Millisecond },

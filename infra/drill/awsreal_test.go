@@ -1,6 +1,7 @@
 package drill
 
 import (
+	"iter"
 	"log/slog"
 	"net/http"
 	"strings"
@@ -18,8 +19,9 @@ type deployment struct {
 	testing.TB
 	*cloud.Cloud
 	System
-	lanes *lane.Lanes
-	log   *logbook
+	lanes     *lane.Lanes
+	log       *logbook
+	addresses map[string]bool // of all contacts
 }
 
 // deploy starts a deployment of a school with so many contacts.
@@ -56,8 +58,25 @@ func (d *deployment) load(contacts int) {
 		d.Fatal(err)
 	}
 	groups, families := roster.Big(1, contacts, d.IDs)
-	if err := store.Load(d.Context(), schools[0].ID, groups, families); err != nil {
+	if err := store.Load(d.Context(), schools[0].ID, groups, d.noting(families)); err != nil {
 		d.Fatal(err)
+	}
+}
+
+// noting passes families on and keeps their addresses.
+func (d *deployment) noting(families iter.Seq[roster.Family]) iter.Seq[roster.Family] {
+	d.addresses = map[string]bool{}
+	return func(yield func(roster.Family) bool) {
+		for f := range families {
+			for _, g := range f.Guardians {
+				for _, c := range g.Contacts {
+					d.addresses[c.Address] = true
+				}
+			}
+			if !yield(f) {
+				return
+			}
+		}
 	}
 }
 
@@ -110,11 +129,10 @@ type outcome struct {
 	total       int
 	first, last time.Time
 	at          []time.Time
-	lanes       map[string]time.Time // when each lane's last copy came
 }
 
 func outcomeOf(sent []sesfake.Message, alert string) outcome {
-	r := outcome{copies: map[string]int{}, lanes: map[string]time.Time{}}
+	r := outcome{copies: map[string]int{}}
 	for _, m := range sent {
 		if m.Tags["alert"] != alert {
 			continue
@@ -125,7 +143,6 @@ func outcomeOf(sent []sesfake.Message, alert string) outcome {
 		r.copies[m.To]++
 		r.at = append(r.at, m.At)
 		r.last = m.At
-		r.lanes[m.To[strings.LastIndexByte(m.To, '@')+1:]] = m.At
 	}
 	return r
 }

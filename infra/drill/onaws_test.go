@@ -22,14 +22,22 @@ func buildFunctions(t testing.TB) string {
 	return dir
 }
 
-// TestOnAWS runs the scenarios on the built functions.
-func TestOnAWS(t *testing.T) {
+// TestAWS is the lane of the AWS mode: the scenarios that every kind of system
+// must do, and what only this kind can be asked. All share the built functions and
+// the servers; each has tables, queues and an SES of its own.
+func TestAWS(t *testing.T) {
 	cfg := cloud.Config{Dynamo: peers.Dynoxide(t), SQS: peers.Fauxqs(t), Most: 4}
 	cfg.Programs = buildFunctions(t)
-	for _, s := range scenarios {
-		t.Run(s.name, func(t *testing.T) {
-			t.Parallel()
-			s.run(Start(t, OnAWS(cfg)))
-		})
-	}
+	t.Run("scenarios", func(t *testing.T) {
+		for _, s := range scenarios {
+			t.Run(s.name, func(t *testing.T) {
+				t.Parallel()
+				s.run(Start(t, OnAWS(cfg)))
+			})
+		}
+	})
+	t.Run("lanes", func(t *testing.T) { awsLanes(t, cfg) })
+	t.Run("kill", func(t *testing.T) { awsKill(t, cfg) })
+	t.Run("cost", func(t *testing.T) { awsCost(t, cfg) })
+	t.Run("cold start", func(t *testing.T) { coldStart(t, cfg) })
 }

@@ -64,6 +64,7 @@ type Cloud struct {
 
 	cfg      Config
 	env      map[config.Var]string
+	configs  map[string]runtimeapi.Config
 	client   *sqs.Client
 	front    *front
 	lines    map[string]*line
@@ -84,7 +85,7 @@ func New(ctx context.Context, cfg Config) (*Cloud, error) {
 	}
 	c := &Cloud{
 		cfg: cfg, client: peers.SQSClient(cfg.SQS), lines: map[string]*line{}, log: &logLines{log: cfg.Log},
-		Functions: map[string]*runtimeapi.Function{}, released: cfg.Now(),
+		Functions: map[string]*runtimeapi.Function{}, configs: map[string]runtimeapi.Config{}, released: cfg.Now(),
 	}
 	if err := c.start(ctx); err != nil {
 		c.Close()
@@ -185,11 +186,15 @@ func (c *Cloud) makeFunctions(aws string) {
 		for _, v := range config.Needs(f.Name) {
 			env = append(env, string(v)+"="+c.env[v])
 		}
-		c.Functions[f.Name] = runtimeapi.New(runtimeapi.Config{
+		c.configs[f.Name] = runtimeapi.Config{
 			Name: f.Name, Program: program, Env: env, Concurrency: c.concurrency(f), Timeout: f.Timeout, Log: c.log,
-		})
+		}
+		c.Functions[f.Name] = runtimeapi.New(c.configs[f.Name])
 	}
 }
+
+// Function returns how a function is set up.
+func (c *Cloud) Function(name string) runtimeapi.Config { return c.configs[name] }
 
 // concurrency is how many instances of a function may run at once.
 func (c *Cloud) concurrency(f plan.Function) int {

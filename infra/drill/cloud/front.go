@@ -1,10 +1,15 @@
 package cloud
 
 import (
+	"bytes"
 	"encoding/json"
+	"fmt"
+	"io"
 	"net/http"
 	"net/http/httputil"
 	"net/url"
+	"regexp"
+	"strconv"
 	"strings"
 	"sync"
 
@@ -18,7 +23,8 @@ type front struct {
 	services map[string]http.Handler // by the prefix of X-Amz-Target
 
 	mu     sync.Mutex
-	counts map[string]int // by service and action
+	counts map[string]int     // by service and action
+	units  map[string]float64 // of DynamoDB, by action
 }
 
 // newFront returns a front of a DynamoDB and an SQS elsewhere.
@@ -27,8 +33,8 @@ func newFront(dynamo, sqs string, ses http.Handler, keys []link.Key) (*front, er
 	if err != nil {
 		return nil, err
 	}
-	f := &front{counts: map[string]int{}, services: map[string]http.Handler{"": ses, "secretsmanager": secretServer(secret)}}
-	for prefix, address := range map[string]string{"DynamoDB_20120810": dynamo, "AmazonSQS": sqs} {
+	f := &front{counts: map[string]int{}, units: map[string]float64{}, services: map[string]http.Handler{"": ses, "secretsmanager": secretServer(secret)}}
+	for prefix, address := range map[string]string{dynamoTarget: dynamo, "AmazonSQS": sqs} {
 		u, err := url.Parse(address)
 		if err != nil {
 			return nil, err
@@ -37,8 +43,54 @@ func newFront(dynamo, sqs string, ses http.Handler, keys []link.Key) (*front, er
 		p.Transport = &http.Transport{MaxIdleConnsPerHost: 256}
 		p.ErrorHandler = func(w http.ResponseWriter, _ *http.Request, _ error) { w.WriteHeader(http.StatusBadGateway) } // to a function that was killed
 		f.services[prefix] = p
+		if prefix == dynamoTarget {
+			p.ModifyResponse = f.readUnits
+			f.services[prefix] = askUnits(p)
+		}
 	}
 	return f, nil
+}
+
+// dynamoTarget is how X-Amz-Target names DynamoDB.
+const dynamoTarget = "DynamoDB_20120810"
+
+// askUnits has DynamoDB say with each answer how many capacity units it took.
+func askUnits(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(r.Body)
+		if err != nil {
+			w.WriteHeader(http.StatusBadGateway)
+			return
+		}
+		body = bytes.Replace(body, []byte("{"), []byte(`{"ReturnConsumedCapacity":"TOTAL",`), 1)
+		r.Body, r.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
+		next.ServeHTTP(w, r)
+	})
+}
+
+var unitsPattern = regexp.MustCompile(`"ConsumedCapacity":.*?"CapacityUnits":([0-9.]+)`)
+
+// readUnits adds up what DynamoDB says. Of a request that failed it says nothing.
+func (f *front) readUnits(res *http.Response) error {
+	body, err := io.ReadAll(res.Body)
+	if err != nil {
+		return err
+	}
+	res.Body = io.NopCloser(bytes.NewReader(body))
+	at := bytes.LastIndex(body, []byte(`"ConsumedCapacity":`))
+	if at < 0 {
+		return nil
+	}
+	found := unitsPattern.FindSubmatch(body[at:])
+	if found == nil {
+		return fmt.Errorf("cloud: capacity not understood")
+	}
+	n, err := strconv.ParseFloat(string(found[1]), 64)
+	_, action, _ := strings.Cut(res.Request.Header.Get("X-Amz-Target"), ".")
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.units[action] += n
+	return err
 }
 
 func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -66,6 +118,20 @@ func (c *Cloud) Requests() map[string]int {
 		all[name] = n
 	}
 	return all
+}
+
+// Units returns how many read and write units DynamoDB has charged.
+func (c *Cloud) Units() (read, write float64) {
+	c.front.mu.Lock()
+	defer c.front.mu.Unlock()
+	for action, n := range c.front.units {
+		if action == "GetItem" || action == "Query" {
+			read += n
+		} else {
+			write += n
+		}
+	}
+	return read, write
 }
 
 // secretServer answers GetSecretValue, whatever secret is asked for.

@@ -1,0 +1,63 @@
+package drill
+
+import (
+	"errors"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/todoku/todoku/infra/drill/cloud"
+	"github.com/todoku/todoku/infra/drill/runtimeapi"
+)
+
+const (
+	coldStarts = 7 // of each function, of which the median counts
+	// mostColdStart is how much longer a function may take to come up than one that
+	// does nothing.
+	mostColdStart = 60 * time.Millisecond
+)
+
+// coldStart measures how long each built function takes from the start of its
+// process until it has looked at its first event, beside an empty function.
+func coldStart(t *testing.T, cfg cloud.Config) {
+	empty := filepath.Join(t.TempDir(), "bootstrap")
+	cmd := exec.Command("go", "build", "-o", empty, "-trimpath", "-ldflags=-s -w", "-tags=lambda.norpc", "./testdata/empty")
+	cmd.Env = append(cmd.Environ(), "CGO_ENABLED=0")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%v: %v\n%s", cmd, err, out)
+	}
+	d := deploy(t, cfg, 0)
+	least := d.medianStart(runtimeapi.Config{Name: "empty", Program: empty})
+	t.Logf("%-12s %v", "empty", least.Round(100*time.Microsecond))
+	for name := range d.Functions {
+		took := d.medianStart(d.Cloud.Function(name))
+		t.Logf("%-12s %v, %v more", name, took.Round(100*time.Microsecond), (took - least).Round(100*time.Microsecond))
+		if took-least > mostColdStart {
+			t.Errorf("%s takes %v longer to come up than an empty function, at most %v", name, took-least, mostColdStart)
+		}
+	}
+}
+
+// medianStart starts a function several times and returns the usual time to the
+// answer to its first event. The event is none that a handler could take, so that
+// the answer comes from in front of the handler.
+func (d *deployment) medianStart(cfg runtimeapi.Config) time.Duration {
+	d.Helper()
+	cfg.Log = nil // it complains of the event
+	var took []time.Duration
+	for range coldStarts {
+		f := runtimeapi.New(cfg)
+		began := time.Now()
+		_, err := f.Invoke(d.Context(), "not an event")
+		took = append(took, time.Since(began))
+		f.Close()
+		var refused *runtimeapi.HandlerError
+		if err != nil && !errors.As(err, &refused) {
+			d.Fatalf("%s: %v", cfg.Name, err)
+		}
+	}
+	slices.Sort(took)
+	return took[len(took)/2]
+}
