@@ -14,13 +14,15 @@ run: ## start everything with a demo school
 setup: ## install what the tests need and this machine lacks, as far as it can be
 	@.ci/setup
 
+# The drills of built programs and of browsers gain nothing from the race detector,
+# and the CDK takes a minute to compile without it.
+SLOW = /infra/(cdk|drill)
+
 test: setup ## run every test; with STRICT=1 a skipped test is a failure
 	$(GO) vet ./...
-	$(GO) test $(RACE) -timeout 30m $$($(GO) list ./... | grep -v /infra/cdk)
-	$(GO) test -timeout 30m ./infra/cdk/... # a cold compile of the CDK takes a minute without the race detector
-
-drill-aws: setup ## run the acceptance drill on the built functions of the AWS mode alone
-	$(GO) test -count 1 -timeout 30m -v -run '^TestAWS$$' ./infra/drill
+	$(GO) test $(RACE) -timeout 30m $$($(GO) list ./... | grep -vE '$(SLOW)')
+	$(GO) test $(RACE) -timeout 30m -run 'TestOneMachine|TestForm|TestSheet' ./infra/drill
+	$(GO) test -timeout 60m $$($(GO) list ./... | grep -E '$(SLOW)')
 
 bench: ## print the benchmark tables
 	$(GO) run ./infra/bench
