@@ -24,6 +24,9 @@ test: setup ## run every test; with STRICT=1 a skipped test is a failure
 	$(GO) test $(RACE) -timeout 30m -run 'TestOneMachine|TestForm|TestSheet' ./infra/drill
 	$(GO) test -timeout 60m $$($(GO) list ./... | grep -E '$(SLOW)')
 
+drill-aws: setup ## run the acceptance drill on the built functions of the AWS mode alone
+	$(GO) test -count 1 -timeout 30m -v -run '^TestAWS$$' ./infra/drill
+
 bench: ## print the benchmark tables
 	$(GO) run ./infra/bench
 
