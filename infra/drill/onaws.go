@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"io"
 	"net/http"
+	"slices"
 	"sync"
 	"testing"
 
@@ -77,6 +78,8 @@ type sesOperator struct {
 	mu     sync.Mutex
 	decide func(to string) Verdict
 	taken  []bool // of each message that SES has accepted, in their order
+	read   int    // how many of them were looked at
+	mails  []Mail // those of them that were taken
 }
 
 // Decide implements Operator.
@@ -101,18 +104,21 @@ func (o *sesOperator) Mails() []Mail {
 	sent := o.ses.Sent()
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	var mails []Mail
-	for i, m := range sent {
-		if !o.taken[i] {
-			continue
+	for ; o.read < len(sent); o.read++ {
+		if o.taken[o.read] {
+			o.mails = append(o.mails, received(sent[o.read]))
 		}
-		r, err := mail.Receive(m.Raw)
-		if err != nil {
-			r.Subject = "not a mail: " + err.Error() // which no scenario expects
-		}
-		mails = append(mails, Mail{To: bare(m.To), From: r.From, Subject: r.Subject, Text: r.Text, HTML: r.HTML, Headers: r.Headers})
 	}
-	return mails
+	return slices.Clone(o.mails)
+}
+
+// received reads a mail as its receiver does.
+func received(m sesfake.Message) Mail {
+	r, err := mail.Receive(m.Raw)
+	if err != nil {
+		r.Subject = "not a mail: " + err.Error() // which no scenario expects
+	}
+	return Mail{To: bare(m.To), From: r.From, Subject: r.Subject, Text: r.Text, HTML: r.HTML, Headers: r.Headers}
 }
 
 // fate says what becomes of a message. SES asks it once for each, in their order.

@@ -283,7 +283,12 @@ func (c *Cloud) pass(ctx context.Context, d time.Duration) error {
 
 // Waiting returns how many messages are handled or could be now, those that SES
 // has still to send included, and how many are hidden until a time.
+//
+// It takes its time: the queues' server writes out all that they hold, and should
+// rather do its work.
 func (c *Cloud) Waiting(ctx context.Context) (now, later int, err error) {
+	const pause = 30 * time.Millisecond
+	time.Sleep(pause)
 	now = c.SES.Untold()
 	for _, l := range c.lines {
 		n, hidden, err := l.waiting(ctx)
