@@ -135,6 +135,7 @@ var motoDeviations = map[string]deviation{
 	"a failure hands back the rest of its group": {why: motoReorders, shown: losesOrder},
 	"ways for a whole batch to fail":             {why: motoReorders, shown: losesOrder},
 	"one batch of a group in flight":             {why: motoMixes, shown: mixesGroups},
+	"an overrun handler":                         {why: motoTrusts, shown: trustsOldReceipts},
 }
 
 // numbersAtRandom looks at twenty sequence numbers, which are in order by chance
