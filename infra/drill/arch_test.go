@@ -25,7 +25,7 @@ type rule struct {
 
 var (
 	domain = []string{
-		"shared/address", "shared/alert", "shared/audience", "shared/id", "shared/lane", "shared/lang",
+		"shared/address", "shared/alert", "shared/audience", "shared/enrol", "shared/id", "shared/lane", "shared/lang",
 		"shared/letter", "shared/link", "shared/problem", "shared/qr", "shared/roster", "shared/staff",
 	}
 	ports    = []string{"shared/table", "shared/queue", "shared/mail"}

@@ -67,10 +67,11 @@ func (w *Writer) textParts() [2]string {
 	return [2]string{w.lead() + "\n\n" + askAnswer + "\n", "\n\n" + w.footer()}
 }
 
+const htmlHead = `<!DOCTYPE html><html lang="ja"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width"></head>` +
+	`<body style="font-family:sans-serif;font-size:16px;line-height:1.7;color:#1a1a1c;max-width:40em;margin:0 auto;padding:16px">`
+
 func (w *Writer) htmlParts() [2]string {
-	const head = `<!DOCTYPE html><html lang="ja"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width"></head>` +
-		`<body style="font-family:sans-serif;font-size:16px;line-height:1.7;color:#1a1a1c;max-width:40em;margin:0 auto;padding:16px">`
-	before := head + `<p style="font-size:18px;font-weight:bold;margin:0">` + html.EscapeString(w.title()) + `</p><p style="margin:0 0 24px">` + lines(w.alert.Body) + `</p><p>` + lines(askAnswer) + `</p>`
+	before := htmlHead + `<p style="font-size:18px;font-weight:bold;margin:0">` + html.EscapeString(w.title()) + `</p><p style="margin:0 0 24px">` + lines(w.alert.Body) + `</p><p>` + lines(askAnswer) + `</p>`
 	after := `<p style="font-size:14px;color:#4d4d4d">` + lines(w.footer()) + `</p></body></html>`
 	return [2]string{before, after}
 }

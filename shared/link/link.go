@@ -29,6 +29,12 @@ type Kind byte
 const (
 	Answer Kind = 1 // read an alert, and answer for the contact's children
 	Read   Kind = 2 // read an alert: safe to forward
+	// Of a registration. Alert holds the join's id and Class the school's.
+	Wait    Kind = 3 // see what became of the mail that asks for a confirmation
+	Confirm Kind = 4 // confirm an address
+	// Of a contact, Family and Contact. Class holds the school's id.
+	Own   Kind = 5 // a guardian's own page
+	Leave Kind = 6 // get no more notices
 )
 
 // Link is what a token says.

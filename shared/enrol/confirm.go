@@ -1,0 +1,223 @@
+package enrol
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+
+	"golang.org/x/text/unicode/norm"
+
+	"github.com/todoku/todoku/shared/problem"
+	"github.com/todoku/todoku/shared/roster"
+	"github.com/todoku/todoku/shared/table"
+)
+
+// errGone says that a child has left the school since the code was printed.
+var errGone = problem.New(problem.Gone,
+	"お子さんの情報が名簿にありません。学校に連絡してください。",
+	"The child is no longer in the school's roster. Please call the school.")
+
+// Children returns the children of a join as they are in the roster now, for the
+// page behind a confirmation link: who opens it has proven the address.
+func (s *Store) Children(ctx context.Context, j Join) ([]roster.Child, error) {
+	var children []roster.Child
+	for _, ref := range j.Children {
+		f, err := s.familyOf(ctx, j.School, ref)
+		if err != nil {
+			return nil, err
+		}
+		for _, c := range f.Children {
+			if c.ID == ref.Child {
+				children = append(children, c)
+			}
+		}
+	}
+	return children, nil
+}
+
+// Confirm makes the address of a join a verified contact of its children: the
+// guardian's, if the address or the name is known there, else a new guardian's.
+// Families that the guardian joins become one. Confirming twice changes nothing.
+//
+// Only a person's POST may call it. It fails with ErrEnded if the join has ended.
+func (s *Store) Confirm(ctx context.Context, school, joinID string) (Join, error) {
+	j, err := s.Get(ctx, school, joinID)
+	if err != nil || !j.Confirmed.IsZero() {
+		return j, err
+	}
+	if !j.Open(s.Now()) {
+		return j, ErrEnded
+	}
+	if len(j.Children) > 0 {
+		if err := s.enter(ctx, j, roster.Verified); err != nil {
+			return j, err
+		}
+	}
+	return s.Change(ctx, school, joinID, func(j *Join) bool {
+		changed := j.Confirmed.IsZero()
+		j.Confirmed = s.Now().UTC()
+		return changed
+	})
+}
+
+// enter writes the join's address into the roster in a state.
+func (s *Store) enter(ctx context.Context, j Join, state roster.ContactState) error {
+	for range tries {
+		families, err := s.families(ctx, j)
+		if err != nil {
+			return err
+		}
+		f := union(families)
+		f.admit(j, state)
+		_, err = s.Roster.Merge(ctx, j.School, f.Family, families...)
+		if _, conflict := table.Conflict(err); !conflict {
+			return err
+		}
+	}
+	return table.ErrBusy
+}
+
+// families returns the families of the join's children, and that of its address if
+// it is a contact already, oldest first.
+func (s *Store) families(ctx context.Context, j Join) ([]roster.Family, error) {
+	var families []roster.Family
+	add := func(f roster.Family) {
+		if !slices.ContainsFunc(families, func(o roster.Family) bool { return o.ID == f.ID }) {
+			families = append(families, f)
+		}
+	}
+	for _, ref := range j.Children {
+		f, err := s.familyOf(ctx, j.School, ref)
+		if err != nil {
+			return nil, err
+		}
+		add(f)
+	}
+	place, err := s.Roster.FindByAddress(ctx, j.School, key(j.Address))
+	if err == nil {
+		var f roster.Family
+		f, err = s.Roster.Family(ctx, j.School, place.Family)
+		if err == nil {
+			add(f)
+		}
+	}
+	if err != nil && !errors.Is(err, roster.ErrNotFound) {
+		return nil, err
+	}
+	slices.SortFunc(families, func(a, b roster.Family) int { return strings.Compare(a.ID, b.ID) })
+	return families, nil
+}
+
+// familyOf finds the family of a child: where it was, or, after a merger, by
+// looking through the school.
+func (s *Store) familyOf(ctx context.Context, school string, ref ChildRef) (roster.Family, error) {
+	f, err := s.Roster.Family(ctx, school, ref.Family)
+	if err == nil && hasChild(f, ref.Child) {
+		return f, nil
+	}
+	if err != nil && !errors.Is(err, roster.ErrNotFound) {
+		return f, err
+	}
+	for after := ""; ; {
+		page, next, err := s.Roster.Families(ctx, school, after)
+		if err != nil {
+			return f, err
+		}
+		for _, f := range page {
+			if hasChild(f, ref.Child) {
+				return f, nil
+			}
+		}
+		if after = next; next == "" {
+			return f, errGone
+		}
+	}
+}
+
+func hasChild(f roster.Family, child string) bool {
+	return slices.ContainsFunc(f.Children, func(c roster.Child) bool { return c.ID == child })
+}
+
+// household is a family that a join changes.
+type household struct{ roster.Family }
+
+// union returns one family of all children and guardians, with the id and the
+// revision of the first.
+func union(families []roster.Family) household {
+	h := household{families[0]}
+	h.Children, h.Guardians = slices.Clone(h.Children), slices.Clone(h.Guardians)
+	for _, f := range families[1:] {
+		h.Children = append(h.Children, f.Children...)
+		h.Guardians = append(h.Guardians, f.Guardians...)
+	}
+	for i := range h.Guardians {
+		h.Guardians[i].Contacts = slices.Clone(h.Guardians[i].Contacts)
+	}
+	for i := range h.Children {
+		h.Children[i].Guardians = slices.Clone(h.Children[i].Guardians)
+	}
+	return h
+}
+
+// admit gives the join's guardian the address in a state, and the children that
+// guardian. An id that is still missing is given when the family is written, so a
+// new guardian's is made here from the join's, which no other guardian has.
+func (h *household) admit(j Join, state roster.ContactState) {
+	g := h.guardian(j)
+	if j.Relation != "" && g.Relation == "" {
+		g.Relation = j.Relation
+	}
+	if j.Name != "" && g.Name == "" {
+		g.Name = j.Name
+	}
+	contact := slices.IndexFunc(g.Contacts, func(c roster.Contact) bool { return c.Key() == key(j.Address) })
+	switch {
+	case contact < 0:
+		g.Contacts = append(g.Contacts, roster.Contact{Address: j.Address, State: state})
+	case state == roster.Verified: // an address that was closed is opened again by its owner
+		g.Contacts[contact].State = state
+	}
+	for i := range h.Children {
+		c := &h.Children[i]
+		if j.has(c.ID) && !slices.Contains(c.Guardians, g.ID) {
+			c.Guardians = append(c.Guardians, g.ID)
+		}
+	}
+}
+
+func (j Join) has(child string) bool {
+	return slices.ContainsFunc(j.Children, func(r ChildRef) bool { return r.Child == child })
+}
+
+// guardian returns whose address it is: who has it, whom the join names, who has
+// the same name and answers for one of the children, or somebody new.
+func (h *household) guardian(j Join) *roster.Guardian {
+	for _, is := range []func(roster.Guardian) bool{
+		func(g roster.Guardian) bool {
+			return slices.ContainsFunc(g.Contacts, func(c roster.Contact) bool { return c.Key() == key(j.Address) })
+		},
+		func(g roster.Guardian) bool { return j.Guardian != "" && g.ID == j.Guardian },
+		func(g roster.Guardian) bool {
+			return j.Name != "" && fold(g.Name) == fold(j.Name) && h.answers(g.ID, j)
+		},
+	} {
+		if i := slices.IndexFunc(h.Guardians, is); i >= 0 {
+			return &h.Guardians[i]
+		}
+	}
+	h.Guardians = append(h.Guardians, roster.Guardian{ID: j.ID, Name: j.Name, Relation: j.Relation})
+	return &h.Guardians[len(h.Guardians)-1]
+}
+
+// answers reports whether a guardian answers for one of the join's children.
+func (h *household) answers(guardian string, j Join) bool {
+	return slices.ContainsFunc(h.Children, func(c roster.Child) bool {
+		return j.has(c.ID) && slices.Contains(c.Guardians, guardian)
+	})
+}
+
+// fold makes names comparable: widths and spaces count for nothing.
+func fold(name string) string {
+	return strings.Join(strings.Fields(norm.NFKC.String(name)), "")
+}
