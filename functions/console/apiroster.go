@@ -25,8 +25,10 @@ func (s *Server) apiPostRoster(r *http.Request, me staff.Staff) (web.Response, e
 	if err != nil {
 		return nil, withhold(err)
 	}
-	if !dry {
-		if err := plan.Commit(r.Context(), nil); err != nil {
+	if dry {
+		doubtDomains(r.Context(), s.Hosts, plan)
+	} else {
+		if err := commitPlan(r.Context(), plan, s.Hosts, s.Log, nil); err != nil {
 			return nil, err
 		}
 		s.Log.Info("roster imported", "school", me.School, "staff", me.ID, "children", plan.Children.Total(), "errors", len(plan.Errors))

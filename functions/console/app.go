@@ -13,6 +13,7 @@ import (
 	"github.com/todoku/todoku/shared/letter"
 	"github.com/todoku/todoku/shared/link"
 	"github.com/todoku/todoku/shared/mail"
+	"github.com/todoku/todoku/shared/mailhost"
 	"github.com/todoku/todoku/shared/queue"
 	"github.com/todoku/todoku/shared/roster"
 )
@@ -25,6 +26,7 @@ type App struct {
 	Jobs   queue.Queue // of the fan-out function
 	Mail   mail.Sender // for a test copy to oneself
 	Links  *link.Signer
+	Hosts  *mailhost.Store // what DNS says of mail domains; nil: it is not asked
 	// BaseURL is where the pages are seen from outside, without a slash at the end.
 	BaseURL string
 	Now     func() time.Time

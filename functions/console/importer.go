@@ -11,6 +11,7 @@ import (
 
 	"github.com/aws/aws-lambda-go/events"
 
+	"github.com/todoku/todoku/shared/mailhost"
 	"github.com/todoku/todoku/shared/queue"
 	"github.com/todoku/todoku/shared/roster"
 )
@@ -50,9 +51,9 @@ type Importer struct {
 	jobs queue.Queue
 }
 
-// NewImporter returns an Importer of messages from jobs.
-func NewImporter(r *roster.Store, jobs queue.Queue, now func() time.Time, log *slog.Logger) *Importer {
-	return &Importer{importer: newImporter(r, now, log), jobs: jobs}
+// NewImporter returns an Importer of messages from jobs. hosts may be nil.
+func NewImporter(r *roster.Store, hosts *mailhost.Store, jobs queue.Queue, now func() time.Time, log *slog.Logger) *Importer {
+	return &Importer{importer: newImporter(r, hosts, now, log), jobs: jobs}
 }
 
 // importSlice is how long one event works at an import, far less than it may take:

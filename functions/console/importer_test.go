@@ -35,7 +35,7 @@ func (k *handed) Postpone(_ context.Context, receipt string, _ time.Duration) er
 func (o *office) withQueue() (*handed, *Importer) {
 	k := &handed{}
 	o.server.QueueImports, o.server.Jobs = true, k
-	return k, NewImporter(o.server.Roster, k, o.clock, o.server.Log)
+	return k, NewImporter(o.server.Roster, nil, k, o.clock, o.server.Log)
 }
 
 // handle has the messages with these numbers handled, and returns how many failed.

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/todoku/todoku/shared/lang"
+	"github.com/todoku/todoku/shared/mailhost"
 	"github.com/todoku/todoku/shared/problem"
 	"github.com/todoku/todoku/shared/roster"
 	"github.com/todoku/todoku/shared/staff"
@@ -26,11 +27,12 @@ type importer struct {
 	imports imports
 	roster  *roster.Store
 	now     func() time.Time
+	hosts   *mailhost.Store // nil: DNS is asked for nothing
 	log     *slog.Logger
 }
 
-func newImporter(r *roster.Store, now func() time.Time, log *slog.Logger) importer {
-	return importer{imports: imports{table: r.Table, ids: r.IDs, now: now}, roster: r, now: now, log: log}
+func newImporter(r *roster.Store, hosts *mailhost.Store, now func() time.Time, log *slog.Logger) importer {
+	return importer{imports: imports{table: r.Table, ids: r.IDs, now: now}, roster: r, now: now, hosts: hosts, log: log}
 }
 
 // rosterPages are the pages of the roster.
@@ -174,7 +176,7 @@ func (m *importer) commit(ctx context.Context, school string, in imported, stop 
 			stop(errOvertaken)
 		}
 	}}
-	return counts, plan.Commit(ctx, g.set)
+	return counts, commitPlan(ctx, plan, m.hosts, m.log, g.set)
 }
 
 // report says how far an import is, and returns whether it was begun anew. That it

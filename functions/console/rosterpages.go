@@ -15,7 +15,7 @@ import (
 )
 
 func (s *Server) rosterRoutes(mux *http.ServeMux) {
-	p := &rosterPages{Server: s, importer: newImporter(s.Roster, s.Now, s.Log)}
+	p := &rosterPages{Server: s, importer: newImporter(s.Roster, s.Hosts, s.Now, s.Log)}
 	page := func(h staffHandler) http.Handler { return s.page(manages(h)) }
 	mux.Handle("GET /roster", page(p.overview))
 	mux.Handle("POST /roster/imports", s.site.HandleUpTo(s.maxSheet()+web.MaxForm, s.signedIn(manages(p.upload))))

@@ -66,6 +66,7 @@ func (p *rosterPages) preview(ctx context.Context, me staff.Staff, in imported) 
 	if err != nil {
 		return nil, withhold(err)
 	}
+	doubtDomains(ctx, p.Hosts, plan)
 	mapping, err := p.mapping(ctx, me, in)
 	if err != nil {
 		return nil, err

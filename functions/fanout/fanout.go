@@ -18,6 +18,7 @@ import (
 	"github.com/aws/aws-lambda-go/events"
 	"github.com/todoku/todoku/shared/alert"
 	"github.com/todoku/todoku/shared/lane"
+	"github.com/todoku/todoku/shared/mailhost"
 	"github.com/todoku/todoku/shared/queue"
 	"github.com/todoku/todoku/shared/roster"
 )
@@ -27,8 +28,9 @@ type Handler struct {
 	Alerts *alert.Store
 	Roster *roster.Store
 	Lanes  *lane.Lanes
-	Jobs   queue.Queue // where the handler's own messages come from
-	Copies queue.Queue // where dispatch takes copies from
+	Hosts  *mailhost.Store // whose mail hosts decide lanes before domains do; nil: domains decide
+	Jobs   queue.Queue     // where the handler's own messages come from
+	Copies queue.Queue     // where dispatch takes copies from
 	// Strands is how many walks share the groups of a fan-out, side by side; 0: one.
 	// Where many writes share one wait for the disk, more of them get more done. An
 	// alert keeps the number that it began with.
@@ -119,13 +121,30 @@ func (h *Handler) job(ctx context.Context, a alert.Alert, job alert.Job) error {
 	}
 	switch job {
 	case alert.FanOut:
-		return h.fanOut(ctx, a, p)
+		return h.knowingHosts(ctx).fanOut(ctx, a, p)
 	case alert.Cancel:
 		return h.cancel(ctx, a, p)
 	case alert.Remind:
 		return h.remind(ctx, a, p)
 	}
 	return fmt.Errorf("fanout: unknown job %q", job)
+}
+
+// knowingHosts returns the handler with lanes that go by the mail hosts of domains
+// where these are known. If they cannot be read the domains decide, and nothing
+// waits.
+func (h *Handler) knowingHosts(ctx context.Context) *Handler {
+	if h.Hosts == nil {
+		return h
+	}
+	lanes, err := h.Hosts.Known(ctx)
+	if err != nil {
+		h.Log.Warn("mail hosts not read, the domains decide the lanes", "err", err)
+		return h
+	}
+	c := *h
+	c.Lanes = lanes
+	return &c
 }
 
 // message queues one copy of a family's record.

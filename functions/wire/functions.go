@@ -34,7 +34,7 @@ const maxSheet = 4 << 20
 func Console(p *Parts) (any, error) {
 	s := &console.Server{
 		App: &console.App{
-			Alerts: p.Alerts(), Roster: p.Roster(), Jobs: p.Jobs(), Mail: p.Mail(), Links: p.Links(),
+			Alerts: p.Alerts(), Roster: p.Roster(), Jobs: p.Jobs(), Mail: p.Mail(), Links: p.Links(), Hosts: p.Hosts(),
 			BaseURL: p.Config.BaseURL, Now: p.Now, Log: p.Log,
 		},
 		Staff: p.Staff(), Lanes: p.Config.Lanes, School: p.school(), Secure: p.secure(),
@@ -62,10 +62,10 @@ func Acknowledge(p *Parts) (any, error) {
 // Fanout makes the copies of alerts, and does the imports that the console queues.
 func Fanout(p *Parts) (any, error) {
 	h := &fanout.Handler{
-		Alerts: p.Alerts(), Roster: p.Roster(), Lanes: p.Config.Lanes, Jobs: p.Jobs(), Copies: p.Copies(),
+		Alerts: p.Alerts(), Roster: p.Roster(), Lanes: p.Config.Lanes, Hosts: p.Hosts(), Jobs: p.Jobs(), Copies: p.Copies(),
 		Strands: strands, Now: p.Now, Log: p.Log,
 	}
-	i := console.NewImporter(p.Roster(), p.Jobs(), p.Now, p.Log)
+	i := console.NewImporter(p.Roster(), p.Hosts(), p.Jobs(), p.Now, p.Log)
 	return split(console.IsImport, i.Handle, h.Handle), nil
 }
 

@@ -23,6 +23,7 @@ import (
 	"github.com/todoku/todoku/shared/id"
 	"github.com/todoku/todoku/shared/link"
 	"github.com/todoku/todoku/shared/mail/ses"
+	"github.com/todoku/todoku/shared/mailhost"
 	"github.com/todoku/todoku/shared/queue/sqs"
 	"github.com/todoku/todoku/shared/roster"
 	"github.com/todoku/todoku/shared/settings"
@@ -74,6 +75,15 @@ func (p *Parts) Alerts() *alert.Store { return &alert.Store{Table: p.table, IDs:
 
 // Roster returns the schools and their rosters.
 func (p *Parts) Roster() *roster.Store { return &roster.Store{Table: p.table, IDs: p.ids, Now: p.Now} }
+
+// Hosts returns what DNS says of mail domains. The functions are in no VPC: AWS's
+// resolver answers them.
+func (p *Parts) Hosts() *mailhost.Store {
+	return &mailhost.Store{
+		Table: p.table, Lanes: p.Config.Lanes, Now: p.Now,
+		Asker: &mailhost.Asker{Resolver: resolver, Now: p.Now},
+	}
+}
 
 // Staff returns who works there.
 func (p *Parts) Staff() *staff.Store {

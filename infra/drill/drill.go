@@ -22,6 +22,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/todoku/todoku/shared/mailhost/dnstest"
 	"github.com/todoku/todoku/shared/roster"
 	"github.com/todoku/todoku/shared/staff"
 )
@@ -36,6 +37,7 @@ type World struct {
 	Seed    uint64        // of how queues misbehave
 	School  roster.School // to be founded, but for its ID
 	Manager staff.Staff   // its first manager
+	DNS     *dnstest.Server
 }
 
 // System is a running Todoku as it looks from outside.
@@ -57,6 +59,9 @@ type Drill struct {
 	System
 	Clock   *Clock
 	Manager *Browser // signed in
+	// DNS is what the system asks. It knows no domain unless the scenario says so,
+	// and then nobody is refused: see mailhost.Asker.
+	DNS *dnstest.Server
 
 	log      *logbook
 	expected map[envelope]int
@@ -84,7 +89,8 @@ func Start(t testing.TB, lane Lane) *Drill {
 	t.Helper()
 	d := &Drill{TB: t, Clock: NewClock(begin), log: &logbook{}, expected: map[envelope]int{}}
 	t.Cleanup(d.report) // last: after the system has stopped
-	d.System = lane(t, World{Clock: d.Clock, Log: slog.New(d.log), Seed: seed(t), School: school, Manager: manager})
+	d.DNS = dnstest.Start(t)
+	d.System = lane(t, World{Clock: d.Clock, Log: slog.New(d.log), Seed: seed(t), School: school, Manager: manager, DNS: d.DNS})
 	t.Cleanup(d.finish)
 	d.Manager = d.NewBrowser()
 	d.Manager.Open(d.SignIn).Form("/sign-in").Press("")

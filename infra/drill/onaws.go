@@ -28,6 +28,7 @@ func OnAWS(cfg cloud.Config) Lane {
 		cfg := cfg
 		cfg.Log, cfg.Now, cfg.Clock = w.Log, w.Clock.Now, w.Clock.Share(t)
 		cfg.Name, cfg.Phone = w.School.Name, w.School.Phone
+		cfg.Env = append(slices.Clone(cfg.Env), "TODOKU_DRILL_DNS="+w.DNS.Addr)
 		cfg.SES = sesfake.Config{Now: w.Clock.Now, Fate: o.fate, Chaos: sesfake.Chaos{Seed: w.Seed, Duplicate: 0.1}}
 		cfg.Before = o.before
 		c, err := cloud.New(t.Context(), cfg)

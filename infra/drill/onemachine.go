@@ -20,7 +20,7 @@ func OneMachine(t testing.TB, w World) System {
 	t.Helper()
 	m, err := machine.New(machine.Config{
 		Addr: "127.0.0.1:0", Data: t.TempDir(), Log: w.Log, Now: w.Clock.Now,
-		Tick: neverByItself, Misbehave: true, Seed: w.Seed,
+		Tick: neverByItself, Misbehave: true, Seed: w.Seed, Resolver: w.DNS.Resolver(),
 	})
 	if err != nil {
 		t.Fatal(err)

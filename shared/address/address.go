@@ -101,6 +101,29 @@ func (a Address) IsRole() bool {
 	return rolePattern.MatchString(strings.ToLower(a.Local))
 }
 
+// listPattern matches local parts of mailing lists and of their machinery (RFC
+// 2142, section 6, and the usual programs).
+var listPattern = regexp.MustCompile(`^(?:ml|list|all|everyone|members|majordomo|listserv|mailman)$` +
+	`|^(?:ml|list|all)[-_.]|[-_.](?:ml|list|all|members|request|owner|bounces|subscribe|unsubscribe)$`)
+
+// listDomains are services that give out nothing but lists. Subdomains count.
+var listDomains = []string{"googlegroups.com", "groups.io", "freeml.com", "groups.outlook.com"}
+
+// listLabels begin the domains that people use for their lists: ml.example.jp.
+var listLabels = regexp.MustCompile(`^(?:ml|lists?|groups)[.]`)
+
+// IsList reports whether the address looks like a mailing list: what is sent there
+// reaches people whom the school does not know, each with the link to answer. It is
+// a reason to ask, not to refuse.
+func (a Address) IsList() bool {
+	for _, d := range listDomains {
+		if under(a.Domain, d) {
+			return true
+		}
+	}
+	return listPattern.MatchString(strings.ToLower(a.Local)) || listLabels.MatchString(a.Domain)
+}
+
 // HasKnownEnding reports whether the domain ends in a top-level domain that
 // existed when the public suffix list of this build was made, or in one that
 // RFC 2606 sets aside for examples and tests.

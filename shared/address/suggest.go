@@ -187,8 +187,8 @@ func differ(x, y byte) int {
 }
 
 // Doubts returns what a person should be asked before the address is believed:
-// a likely typing error, an ending that does not exist, a role in place of a
-// person. Each is a sentence; none is a reason to refuse.
+// a likely typing error, an ending that does not exist, a role or a list in place
+// of a person. Each is a sentence; none is a reason to refuse.
 func Doubts(a Address) []lang.Text {
 	var doubts []lang.Text
 	if better, ok := Suggest(a); ok {
@@ -204,6 +204,11 @@ func Doubts(a Address) []lang.Text {
 		doubts = append(doubts, lang.T(
 			"個人ではなく、窓口や自動送信用のアドレスのようです。ご本人が読めるアドレスか確かめてください。",
 			"This looks like the address of an office or a machine. Please check that the person reads it."))
+	}
+	if a.IsList() {
+		doubts = append(doubts, lang.T(
+			"メーリングリストのアドレスのようです。回答用のリンクが、参加者全員に届いてしまいます。ご本人のアドレスか確かめてください。",
+			"This looks like the address of a mailing list. Everybody on it would get the link to answer. Please check that it is the person's own."))
 	}
 	return doubts
 }

@@ -207,6 +207,10 @@ func TestDoubts(t *testing.T) {
 		JA: "個人ではなく、窓口や自動送信用のアドレスのようです。ご本人が読めるアドレスか確かめてください。",
 		EN: "This looks like the address of an office or a machine. Please check that the person reads it.",
 	}
+	list := lang.Text{
+		JA: "メーリングリストのアドレスのようです。回答用のリンクが、参加者全員に届いてしまいます。ご本人のアドレスか確かめてください。",
+		EN: "This looks like the address of a mailing list. Everybody on it would get the link to answer. Please check that it is the person's own.",
+	}
 	tests := []struct {
 		name, in string
 		want     []lang.Text
@@ -217,6 +221,10 @@ func TestDoubts(t *testing.T) {
 		{"ending for examples", "t@school.example", nil},
 		{"role", "Info@example.jp", []lang.Text{role}},
 		{"role that nobody reads", "no-reply@example.jp", []lang.Text{role}},
+		{"list by its name", "pta-ml@example.jp", []lang.Text{list}},
+		{"list by its service", "pta@googlegroups.com", []lang.Text{list}},
+		{"list by its domain", "pta@ml.example.jp", []lang.Text{list}},
+		{"a name that holds that of a list", "callista@example.jp", nil},
 		{"role and slip", "postmaster@docomo.ne.jo", []lang.Text{slip, role}},
 		{"a name that begins like a role", "infor@example.jp", nil},
 		{"dotted country", "t@example.co.ck", nil},

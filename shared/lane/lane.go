@@ -71,16 +71,32 @@ type Lanes struct {
 	fallback Lane   // without name and label
 	byDomain map[string]int
 	byMX     map[string]int
+	hosts    map[string][]string // mail hosts that are known, by domain; see With
 }
 
 // All returns the lanes of the file, in its order, without those that domains
 // outside of it make.
 func (ls *Lanes) All() []Lane { return append([]Lane(nil), ls.lanes...) }
 
-// Of returns the lane of a mail domain (A-labels) from the domain alone: the lane
-// of the file that has it or a domain above it, else a lane of its own, named by
-// its registrable domain, so that all subdomains of a provider share one.
-func (ls *Lanes) Of(domain string) Lane { return ls.OfMX(domain, nil) }
+// With returns the same lanes, with mail hosts that are known of domains: Of then
+// answers for these as OfMX does.
+func (ls *Lanes) With(hosts map[string][]string) *Lanes {
+	c := *ls
+	c.hosts = hosts
+	return &c
+}
+
+// Lists reports whether the file has the domain itself, not only one above it.
+func (ls *Lanes) Lists(domain string) bool {
+	_, ok := ls.byDomain[normalize(domain)]
+	return ok
+}
+
+// Of returns the lane of a mail domain (A-labels). Unless its mail hosts are known
+// (With), the domain alone tells: the lane of the file that has it or a domain
+// above it, else a lane of its own, named by its registrable domain, so that all
+// subdomains of a provider share one.
+func (ls *Lanes) Of(domain string) Lane { return ls.OfMX(domain, ls.hosts[normalize(domain)]) }
 
 // OfMX returns the lane of a domain whose mail hosts are known, most preferred
 // first. The first host that belongs to an operator of the file decides, then

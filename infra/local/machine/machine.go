@@ -34,6 +34,7 @@ import (
 	"github.com/todoku/todoku/shared/mail"
 	"github.com/todoku/todoku/shared/mail/inbox"
 	"github.com/todoku/todoku/shared/mail/smtp"
+	"github.com/todoku/todoku/shared/mailhost"
 	queue "github.com/todoku/todoku/shared/queue/bbolt"
 	"github.com/todoku/todoku/shared/roster"
 	"github.com/todoku/todoku/shared/staff"
@@ -54,11 +55,12 @@ type Config struct {
 
 	// What follows is for tests.
 
-	Now       func() time.Time // nil: time.Now
-	Random    io.Reader        // nil: crypto/rand
-	Tick      time.Duration    // between runs of the tick; 0: a second
-	Misbehave bool             // of the queues: they do all that a queue may do
-	Seed      uint64           // of Misbehave
+	Now       func() time.Time  // nil: time.Now
+	Resolver  mailhost.Resolver // of mail domains; nil: the system's with a relay, none without
+	Random    io.Reader         // nil: crypto/rand
+	Tick      time.Duration     // between runs of the tick; 0: a second
+	Misbehave bool              // of the queues: they do all that a queue may do
+	Seed      uint64            // of Misbehave
 }
 
 func (c Config) withDefaults() Config {
@@ -73,6 +75,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.Random == nil {
 		c.Random = rand.Reader
+	}
+	if c.Resolver == nil && c.Relay != "" { // without a relay nothing leaves the machine, questions to DNS included
+		c.Resolver = net.DefaultResolver
 	}
 	if c.Tick == 0 {
 		c.Tick = time.Second
@@ -92,6 +97,7 @@ type Machine struct {
 	Roster *roster.Store
 	Staff  *staff.Store
 	Lanes  *lane.Lanes
+	Hosts  *mailhost.Store
 	Links  *link.Signer
 	Table  *table.Table
 	Jobs   *queue.Queue // alert -> fanout
@@ -196,6 +202,10 @@ func (m *Machine) openStore() (err error) {
 	m.Alerts = &alert.Store{Table: m.Table, IDs: ids, Now: m.cfg.Now}
 	m.Roster = &roster.Store{Table: m.Table, IDs: ids, Now: m.cfg.Now}
 	m.Staff = &staff.Store{Table: m.Table, IDs: ids, Now: m.cfg.Now, Random: m.cfg.Random}
+	m.Hosts = &mailhost.Store{
+		Table: m.Table, Lanes: m.Lanes, Now: m.cfg.Now,
+		Asker: &mailhost.Asker{Resolver: m.cfg.Resolver, Now: m.cfg.Now},
+	}
 	m.Links, err = loadKeys(context.Background(), m.Table, m.cfg.Random)
 	return err
 }
@@ -246,7 +256,7 @@ func (m *Machine) openMail() (sender mail.Sender, conns int, err error) {
 // the pages.
 func (m *Machine) wire(sender mail.Sender) {
 	m.fanout = &fanout.Handler{
-		Alerts: m.Alerts, Roster: m.Roster, Lanes: m.Lanes, Jobs: m.Jobs, Copies: m.Copies,
+		Alerts: m.Alerts, Roster: m.Roster, Lanes: m.Lanes, Hosts: m.Hosts, Jobs: m.Jobs, Copies: m.Copies,
 		Strands: strands, Now: m.cfg.Now, Log: m.cfg.Log,
 	}
 	m.dispatch = &dispatch.Handler{
@@ -258,7 +268,7 @@ func (m *Machine) wire(sender mail.Sender) {
 	}
 	m.tick = &tick.Handler{Alerts: m.Alerts, Jobs: m.Jobs, Copies: m.Copies, Now: m.cfg.Now, Log: m.cfg.Log}
 	m.app = &console.App{
-		Alerts: m.Alerts, Roster: m.Roster, Jobs: m.Jobs, Mail: sender, Links: m.Links,
+		Alerts: m.Alerts, Roster: m.Roster, Jobs: m.Jobs, Mail: sender, Links: m.Links, Hosts: m.Hosts,
 		BaseURL: m.cfg.BaseURL, Now: m.cfg.Now, Log: m.cfg.Log,
 	}
 	m.probes = newProbes(m.Probe)
