@@ -117,7 +117,7 @@ type slow struct {
 	asked chan string
 }
 
-func (s slow) LookupMX(ctx context.Context, name string) ([]*net.MX, error) {
+func (s *slow) LookupMX(ctx context.Context, name string) ([]*net.MX, error) {
 	s.asked <- name
 	<-ctx.Done()
 	return nil, ctx.Err()
@@ -126,8 +126,8 @@ func (s slow) LookupMX(ctx context.Context, name string) ([]*net.MX, error) {
 // However many domains a sheet has, asking ends at the limit, and is bounded.
 func TestAskAllEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := slow{asked: make(chan string, 10_000)}
-		a := &mailhost.Asker{Resolver: &s, Now: time.Now}
+		s := &slow{asked: make(chan string, 10_000)}
+		a := &mailhost.Asker{Resolver: s, Now: time.Now}
 		var domains []string
 		for i := range 10_000 {
 			domains = append(domains, fmt.Sprintf("d%d.example.jp", i))
