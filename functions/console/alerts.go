@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/todoku/todoku/shared/access"
 	"github.com/todoku/todoku/shared/alert"
 	"github.com/todoku/todoku/shared/lang"
 	"github.com/todoku/todoku/shared/mail"
@@ -18,16 +19,16 @@ import (
 	"github.com/todoku/todoku/shared/web"
 )
 
-func (s *Server) alertRoutes(mux *http.ServeMux) {
-	mux.Handle("GET /{$}", s.page(s.home))
-	mux.Handle("GET /alerts/new", s.page(s.newAlert))
-	mux.Handle("POST /alerts/new", s.page(s.editAlert))
-	mux.Handle("POST /alerts/preview", s.page(s.previewAlert))
-	mux.Handle("POST /alerts/test", s.page(s.testAlert))
-	mux.Handle("POST /alerts", s.page(s.sendAlert))
-	mux.Handle("POST /alerts/{id}/undo", s.page(s.undoAlert))
-	mux.Handle("GET /alerts/{id}/close", s.page(s.askClose))
-	mux.Handle("POST /alerts/{id}/close", s.page(s.closeAlert))
+func (s *Server) alertRoutes(rt *routes) {
+	rt.page("GET /{$}", access.SeeAlert, s.home, on(undecided))
+	rt.page("GET /alerts/new", access.Send, s.newAlert, on(undecided))
+	rt.page("POST /alerts/new", access.Send, s.editAlert, on(undecided))
+	rt.page("POST /alerts/preview", access.Send, s.previewAlert, on(undecided))
+	rt.page("POST /alerts/test", access.Send, s.testAlert, on(undecided))
+	rt.page("POST /alerts", access.Send, s.sendAlert, on(undecided))
+	rt.page("POST /alerts/{id}/undo", access.End, s.undoAlert, on(theAlert))
+	rt.page("GET /alerts/{id}/close", access.End, s.askClose, on(theAlert))
+	rt.page("POST /alerts/{id}/close", access.End, s.closeAlert, on(theAlert))
 }
 
 const alertsPerPage = 20
@@ -56,6 +57,9 @@ func (s *Server) home(r *http.Request, me staff.Staff) (web.Response, error) {
 	}
 	p.Next = next
 	for _, a := range alerts {
+		if !access.May(me, access.SeeAlert, ofAlert(a)) {
+			continue
+		}
 		line := alertLine{a, a.State(s.Now())}
 		if a.Useful(s.Now()) {
 			p.Open = append(p.Open, line)
@@ -93,7 +97,7 @@ func (s *Server) newAlert(r *http.Request, me staff.Staff) (web.Response, error)
 	}
 	c := newCompose(alert.Kind(q.Get("kind")), s.Now(), loc, s.Alerts.IDs.New())
 	if id := q.Get("supersedes") + q.Get("from"); id != "" {
-		old, err := s.alertOf(ctx, me.School, id)
+		old, err := s.seenAlert(ctx, me, id)
 		if err != nil {
 			return nil, err
 		}
@@ -128,8 +132,9 @@ func (s *Server) composeAgain(ctx context.Context, me staff.Staff, c compose, wr
 	for k := range usefulFor {
 		p.Defaults[k] = defaultUntil(k, s.Now(), school.Location())
 	}
-	p.setGroups(groups)
-	p.Old = s.replaced(ctx, me.School, c.Supersedes)
+	p.May = access.May(me, access.Send, access.Target{School: me.School})
+	p.setGroups(sendable(me, groups))
+	p.Old = s.replaced(ctx, me, c.Supersedes)
 	page := web.Page{Template: "compose.html", Data: p, Header: keptForBack()}
 	if len(wrong) > 0 {
 		page.Status = web.Status(wrong[0].Kind)
@@ -163,15 +168,40 @@ func keptForBack() http.Header { return http.Header{"Cache-Control": {"private, 
 
 // replaced returns the subject of the alert to be replaced, if there is one: what
 // is wrong with it is said when the form is sent.
-func (s *Server) replaced(ctx context.Context, school, id string) string {
+func (s *Server) replaced(ctx context.Context, me staff.Staff, id string) string {
 	if id == "" {
 		return ""
 	}
-	old, err := s.alertOf(ctx, school, id)
+	old, err := s.seenAlert(ctx, me, id)
 	if err != nil {
 		return ""
 	}
 	return old.Title()
+}
+
+// seenAlert reads an alert that somebody may see; another does not exist for them.
+func (s *Server) seenAlert(ctx context.Context, me staff.Staff, id string) (alert.Alert, error) {
+	a, err := s.alertOf(ctx, me.School, id)
+	if err == nil && !access.May(me, access.SeeAlert, ofAlert(a)) {
+		return alert.Alert{}, alert.ErrNotFound
+	}
+	return a, err
+}
+
+// sendable returns the groups to which somebody may send, and the grades of which
+// they may send to every class.
+func sendable(me staff.Staff, groups []roster.Group) []roster.Group {
+	var mine []roster.Group
+	for _, g := range groups {
+		to := access.Target{School: me.School, Groups: []string{g.ID}}
+		if g.Kind == roster.Grade {
+			to.Groups = g.Classes
+		}
+		if access.May(me, access.Send, to) {
+			mine = append(mine, g)
+		}
+	}
+	return mine
 }
 
 // filled is a form with the draft that it makes.
@@ -281,6 +311,9 @@ func (s *Server) previewWith(r *http.Request, me staff.Staff, notice string) (we
 	if err != nil {
 		return nil, err
 	}
+	if err := s.maySend(ctx, me, f.draft); err != nil {
+		return s.formOr(ctx, me, f, err)
+	}
 	p, err := s.judge(ctx, &f)
 	if err != nil {
 		return s.formOr(ctx, me, f, err)
@@ -288,7 +321,7 @@ func (s *Server) previewWith(r *http.Request, me staff.Staff, notice string) (we
 	if len(f.wrong) > 0 {
 		return s.composeAgain(ctx, me, f.form, f.wrong)
 	}
-	page := &draftPage{Preview: p, Form: f.form, Mail: p.Mail, Me: me, Old: s.replaced(ctx, me.School, f.form.Supersedes)}
+	page := &draftPage{Preview: p, Form: f.form, Mail: p.Mail, Me: me, Old: s.replaced(ctx, me, f.form.Supersedes)}
 	page.Notice = notice
 	page.Scripts = []string{"once.js"}
 	page.Resubmit = web.Resubmit{Form: "send", Action: "/alerts/preview"}
@@ -300,7 +333,7 @@ func (s *Server) previewWith(r *http.Request, me staff.Staff, notice string) (we
 func (s *Server) formOr(ctx context.Context, me staff.Staff, f filled, err error) (web.Response, error) {
 	problems := s.site.Problems(err)
 	switch problems[0].Kind {
-	case problem.Invalid, problem.Conflict, problem.Busy, problem.TooLarge:
+	case problem.Invalid, problem.Conflict, problem.Busy, problem.TooLarge, problem.Forbidden:
 	default:
 		return nil, err
 	}
@@ -319,6 +352,9 @@ func (s *Server) testAlert(r *http.Request, me staff.Staff) (web.Response, error
 	}
 	if len(f.wrong) > 0 {
 		return s.composeAgain(r.Context(), me, f.form, f.wrong)
+	}
+	if err := s.maySend(r.Context(), me, f.draft); err != nil {
+		return s.formOr(r.Context(), me, f, err)
 	}
 	if err := s.SendTest(r.Context(), f.draft); err != nil {
 		return s.formOr(r.Context(), me, f, testFailed(err))
@@ -352,6 +388,9 @@ func (s *Server) sendAlert(r *http.Request, me staff.Staff) (web.Response, error
 	}
 	if len(f.wrong) > 0 {
 		return s.composeAgain(ctx, me, f.form, f.wrong)
+	}
+	if err := s.maySend(ctx, me, f.draft); err != nil {
+		return s.formOr(ctx, me, f, err)
 	}
 	a, err := s.Send(ctx, f.draft, f.form.Key)
 	if problem.Is(err, problem.Conflict) && problem.Of(err)[0].Field == "Idempotency-Key" {

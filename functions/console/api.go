@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/todoku/todoku/shared/access"
 	"github.com/todoku/todoku/shared/problem"
 	"github.com/todoku/todoku/shared/staff"
 	"github.com/todoku/todoku/shared/web"
@@ -27,32 +28,30 @@ type endpoint struct {
 	path   string // below apiPath, as http.ServeMux reads it
 	body   int64  // the most bytes of a body; 0: none is expected
 	json   bool   // the body must be JSON
+	action access.Action
+	on     about // nil: the whole school
 	do     staffHandler
 }
 
 func (s *Server) endpoints() []endpoint {
 	return []endpoint{
-		{method: "POST", path: "/roster", body: s.maxSheet() + web.MaxForm, do: s.apiPostRoster},
-		{method: "GET", path: "/roster", do: s.apiGetRoster},
-		{method: "GET", path: "/groups", do: s.apiGetGroups},
-		{method: "GET", path: "/alerts", do: s.apiGetAlerts},
-		{method: "POST", path: "/alerts", body: maxJSON, json: true, do: s.apiPostAlert},
-		{method: "GET", path: "/alerts/{id}", do: s.apiGetAlert},
-		{method: "GET", path: "/alerts/{id}/children", do: s.apiGetChildren},
-		{method: "POST", path: "/alerts/{id}/close", body: web.MaxForm, do: s.apiCloseAlert},
-		{method: "POST", path: "/alerts/{id}/undo", body: web.MaxForm, do: s.apiUndoAlert},
+		{method: "POST", path: "/roster", body: s.maxSheet() + web.MaxForm, action: access.Roster, do: s.apiPostRoster},
+		{method: "GET", path: "/roster", action: access.Roster, do: s.apiGetRoster},
+		{method: "GET", path: "/groups", action: access.Frame, do: s.apiGetGroups},
+		{method: "GET", path: "/alerts", action: access.SeeAlert, on: undecided, do: s.apiGetAlerts},
+		{method: "POST", path: "/alerts", body: maxJSON, json: true, action: access.Send, on: undecided, do: s.apiPostAlert},
+		{method: "GET", path: "/alerts/{id}", action: access.SeeAlert, on: theAlert, do: s.apiGetAlert},
+		{method: "GET", path: "/alerts/{id}/children", action: access.Children, on: theAlert, do: s.apiGetChildren},
+		{method: "POST", path: "/alerts/{id}/close", body: web.MaxForm, action: access.End, on: theAlert, do: s.apiCloseAlert},
+		{method: "POST", path: "/alerts/{id}/undo", body: web.MaxForm, action: access.End, on: theAlert, do: s.apiUndoAlert},
 	}
 }
 
-func (s *Server) apiRoutes(mux *http.ServeMux) {
+func (s *Server) apiRoutes(rt *routes) {
 	for _, e := range s.endpoints() {
-		h := s.site.HandleUpTo(e.body, s.bearer(e.do))
-		if e.json {
-			h = jsonOnly(h)
-		}
-		mux.Handle(e.method+" "+apiPath+e.path, h)
+		rt.call(e)
 	}
-	mux.Handle("GET "+apiPath+"/openapi.json", s.site.Handle(getOpenAPI))
+	rt.open("GET "+apiPath+"/openapi.json", getOpenAPI)
 }
 
 //go:embed openapi.json
@@ -62,8 +61,8 @@ func getOpenAPI(*http.Request) (web.Response, error) {
 	return web.JSON{Value: json.RawMessage(openAPI)}, nil
 }
 
-// bearer returns h for programs that send an API token of somebody who may act
-// for the school. A session's cookie is not enough: no page can make a browser
+// bearer returns h for programs that send an API token: they act with the rights
+// of a member of staff. A session's cookie is not enough: no page can make a browser
 // use the API.
 func (s *Server) bearer(h staffHandler) web.Handler {
 	return func(r *http.Request) (web.Response, error) {
@@ -75,7 +74,7 @@ func (s *Server) bearer(h staffHandler) web.Handler {
 		if err != nil {
 			return nil, err
 		}
-		return manages(h)(r, me)
+		return h(r, me)
 	}
 }
 

@@ -150,6 +150,9 @@ func (s *Server) apiPostAlert(r *http.Request, me staff.Staff) (web.Response, er
 		_, more := d.Tidy(s.Now())
 		return nil, apiNames(merge(wrong, more))
 	}
+	if err := s.maySend(r.Context(), me, d); err != nil {
+		return nil, err
+	}
 	al, err := s.Send(r.Context(), d, key)
 	if err != nil {
 		return nil, apiNames(err)

@@ -9,6 +9,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/todoku/todoku/shared/access"
 	"github.com/todoku/todoku/shared/alert"
 	"github.com/todoku/todoku/shared/lang"
 	"github.com/todoku/todoku/shared/problem"
@@ -136,6 +137,9 @@ func (s *Server) apiGetAlerts(r *http.Request, me staff.Staff) (web.Response, er
 	}
 	out := apiAlerts{Alerts: []apiAlert{}, Next: nextCursor(next)}
 	for _, a := range alerts {
+		if !access.May(me, access.SeeAlert, ofAlert(a)) {
+			continue
+		}
 		out.Alerts = append(out.Alerts, s.apiAlert(a))
 	}
 	return web.JSON{Value: out}, nil
@@ -228,7 +232,7 @@ func (s *Server) apiGetChildren(r *http.Request, me staff.Staff) (web.Response, 
 		return nil, err
 	}
 	out := apiChildren{Children: []apiChild{}, Next: nextCursor(next)}
-	for _, l := range lines {
+	for _, l := range only(me, lines) {
 		if state == "" || l.State == state {
 			out.Children = append(out.Children, childOf(l, al, names, web.Language(r)))
 		}

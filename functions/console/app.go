@@ -1,5 +1,23 @@
 // Package console is the staff's side of Todoku: pages and a JSON API over the
 // same application services.
+//
+// Every page and API call says what it does, as an action of package access, and
+// cannot be registered without (routes.go). To add a page:
+//
+//	func (s *Server) slipRoutes(rt *routes) {
+//		rt.page("GET /slips", access.Reach, s.slips)                             // about the whole school
+//		rt.page("GET /alerts/{id}/x", access.SeeAlert, s.x, on(theAlert))        // about the alert {id}
+//		rt.page("POST /alerts", access.Send, s.sendAlert, on(undecided))         // the handler calls access.Check
+//		rt.page("POST /slips", access.Reach, s.upload, upTo(1<<20))              // with a larger body
+//		rt.open("GET /sign-in", s.getSignIn)                                     // for everybody
+//	}
+//
+// and call it in Server.Handler. An API call is a line of Server.endpoints with an
+// action. If no action fits, add one to package access, and to its test's table. A
+// link of the navigation names its action, too, and is shown to those who may.
+//
+// A handler that does not say what it is about (on) is about the whole school, so
+// that forgetting it refuses teachers too much and never lets them see too much.
 package console
 
 import (

@@ -249,7 +249,8 @@ type composePage struct {
 	Old      string // subject of the alert that is replaced
 	Grades   []gradeBoxes
 	Others   []groupBox
-	Children int // of the whole school
+	Children int  // of the whole school
+	May      bool // send to the whole school
 	Defaults map[alert.Kind]string
 }
 

@@ -8,24 +8,24 @@ import (
 	"io"
 	"net/http"
 
+	"github.com/todoku/todoku/shared/access"
 	"github.com/todoku/todoku/shared/problem"
 	"github.com/todoku/todoku/shared/roster"
 	"github.com/todoku/todoku/shared/staff"
 	"github.com/todoku/todoku/shared/web"
 )
 
-func (s *Server) rosterRoutes(mux *http.ServeMux) {
+func (s *Server) rosterRoutes(rt *routes) {
 	p := &rosterPages{Server: s, importer: newImporter(s.Roster, s.Hosts, s.Now, s.Log)}
-	page := func(h staffHandler) http.Handler { return s.page(manages(h)) }
-	mux.Handle("GET /roster", page(p.overview))
-	mux.Handle("POST /roster/imports", s.site.HandleUpTo(s.maxSheet()+web.MaxForm, s.signedIn(manages(p.upload))))
-	mux.Handle("GET /roster/imports/{id}", page(p.show))
-	mux.Handle("POST /roster/imports/{id}/columns", page(p.nameColumns))
-	mux.Handle("POST /roster/imports/{id}/confirm", page(p.confirm))
-	mux.Handle("POST /roster/imports/{id}/cancel", page(p.cancel))
-	mux.Handle("GET /roster/imports/{id}/rejected.csv", page(p.rejected))
-	mux.Handle("GET /roster/export.csv", page(p.export))
-	mux.Handle("GET /roster/sample.csv", page(p.sample))
+	rt.page("GET /roster", access.Roster, p.overview)
+	rt.page("POST /roster/imports", access.Roster, p.upload, upTo(s.maxSheet()+web.MaxForm))
+	rt.page("GET /roster/imports/{id}", access.Roster, p.show)
+	rt.page("POST /roster/imports/{id}/columns", access.Roster, p.nameColumns)
+	rt.page("POST /roster/imports/{id}/confirm", access.Roster, p.confirm)
+	rt.page("POST /roster/imports/{id}/cancel", access.Roster, p.cancel)
+	rt.page("GET /roster/imports/{id}/rejected.csv", access.Roster, p.rejected)
+	rt.page("GET /roster/export.csv", access.Roster, p.export)
+	rt.page("GET /roster/sample.csv", access.Roster, p.sample)
 }
 
 func importPath(importID string) string { return "/roster/imports/" + importID }

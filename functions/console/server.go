@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"strings"
 
+	"github.com/todoku/todoku/shared/access"
 	"github.com/todoku/todoku/shared/alert"
 	"github.com/todoku/todoku/shared/lane"
 	"github.com/todoku/todoku/shared/lang"
@@ -51,7 +52,8 @@ type Server struct {
 	// roster.MaxSheetBytes gets through; 0: that many.
 	MaxSheet int64
 
-	site *web.Site
+	site   *web.Site
+	routes []route // all of them, for the test that walks them
 }
 
 func (s *Server) maxSheet() int64 {
@@ -71,13 +73,14 @@ func (s *Server) Handler() (http.Handler, error) {
 		return nil, err
 	}
 	s.site = site
-	mux := http.NewServeMux()
-	s.alertRoutes(mux)
-	s.statusRoutes(mux)
-	s.signInRoutes(mux)
-	s.apiRoutes(mux)
-	s.rosterRoutes(mux)
-	return s.recognise(site.Root(mux)), nil
+	rt := &routes{server: s, mux: http.NewServeMux()}
+	s.alertRoutes(rt)
+	s.statusRoutes(rt)
+	s.signInRoutes(rt)
+	s.apiRoutes(rt)
+	s.rosterRoutes(rt)
+	s.routes = rt.all
+	return s.recognise(site.Root(rt.mux)), nil
 }
 
 // explain gives what the domain does not find a sentence.
@@ -146,14 +149,15 @@ var signInToSend = problem.New(problem.Unauthorized,
 	"サインアウトしたため、まだ送信されていません。別のタブでサインインしてから、この画面を再読み込みすると、入力した内容をそのまま送れます。",
 	"You were signed out, so this was not sent. Sign in in another tab, then reload this page: what you entered is sent as it is.")
 
-// page returns the handler of a page for staff.
-func (s *Server) page(h staffHandler) http.Handler { return s.site.Handle(s.signedIn(h)) }
-
-var navigation = []web.NavLink{
-	{Text: lang.T("連絡", "Alerts"), Href: "/"},
-	{Text: lang.T("新しい連絡", "New alert"), Href: "/alerts/new"},
-	{Text: lang.T("名簿", "Roster"), Href: "/roster"},
-	{Text: lang.T("サインアウト", "Sign out"), Href: "/sign-out"},
+// navigation is shown to those who may do what it leads to.
+var navigation = []struct {
+	web.NavLink
+	do access.Action
+}{
+	{web.NavLink{Text: lang.T("連絡", "Alerts"), Href: "/"}, access.SeeAlert},
+	{web.NavLink{Text: lang.T("新しい連絡", "New alert"), Href: "/alerts/new"}, access.Send},
+	{web.NavLink{Text: lang.T("名簿", "Roster"), Href: "/roster"}, access.Roster},
+	{web.NavLink{Text: lang.T("サインアウト", "Sign out"), Href: "/sign-out"}, access.Own},
 }
 
 // frame puts the school's name, phone and zone around a page, and the navigation
@@ -166,7 +170,9 @@ func (s *Server) frame(r *http.Request, b *web.Base) {
 	}
 	for _, n := range navigation {
 		n.Current = n.Href == r.URL.Path
-		b.Nav = append(b.Nav, n)
+		if access.MayAnywhere(v.staff, n.do) {
+			b.Nav = append(b.Nav, n.NavLink)
+		}
 	}
 	if school, err := s.Roster.School(r.Context(), v.staff.School); err == nil {
 		b.School = web.School{Name: school.Name, Phone: school.Phone}

@@ -7,7 +7,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/todoku/todoku/shared/problem"
 	"github.com/todoku/todoku/shared/staff"
 	"github.com/todoku/todoku/shared/web"
 )
@@ -18,36 +17,16 @@ const (
 	signOutPath = "/sign-out"
 )
 
-func (s *Server) signInRoutes(mux *http.ServeMux) {
-	mux.Handle("GET "+signInPath, s.site.Handle(s.getSignIn))
-	mux.Handle("GET "+signInPath+"/{token}", s.site.Handle(s.getSignInLink))
-	mux.Handle("POST "+signInPath+"/{token}", s.site.Handle(s.postSignInLink))
-	mux.Handle("GET "+signOutPath, s.site.Handle(s.getSignOut))
-	mux.Handle("POST "+signOutPath, s.site.Handle(s.postSignOut))
+func (s *Server) signInRoutes(rt *routes) {
+	rt.open("GET "+signInPath, s.getSignIn)
+	rt.open("GET "+signInPath+"/{token}", s.getSignInLink)
+	rt.open("POST "+signInPath+"/{token}", s.postSignInLink)
+	rt.open("GET "+signOutPath, s.getSignOut)
+	rt.open("POST "+signOutPath, s.postSignOut)
 }
 
 // SignInURL returns the address of a sign-in link with a token of staff.NewLink.
 func (a *App) SignInURL(token string) string { return a.BaseURL + signInPath + "/" + token }
-
-// mayManage refuses those who may not act for the whole school.
-func mayManage(m staff.Staff) error {
-	if m.Role == staff.Manager {
-		return nil
-	}
-	return problem.New(problem.Forbidden,
-		"この操作は、学校の管理者だけができます。管理者に依頼してください。",
-		"Only a manager of the school can do this. Please ask one.")
-}
-
-// manages returns h for those who may act for the whole school.
-func manages(h staffHandler) staffHandler {
-	return func(r *http.Request, me staff.Staff) (web.Response, error) {
-		if err := mayManage(me); err != nil {
-			return nil, err
-		}
-		return h(r, me)
-	}
-}
 
 // sessionCookie returns the name of the session's cookie. With the prefix __Host-
 // a browser takes it over HTTPS only, and from this very host (RFC 6265bis,

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/todoku/todoku/shared/access"
 	"github.com/todoku/todoku/shared/alert"
 	"github.com/todoku/todoku/shared/lang"
 	"github.com/todoku/todoku/shared/roster"
@@ -13,11 +14,11 @@ import (
 	"github.com/todoku/todoku/shared/web"
 )
 
-func (s *Server) statusRoutes(mux *http.ServeMux) {
-	mux.Handle("GET /alerts/{id}", s.page(s.status))
-	mux.Handle("GET /alerts/{id}/classes/{group}", s.page(s.class))
-	mux.Handle("GET /alerts/{id}/help", s.page(s.help))
-	mux.Handle("GET /alerts/{id}/children.csv", s.page(s.childrenCSV))
+func (s *Server) statusRoutes(rt *routes) {
+	rt.page("GET /alerts/{id}", access.SeeAlert, s.status, on(theAlert))
+	rt.page("GET /alerts/{id}/classes/{group}", access.Children, s.class, on(theGroup))
+	rt.page("GET /alerts/{id}/help", access.Children, s.help, on(theAlert))
+	rt.page("GET /alerts/{id}/children.csv", access.Export, s.childrenCSV)
 }
 
 const classesPerPage = 50
@@ -51,6 +52,8 @@ type statusPage struct {
 	Classes   []classLine
 	More      string // where the classes go on; "": nowhere
 	Link      string // the path of this page
+
+	MayExport, MayEnd bool
 }
 
 // laneLine is a lane in the table.
@@ -63,6 +66,7 @@ type laneLine struct {
 type classLine struct {
 	alert.ClassStatus
 	Name string
+	Mine bool // its children may be seen
 }
 
 func (s *Server) status(r *http.Request, me staff.Staff) (web.Response, error) {
@@ -87,7 +91,9 @@ func (s *Server) status(r *http.Request, me staff.Staff) (web.Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	p.Classes, p.More = classLines(classes, groups), next
+	p.Classes, p.More = classLines(me, classes, groups), next
+	p.MayEnd = access.May(me, access.End, ofAlert(st.Alert))
+	p.MayExport = access.May(me, access.Export, access.Target{School: me.School})
 	p.setPace(r, now)
 	return web.Page{Template: "status.html", Data: p}, nil
 }
@@ -207,10 +213,11 @@ func childBar(c alert.Counts) []barPart {
 
 // classLines names the classes of one page and puts them in the order in which a
 // school reads them. A class that has left the roster keeps its numbers.
-func classLines(classes []alert.ClassStatus, groups map[string]roster.Group) []classLine {
+func classLines(me staff.Staff, classes []alert.ClassStatus, groups map[string]roster.Group) []classLine {
 	lines := make([]classLine, len(classes))
 	for i, c := range classes {
-		lines[i] = classLine{ClassStatus: c, Name: groups[c.Class].Name}
+		to := access.Target{School: me.School, Groups: []string{c.Class}}
+		lines[i] = classLine{ClassStatus: c, Name: groups[c.Class].Name, Mine: access.May(me, access.Children, to)}
 	}
 	slices.SortStableFunc(lines, func(a, b classLine) int {
 		if d := groups[a.Class].Grade - groups[b.Class].Grade; d != 0 {

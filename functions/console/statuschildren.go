@@ -150,7 +150,7 @@ func (s *Server) help(r *http.Request, me staff.Staff) (web.Response, error) {
 		if err != nil {
 			return nil, err
 		}
-		p.add(s.childLines(&a, lines, groups))
+		p.add(s.childLines(&a, only(me, lines), groups))
 	}
 	p.sort()
 	return web.Page{Template: "help.html", Data: p}, nil

@@ -55,7 +55,7 @@ func (s *Store) SignIn(ctx context.Context, token string) (secret string, m Staf
 		return "", Staff{}, err
 	}
 	m, err = s.Staff(ctx, link.Staff)
-	if errors.Is(err, ErrNotFound) {
+	if errors.Is(err, ErrNotFound) || err == nil && m.Disabled {
 		err = ErrLink
 	}
 	if err != nil {

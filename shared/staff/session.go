@@ -58,8 +58,8 @@ func (s *Store) BySession(ctx context.Context, secret string) (Staff, error) {
 		return Staff{}, err
 	}
 	m, err := s.Staff(ctx, e.Staff)
-	if errors.Is(err, ErrNotFound) {
-		return m, ErrSession
+	if errors.Is(err, ErrNotFound) || err == nil && m.Disabled {
+		return Staff{}, ErrSession
 	}
 	if err != nil {
 		return m, err

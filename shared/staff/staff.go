@@ -25,7 +25,7 @@ import (
 // MaxName is the most characters of a name, of a person or of a token.
 const MaxName = 100
 
-// Role says what a member of staff may do.
+// Role says what a member of staff may do; package access knows what that is.
 type Role string
 
 // The roles.
@@ -33,6 +33,7 @@ const (
 	Teacher  Role = "teacher"  // the own groups
 	Manager  Role = "manager"  // the whole school
 	District Role = "district" // every school of the district
+	Viewer   Role = "viewer"   // looks and phones, at the call desk
 )
 
 // Staff is a member of staff.
@@ -42,6 +43,12 @@ type Staff struct {
 	Name   string `json:"name"`
 	Mail   string `json:"mail,omitempty"` // where replies to the person's alerts go
 	Role   Role   `json:"role"`
+	// Groups are a teacher's own: classes and others, grades as their classes.
+	Groups []string `json:"groups,omitempty"`
+	// District is that of a person with that role.
+	District string `json:"district,omitempty"`
+	// Disabled people cannot sign in, and are signed out with their next request.
+	Disabled bool `json:"disabled,omitempty"`
 
 	Revision int64 `json:"-"` // of the item it was read from
 }
@@ -130,9 +137,9 @@ func (m Staff) check() problem.List {
 		l = append(l, e)
 	}
 	switch m.Role {
-	case Teacher, Manager, District:
+	case Teacher, Manager, District, Viewer:
 	default:
-		l = append(l, problem.New(problem.Invalid, "役割（教員・管理者・教育委員会）を選んでください。", "Choose a role: teacher, manager or district.").In("role"))
+		l = append(l, problem.New(problem.Invalid, "役割（教員・管理者・教育委員会・閲覧者）を選んでください。", "Choose a role: teacher, manager, district or viewer.").In("role"))
 	}
 	return l
 }

@@ -74,8 +74,8 @@ func (s *Store) ByToken(ctx context.Context, secret string) (Staff, error) {
 		return Staff{}, err
 	}
 	m, err := s.Staff(ctx, t.Staff)
-	if errors.Is(err, ErrNotFound) {
-		return m, ErrToken
+	if errors.Is(err, ErrNotFound) || err == nil && m.Disabled {
+		return Staff{}, ErrToken
 	}
 	if err != nil {
 		return m, err
