@@ -3,6 +3,7 @@ package dispatch
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/aws/aws-lambda-go/events"
@@ -16,8 +17,10 @@ import (
 // batch is the copies of one slot on their way.
 type batch struct {
 	*Handler
+	group    string // the slot's message group
 	msgs     []events.SQSMessage
 	copies   []job
+	runs     []*run
 	families *alert.Editor
 	writers  map[writerKey]*letter.Writer
 	handled  int           // how many of msgs, from the first, need no second try
@@ -28,12 +31,28 @@ type batch struct {
 type job struct {
 	message string // its id
 	ref     alert.CopyRef
-	dropped bool // there is no such copy
 	alert   alert.Alert
-	copy    alert.Copy // as the claim left it
-	claim   alert.Claim
-	tried   bool
+	copy    alert.Copy // as last seen
+	fate    fate
 	err     error // what the operator said
+}
+
+// fate is how far a copy has come in this batch.
+type fate int
+
+const (
+	waiting fate = iota // goes back to the queue
+	over                // needs no sending, or never will
+	taken               // in hand
+	tried               // the operator was asked
+)
+
+// run is the copies of one alert, in their order: what is taken in one write, and
+// recorded in one.
+type run struct {
+	alert alert.Alert
+	jobs  []*job
+	hand  *alert.Hand // nil until it was read
 }
 
 type writerKey struct {
@@ -45,13 +64,12 @@ func (b *batch) run(ctx context.Context) error {
 	if err := b.read(ctx); err != nil {
 		return err
 	}
-	err := b.claim(ctx)
+	err := b.take(ctx)
 	if err == nil {
-		b.stopAtHeld()
 		err = b.send(ctx)
 	}
 	if err := errors.Join(err, b.record(ctx)); err != nil {
-		return err // what was claimed and not sent has been put back, if it could be
+		return err // what was taken and not sent has been put back, if it could be
 	}
 	b.count()
 	if b.handled < len(b.msgs) {
@@ -62,26 +80,33 @@ func (b *batch) run(ctx context.Context) error {
 
 // read decodes the messages and reads their alerts, each once.
 func (b *batch) read(ctx context.Context) error {
-	alerts := map[string]alert.Alert{}
-	for _, m := range b.msgs {
+	b.copies = make([]job, len(b.msgs))
+	byAlert := map[string]*run{}
+	for i, m := range b.msgs {
+		j := &b.copies[i]
+		j.message = m.MessageId
 		ref, err := alert.ParseCopyRef(m.Body)
 		if err != nil {
-			b.drop(m.MessageId, err)
-			b.copies = append(b.copies, job{dropped: true, claim: alert.Over})
+			b.drop(j, err)
 			continue
 		}
-		a, ok := alerts[ref.Alert]
+		j.ref = ref
+		r, ok := byAlert[ref.Alert]
 		if !ok {
-			a, err = b.Alerts.Alert(ctx, ref.Alert)
+			a, err := b.Alerts.Alert(ctx, ref.Alert)
 			if err != nil && !errors.Is(err, alert.ErrNotFound) {
 				return err
 			}
-			alerts[ref.Alert] = a
+			r = &run{alert: a}
+			byAlert[ref.Alert] = r
+			b.runs = append(b.runs, r)
 		}
-		if a.ID == "" {
-			b.drop(m.MessageId, alert.ErrNotFound)
+		j.alert = r.alert
+		if r.alert.ID == "" {
+			b.drop(j, alert.ErrNotFound)
+			continue
 		}
-		b.copies = append(b.copies, job{message: m.MessageId, ref: ref, alert: a, dropped: a.ID == ""})
+		r.jobs = append(r.jobs, j)
 	}
 	return nil
 }
@@ -89,52 +114,38 @@ func (b *batch) read(ctx context.Context) error {
 // drop tells of a message that will never name a copy: one that is malformed, or
 // whose alert or family is gone. It is taken as handled, or it would hold up its
 // slot for as long as a queue tries.
-func (b *batch) drop(message string, why error) {
-	b.Log.Error("a message of no copy", "message", message, "err", why)
+func (b *batch) drop(j *job, why error) {
+	j.fate = over
+	b.Log.Error("a message of no copy", "message", j.message, "err", why)
 }
 
 // dropMissing drops the copies of a run whose families are gone.
-func (b *batch) dropMissing(ctx context.Context, run []*job) error {
-	for _, j := range run {
+func (b *batch) dropMissing(ctx context.Context, r *run) error {
+	for _, j := range r.jobs {
 		_, err := b.Alerts.Family(ctx, j.ref.Ref)
 		switch {
 		case errors.Is(err, alert.ErrNotFound):
-			b.drop(j.message, err)
-			j.dropped = true
+			b.drop(j, err)
 		case err != nil:
 			return err
 		}
 	}
+	r.jobs = slices.DeleteFunc(r.jobs, func(j *job) bool { return j.fate == over })
 	return nil
 }
 
-// runs returns the copies, in their order, cut where the alert changes: what is
-// written in one write. Those that are dropped are left out.
-func (b *batch) runs() [][]*job {
-	var runs [][]*job
-	for i := range b.copies {
-		j := &b.copies[i]
-		if j.dropped {
-			continue
-		}
-		if n := len(runs); n == 0 || runs[n-1][0].ref.Alert != j.ref.Alert {
-			runs = append(runs, nil)
-		}
-		runs[len(runs)-1] = append(runs[len(runs)-1], j)
-	}
-	return runs
-}
-
-// claim takes the copies for this worker, in one write a run. Those of an alert
-// that is no longer useful are cancelled instead.
-func (b *batch) claim(ctx context.Context) error {
-	for _, run := range b.runs() {
-		err := b.claimRun(ctx, run)
+// take takes the runs in hand, as far as the first that another worker has.
+func (b *batch) take(ctx context.Context) error {
+	for _, r := range b.runs {
+		err := b.takeRun(ctx, r)
 		if errors.Is(err, alert.ErrNotFound) {
-			err = b.dropMissing(ctx, run)
+			err = b.dropMissing(ctx, r)
 			if err == nil {
-				err = b.claimRun(ctx, run)
+				err = b.takeRun(ctx, r)
 			}
+		}
+		if errors.Is(err, errHeld) {
+			return nil
 		}
 		if err != nil {
 			return err
@@ -143,41 +154,65 @@ func (b *batch) claim(ctx context.Context) error {
 	return nil
 }
 
-func (b *batch) claimRun(ctx context.Context, run []*job) error {
-	now := b.Now().UTC()
-	return b.update(ctx, run, func(j *job, f *alert.Family) bool {
-		c := find(f, j.ref)
-		if c == nil {
-			j.claim = alert.Over
-			return false
-		}
-		if !j.alert.Useful(now) {
-			j.claim = alert.Over
-			return c.Cancel(b.Worker, now)
-		}
-		j.claim = c.Claim(b.Worker, now)
-		j.copy = *c
-		return j.claim == alert.Claimed
-	})
-}
+// errHeld says that another worker has the slot.
+var errHeld = errors.New("dispatch: another worker has the slot")
 
-// update changes the records of a run's copies in one write.
-func (b *batch) update(ctx context.Context, run []*job, change func(j *job, f *alert.Family) bool) error {
-	changes := make([]alert.Change, 0, len(run))
-	for _, j := range run {
-		if j.dropped {
-			continue
-		}
-		changes = append(changes, alert.Change{
-			Ref:   j.ref.Ref,
-			Apply: func(f *alert.Family) bool { return change(j, f) },
-			More:  j.retry(b),
-		})
-	}
-	if len(changes) == 0 {
+// takeTries is how often a slot is looked at again that others have taken and left
+// in between.
+const takeTries = 5
+
+// takeRun takes a run's copies in hand. It must read the hand before the copies:
+// see alert.Hand.
+func (b *batch) takeRun(ctx context.Context, r *run) error {
+	if len(r.jobs) == 0 {
 		return nil
 	}
-	return b.families.Update(ctx, changes...)
+	for range takeTries {
+		h, err := b.Alerts.Hand(ctx, r.alert.ID, b.group)
+		if err != nil {
+			return err
+		}
+		now := b.Now().UTC()
+		if until, held := h.Held(b.Worker, now); held {
+			b.wait = max(until.Sub(now), time.Second)
+			return errHeld
+		}
+		refs, err := b.look(ctx, r, now)
+		if err != nil {
+			return err
+		}
+		err = b.families.Take(ctx, h, b.Worker, now, refs)
+		if !errors.Is(err, alert.ErrTaken) {
+			r.hand = h
+			return err
+		}
+		b.families = b.Alerts.Editor()
+	}
+	return errHeld
+}
+
+// look reads a run's copies and returns those that are to be sent. A message can
+// come twice in one batch.
+func (b *batch) look(ctx context.Context, r *run, now time.Time) ([]alert.CopyRef, error) {
+	var refs []alert.CopyRef
+	useful := r.alert.Useful(now)
+	changes := make([]alert.Change, len(r.jobs))
+	for i, j := range r.jobs {
+		changes[i] = alert.Change{Ref: j.ref.Ref, Apply: func(f *alert.Family) bool {
+			c := find(f, j.ref)
+			j.fate = over
+			if c == nil {
+				return false
+			}
+			j.copy = *c
+			if useful && c.Waits() && !slices.Contains(refs, j.ref) {
+				j.fate = taken
+				refs = append(refs, j.ref)
+			}
+			return false
+		}}
+	}
+	return refs, b.families.Update(ctx, changes...)
 }
 
 func find(f *alert.Family, ref alert.CopyRef) *alert.Copy {
@@ -188,28 +223,16 @@ func find(f *alert.Family, ref alert.CopyRef) *alert.Copy {
 	return &f.Copies[i]
 }
 
-// stopAtHeld cuts the batch off at the first copy that another worker has: those
-// behind it were claimed in vain and are put back when the batch is recorded.
-func (b *batch) stopAtHeld() {
-	now := b.Now()
-	for i := range b.copies {
-		if j := &b.copies[i]; j.claim == alert.Held {
-			b.wait = max(j.copy.Lease.Sub(now), time.Second)
-			return
-		}
-	}
-}
-
-// send hands the claimed copies to the operator, as far as the first that is held.
+// send hands the copies in hand to the operator, as far as the first that waits.
 func (b *batch) send(ctx context.Context) error {
 	var msgs []*mail.Message
 	var jobs []*job
 	for i := range b.copies {
 		j := &b.copies[i]
-		if j.claim == alert.Held {
+		if j.fate == waiting {
 			break
 		}
-		if j.dropped || j.claim != alert.Claimed {
+		if j.fate != taken {
 			continue
 		}
 		m, err := b.letter(ctx, j)
@@ -224,7 +247,7 @@ func (b *batch) send(ctx context.Context) error {
 	ctx, cancel := inTime(ctx)
 	defer cancel()
 	mail.SendAll(ctx, b.Mail, msgs, func(i int, err error) {
-		jobs[i].tried, jobs[i].err = true, err
+		jobs[i].fate, jobs[i].err = tried, err
 		if errors.Is(err, mail.ErrInvalid) {
 			b.Log.Error("a mail that cannot be written", "copy", msgs[i].ID, "err", err)
 		}
@@ -236,7 +259,7 @@ func (b *batch) send(ctx context.Context) error {
 const spare = 5 * time.Second
 
 // inTime returns a context that ends before the invocation does: what has not been
-// sent by then is put back, instead of being claimed by a dead invocation.
+// sent by then is put back, instead of staying in a dead invocation's hands.
 func inTime(ctx context.Context) (context.Context, context.CancelFunc) {
 	if end, ok := ctx.Deadline(); ok {
 		return context.WithDeadline(ctx, end.Add(-spare))
@@ -270,16 +293,20 @@ func (b *batch) letter(ctx context.Context, j *job) (*mail.Message, error) {
 // is not recorded will be sent twice.
 const recordTries = 5
 
-// record writes what became of the claimed copies.
+// record writes what became of the copies, and empties the hands.
 func (b *batch) record(ctx context.Context) error {
 	// A cancelled context must not keep what was sent from being recorded.
 	ctx = context.WithoutCancel(ctx)
 	now := b.Now().UTC()
 	var errs []error
-	for _, run := range b.runs() {
+	for _, r := range b.runs {
+		if r.hand == nil {
+			continue
+		}
+		changes := b.changes(r, now)
 		var err error
 		for range recordTries {
-			err = b.update(ctx, run, func(j *job, f *alert.Family) bool { return b.outcome(j, f, now) })
+			err = b.families.Return(ctx, r.hand, changes...)
 			if !errors.Is(err, table.ErrBusy) {
 				break
 			}
@@ -289,33 +316,56 @@ func (b *batch) record(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// outcome changes a claimed copy to what the operator said of it.
-func (b *batch) outcome(j *job, f *alert.Family, now time.Time) bool {
-	if j.claim != alert.Claimed {
-		return false
+// changes returns what is to be recorded of a run. What was given up or put back
+// is left as it is in the records.
+func (b *batch) changes(r *run, now time.Time) []alert.Change {
+	var changes []alert.Change
+	useful := r.alert.Useful(now)
+	for _, j := range r.jobs {
+		change := j.outcome(now)
+		if change == nil && j.fate == over && !useful {
+			change = func(c *alert.Copy) { c.Cancel(now) }
+		}
+		if change == nil {
+			continue
+		}
+		changes = append(changes, alert.Change{
+			Ref: j.ref.Ref,
+			Apply: func(f *alert.Family) bool {
+				c := find(f, j.ref)
+				if c == nil {
+					return false
+				}
+				before := *c
+				change(c)
+				j.copy = *c
+				return *c != before
+			},
+			More: j.retry(b),
+		})
 	}
-	c := find(f, j.ref)
-	if c == nil {
-		return false
+	return changes
+}
+
+// outcome returns the change that records what the operator said of the copy. It is
+// nil if the copy was not sent and stays as it was.
+func (j *job) outcome(now time.Time) func(*alert.Copy) {
+	if j.fate != tried {
+		return nil
 	}
-	before := *c
 	var failed *mail.SendError
 	switch {
-	case !j.tried:
-		c.Release(b.Worker, now)
 	case j.err == nil:
-		c.Accept(now)
+		return func(c *alert.Copy) { c.Accept(now) }
 	case errors.Is(j.err, mail.ErrExpired):
-		c.Cancel(b.Worker, now)
+		return func(c *alert.Copy) { c.Cancel(now) }
 	case !errors.As(j.err, &failed), failed.Scope == mail.ScopeOperator && !failed.Maybe:
-		c.Release(b.Worker, now)
+		j.fate = waiting
+		return nil
 	case failed.Permanent:
-		c.Refuse(b.Worker, why(failed), now)
-	default:
-		c.Delay(b.Worker, why(failed), now)
+		return func(c *alert.Copy) { c.Refuse(why(failed), now) }
 	}
-	j.copy = *c
-	return *c != before
+	return func(c *alert.Copy) { c.Delay(why(failed), now) }
 }
 
 func why(e *mail.SendError) alert.Failure {
@@ -334,12 +384,11 @@ func (j *job) retry(b *batch) func() []table.Op {
 	}
 }
 
-// count sets how many messages, from the first, are dealt with: the rest were
-// put back, and go back to the queue in their order.
+// count sets how many messages, from the first, are dealt with: the rest go back
+// to the queue in their order.
 func (b *batch) count() {
 	for i := range b.copies {
-		j := &b.copies[i]
-		if j.claim == alert.Held || !j.dropped && j.claim == alert.Claimed && (!j.tried || j.copy.State == alert.Queued) {
+		if f := b.copies[i].fate; f == waiting || f == taken {
 			break
 		}
 		b.handled = i + 1

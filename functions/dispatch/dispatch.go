@@ -1,10 +1,10 @@
-// Package dispatch sends copies: it claims them, hands them to a mail operator,
+// Package dispatch sends copies: it takes them in hand, hands them to a mail operator,
 // and records what the operator said.
 //
-// A batch holds copies of one or more slots. Each slot's copies are claimed in
-// one write, sent in order over one connection, and recorded in one write. What
-// a crash leaves claimed and unrecorded is sent again, and counted: a duplicate
-// is better than silence.
+// A batch holds copies of one or more slots. Each slot's copies are taken in hand in
+// one write of one item (alert.Hand), sent in order over one connection, and
+// recorded in one write. What a crash leaves in hand is sent again, and counted: a
+// duplicate is better than silence.
 //
 // The retry policy, whole: what the operator refuses for good is refused; what it
 // puts off waits RetryDelays, one copy alone, in its lane's turn; if the
@@ -18,6 +18,7 @@ import (
 	"errors"
 	"log/slog"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/aws/aws-lambda-go/events"
@@ -61,6 +62,31 @@ type Handler struct {
 	Now     func() time.Time
 	Jitter  func() float64 // random in [0, 1)
 	Log     *slog.Logger
+
+	mu   sync.Mutex
+	busy map[string]bool // slots that this process is at
+}
+
+// enter notes that this process is at a slot, and reports false if it was already:
+// the queue handed the slot out again because the first batch takes too long. So
+// what a slot's hand says of this worker is always of a batch that has ended.
+func (h *Handler) enter(group string) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.busy[group] {
+		return false
+	}
+	if h.busy == nil {
+		h.busy = map[string]bool{}
+	}
+	h.busy[group] = true
+	return true
+}
+
+func (h *Handler) leave(group string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	delete(h.busy, group)
 }
 
 // Handle sends the copies that the messages name.
@@ -70,13 +96,20 @@ func (h *Handler) Handle(ctx context.Context, e events.SQSEvent) (events.SQSEven
 
 // slot sends the copies of one slot, and returns the messages to be handed back.
 func (h *Handler) slot(ctx context.Context, msgs []events.SQSMessage) []events.SQSMessage {
-	b := &batch{Handler: h, msgs: msgs, families: h.Alerts.Editor(), writers: map[writerKey]*letter.Writer{}}
-	err := b.run(ctx)
+	b := &batch{
+		Handler: h, group: msgs[0].Attributes[queue.AttrGroup], msgs: msgs,
+		families: h.Alerts.Editor(), writers: map[writerKey]*letter.Writer{},
+	}
+	err := errHeld
+	if h.enter(b.group) {
+		defer h.leave(b.group)
+		err = b.run(ctx)
+	}
 	if err == nil {
 		return nil
 	}
 	if !errors.Is(err, errWait) {
-		h.Log.Warn("copies handed back", "lane", msgs[0].Attributes[queue.AttrGroup], "copies", len(msgs)-b.handled, "err", err)
+		h.Log.Warn("copies handed back", "lane", b.group, "copies", len(msgs)-b.handled, "err", err)
 	}
 	b.postpone(ctx)
 	return msgs[b.handled:]

@@ -277,14 +277,24 @@ func TestNothingLeavesAfterTheEnd(t *testing.T) {
 	}
 }
 
+// takeInHand has a worker take copies of different slots in hand.
+func (b *bench) takeInHand(w alert.Worker, copies ...int) {
+	b.t.Helper()
+	for _, i := range copies {
+		c := &b.made[i].Family.Copies[0]
+		h, err := b.alerts.Hand(b.t.Context(), b.alert.ID, c.Group())
+		must(b.t, err)
+		ref := alert.CopyRef{Ref: b.made[i].Ref(b.alert.ID), Contact: c.Contact}
+		must(b.t, b.alerts.Editor().Take(b.t.Context(), h, w, b.clock.Now(), []alert.CopyRef{ref}))
+	}
+}
+
 // TestDeadWorkersClaim has a worker die between sending and recording: its
 // copies are sent again when the claim ends, not before, and counted.
 func TestDeadWorkersClaim(t *testing.T) {
 	b := newBench(t, 3)
 	dead := alert.Worker{ID: "dead", Lease: 5 * time.Minute}
-	must(t, b.alerts.Update(t.Context(), alert.Change{Ref: b.made[1].Ref(b.alert.ID), Apply: func(f *alert.Family) bool {
-		return f.Copies[0].Claim(dead, b.clock.Now()) == alert.Claimed
-	}}))
+	b.takeInHand(dead, 1)
 	start := b.clock.Now()
 	st := b.runUntil(all(alert.Sent))
 	if st.Again != 1 {
@@ -300,9 +310,7 @@ func TestAloneTakesOverAtOnce(t *testing.T) {
 	b := newBench(t, 3)
 	b.handler.Worker.Alone = true
 	dead := alert.Worker{ID: "dead", Lease: time.Hour}
-	must(t, b.alerts.Update(t.Context(), alert.Change{Ref: b.made[1].Ref(b.alert.ID), Apply: func(f *alert.Family) bool {
-		return f.Copies[0].Claim(dead, b.clock.Now()) == alert.Claimed
-	}}))
+	b.takeInHand(dead, 1)
 	start := b.clock.Now()
 	st := b.runUntil(all(alert.Sent))
 	if took := b.clock.Now().Sub(start); st.Again != 1 || took > 10*time.Minute {
@@ -343,5 +351,49 @@ func TestNotACopy(t *testing.T) {
 	r, err := b.handler.Handle(t.Context(), e)
 	if err != nil || len(r.BatchItemFailures) != 0 || b.inbox.Total() != 1 {
 		t.Errorf("%v, %v, %d mails; want nothing handed back, and the copy sent", r, err, b.inbox.Total())
+	}
+}
+
+// event returns a batch of messages of one group that name the copies.
+func (b *bench) event(copies ...int) events.SQSEvent {
+	var e events.SQSEvent
+	for i, n := range copies {
+		ref := alert.CopyRef{Ref: b.made[n].Ref(b.alert.ID), Contact: b.made[n].Family.Copies[0].Contact}
+		e.Records = append(e.Records, events.SQSMessage{
+			MessageId: fmt.Sprint(i), Body: ref.Message("docomo#0", 0).Body, ReceiptHandle: "r",
+			Attributes: map[string]string{queue.AttrGroup: "docomo#0"},
+		})
+	}
+	return e
+}
+
+// TestTwiceInABatch has a copy queued twice, as after a step of a fan-out that was
+// done again.
+func TestTwiceInABatch(t *testing.T) {
+	b := newBench(t, 4)
+	r, err := b.handler.Handle(t.Context(), b.event(0, 3, 0))
+	if err != nil || len(r.BatchItemFailures) != 0 || b.inbox.Total() != 2 {
+		t.Errorf("%v, %v, %d mails; want nothing handed back, and two mails", r, err, b.inbox.Total())
+	}
+}
+
+// TestSlowBatch has the queue hand a slot out again while its first batch is still
+// at work in the same process: nothing is sent twice.
+func TestSlowBatch(t *testing.T) {
+	b := newBench(t, 1)
+	b.handler.Worker.Alone = true
+	var again events.SQSEventResponse
+	b.inbox.FailWith(func(*mail.Message) error {
+		again, _ = b.handler.Handle(t.Context(), b.event(0))
+		return nil
+	})
+	r, err := b.handler.Handle(t.Context(), b.event(0))
+	if err != nil || len(r.BatchItemFailures) != 0 || len(again.BatchItemFailures) != 1 || b.inbox.Total() != 1 {
+		t.Errorf("%v, %v, meanwhile %v, %d mails; want only the second handed back, and one mail", r, err, again, b.inbox.Total())
+	}
+	b.inbox.FailWith(nil)
+	r, err = b.handler.Handle(t.Context(), b.event(0))
+	if err != nil || len(r.BatchItemFailures) != 0 || b.inbox.Total() != 1 {
+		t.Errorf("afterwards %v, %v, %d mails; want it taken as done", r, err, b.inbox.Total())
 	}
 }

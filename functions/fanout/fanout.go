@@ -4,7 +4,7 @@
 // A job runs in steps. Each step makes a few families' records, saves how far
 // the job is in the same write, and then queues the copies. A job that is cut
 // off goes on after the last step; the step that may not have been queued is
-// queued again, which the copies' claims make harmless. A fan-out is divided into
+// queued again, which is harmless: dispatch sends no copy that has left. A fan-out is divided into
 // strands, each of which runs in steps so.
 package fanout
 

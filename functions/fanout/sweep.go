@@ -20,7 +20,7 @@ func (h *Handler) cancel(ctx context.Context, a alert.Alert, p alert.Progress) e
 			changes = append(changes, alert.Change{Ref: m.Ref(a.ID), Apply: func(f *alert.Family) bool {
 				changed := false
 				for i := range f.Copies {
-					changed = f.Copies[i].Cancel(alert.Worker{}, now) || changed
+					changed = f.Copies[i].Cancel(now) || changed
 				}
 				return changed
 			}})

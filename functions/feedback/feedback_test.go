@@ -59,7 +59,7 @@ func (b *bench) family(t *testing.T, ref alert.Ref, contacts ...string) {
 	t.Helper()
 	f := alert.Family{ID: ref.Family, Children: []alert.Child{{ID: "child", Class: ref.Class, Guardians: []int{0}}}, Guardians: []alert.Guardian{{ID: "g"}}}
 	for _, c := range contacts {
-		f.Copies = append(f.Copies, alert.Copy{Contact: c, Lane: "docomo", State: alert.Sending, At: start, Owner: "w", Lease: start.Add(time.Minute)})
+		f.Copies = append(f.Copies, alert.Copy{Contact: c, Lane: "docomo", State: alert.Queued, At: start})
 	}
 	must(t, b.alerts.Table.Write(t.Context(), "", alert.CreateOps(ref.Alert, []alert.Made{{Class: ref.Class, Family: f}})...))
 }
@@ -102,11 +102,11 @@ func TestSamples(t *testing.T) {
 		"bounce-several-recipients": {state: alert.Refused, status: "5.1.1"},
 		"reject":                    {state: alert.Refused, reason: "Bad content"},
 		"rendering-failure":         {state: alert.Refused, reason: "not rendered"},
-		"complaint":                 {state: alert.Sending},
-		"unknown-kind":              {state: alert.Sending},
-		"other-system":              {state: alert.Sending},
-		"plain-text":                {state: alert.Sending},
-		"malformed":                 {state: alert.Sending},
+		"complaint":                 {state: alert.Queued},
+		"unknown-kind":              {state: alert.Queued},
+		"other-system":              {state: alert.Queued},
+		"plain-text":                {state: alert.Queued},
+		"malformed":                 {state: alert.Queued},
 	}
 	files, err := filepath.Glob("../../events/feedback-*.json")
 	must(t, err)

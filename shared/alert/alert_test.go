@@ -315,18 +315,14 @@ func TestCountersFollowRecords(t *testing.T) {
 		create(t, s, a, m)
 		refs = append(refs, m.Ref(a.ID))
 	}
-	me, other := alert.Worker{ID: "me", Lease: time.Minute}, alert.Worker{ID: "other", Lease: time.Minute}
 	why := alert.Failure{Code: 450, Unsure: true}
 	for range 400 {
 		c.Advance(time.Duration(rng.IntN(40)) * time.Second)
 		var changes []alert.Change
 		for range 1 + rng.IntN(4) {
-			i, op, w := rng.IntN(3), rng.IntN(8), me
-			if rng.IntN(2) == 0 {
-				w = other
-			}
+			i, op := rng.IntN(3), rng.IntN(8)
 			changes = append(changes, alert.Change{Ref: refs[rng.IntN(len(refs))], Apply: func(f *alert.Family) bool {
-				step(f, &f.Copies[i], op, w, why, c.now)
+				step(f, &f.Copies[i], op, why, c.now)
 				return true
 			}})
 		}
@@ -337,20 +333,20 @@ func TestCountersFollowRecords(t *testing.T) {
 	compare(t, s, a, refs)
 }
 
-func step(f *alert.Family, c *alert.Copy, op int, w alert.Worker, why alert.Failure, now time.Time) {
+func step(f *alert.Family, c *alert.Copy, op int, why alert.Failure, now time.Time) {
 	switch op {
 	case 0, 1:
-		c.Claim(w, now)
+		c.Doubt()
 	case 2:
 		c.Accept(now)
 	case 3:
-		c.Delay(w, why, now)
+		c.Delay(why, now)
 	case 4:
-		c.Refuse(w, why, now)
+		c.Refuse(why, now)
 	case 5:
-		c.Release(w, now)
+		c.Event(alert.Delivered, why, now)
 	case 6:
-		c.Cancel(w, now)
+		c.Cancel(now)
 	case 7:
 		f.AddRound(1, now)
 	}

@@ -9,62 +9,40 @@ import (
 // Group returns the message group of the queue that the copy waits in.
 func (c *Copy) Group() string { return lane.Lane{Name: c.Lane}.Group(c.Slot) }
 
-// Claim is what became of an attempt to claim a copy for sending.
-type Claim int
-
-// The outcomes of a claim.
-const (
-	Claimed Claim = iota // send it
-	Held                 // another worker has it until Copy.Lease
-	Over                 // it needs no sending any more
-)
-
-// Worker identifies who claims. A claim is a lease: it ends by itself, so that
-// the copies of a dead worker are sent by another.
-type Worker struct {
-	ID    string
-	Lease time.Duration // longer than a batch can take
-	// Alone says that no other worker lives: any other's claim is a dead one's,
-	// and need not be waited for. It is so where one process owns the store.
-	Alone bool
+// Waits reports whether the copy is to be sent: it has not left, as far as anybody
+// knows, and was not given up.
+func (c *Copy) Waits() bool {
+	return c.State == Queued || c.State == Sending || c.State == Delayed && !c.Away
 }
 
-// Claim takes the copy for w at now. A copy whose claim ended without a record
-// of how is claimed again: a duplicate is better than silence, and it is counted.
-func (c *Copy) Claim(w Worker, now time.Time) Claim {
-	switch c.State {
-	case Queued:
-	case Delayed:
-		if c.Away {
-			return Over
-		}
-	case Sending:
-		if c.heldBy(w, now) {
-			return Held
-		}
-		c.Again++
-	default:
-		return Over
+// Doubt records that the copy was in a worker's hands and that nobody knows how
+// that ended. It will be sent, perhaps for a second time: a duplicate is better
+// than silence, and it is counted. It reports whether that is news: what an
+// operator has reported meanwhile leaves no doubt.
+func (c *Copy) Doubt() bool {
+	if c.rank() > 0 {
+		return false
 	}
-	c.move(Sending, now)
+	c.Again++
 	c.Tries++
-	c.Owner, c.Lease = w.ID, now.Add(w.Lease)
-	return Claimed
+	return true
 }
 
-// heldBy reports whether a living worker has the copy, as far as w can know.
-func (c *Copy) heldBy(w Worker, now time.Time) bool {
-	return now.Before(c.Lease) && (c.Owner == w.ID || !w.Alone)
+// begun counts a try. A record that says Sending is of an older version, which
+// noted there whose hands the copy was in: nobody knows how that ended.
+func (c *Copy) begun() {
+	c.Tries++
+	if c.State == Sending {
+		c.Again++
+	}
 }
 
-// holds reports whether the claim of w is still the newest.
-func (c *Copy) holds(w Worker) bool { return c.State == Sending && c.Owner == w.ID }
-
-// Accept records that the operator took the copy. It holds even if the claim was
-// lost meanwhile, since the copy did leave; but what events said of it already is
-// newer.
+// Accept records that the operator took the copy. It holds even if the copy was
+// given up or sent by another worker meanwhile, since it did leave; but what events
+// said of it already is newer.
 func (c *Copy) Accept(now time.Time) {
 	if c.rank() < ranks[Sent] {
+		c.begun()
 		c.move(Sent, now)
 	}
 }
@@ -99,14 +77,6 @@ func (c *Copy) Event(s CopyState, why Failure, at time.Time) bool {
 	return true
 }
 
-// Release puts an unsent copy back as if it had not been claimed.
-func (c *Copy) Release(w Worker, now time.Time) {
-	if c.holds(w) {
-		c.move(Queued, now)
-		c.Tries--
-	}
-}
-
 // Failure is an operator's reply to a copy that it did not take.
 type Failure struct {
 	Code   int
@@ -115,38 +85,32 @@ type Failure struct {
 	Unsure bool // the copy may have been taken all the same
 }
 
-// Delay records a temporary failure.
-func (c *Copy) Delay(w Worker, why Failure, now time.Time) {
-	if !c.holds(w) {
+// Delay records a temporary failure. One that was given up meanwhile stays so.
+func (c *Copy) Delay(why Failure, now time.Time) {
+	if c.rank() > 0 {
 		return
 	}
-	c.fail(Delayed, why, now)
 	if why.Unsure {
 		c.Again++
+	}
+	if c.Waits() {
+		c.begun()
+		c.fail(Delayed, why, now)
 	}
 }
 
 // Refuse records a permanent failure.
-func (c *Copy) Refuse(w Worker, why Failure, now time.Time) {
-	if c.holds(w) {
+func (c *Copy) Refuse(why Failure, now time.Time) {
+	if c.rank() == 0 {
+		c.begun()
 		c.fail(Refused, why, now)
 	}
 }
 
 // Cancel gives up a copy that has not left, as far as anybody knows, and reports
-// whether it did. One in a living worker's hands is left to that worker.
-func (c *Copy) Cancel(w Worker, now time.Time) bool {
-	switch c.State {
-	case Queued:
-	case Delayed:
-		if c.Away {
-			return false
-		}
-	case Sending:
-		if !c.holds(w) && c.heldBy(w, now) {
-			return false
-		}
-	default:
+// whether it did. If it is in a worker's hands, what that reports counts more.
+func (c *Copy) Cancel(now time.Time) bool {
+	if !c.Waits() {
 		return false
 	}
 	c.move(Cancelled, now)
@@ -160,5 +124,4 @@ func (c *Copy) fail(s CopyState, why Failure, now time.Time) {
 
 func (c *Copy) move(s CopyState, now time.Time) {
 	c.State, c.At, c.Away = s, now, false
-	c.Owner, c.Lease = "", time.Time{}
 }

@@ -12,7 +12,7 @@ type CopyState string
 // The states of a copy.
 const (
 	Queued    CopyState = "queued"
-	Sending   CopyState = "sending"   // claimed by a worker
+	Sending   CopyState = "sending"   // in a worker's hands; records say so only in JSON, see Hand
 	Delayed   CopyState = "delayed"   // put off by the receiving operator; it will be tried again
 	Sent      CopyState = "sent"      // accepted by the relay or by SES
 	Delivered CopyState = "delivered" // accepted by the receiving operator
@@ -20,7 +20,8 @@ const (
 	Cancelled CopyState = "cancelled" // never left: not told
 )
 
-// CopyStates lists the states in the order in which a copy passes them.
+// CopyStates lists the states in the order in which a copy passes them. Records
+// hold places in this list (codec.go): append to it, and change nothing.
 var CopyStates = []CopyState{Queued, Sending, Delayed, Sent, Delivered, Refused, Cancelled}
 
 // ChildState is what is known of a child in an alert.
@@ -39,7 +40,8 @@ const (
 // ChildStates lists the states of a child.
 var ChildStates = []ChildState{Answered, Reached, Silent, RouteRefused, NoRoute}
 
-// Family is an alert's record of one family.
+// Family is an alert's record of one family. Its form in the table, and what it takes
+// to add a field, is in codec.go; the names here are those of older records.
 type Family struct {
 	ID        string     `json:"id"`
 	Children  []Child    `json:"ch"`
@@ -95,10 +97,8 @@ type Copy struct {
 	State    CopyState `json:"s"`
 	At       time.Time `json:"t"`                // when it came into State
 	Tries    int       `json:"n,omitempty"`      // how often sending began
-	Again    int       `json:"again,omitempty"`  // tries begun without knowing how the one before ended: possible duplicates
+	Again    int       `json:"again,omitempty"`  // tries of which nobody knows how they ended: possible duplicates
 	Away     bool      `json:"away,omitempty"`   // while Delayed: the operator has it and tries again itself
-	Owner    string    `json:"o,omitempty"`      // of the claim, while Sending
-	Lease    time.Time `json:"until,omitzero"`   // end of the claim, while Sending
 	Code     int       `json:"code,omitempty"`   // SMTP reply of the last failure
 	Status   string    `json:"status,omitempty"` // RFC 3463 status code of the last failure
 	Reason   string    `json:"reason,omitempty"` // the operator's words of the last failure

@@ -27,7 +27,7 @@ type Progress struct {
 	Done bool `json:"done,omitempty"`
 	// Made is up to where families are done; Queued is up to where the messages of
 	// their copies are known to be in the queue. What lies between is queued
-	// again after a crash; the copies' claims keep it from being sent twice.
+	// again after a crash; dispatch sends no copy that has left.
 	Made   Cursor    `json:"made"`
 	Queued Cursor    `json:"queued"`
 	At     time.Time `json:"at"` // when it last got further
@@ -135,7 +135,7 @@ func CreateOps(alert string, made []Made) []table.Op {
 	t := tallies{}
 	for i := range made {
 		m := &made[i]
-		ops = append(ops, table.Create{Key: m.Ref(alert).Key(), Value: encode(&m.Family)})
+		ops = append(ops, table.Create{Key: m.Ref(alert).Key(), Value: encodeFamily(&m.Family)})
 		ops = append(ops, m.pointers(alert)...)
 		t.count(&m.Family, +1)
 	}
@@ -172,25 +172,22 @@ func (s *Store) Families(ctx context.Context, alert, class, after string, limit 
 	}
 	made := make([]Made, 0, len(page.Items))
 	for _, item := range page.Items {
-		var m struct {
-			pointer
-			Family
+		f, in, err := decodeFamily(item)
+		if err != nil {
+			return nil, "", err
 		}
-		if err := json.Unmarshal(item.Value, &m); err != nil {
-			return nil, "", fmt.Errorf("alert: item %s: %w", item.Key, err)
-		}
-		if m.In == "" {
-			made = append(made, Made{Class: class, Family: m.Family})
+		if in == "" {
+			made = append(made, Made{Class: class, Family: f})
 			continue
 		}
 		if !pointers {
 			continue
 		}
-		f, err := s.Family(ctx, Ref{Alert: alert, Class: m.In, Family: item.Sort[len(familyPrefix):]})
+		f, err = s.Family(ctx, Ref{Alert: alert, Class: in, Family: item.Sort[len(familyPrefix):]})
 		if err != nil {
 			return nil, "", err
 		}
-		made = append(made, Made{Class: m.In, Family: f})
+		made = append(made, Made{Class: in, Family: f})
 	}
 	return made, page.Next, nil
 }

@@ -54,6 +54,9 @@ func (s *Store) Status(ctx context.Context, a Alert) (Status, error) {
 	if err != nil {
 		return st, err
 	}
+	if err := s.addHands(ctx, a.ID, lanes); err != nil {
+		return st, err
+	}
 	children := map[string]int64{}
 	err = s.counters(ctx, a.ID, childPrefix, func(_ string, counts map[string]int64) {
 		sum(children, counts)
@@ -68,6 +71,22 @@ func (s *Store) Status(ctx context.Context, a Alert) (Status, error) {
 	st.Help = children[fieldHelp]
 	st.Children = childCounts(st.FanOut.Children, children)
 	return st, err
+}
+
+// addHands counts the copies that workers have in hand.
+func (s *Store) addHands(ctx context.Context, alert string, lanes map[string]map[string]int64) error {
+	return s.each(ctx, alert, handPrefix, func(item table.Item) error {
+		var h Hand
+		if err := h.decode(item); err != nil {
+			return err
+		}
+		group := item.Sort[len(handPrefix):]
+		lane := group[:max(strings.LastIndexByte(group, '#'), 0)]
+		if s.Now().Before(h.until) {
+			addCounts(lanes, lane, map[string]int64{fieldHand: int64(len(h.copies))})
+		}
+		return nil
+	})
 }
 
 // addCounts adds one slot's counter to its lane's, and returns its field "again".
@@ -118,8 +137,13 @@ func copyCounts(total int64, by map[string]int64) Counts {
 		c.By[string(state)] = by[string(state)]
 		rest -= by[string(state)]
 	}
-	// A counter can be a moment ahead of the total that was read before it.
-	c.By[string(Queued)] = max(rest, 0)
+	// A counter can be a moment ahead of the total that was read before it, and what
+	// is in hand can have been counted as sent since. What waited after a failure
+	// remains delayed until it is known how it went this time.
+	rest = max(rest, 0)
+	inHand := min(by[fieldHand], rest)
+	c.By[string(Sending)] += inHand
+	c.By[string(Queued)] = rest - inHand
 	return c
 }
 
@@ -137,6 +161,14 @@ func childCounts(total int64, by map[string]int64) Counts {
 // counters calls f for each counter of an alert whose key begins with prefix, with
 // the rest of the key.
 func (s *Store) counters(ctx context.Context, alert, prefix string, f func(key string, counts map[string]int64)) error {
+	return s.each(ctx, alert, prefix, func(item table.Item) error {
+		f(item.Sort[len(prefix):], item.Counts)
+		return nil
+	})
+}
+
+// each calls f for each item of an alert whose key begins with prefix.
+func (s *Store) each(ctx context.Context, alert, prefix string, f func(table.Item) error) error {
 	q := table.Query{Partition: partition(alert), Prefix: prefix}
 	for {
 		page, err := s.Table.Query(ctx, q)
@@ -144,7 +176,9 @@ func (s *Store) counters(ctx context.Context, alert, prefix string, f func(key s
 			return err
 		}
 		for _, item := range page.Items {
-			f(item.Sort[len(prefix):], item.Counts)
+			if err := f(item); err != nil {
+				return err
+			}
 		}
 		if page.Next == "" {
 			return nil

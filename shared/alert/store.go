@@ -17,6 +17,7 @@ import (
 //	alert/<id>           alert                       the Alert
 //	                     fanout, cancel, remind      how far each job is (Progress)
 //	                     lane/.. class/.. ..         counters (tally.go)
+//	                     hand/<lane>#<slot>          copies that are being sent (Hand)
 //	alert/<id>/<class>   family/<family>             a Family, or a pointer to it in another class
 //	                     answer/<child>/<id>         every answer ever given for the child
 //	school/<id>/alerts   <alert>                     the school's alerts, newest last
@@ -58,10 +59,7 @@ func (s *Store) Alert(ctx context.Context, alertID string) (Alert, error) {
 
 // read decodes the record under key into v and returns its revision.
 func (s *Store) read(ctx context.Context, key table.Key, v any) (int64, error) {
-	item, err := s.Table.Get(ctx, key)
-	if errors.Is(err, table.ErrNotFound) {
-		return 0, ErrNotFound
-	}
+	item, err := s.item(ctx, key)
 	if err != nil {
 		return 0, err
 	}
@@ -69,6 +67,14 @@ func (s *Store) read(ctx context.Context, key table.Key, v any) (int64, error) {
 		return 0, fmt.Errorf("alert: item %s: %w", key, err)
 	}
 	return item.Revision, nil
+}
+
+func (s *Store) item(ctx context.Context, key table.Key) (table.Item, error) {
+	item, err := s.Table.Get(ctx, key)
+	if errors.Is(err, table.ErrNotFound) {
+		return item, ErrNotFound
+	}
+	return item, err
 }
 
 // encode never fails on the types of this package.
@@ -82,9 +88,17 @@ func encode(v any) []byte {
 
 // Family reads a family's record. It fails with ErrNotFound if there is none.
 func (s *Store) Family(ctx context.Context, ref Ref) (Family, error) {
-	var f Family
-	_, err := s.read(ctx, ref.Key(), &f)
+	f, _, err := s.family(ctx, ref)
 	return f, err
+}
+
+func (s *Store) family(ctx context.Context, ref Ref) (f Family, revision int64, err error) {
+	item, err := s.item(ctx, ref.Key())
+	if err != nil {
+		return Family{}, 0, err
+	}
+	f, _, err = decodeFamily(item)
+	return f, item.Revision, err
 }
 
 // end records that an alert ended, if it has not already.

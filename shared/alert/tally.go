@@ -69,6 +69,7 @@ const (
 	fieldTotal = "total"
 	fieldHelp  = "help"
 	fieldAgain = "again"
+	fieldHand  = "hand" // of no counter: copies in workers' hands (Hand)
 )
 
 // ops returns the writes that apply the tallies to an alert's counters, in the

@@ -2,6 +2,7 @@ package alert
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -51,11 +52,22 @@ func (s *Store) Editor() *Editor { return &Editor{store: s, known: map[Ref]known
 
 // Update is Store.Update on what the Editor knows.
 func (e *Editor) Update(ctx context.Context, changes ...Change) error {
+	return e.update(ctx, nil, changes)
+}
+
+// errFirst says that the op that a write began with conflicts.
+var errFirst = errors.New("alert: the first op conflicts")
+
+// update applies changes in one write, which begins with first unless that is nil.
+func (e *Editor) update(ctx context.Context, first table.Op, changes []Change) error {
 	for range updateTries {
 		if err := e.load(ctx, changes); err != nil {
 			return err
 		}
 		edits, ops := e.plan(changes)
+		if first != nil {
+			ops = append([]table.Op{first}, ops...)
+		}
 		if len(ops) == 0 {
 			return nil
 		}
@@ -65,8 +77,12 @@ func (e *Editor) Update(ctx context.Context, changes ...Change) error {
 			return nil
 		}
 		e.forget(changes)
-		if _, conflict := table.Conflict(err); !conflict {
+		failed, conflict := table.Conflict(err)
+		switch {
+		case !conflict:
 			return err
+		case first != nil && failed[0] == 0:
+			return errFirst
 		}
 	}
 	return fmt.Errorf("alert: %d writes in a row lost against others: %w", updateTries, table.ErrBusy)
@@ -115,7 +131,7 @@ func (e *Editor) replace(edits []*edit) []table.Op {
 		before := e.known[ed.ref]
 		t.count(&before.family, -1)
 		t.count(&ed.after, +1)
-		ops = append(ops, table.Replace{Key: ed.ref.Key(), Revision: before.revision, Value: encode(&ed.after)})
+		ops = append(ops, table.Replace{Key: ed.ref.Key(), Revision: before.revision, Value: encodeFamily(&ed.after)})
 	}
 	return append(ops, t.ops(edits[0].ref.Alert)...)
 }
@@ -151,7 +167,7 @@ func (e *Editor) load(ctx context.Context, changes []Change) error {
 	g.SetLimit(readers)
 	for i, ref := range missing {
 		g.Go(func() (err error) {
-			found[i].revision, err = e.store.read(ctx, ref.Key(), &found[i].family)
+			found[i].family, found[i].revision, err = e.store.family(ctx, ref)
 			return err
 		})
 	}

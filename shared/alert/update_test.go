@@ -32,8 +32,7 @@ func TestEditor(t *testing.T) {
 	copyTo := func(i int, change func(*alert.Copy)) alert.Change {
 		return alert.Change{Ref: m.Ref(a.ID), Apply: func(f *alert.Family) bool { change(&f.Copies[i]); return true }}
 	}
-	w := alert.Worker{ID: "w", Lease: 1}
-	claim := func(x *alert.Copy) { x.Claim(w, c.now) }
+	doubt := func(x *alert.Copy) { x.Doubt() }
 	sent := func(x *alert.Copy) { x.Accept(c.now) }
 
 	e := s.Editor()
@@ -43,7 +42,7 @@ func TestEditor(t *testing.T) {
 		what  alert.Change
 		reads int64
 	}{
-		{"the first change reads", e.Update, copyTo(0, claim), 1},
+		{"the first change reads", e.Update, copyTo(0, doubt), 1},
 		{"the second does not", e.Update, copyTo(0, sent), 0},
 		{"somebody else's reads", s.Update, copyTo(1, sent), 1},
 		{"what is out of date is read anew", e.Update, copyTo(2, sent), 1},

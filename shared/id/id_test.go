@@ -2,9 +2,12 @@ package id
 
 import (
 	"math/rand/v2"
+	"strings"
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/oklog/ulid/v2"
 )
 
 var noon = time.Date(2026, 4, 6, 12, 0, 0, 123e6, time.UTC)
@@ -73,6 +76,23 @@ func TestBytes(t *testing.T) {
 		}
 		if !ok && !Time(id).IsZero() {
 			t.Errorf("Time(%q) = %v, want zero", id, Time(id))
+		}
+	}
+}
+
+// TestBytesAgree compares Bytes and FromBytes with the library that makes the
+// identifiers.
+func TestBytesAgree(t *testing.T) {
+	rng := rand.NewChaCha8([32]byte{2})
+	for range 1000 {
+		var want ulid.ULID
+		_, _ = rng.Read(want[:])
+		text := strings.ToLower(want.String())
+		if got := FromBytes(want); got != text {
+			t.Fatalf("FromBytes(%x) = %s, want %s", want[:], got, text)
+		}
+		if got, ok := Bytes(text); !ok || got != want {
+			t.Fatalf("Bytes(%s) = %x, %v, want %x", text, got, ok, want[:])
 		}
 	}
 }

@@ -1,0 +1,174 @@
+package alert
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+
+	"github.com/todoku/todoku/shared/pack"
+	"github.com/todoku/todoku/shared/table"
+)
+
+// A Family is the record that is written most, so it is packed (package pack): it
+// is a third of its size as JSON, which keeps most of them under the 1 KB of
+// DynamoDB's write unit. What a version of the format means never changes; a new
+// field makes a new version, and every version that was ever written can be read:
+//
+//	'{'  JSON: what was written before there was a packed form, and all pointers
+//	1    familyV1
+const familyV1 = 1
+
+const usualFamily = 512 // bytes of most packed families
+
+func encodeFamily(f *Family) []byte {
+	w := pack.NewWriter(usualFamily)
+	w.Byte(familyV1)
+	w.Text(f.ID)
+	w.Count(len(f.Children))
+	for i := range f.Children {
+		writeChild(w, &f.Children[i])
+	}
+	w.Count(len(f.Guardians))
+	for i := range f.Guardians {
+		writeGuardian(w, &f.Guardians[i])
+	}
+	w.Count(len(f.Copies))
+	for i := range f.Copies {
+		writeCopy(w, &f.Copies[i])
+	}
+	return w.Bytes()
+}
+
+func writeChild(w *pack.Writer, c *Child) {
+	w.Text(c.ID)
+	w.Text(c.Name)
+	w.Text(c.Kana)
+	w.Text(c.Class)
+	w.Int(c.Seat)
+	w.Count(len(c.Guardians))
+	for _, g := range c.Guardians {
+		w.Int(g)
+	}
+	writeIf(w, c.Answer != nil)
+	if a := c.Answer; a != nil {
+		w.Text(a.Choice)
+		writeIf(w, a.Help)
+		w.Time(a.At)
+		w.Text(string(a.Way))
+		w.Text(a.By)
+	}
+}
+
+func writeGuardian(w *pack.Writer, g *Guardian) {
+	w.Text(g.ID)
+	w.Text(g.Name)
+	w.Text(g.Relation)
+	w.Count(len(g.Phones))
+	for _, p := range g.Phones {
+		w.Text(p)
+	}
+}
+
+func writeCopy(w *pack.Writer, c *Copy) {
+	w.Text(c.Contact)
+	w.Int(c.Guardian)
+	w.Text(c.Mailbox)
+	w.Text(c.Lane)
+	w.Int(c.Slot)
+	w.Int(c.Round)
+	w.Int(slices.Index(CopyStates, c.State))
+	w.Time(c.At)
+	w.Int(c.Tries)
+	w.Int(c.Again)
+	writeIf(w, c.Away)
+	failed := c.Code != 0 || c.Status != "" || c.Reason != ""
+	writeIf(w, failed)
+	if failed {
+		w.Int(c.Code)
+		w.Text(c.Status)
+		w.Text(c.Reason)
+	}
+}
+
+func writeIf(w *pack.Writer, yes bool) {
+	if yes {
+		w.Byte(1)
+		return
+	}
+	w.Byte(0)
+}
+
+// decodeFamily reads a record of a family, or else of a pointer to the class where
+// the family is kept, which it returns.
+func decodeFamily(item table.Item) (f Family, in string, err error) {
+	b := item.Value
+	switch {
+	case len(b) > 0 && b[0] == '{':
+		var j struct {
+			pointer
+			Family
+		}
+		err = json.Unmarshal(b, &j)
+		f, in = j.Family, j.In
+	case len(b) > 0 && b[0] == familyV1:
+		f, err = readFamily(pack.NewReader(b[1:]))
+	default:
+		err = pack.ErrDamaged
+	}
+	if err != nil {
+		return Family{}, "", fmt.Errorf("alert: item %s: %w", item.Key, err)
+	}
+	return f, in, nil
+}
+
+func readFamily(r *pack.Reader) (Family, error) {
+	f := Family{ID: r.Text()}
+	f.Children = readList(r, readChild)
+	f.Guardians = readList(r, readGuardian)
+	f.Copies = readList(r, readCopy)
+	return f, r.Close()
+}
+
+func readList[T any](r *pack.Reader, read func(*pack.Reader) T) []T {
+	n := r.Count()
+	if n == 0 {
+		return nil
+	}
+	list := make([]T, n)
+	for i := range list {
+		list[i] = read(r)
+	}
+	return list
+}
+
+func readChild(r *pack.Reader) Child {
+	c := Child{ID: r.Text(), Name: r.Text(), Kana: r.Text(), Class: r.Text(), Seat: r.Int()}
+	c.Guardians = readList(r, (*pack.Reader).Int)
+	if r.Byte() != 0 {
+		c.Answer = &Answer{Choice: r.Text(), Help: r.Byte() != 0, At: r.Time(), Way: Way(r.Text()), By: r.Text()}
+	}
+	return c
+}
+
+func readGuardian(r *pack.Reader) Guardian {
+	return Guardian{ID: r.Text(), Name: r.Text(), Relation: r.Text(), Phones: readList(r, (*pack.Reader).Text)}
+}
+
+func readCopy(r *pack.Reader) Copy {
+	c := Copy{
+		Contact: r.Text(), Guardian: r.Int(), Mailbox: r.Text(), Lane: r.Text(), Slot: r.Int(), Round: r.Int(),
+		State: readState(r), At: r.Time(), Tries: r.Int(), Again: r.Int(), Away: r.Byte() != 0,
+	}
+	if r.Byte() != 0 {
+		c.Code, c.Status, c.Reason = r.Int(), r.Text(), r.Text()
+	}
+	return c
+}
+
+// readState returns "" for a state that there is not, which no page shows.
+func readState(r *pack.Reader) CopyState {
+	if i := r.Int(); i >= 0 && i < len(CopyStates) {
+		return CopyStates[i]
+	}
+	return ""
+}

@@ -1,0 +1,160 @@
+package alert
+
+import (
+	"encoding/json"
+	"fmt"
+	"reflect"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/todoku/todoku/shared/table"
+)
+
+// full sets every field below v to something that no other has, so that a field
+// which is forgotten, or read in another's place, is noticed. Lists get two
+// elements.
+func full(v reflect.Value, n *int) {
+	*n++
+	switch v.Kind() {
+	case reflect.Struct:
+		if v.Type() == reflect.TypeFor[time.Time]() {
+			v.Set(reflect.ValueOf(time.Unix(int64(*n), int64(*n)).UTC()))
+			return
+		}
+		for i := range v.NumField() {
+			full(v.Field(i), n)
+		}
+	case reflect.Slice:
+		v.Set(reflect.MakeSlice(v.Type(), 2, 2))
+		full(v.Index(0), n)
+		full(v.Index(1), n)
+	case reflect.Pointer:
+		v.Set(reflect.New(v.Type().Elem()))
+		full(v.Elem(), n)
+	case reflect.String:
+		if v.Type() == reflect.TypeFor[CopyState]() {
+			v.SetString(string(CopyStates[*n%len(CopyStates)]))
+			return
+		}
+		v.SetString(fmt.Sprintf("text %d", *n))
+	case reflect.Int:
+		v.SetInt(int64(*n))
+	case reflect.Bool:
+		v.SetBool(true)
+	default:
+		panic("a field of a kind that the test does not know: " + v.Type().String())
+	}
+}
+
+func fullFamily() Family {
+	var f Family
+	n := 0
+	full(reflect.ValueOf(&f).Elem(), &n)
+	return f
+}
+
+func record(value []byte) table.Item { return table.Item{Value: value} }
+
+// TestFamilyRoundTrip has every field written and read back, packed and from the
+// JSON of older versions.
+func TestFamilyRoundTrip(t *testing.T) {
+	child := Family{ID: "01k41zq2a0aaaaaaaaaaaaaaf1", Children: []Child{{ID: "c"}}, Copies: []Copy{{State: Queued}}}
+	for name, want := range map[string]Family{"full": fullFamily(), "sparse": child, "empty": {Children: nil}} {
+		old, err := json.Marshal(&want)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for form, value := range map[string][]byte{"packed": encodeFamily(&want), "JSON": old} {
+			got, in, err := decodeFamily(record(value))
+			if err != nil || in != "" {
+				t.Fatalf("%s, %s: %q, %v", name, form, in, err)
+			}
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Errorf("%s, %s (-want +got):\n%s", name, form, diff)
+			}
+		}
+	}
+}
+
+// TestFamilyOfOlderVersion reads what a version before this one wrote: the form of
+// a released version never changes.
+func TestFamilyOfOlderVersion(t *testing.T) {
+	const old = `{"id":"f","ch":[{"id":"c","n":"あおい","c":"class","g":[0],"a":{"c":"safe","t":"2026-09-01T08:00:00Z","w":"link","b":"g"}}],` +
+		`"gu":[{"id":"g"}],"co":[{"id":"k","g":0,"m":"a@example.jp","l":"au","s":"sending","t":"2026-09-01T08:00:00.5Z","n":1,"o":"worker","until":"2026-09-01T09:00:00Z"}]}`
+	f, _, err := decodeFamily(record([]byte(old)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := &f.Copies[0]
+	if !c.Waits() || c.Tries != 1 || f.Children[0].Answer == nil {
+		t.Errorf("read as %+v", f)
+	}
+	c.Accept(time.Unix(0, 0))
+	if c.Again != 1 {
+		t.Error("nobody knows how the try of the older version ended, and it is not counted")
+	}
+	_, in, err := decodeFamily(record([]byte(`{"in":"other"}`)))
+	if in != "other" || err != nil {
+		t.Errorf("a pointer is read as %q, %v", in, err)
+	}
+}
+
+// TestFamilyIsSmall holds that most records stay within DynamoDB's write unit.
+func TestFamilyIsSmall(t *testing.T) {
+	f := Family{ID: "01k41zq2a0aaaaaaaaaaaaaaf1"}
+	for i := range 2 {
+		f.Children = append(f.Children, Child{
+			ID: "01k41zq2a0aaaaaaaaaaaaaac1", Name: "小笠原 ひまり", Kana: "オガサワラ ヒマリ",
+			Class: "01k41zq2a0aaaaaaaaaaaaaag1", Seat: 30, Guardians: []int{0, 1},
+			Answer: &Answer{Choice: "safe", At: time.Now(), Way: ByLink, By: "01k41zq2a0aaaaaaaaaaaaaah1"},
+		})
+		f.Guardians = append(f.Guardians, Guardian{ID: "01k41zq2a0aaaaaaaaaaaaaah1", Name: "小笠原 健太郎", Relation: "父", Phones: []string{"090-0000-0000"}})
+		f.Copies = append(f.Copies, Copy{
+			Contact: "01k41zq2a0aaaaaaaaaaaaaak1", Guardian: i, Mailbox: "kentaro.ogasawara@docomo.ne.jp", Lane: "docomo", Slot: 3, State: Sent, At: time.Now(), Tries: 1,
+		})
+	}
+	const limit = 1024 - 150 // the key and the names of attributes
+	if n := len(encodeFamily(&f)); n > limit {
+		t.Errorf("two children, two guardians and two copies take %d bytes, want at most %d", n, limit)
+	}
+}
+
+func FuzzFamily(f *testing.F) {
+	whole := fullFamily()
+	f.Add(encodeFamily(&whole))
+	f.Add([]byte(`{"in":"x"}`))
+	f.Add([]byte{})
+	f.Fuzz(func(t *testing.T, value []byte) {
+		got, in, err := decodeFamily(record(value))
+		if err != nil || in != "" {
+			return
+		}
+		again, _, err := decodeFamily(record(encodeFamily(&got)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		once := encodeFamily(&got)
+		if diff := cmp.Diff(once, encodeFamily(&again)); diff != "" {
+			t.Error(diff)
+		}
+	})
+}
+
+func FuzzHand(f *testing.F) {
+	h := Hand{owner: "w", until: time.Unix(1, 2).UTC(), copies: []CopyRef{{Ref: Ref{Class: "c", Family: "f"}, Contact: "k", Round: 1}}}
+	f.Add(h.encode())
+	f.Add((&Hand{}).encode())
+	f.Fuzz(func(t *testing.T, value []byte) {
+		var once, twice Hand
+		if once.decode(record(value)) != nil {
+			return
+		}
+		if err := twice.decode(record(once.encode())); err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(once.encode(), twice.encode()); diff != "" {
+			t.Error(diff)
+		}
+	})
+}
