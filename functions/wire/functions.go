@@ -13,6 +13,7 @@ import (
 	"github.com/todoku/todoku/functions/dispatch"
 	"github.com/todoku/todoku/functions/fanout"
 	"github.com/todoku/todoku/functions/feedback"
+	"github.com/todoku/todoku/functions/registration"
 	"github.com/todoku/todoku/functions/tick"
 	"github.com/todoku/todoku/shared/alert"
 	"github.com/todoku/todoku/shared/bridge"
@@ -51,6 +52,18 @@ func Console(p *Parts) (any, error) {
 func Acknowledge(p *Parts) (any, error) {
 	h, err := acknowledge.New(acknowledge.Config{
 		Alerts: p.Alerts(), Schools: p.Roster(), Links: p.Links(), Now: p.Now, Log: p.Log,
+		School: p.school(), BaseURL: p.Config.BaseURL, Secure: p.secure(),
+	})
+	if err != nil {
+		return nil, err
+	}
+	return bridge.Handler(h), nil
+}
+
+// Registration makes the pages on which guardians register.
+func Registration(p *Parts) (any, error) {
+	h, err := registration.New(registration.Config{
+		Enrol: p.Enrol(), Poster: p.Poster(), Links: p.Links(), Lanes: p.Config.Lanes, Hosts: p.Hosts(), Now: p.Now, Log: p.Log,
 		School: p.school(), BaseURL: p.Config.BaseURL, Secure: p.secure(),
 	})
 	if err != nil {

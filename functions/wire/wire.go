@@ -20,6 +20,7 @@ import (
 
 	"github.com/todoku/todoku/shared/alert"
 	"github.com/todoku/todoku/shared/config"
+	"github.com/todoku/todoku/shared/enrol"
 	"github.com/todoku/todoku/shared/id"
 	"github.com/todoku/todoku/shared/link"
 	"github.com/todoku/todoku/shared/mail/ses"
@@ -83,6 +84,16 @@ func (p *Parts) Hosts() *mailhost.Store {
 		Table: p.table, Lanes: p.Config.Lanes, Now: p.Now,
 		Asker: &mailhost.Asker{Resolver: resolver, Now: p.Now},
 	}
+}
+
+// Enrol returns the codes and the addresses that wait for their confirmation.
+func (p *Parts) Enrol() *enrol.Store {
+	return &enrol.Store{Table: p.table, Roster: p.Roster(), IDs: p.ids, Now: p.Now, Random: p.Random}
+}
+
+// Poster returns what sends their mails.
+func (p *Parts) Poster() *enrol.Poster {
+	return &enrol.Poster{Store: p.Enrol(), Mail: p.Mail(), Links: p.Links(), BaseURL: p.Config.BaseURL}
 }
 
 // Staff returns who works there.

@@ -61,6 +61,27 @@ func (s *Store) Confirm(ctx context.Context, school, joinID string) (Join, error
 	})
 }
 
+// Complete gives a join without children those of the codes that its guardian
+// typed on the confirmation page. It fails as Store.Join does.
+func (s *Store) Complete(ctx context.Context, j Join, r Request) (Join, error) {
+	passes, err := s.passes(ctx, r)
+	if err != nil {
+		return j, err
+	}
+	wrong := r.check(passes)
+	if len(wrong) == 0 && passes[0].School != j.School {
+		wrong = append(wrong, ErrWrongCode)
+	}
+	if len(wrong) > 0 {
+		return j, wrong
+	}
+	typed := r.join(passes)
+	return s.Change(ctx, j.School, j.ID, func(j *Join) bool {
+		j.Children, j.Name, j.Relation = typed.Children, typed.Name, typed.Relation
+		return j.Confirmed.IsZero()
+	})
+}
+
 // enter writes the join's address into the roster in a state.
 func (s *Store) enter(ctx context.Context, j Join, state roster.ContactState) error {
 	for range tries {

@@ -135,7 +135,7 @@ var Functions = []Function{
 	},
 	{
 		Name: "registration", Memory: 512, Timeout: httpTimeout,
-		Trigger: HTTP{[]Route{{"ANY /register/{proxy+}", 100, 200}}},
+		Trigger: HTTP{[]Route{{"ANY /register", 100, 200}, {"ANY /register/{proxy+}", 100, 200}}},
 		Uses:    []Use{ReadTable, WriteTable, SendMail, ReadKeys},
 	},
 	{

@@ -28,6 +28,7 @@ import (
 	"github.com/todoku/todoku/functions/fanout"
 	"github.com/todoku/todoku/functions/tick"
 	"github.com/todoku/todoku/shared/alert"
+	"github.com/todoku/todoku/shared/enrol"
 	"github.com/todoku/todoku/shared/id"
 	"github.com/todoku/todoku/shared/lane"
 	"github.com/todoku/todoku/shared/link"
@@ -95,6 +96,7 @@ type Machine struct {
 	Inbox  *inbox.Inbox // nil with a relay
 	Alerts *alert.Store
 	Roster *roster.Store
+	Enrol  *enrol.Store
 	Staff  *staff.Store
 	Lanes  *lane.Lanes
 	Hosts  *mailhost.Store
@@ -111,6 +113,7 @@ type Machine struct {
 	relay    *smtp.Relay
 	db       *bolt.DB
 	app      *console.App
+	poster   *enrol.Poster
 	listener net.Listener
 
 	works    sync.WaitGroup // imports and the like, which outlive their requests
@@ -201,6 +204,7 @@ func (m *Machine) openStore() (err error) {
 	ids := id.NewSource(m.cfg.Now, m.cfg.Random)
 	m.Alerts = &alert.Store{Table: m.Table, IDs: ids, Now: m.cfg.Now}
 	m.Roster = &roster.Store{Table: m.Table, IDs: ids, Now: m.cfg.Now}
+	m.Enrol = &enrol.Store{Table: m.Table, Roster: m.Roster, IDs: ids, Now: m.cfg.Now, Random: m.cfg.Random}
 	m.Staff = &staff.Store{Table: m.Table, IDs: ids, Now: m.cfg.Now, Random: m.cfg.Random}
 	m.Hosts = &mailhost.Store{
 		Table: m.Table, Lanes: m.Lanes, Now: m.cfg.Now,
@@ -271,6 +275,7 @@ func (m *Machine) wire(sender mail.Sender) {
 		Alerts: m.Alerts, Roster: m.Roster, Jobs: m.Jobs, Mail: sender, Links: m.Links, Hosts: m.Hosts,
 		BaseURL: m.cfg.BaseURL, Now: m.cfg.Now, Log: m.cfg.Log,
 	}
+	m.poster = &enrol.Poster{Store: m.Enrol, Mail: sender, Links: m.Links, BaseURL: m.cfg.BaseURL}
 	m.probes = newProbes(m.Probe)
 }
 

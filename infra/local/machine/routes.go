@@ -10,6 +10,8 @@ import (
 
 	"github.com/todoku/todoku/functions/acknowledge"
 	"github.com/todoku/todoku/functions/console"
+	"github.com/todoku/todoku/functions/registration"
+	"github.com/todoku/todoku/shared/enrol"
 	"github.com/todoku/todoku/shared/mail/inbox"
 	"github.com/todoku/todoku/shared/web"
 )
@@ -34,7 +36,16 @@ func (m *Machine) routes(ctx context.Context, mux *http.ServeMux) error {
 	if err != nil {
 		return err
 	}
+	registerPages, err := registration.New(registration.Config{
+		Enrol: m.Enrol, Poster: m.poster, Links: m.Links, Lanes: m.Lanes, Now: m.cfg.Now, Log: m.cfg.Log,
+		School: school, BaseURL: m.cfg.BaseURL, Secure: secure,
+	})
+	if err != nil {
+		return err
+	}
 	mux.Handle("/", staffPages)
+	mux.Handle(enrol.Path, registerPages)
+	mux.Handle(enrol.Path+"/", registerPages)
 	mux.Handle("/a/", answerPages)
 	mux.Handle("/r/", answerPages)
 	mux.Handle("GET /healthz", m.health())
@@ -122,14 +133,14 @@ func (m *Machine) inboxPage(r *http.Request) (web.Response, error) {
 	return web.Page{Template: "inbox.html", Data: p}, nil
 }
 
-var linkPattern = regexp.MustCompile(`https?://\S+/a/[A-Za-z0-9_-]+`)
+var linkPattern = regexp.MustCompile(`https?://\S+/(?:a|register/confirm|register/own)/[A-Za-z0-9_-]+`)
 
-// answerLinks returns the links to this machine's answer pages in a mail. Only
+// answerLinks returns the links to this machine's pages for guardians in a mail. Only
 // those are made clickable: what else stands in a mail is text.
 func (m *Machine) answerLinks(text string) []string {
 	var links []string
 	for _, l := range linkPattern.FindAllString(text, -1) {
-		if strings.HasPrefix(l, m.cfg.BaseURL+"/a/") {
+		if strings.HasPrefix(l, m.cfg.BaseURL+"/") {
 			links = append(links, l)
 		}
 	}

@@ -1,0 +1,154 @@
+// Package registration serves the pages on which guardians register: the form
+// behind a slip's code, the page that waits for the mail, and the page behind the
+// link of that mail, whose POST makes the address a verified contact.
+//
+// No page shows anything of a child before the address was proven by its link.
+// GET and HEAD only read, because mail scanners and previews open links.
+package registration
+
+import (
+	"embed"
+	"errors"
+	"io/fs"
+	"log/slog"
+	"net/http"
+	"net/netip"
+	"strings"
+	"time"
+
+	"github.com/todoku/todoku/shared/enrol"
+	"github.com/todoku/todoku/shared/lane"
+	"github.com/todoku/todoku/shared/link"
+	"github.com/todoku/todoku/shared/mailhost"
+	"github.com/todoku/todoku/shared/problem"
+	"github.com/todoku/todoku/shared/roster"
+	"github.com/todoku/todoku/shared/web"
+)
+
+//go:embed templates/*.html
+var templates embed.FS
+
+func pages() fs.FS {
+	sub, err := fs.Sub(templates, "templates")
+	if err != nil {
+		panic(err) // the name is a constant
+	}
+	return sub
+}
+
+// Config says what the pages need.
+type Config struct {
+	Enrol   *enrol.Store
+	Poster  *enrol.Poster
+	Links   *link.Signer
+	Lanes   *lane.Lanes // for what an address's operator is called
+	Now     func() time.Time
+	Log     *slog.Logger
+	School  web.School // on pages that know of no other
+	BaseURL string     // where the pages are seen from outside, without a slash at the end
+	Secure  bool       // the site is reached by HTTPS only
+	Hosts   *mailhost.Store // what DNS says of mail domains; nil: it is not asked
+}
+
+// handler serves the pages.
+type handler struct{ Config }
+
+// New returns the pages at and under enrol.Path, with the static files that they use.
+func New(cfg Config) (http.Handler, error) {
+	site, err := web.New(web.Config{Pages: pages(), Log: cfg.Log, School: cfg.School, Secure: cfg.Secure, Explain: explain})
+	if err != nil {
+		return nil, err
+	}
+	h := &handler{cfg}
+	mux := http.NewServeMux()
+	mux.Handle("GET "+enrol.Path, site.Handle(h.form))
+	mux.Handle("POST "+enrol.Path, site.Handle(h.register))
+	mux.Handle("GET "+enrol.Path+"/{code}", site.Handle(h.form))
+	mux.Handle("POST "+enrol.Path+"/check", site.Handle(h.check))
+	mux.Handle("GET "+enrol.Path+"/wait/{token}", site.Handle(h.wait))
+	mux.Handle("POST "+enrol.Path+"/wait/{token}", site.Handle(h.sendAgain))
+	mux.Handle("GET "+enrol.Path+"/confirm/{token}", site.Handle(h.showConfirm))
+	mux.Handle("POST "+enrol.Path+"/confirm/{token}", site.Handle(h.confirm))
+	return site.Root(mux), nil
+}
+
+// errLink says that a link leads nowhere.
+var errLink = problem.New(problem.NotFound,
+	"リンクの一部が欠けているか、登録がすでに削除されています。メールのリンクをもう一度押すか、登録をやり直してください。",
+	"Part of the address is missing, or the registration has been deleted. Tap the link in the mail again, or register again.")
+
+// explain gives what the domain does not find a sentence.
+func explain(err error) error {
+	if errors.Is(err, enrol.ErrNotFound) || errors.Is(err, roster.ErrNotFound) || errors.Is(err, link.ErrInvalid) {
+		return errLink.Because(err)
+	}
+	return err
+}
+
+// opened is what a link leads to.
+type opened struct {
+	token  string
+	link   link.Link
+	school roster.School
+}
+
+// open reads a token of a kind, and its school.
+func (h *handler) open(r *http.Request, kind link.Kind) (opened, error) {
+	o := opened{token: r.PathValue("token")}
+	var err error
+	o.link, err = h.Links.Parse(o.token)
+	if err == nil && o.link.Kind != kind {
+		err = link.ErrInvalid
+	}
+	if err != nil {
+		return o, err
+	}
+	o.school, err = h.Enrol.Roster.School(r.Context(), o.link.Class)
+	return o, err
+}
+
+// join reads the join that a link is about.
+func (h *handler) join(r *http.Request, kind link.Kind) (opened, enrol.Join, error) {
+	o, err := h.open(r, kind)
+	if err != nil {
+		return o, enrol.Join{}, err
+	}
+	j, err := h.Enrol.Get(r.Context(), o.link.Class, o.link.Alert)
+	return o, j, err
+}
+
+// base returns what surrounds the page of a school.
+func (o opened) base() web.Base {
+	return web.Base{School: web.School{Name: o.school.Name, Phone: o.school.Phone}, Zone: o.school.Location(), Scripts: []string{"once.js"}}
+}
+
+// source says where a request comes from, for limits: its IPv4 address, or the 64
+// bits of an IPv6 address that belong to one household (RFC 6177). Behind a proxy
+// on this machine it is what the proxy says last, which no sender can forge.
+func source(r *http.Request) string {
+	a := ipAddress(r.RemoteAddr[:max(strings.LastIndexByte(r.RemoteAddr, ':'), 0)])
+	if forwarded := r.Header.Values("X-Forwarded-For"); a.IsLoopback() && len(forwarded) > 0 {
+		last := forwarded[len(forwarded)-1]
+		if b := ipAddress(last[strings.LastIndexByte(last, ',')+1:]); b.IsValid() {
+			a = b
+		}
+	}
+	if !a.IsValid() {
+		return "unknown"
+	}
+	if a.Is6() {
+		prefix, err := a.WithZone("").Prefix(64)
+		if err == nil {
+			return prefix.String()
+		}
+	}
+	return a.String()
+}
+
+func ipAddress(s string) netip.Addr {
+	a, err := netip.ParseAddr(strings.Trim(strings.TrimSpace(s), "[]"))
+	if err != nil {
+		return netip.Addr{}
+	}
+	return a.Unmap()
+}
