@@ -44,9 +44,9 @@ type Config struct {
 	Lanes   *lane.Lanes // for what an address's operator is called
 	Now     func() time.Time
 	Log     *slog.Logger
-	School  web.School // on pages that know of no other
-	BaseURL string     // where the pages are seen from outside, without a slash at the end
-	Secure  bool       // the site is reached by HTTPS only
+	School  web.School      // on pages that know of no other
+	BaseURL string          // where the pages are seen from outside, without a slash at the end
+	Secure  bool            // the site is reached by HTTPS only
 	Hosts   *mailhost.Store // what DNS says of mail domains; nil: it is not asked
 }
 
