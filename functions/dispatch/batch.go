@@ -248,11 +248,21 @@ func (b *batch) send(ctx context.Context) error {
 	defer cancel()
 	mail.SendAll(ctx, b.Mail, msgs, func(i int, err error) {
 		jobs[i].fate, jobs[i].err = tried, err
+		b.heed(err)
 		if errors.Is(err, mail.ErrInvalid) {
 			b.Log.Error("a mail that cannot be written", "copy", msgs[i].ID, "err", err)
 		}
 	})
 	return nil
+}
+
+// heed has what goes back to the queue wait for as long as the operator says that
+// trying again is of no use.
+func (b *batch) heed(err error) {
+	var failed *mail.SendError
+	if errors.As(err, &failed) && failed.Scope == mail.ScopeOperator {
+		b.wait = max(b.wait, failed.RetryAfter)
+	}
 }
 
 // spare is the time of an invocation that is kept for recording what was sent.

@@ -3,6 +3,7 @@ package wire
 import (
 	"context"
 	"math/rand/v2"
+	"net/http"
 	"strings"
 
 	"github.com/aws/aws-lambda-go/events"
@@ -17,9 +18,9 @@ import (
 	"github.com/todoku/todoku/functions/tick"
 	"github.com/todoku/todoku/shared/alert"
 	"github.com/todoku/todoku/shared/bridge"
-	"github.com/todoku/todoku/shared/mail/ses"
 	"github.com/todoku/todoku/shared/queue"
 	"github.com/todoku/todoku/shared/web"
+	"github.com/todoku/todoku/shared/web/health"
 )
 
 // strands is how many walks of a fan-out run side by side: each waits for
@@ -45,7 +46,19 @@ func Console(p *Parts) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return bridge.Handler(h), nil
+	mux := http.NewServeMux()
+	mux.Handle("/", h)
+	mux.Handle("GET /healthz", p.health())
+	return bridge.Handler(mux), nil
+}
+
+// health proves store, queue and mail by using them.
+func (p *Parts) health() http.Handler {
+	return health.New(p.Now, map[string]func(context.Context) error{
+		"store": p.table.CheckHealth,
+		"queue": prober{p.Jobs(), p.table, p.ids}.check,
+		"mail":  p.Mail().Check,
+	})
 }
 
 // Acknowledge makes the pages of guardians.
@@ -79,13 +92,14 @@ func Fanout(p *Parts) (any, error) {
 		Strands: strands, Now: p.Now, Log: p.Log,
 	}
 	i := console.NewImporter(p.Roster(), p.Hosts(), p.Jobs(), p.Now, p.Log)
-	return split(console.IsImport, i.Handle, h.Handle), nil
+	n := noter{p.table, p.Now, p.Log}
+	return split(isProbe, n.handle, split(console.IsImport, i.Handle, h.Handle)), nil
 }
 
 // Dispatch sends copies.
 func Dispatch(p *Parts) (any, error) {
 	h := &dispatch.Handler{
-		Alerts: p.Alerts(), Schools: p.Roster(), Queue: p.Copies(), Mail: ses.Patient{Sender: p.Mail(), Jitter: rand.Float64}, Links: p.Links(),
+		Alerts: p.Alerts(), Schools: p.Roster(), Queue: p.Copies(), Mail: p.pacedMail(), Links: p.Links(),
 		BaseURL: p.Config.BaseURL, Now: p.Now, Jitter: rand.Float64, Log: p.Log,
 		Worker: alert.Worker{ID: p.ids.New(), Lease: p.Config.Lease},
 	}

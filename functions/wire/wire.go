@@ -13,6 +13,7 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	mathrand "math/rand/v2"
 	"os"
 	"time"
 
@@ -23,10 +24,12 @@ import (
 	"github.com/todoku/todoku/shared/enrol"
 	"github.com/todoku/todoku/shared/id"
 	"github.com/todoku/todoku/shared/link"
+	"github.com/todoku/todoku/shared/mail"
 	"github.com/todoku/todoku/shared/mail/ses"
 	"github.com/todoku/todoku/shared/mailhost"
 	"github.com/todoku/todoku/shared/queue/sqs"
 	"github.com/todoku/todoku/shared/roster"
+	"github.com/todoku/todoku/shared/sendrate"
 	"github.com/todoku/todoku/shared/settings"
 	"github.com/todoku/todoku/shared/staff"
 	"github.com/todoku/todoku/shared/table/dynamo"
@@ -109,6 +112,17 @@ func (p *Parts) Copies() *sqs.Queue { return sqs.Open(p.aws, p.Config.CopiesURL)
 
 // Mail returns the account's SES.
 func (p *Parts) Mail() *ses.Sender { return ses.Open(p.aws, p.Config.ConfigurationSet, p.Now) }
+
+// pacedMail returns the account's SES for those who send much: they share its rate.
+func (p *Parts) pacedMail() mail.Sender {
+	account := p.Mail()
+	rate := func(ctx context.Context) (float64, error) {
+		perSecond, _, err := account.Rate(ctx)
+		return perSecond, err
+	}
+	turns := &sendrate.Account{Table: p.table, Rate: rate, Now: p.Now}
+	return ses.Paced{Sender: ses.Patient{Sender: account, Jitter: mathrand.Float64}, Reserve: turns.Reserve, Now: p.Now}
+}
 
 // Links returns what signs and reads the links in mails.
 func (p *Parts) Links() *link.Signer {

@@ -37,31 +37,45 @@ func awsLanes(t *testing.T, cfg cloud.Config) {
 		Latency: func(string) time.Duration { return 30 * time.Millisecond },
 		Fate:    func(string) []sesfake.Step { return nil },
 	}
-	all := sendOverLanes(t, cfg, copies, "")
-	without := sendOverLanes(t, cfg, copies, "@docomo.ne.jp")
-	t.Logf("while docomo puts off everything the others are done after %v, else after %v: %+.1f %%",
-		without.Round(time.Millisecond), all.Round(time.Millisecond), 100*(without.Seconds()/all.Seconds()-1))
-	// On a machine that others use as well, the same run takes a third more or less.
-	if without > all*3/2 {
-		t.Error("one lane holds up the others")
+	calm := sendOverLanes(t, cfg, copies, false)
+	disturbed := sendOverLanes(t, cfg, copies, true)
+	change := disturbed.Seconds()/calm.Seconds() - 1
+	t.Logf("while docomo puts off everything the others are done after %v, else after %v: %+.1f %% (goal: less than 5 %%)",
+		disturbed.Round(time.Millisecond), calm.Round(time.Millisecond), 100*change)
+	if change > mostDisturbed {
+		t.Errorf("one lane holds up the others by more than %.0f %%", 100*mostDisturbed)
 	}
 }
 
+// mostDisturbed is by how much one lane may make the others late. The goal is 5 %;
+// the rest is for machines that do other work during one of the two runs.
+const mostDisturbed = 0.15
+
+// leastUsed is the share of the account's rate that must be used. The goal is 95 %;
+// the rest is as above.
+const leastUsed = 0.80
+
+// disturbedDomain is that of the lane that puts off everything.
+const disturbedDomain = "@docomo.ne.jp"
+
 // sendOverLanes sends an alert in a deployment of its own and returns after how
-// long the last copy had left that is not for the domain of refused.
-func sendOverLanes(t *testing.T, cfg cloud.Config, copies int, refused string) time.Duration {
+// long the last copy had left that is not for the disturbed domain.
+func sendOverLanes(t *testing.T, cfg cloud.Config, copies int, disturbed bool) time.Duration {
 	t.Helper()
-	if refused != "" {
-		cfg.Before = putOff(refused)
+	if disturbed {
+		cfg.Before = putOff(disturbedDomain)
 	}
 	d := deploy(t, cfg, copies)
 	defer d.Close()
-	if refused != "" {
-		copies -= d.contactsAt(refused)
+	if disturbed {
+		copies -= d.contactsAt(disturbedDomain)
 	}
-	r := d.accepted(d.send("lanes"), copies, 5*time.Minute)
+	r := d.accepted(d.send("lanes"), copies, 15*time.Minute)
 	d.checkLanes(r, cfg.SES.Rate)
-	return r.took()
+	if used := r.used(1, cfg.SES.Rate); !disturbed && used < leastUsed {
+		t.Errorf("only %.0f %% of the account's rate was used", 100*used)
+	}
+	return r.lastBut(disturbedDomain).Sub(r.first)
 }
 
 // putOff has SES not accept what is for a domain.
@@ -104,6 +118,16 @@ func (d *deployment) checkLanes(r outcome, rate float64) {
 func (r outcome) used(share, rate float64) float64 {
 	n := int(share * float64(len(r.at)-1))
 	return float64(n) / r.at[n].Sub(r.first).Seconds() / rate
+}
+
+// lastBut returns when the last copy left that is not for a domain.
+func (r outcome) lastBut(domain string) (last time.Time) {
+	for i, to := range r.to {
+		if !strings.HasSuffix(to, domain) {
+			last = r.at[i]
+		}
+	}
+	return last
 }
 
 // busiest returns the most copies that were accepted in any time so long.

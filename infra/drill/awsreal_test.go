@@ -128,7 +128,8 @@ type outcome struct {
 	copies      map[string]int // how often each copy came
 	total       int
 	first, last time.Time
-	at          []time.Time
+	at          []time.Time // of each, in order
+	to          []string    // and for whom it was
 }
 
 func outcomeOf(sent []sesfake.Message, alert string) outcome {
@@ -141,7 +142,7 @@ func outcomeOf(sent []sesfake.Message, alert string) outcome {
 			r.first = m.At
 		}
 		r.copies[m.To]++
-		r.at = append(r.at, m.At)
+		r.at, r.to = append(r.at, m.At), append(r.to, m.To)
 		r.last = m.At
 	}
 	return r

@@ -7,6 +7,7 @@ var scenarios = []struct {
 	name string
 	run  func(*Drill)
 }{
+	{"a system that works says so", healthy},
 	{"a class list is imported, corrected and imported again", importClassList},
 	{"a list that is none is refused in words", importNonsense},
 	{"the mail hosts of a domain decide its lane", laneByMX},

@@ -63,6 +63,7 @@ const (
 	PostponeJobs   Use = "postpone jobs"
 	PostponeCopies Use = "postpone copies"
 	SendMail       Use = "send mail"
+	ReadAccount    Use = "read the account's state"
 	ReadKeys       Use = "read keys"
 )
 
@@ -79,7 +80,9 @@ var Actions = map[Use][]string{
 	// SendEmail is the call; for a raw message SES asks for the other right as well
 	// (https://docs.aws.amazon.com/ses/latest/dg/control-user-access.html).
 	SendMail: {"ses:SendEmail", "ses:SendRawEmail"},
-	ReadKeys: {"secretsmanager:GetSecretValue"},
+	// What SES says of the account is of no resource.
+	ReadAccount: {"ses:GetAccount"},
+	ReadKeys:    {"secretsmanager:GetSecretValue"},
 }
 
 // ConsumeActions are what Lambda needs on a queue to start a function from it
@@ -131,7 +134,7 @@ var Functions = []Function{
 			{"ANY /sign-in", 10, 20},
 			{"ANY /sign-in/{proxy+}", 10, 20},
 		}},
-		Uses: []Use{ReadTable, WriteTable, SendJobs, SendMail, ReadKeys},
+		Uses: []Use{ReadTable, WriteTable, SendJobs, SendMail, ReadAccount, ReadKeys},
 	},
 	{
 		Name: "registration", Memory: 512, Timeout: httpTimeout,
@@ -160,7 +163,7 @@ var Functions = []Function{
 		// Ten mails take SES about a second, thirty times less than the timeout.
 		Name: "dispatch", Memory: 512, Timeout: 30 * time.Second,
 		Trigger: FromQueue{Copies, 64},
-		Uses:    []Use{ReadTable, WriteTable, PostponeCopies, SendMail, ReadKeys},
+		Uses:    []Use{ReadTable, WriteTable, PostponeCopies, SendMail, ReadAccount, ReadKeys},
 	},
 	{
 		Name: "feedback", Memory: 256, Timeout: 30 * time.Second,

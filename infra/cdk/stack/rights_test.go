@@ -99,6 +99,9 @@ func plain(id string) string {
 	return id
 }
 
+// accountRight is the one statement whose action has no resource.
+const accountRight = `{"Action":"ses:GetAccount","Effect":"Allow","Resource":"*"}`
+
 // TestRolesAreWhole finds rights that come from elsewhere than the role itself,
 // and wildcards.
 func TestRolesAreWhole(t *testing.T) {
@@ -115,7 +118,7 @@ func TestRolesAreWhole(t *testing.T) {
 			}
 			text, err := json.Marshal(r.Properties["Policies"])
 			must(t, err)
-			if strings.Contains(string(text), "*") {
+			if strings.Contains(strings.ReplaceAll(string(text), accountRight, ""), "*") {
 				t.Errorf("%s: %s has a wildcard: %s", which, id, text)
 			}
 		}

@@ -14,6 +14,7 @@ import (
 	"github.com/todoku/todoku/shared/enrol"
 	"github.com/todoku/todoku/shared/mail/inbox"
 	"github.com/todoku/todoku/shared/web"
+	"github.com/todoku/todoku/shared/web/health"
 )
 
 // routes puts the functions' pages beside each other, as the HTTP API does on AWS.
@@ -75,11 +76,11 @@ func (m *Machine) health() http.Handler {
 	if m.relay != nil {
 		mailCheck = m.relay.Check
 	}
-	return &health{now: m.cfg.Now, checks: map[string]func(context.Context) error{
+	return health.New(m.cfg.Now, map[string]func(context.Context) error{
 		"store": m.Table.CheckHealth,
 		"queue": m.probes.check,
 		"mail":  mailCheck,
-	}}
+	})
 }
 
 //go:embed templates/*.html

@@ -44,7 +44,7 @@ var _ mail.Sender = (*Sender)(nil)
 // The role that client acts for needs ses:SendRawEmail on the schools' identities
 // and the configuration set, by which name SES checks a SendEmail of a raw message
 // (https://github.com/nodemailer/nodemailer/issues/1734), and ses:GetAccount for
-// Rate.
+// Rate and Check.
 func New(client *sesv2.Client, configurationSet string, now func() time.Time) *Sender {
 	return &Sender{client: client, configurationSet: configurationSet, now: now}
 }
@@ -99,6 +99,19 @@ func request(m *mail.Message, raw []byte, configurationSet string) *sesv2.SendEm
 		in.EmailTags = append(in.EmailTags, types.MessageTag{Name: aws.String(name), Value: aws.String(m.Tags[name])})
 	}
 	return in
+}
+
+// Check fails if the account cannot send: the operator's way of saying so, without
+// a mail, is GetAccount.
+func (s *Sender) Check(ctx context.Context) error {
+	out, err := s.client.GetAccount(ctx, &sesv2.GetAccountInput{})
+	if err != nil {
+		return fault(ctx, err, false)
+	}
+	if !out.SendingEnabled {
+		return &mail.SendError{Scope: mail.ScopeOperator, Text: "SES has paused sending for this account"}
+	}
+	return nil
 }
 
 // Rate returns how many messages a second the account may send, and how many it

@@ -1,0 +1,82 @@
+// Package health answers /healthz: whether the parts of the system work, proven by
+// using them.
+package health
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"sync"
+	"time"
+)
+
+const (
+	// Timeout bounds one look at the health.
+	Timeout = 5 * time.Second
+	// memory is for how long an answer serves those who ask again: each look writes
+	// to the store and calls the mail operator.
+	memory = 2 * time.Second
+)
+
+// Report is the JSON of /healthz.
+type Report struct {
+	Status string            `json:"status"` // ok or failing
+	Checks map[string]string `json:"checks"` // by part: ok, or what is wrong
+}
+
+// Handler answers with a Report: 200 if every part works, else 503. Use New.
+type Handler struct {
+	checks map[string]func(context.Context) error
+	now    func() time.Time
+
+	mu     sync.Mutex
+	at     time.Time
+	report Report
+}
+
+// New returns a Handler of the checks, by the names of the parts. A check uses its
+// part, and its error names no person. now is the clock of the answers' memory.
+func New(now func() time.Time, checks map[string]func(context.Context) error) *Handler {
+	return &Handler{now: now, checks: checks}
+}
+
+func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	rep := h.look(r.Context())
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Cache-Control", "no-store")
+	if rep.Status != "ok" {
+		w.WriteHeader(http.StatusServiceUnavailable)
+	}
+	_ = json.NewEncoder(w).Encode(rep) // the client has gone
+}
+
+func (h *Handler) look(ctx context.Context) Report {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if now := h.now(); h.at.IsZero() || now.Sub(h.at) >= memory {
+		h.report, h.at = h.check(ctx), now
+	}
+	return h.report
+}
+
+// check looks at all parts side by side: together they take no longer than Timeout.
+func (h *Handler) check(ctx context.Context) Report {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), Timeout)
+	defer cancel()
+	rep := Report{Status: "ok", Checks: map[string]string{}}
+	var mu sync.Mutex
+	var all sync.WaitGroup
+	for name, check := range h.checks {
+		all.Go(func() {
+			err := check(ctx)
+			mu.Lock()
+			defer mu.Unlock()
+			rep.Checks[name] = "ok"
+			if err != nil {
+				rep.Status, rep.Checks[name] = "failing", err.Error()
+			}
+		})
+	}
+	all.Wait()
+	return rep
+}
