@@ -19,12 +19,12 @@ const (
 	soon = 2 * time.Second
 )
 
-// awsKills is how many kills there are: AWS_KILLS, or 12, or 60 with STRICT=1. Each
-// takes some seconds, for which the queue hides what the dead instance had.
+// awsKills is how many kills there are: AWS_KILLS, or 12, or 200 with STRICT=1. Each
+// takes about a second, for which the queue hides what the dead instance had.
 func awsKills(t testing.TB) int {
 	kills := uint64(12)
 	if os.Getenv("STRICT") == "1" {
-		kills = 60
+		kills = 200
 	}
 	return int(env(t, "AWS_KILLS", kills))
 }
