@@ -14,6 +14,7 @@ import (
 	"github.com/todoku/todoku/functions/dispatch"
 	"github.com/todoku/todoku/functions/fanout"
 	"github.com/todoku/todoku/functions/feedback"
+	"github.com/todoku/todoku/functions/inbound"
 	"github.com/todoku/todoku/functions/registration"
 	"github.com/todoku/todoku/functions/tick"
 	"github.com/todoku/todoku/shared/alert"
@@ -109,6 +110,12 @@ func Dispatch(p *Parts) (any, error) {
 // Feedback records what SES reports.
 func Feedback(p *Parts) (any, error) {
 	h := &feedback.Handler{Alerts: p.Alerts(), Log: p.Log}
+	return h.Handle, nil
+}
+
+// Inbound takes the mail that guardians send.
+func Inbound(p *Parts) (any, error) {
+	h := &inbound.Handler{Enrol: p.Enrol(), Poster: p.Poster(), Domain: p.Config.InboundDomain, Log: p.Log}
 	return h.Handle, nil
 }
 

@@ -34,7 +34,7 @@ func whole(name string) string {
 }
 
 var makers = map[string]func(*Parts) (any, error){
-	"console": Console, "acknowledge": Acknowledge, "fanout": Fanout, "dispatch": Dispatch, "feedback": Feedback, "registration": Registration, "tick": Tick,
+	"console": Console, "acknowledge": Acknowledge, "fanout": Fanout, "dispatch": Dispatch, "feedback": Feedback, "inbound": Inbound, "registration": Registration, "tick": Tick,
 }
 
 // TestPrepare makes every function that has a program, and checks what Lambda

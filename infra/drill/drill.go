@@ -22,6 +22,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/todoku/todoku/shared/enrol"
+	"github.com/todoku/todoku/shared/mail/incoming"
 	"github.com/todoku/todoku/shared/mailhost/dnstest"
 	"github.com/todoku/todoku/shared/roster"
 	"github.com/todoku/todoku/shared/staff"
@@ -49,6 +51,10 @@ type System struct {
 	// Waiting returns how many messages the queues hold: those that a handler has
 	// or could have now, and those that are hidden until a time.
 	Waiting func() (now, later int, err error)
+	Enrol   *enrol.Store // as an operator sees it
+	// Post hands in a mail for InboundDomain, as the sender's server does. Its error is
+	// what that server is told.
+	Post func(raw []byte, e incoming.Envelope) error
 	// Tick runs the function that looks after what is due. It runs at no other time.
 	Tick func() error
 }
@@ -96,6 +102,9 @@ func Start(t testing.TB, lane Lane) *Drill {
 	d.Manager.Open(d.SignIn).Form("/sign-in").Press("")
 	return d
 }
+
+// InboundDomain is where the systems of drills take guardians' mail.
+const InboundDomain = "in.drill-es.example.jp"
 
 // seed returns DRILL_SEED, or a new one, and logs it.
 func seed(t testing.TB) uint64 {

@@ -13,7 +13,9 @@ import (
 
 	"github.com/todoku/todoku/infra/drill/cloud"
 	"github.com/todoku/todoku/infra/drill/sesfake"
+	"github.com/todoku/todoku/shared/enrol"
 	"github.com/todoku/todoku/shared/mail"
+	"github.com/todoku/todoku/shared/mail/incoming"
 	"github.com/todoku/todoku/shared/roster"
 	"github.com/todoku/todoku/shared/staff"
 )
@@ -27,7 +29,7 @@ func OnAWS(cfg cloud.Config) Lane {
 		o := &sesOperator{}
 		cfg := cfg
 		cfg.Log, cfg.Now, cfg.Clock = w.Log, w.Clock.Now, w.Clock.Share(t)
-		cfg.Name, cfg.Phone = w.School.Name, w.School.Phone
+		cfg.Name, cfg.Phone, cfg.InboundDomain = w.School.Name, w.School.Phone, InboundDomain
 		cfg.Env = append(slices.Clone(cfg.Env), "TODOKU_DRILL_DNS="+w.DNS.Addr)
 		cfg.SES = sesfake.Config{Now: w.Clock.Now, Fate: o.fate, Chaos: sesfake.Chaos{Seed: w.Seed, Duplicate: 0.1}}
 		cfg.Before = o.before
@@ -68,6 +70,15 @@ func foundOnAWS(ctx context.Context, c *cloud.Cloud, w World) (System, error) {
 		URL: c.URL, Token: token, SignIn: c.URL + "/sign-in/" + link,
 		Waiting: func() (int, int, error) { return c.Waiting(context.Background()) },
 		Tick:    func() error { return c.Tick(context.Background()) },
+		Enrol:   &enrol.Store{Table: c.Table, Roster: schools, IDs: c.IDs, Now: w.Clock.Now, Random: rand.Reader},
+		Post: func(raw []byte, e incoming.Envelope) error {
+			m := sesfake.Incoming{Raw: raw, Source: e.From, Recipients: e.To, SPF: "PASS", DKIM: "GRAY", DMARC: "GRAY"}
+			if e.Verdicts.DMARC == incoming.Fail {
+				m.DMARC, m.Policy = "FAIL", "reject"
+			}
+			c.Receive(m)
+			return nil
+		},
 	}, err
 }
 

@@ -9,6 +9,7 @@ import (
 	"github.com/todoku/todoku/infra/local/machine"
 	"github.com/todoku/todoku/shared/mail"
 	"github.com/todoku/todoku/shared/mail/inbox"
+	"github.com/todoku/todoku/shared/mail/incoming"
 	queue "github.com/todoku/todoku/shared/queue/bbolt"
 )
 
@@ -20,7 +21,7 @@ func OneMachine(t testing.TB, w World) System {
 	t.Helper()
 	m, err := machine.New(machine.Config{
 		Addr: "127.0.0.1:0", Data: t.TempDir(), Log: w.Log, Now: w.Clock.Now,
-		Tick: neverByItself, Misbehave: true, Seed: w.Seed, Resolver: w.DNS.Resolver(),
+		Tick: neverByItself, Misbehave: true, Seed: w.Seed, Resolver: w.DNS.Resolver(), Inbound: "127.0.0.1:0", InboundDomain: InboundDomain,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -48,6 +49,8 @@ func found(ctx context.Context, m *machine.Machine, w World) (System, error) {
 		URL: m.URL(), Token: token, SignIn: link, Operator: inboxOperator{m.Inbox},
 		Waiting: func() (int, int, error) { return waiting(m) },
 		Tick:    func() error { return m.Tick(context.Background()) },
+		Enrol:   m.Enrol,
+		Post:    func(raw []byte, e incoming.Envelope) error { return post(m.InboundAddr(), raw, e) },
 	}, err
 }
 
@@ -65,7 +68,7 @@ func run(t testing.TB, m *machine.Machine) {
 }
 
 func waiting(m *machine.Machine) (now, later int, err error) {
-	for _, q := range []*queue.Queue{m.Jobs, m.Copies} {
+	for _, q := range []*queue.Queue{m.Jobs, m.Copies, m.Mails} {
 		s, err := q.Stats()
 		if err != nil {
 			return 0, 0, err

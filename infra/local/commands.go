@@ -100,7 +100,7 @@ func (p *program) restore(args []string) error {
 
 // dead lists dead letters, or puts them back into their queue.
 func (p *program) dead(ctx context.Context, args []string) error {
-	f, data := p.flags("dead", "dead [-data DIR] [-redrive] jobs|copies")
+	f, data := p.flags("dead", "dead [-data DIR] [-redrive] jobs|copies|mails")
 	redrive := f.Bool("redrive", false, "put all of them back into the queue")
 	if err := f.Parse(args); err != nil {
 		return err

@@ -4,7 +4,7 @@
 //	local invoke [-data DIR] FUNCTION FILE                        run one function on an event
 //	local backup [-data DIR] FILE                                 copy the database, running or not
 //	local restore [-data DIR] FILE                                put a copy back, into an empty folder
-//	local dead [-data DIR] [-redrive] jobs|copies                 list or redrive dead letters, while running
+//	local dead [-data DIR] [-redrive] jobs|copies|mails           list or redrive dead letters, while running
 //
 // `local -h` and `local COMMAND -h` list the flags.
 package main

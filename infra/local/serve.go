@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/todoku/todoku/infra/local/machine"
@@ -29,6 +30,8 @@ func (p *program) options(args []string) (options, error) {
 	f.StringVar(&o.Relay, "smtp", "", "mail relay, smtp://user:pass@host:587 or smtps://...; without it mail goes to the inbox page")
 	f.StringVar(&o.Lanes, "lanes", "", "file that overrides the shipped lanes")
 	f.StringVar(&o.BaseURL, "base-url", "", "address at which guardians reach this program (default http://ADDR)")
+	f.StringVar(&o.Inbound, "inbound", "", "host:port on which to take guardians' empty mail; without it none is taken")
+	f.StringVar(&o.InboundDomain, "inbound-domain", "", "domain to which guardians send that mail; its MX record leads to -inbound")
 	f.BoolVar(&o.demo, "demo", false, "make a demo school, and print an API token")
 	f.BoolVar(&o.signIn, "sign-in", false, "print a one-time sign-in link for the first manager")
 	f.BoolVar(&o.verbose, "v", false, "log what happens, not only what goes wrong")
@@ -44,7 +47,7 @@ func (p *program) options(args []string) (options, error) {
 	if f.NArg() > 0 {
 		return o, fmt.Errorf("unknown command %q: see local -h", f.Arg(0))
 	}
-	o.Data = *data
+	o.Data, o.InboundDomain = *data, strings.ToLower(o.InboundDomain)
 	o.Log = p.log(o.verbose)
 	return o, nil
 }
@@ -85,6 +88,9 @@ func (p *program) found(ctx context.Context, m *machine.Machine, o options) erro
 			return err
 		}
 		_, _ = fmt.Fprintf(p.stdout, "api-token: %s\n", token)
+	}
+	if addr := m.InboundAddr(); addr != "" {
+		_, _ = fmt.Fprintf(p.stdout, "mail for %s: %s\n", o.InboundDomain, addr)
 	}
 	if m.Inbox != nil {
 		_, _ = fmt.Fprintf(p.stdout, "inbox: %s/inbox\n", m.URL())

@@ -20,7 +20,8 @@ import (
 // Var is the name of an environment variable.
 type Var string
 
-// The variables. Every one that a function needs must be set, except Lanes.
+// The variables. Every one that a function needs must be set, except Lanes and
+// InboundDomain.
 const (
 	Table            Var = "TODOKU_TABLE"             // name of the DynamoDB table
 	Jobs             Var = "TODOKU_JOBS_URL"          // https address of the queue from console and tick to fanout
@@ -30,6 +31,7 @@ const (
 	BaseURL          Var = "TODOKU_BASE_URL"          // where the pages are seen from outside, without a slash at the end
 	Lease            Var = "TODOKU_LEASE_SECONDS"     // how long dispatch may hold a copy: at least its own timeout
 	Lanes            Var = "TODOKU_LANES"             // the operator's lanes file, its text; empty: as shipped
+	InboundDomain    Var = "TODOKU_INBOUND_DOMAIN"    // domain of the addresses to which guardians send an empty mail; empty: none is taken
 	Name             Var = "TODOKU_NAME"              // who answers for the system, on the last-resort error page
 	Phone            Var = "TODOKU_PHONE"             // whom to call then
 )
@@ -47,7 +49,7 @@ var needs = map[string][]Var{
 	"fanout":       {Table, Jobs, Copies, Lanes},
 	"dispatch":     {Table, Copies, Keys, ConfigurationSet, BaseURL, Lease},
 	"feedback":     {Table},
-	"inbound":      {Table, Keys, ConfigurationSet, BaseURL},
+	"inbound":      {Table, Keys, ConfigurationSet, BaseURL, InboundDomain},
 	"tick":         {Table, Jobs, Copies},
 }
 
@@ -66,6 +68,7 @@ type Config struct {
 	BaseURL          string
 	Lease            time.Duration
 	Lanes            *lane.Lanes
+	InboundDomain    string
 	Name             string
 	Phone            string
 }
@@ -91,7 +94,7 @@ var errMissing = errors.New("is not set")
 
 // set reads one variable.
 func (c *Config) set(v Var, value string) (err error) {
-	if value == "" && v != Lanes {
+	if value == "" && v != Lanes && v != InboundDomain {
 		return errMissing
 	}
 	switch v {
@@ -114,7 +117,7 @@ func (c *Config) set(v Var, value string) (err error) {
 // text returns the field of a variable that may hold any text.
 func (c *Config) text(v Var) *string {
 	return map[Var]*string{
-		Table: &c.Table, Keys: &c.KeysSecret, ConfigurationSet: &c.ConfigurationSet, Name: &c.Name, Phone: &c.Phone,
+		Table: &c.Table, Keys: &c.KeysSecret, ConfigurationSet: &c.ConfigurationSet, InboundDomain: &c.InboundDomain, Name: &c.Name, Phone: &c.Phone,
 	}[v]
 }
 

@@ -81,6 +81,8 @@ func (b *builder) value(v config.Var) *string {
 		return itoa(int(plan.Visibility(plan.Copies) / time.Second))
 	case config.Lanes:
 		return jsii.String(b.Settings.Lanes)
+	case config.InboundDomain:
+		return jsii.String(b.Settings.InboundDomain)
 	case config.Name:
 		return jsii.String(b.Settings.Name)
 	case config.Phone:

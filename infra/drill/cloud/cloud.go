@@ -46,12 +46,13 @@ type Config struct {
 	// it on.
 	Before func(next http.Handler) http.Handler
 
-	Clock      string                   // file with the time, for programs built with the tag drill; "": the real time
-	Now        func() time.Time         // the same time; nil: time.Now
-	Visibility map[string]time.Duration // of queues, by name; what is not there is as in the plan
-	Most       int                      // most instances of a function; 0: as in the plan
-	Lanes      string                   // text of the lanes file; "": as shipped
-	Env        []string                 // further variables of every function
+	Clock         string                   // file with the time, for programs built with the tag drill; "": the real time
+	Now           func() time.Time         // the same time; nil: time.Now
+	Visibility    map[string]time.Duration // of queues, by name; what is not there is as in the plan
+	InboundDomain string                   // whose mail the account receives
+	Most          int                      // most instances of a function; 0: as in the plan
+	Lanes         string                   // text of the lanes file; "": as shipped
+	Env           []string                 // further variables of every function
 }
 
 // Cloud is a running deployment. Close it.
@@ -108,7 +109,8 @@ func (c *Cloud) start(ctx context.Context) error {
 	}
 	c.env = map[config.Var]string{
 		config.Table: name, config.Keys: "keys", config.ConfigurationSet: "todoku", config.Lanes: c.cfg.Lanes,
-		config.Name: c.cfg.Name, config.Phone: c.cfg.Phone,
+		config.InboundDomain: c.cfg.InboundDomain,
+		config.Name:          c.cfg.Name, config.Phone: c.cfg.Phone,
 		config.Lease: strconv.Itoa(int(c.visibility(plan.Copies) / time.Second)),
 	}
 	if err := c.makeQueues(ctx, name); err != nil {
@@ -227,11 +229,20 @@ func (c *Cloud) consume() {
 	}
 }
 
-// tell sends an event of SES to the queue of events, as SNS does.
-func (c *Cloud) tell(event []byte) {
+// Receive has SES receive a mail for InboundDomain.
+func (c *Cloud) Receive(m sesfake.Incoming) {
+	m.ID, m.At = c.IDs.New(), c.cfg.Now()
+	c.publish(plan.Mails, sesfake.Received(m))
+}
+
+// tell sends an event of SES to the queue of events.
+func (c *Cloud) tell(event []byte) { c.publish(plan.Events, event) }
+
+// publish sends what SES publishes to a queue, as SNS does.
+func (c *Cloud) publish(queue string, event []byte) {
 	body := sesfake.Notification(event, "arn:aws:sns:us-east-1:000000000000:ses", c.IDs.New(), c.cfg.Now())
 	_, err := c.client.SendMessage(context.Background(), &sqs.SendMessageInput{
-		QueueUrl: aws.String(c.lines[plan.Events].QueueURL), MessageBody: aws.String(string(body)),
+		QueueUrl: aws.String(c.lines[queue].QueueURL), MessageBody: aws.String(string(body)),
 	})
 	if err != nil {
 		c.cfg.Log.Error("an event of SES was lost", "err", err)

@@ -43,7 +43,7 @@ const deadPage = 100
 
 func (m *Machine) withDead(f func(r *http.Request, q queue.DeadLetters) (any, error)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		q, ok := map[string]queue.DeadLetters{"jobs": m.Jobs, "copies": m.Copies}[r.PathValue("queue")]
+		q, ok := map[string]queue.DeadLetters{"jobs": m.Jobs, "copies": m.Copies, "mails": m.Mails}[r.PathValue("queue")]
 		if !ok {
 			http.Error(w, "no such queue: jobs or copies", http.StatusNotFound)
 			return

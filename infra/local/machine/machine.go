@@ -26,6 +26,7 @@ import (
 	"github.com/todoku/todoku/functions/console"
 	"github.com/todoku/todoku/functions/dispatch"
 	"github.com/todoku/todoku/functions/fanout"
+	"github.com/todoku/todoku/functions/inbound"
 	"github.com/todoku/todoku/functions/tick"
 	"github.com/todoku/todoku/shared/alert"
 	"github.com/todoku/todoku/shared/enrol"
@@ -52,16 +53,20 @@ type Config struct {
 	Relay   string // smtp:// or smtps:// address of a relay; "": the inbox
 	Lanes   string // file that overrides the shipped lanes; "": none
 	BaseURL string // how guardians reach Addr; "": http://Addr
-	Log     *slog.Logger
+	// Inbound is the host:port of an SMTP server that takes guardians' empty mail
+	// for InboundDomain; "": there is none.
+	Inbound       string
+	InboundDomain string
+	Log           *slog.Logger
 
 	// What follows is for tests.
 
-	Now       func() time.Time  // nil: time.Now
-	Resolver  mailhost.Resolver // of mail domains; nil: the system's with a relay, none without
-	Random    io.Reader         // nil: crypto/rand
-	Tick      time.Duration     // between runs of the tick; 0: a second
-	Misbehave bool              // of the queues: they do all that a queue may do
-	Seed      uint64            // of Misbehave
+	Now       func() time.Time // nil: time.Now
+	Resolver  *net.Resolver    // nil: the system's with a relay or an SMTP server, otherwise none
+	Random    io.Reader        // nil: crypto/rand
+	Tick      time.Duration    // between runs of the tick; 0: a second
+	Misbehave bool             // of the queues: they do all that a queue may do
+	Seed      uint64           // of Misbehave
 }
 
 func (c Config) withDefaults() Config {
@@ -77,7 +82,7 @@ func (c Config) withDefaults() Config {
 	if c.Random == nil {
 		c.Random = rand.Reader
 	}
-	if c.Resolver == nil && c.Relay != "" { // without a relay nothing leaves the machine, questions to DNS included
+	if c.Resolver == nil && c.Relay+c.Inbound != "" { // otherwise nothing leaves the machine, questions to DNS included
 		c.Resolver = net.DefaultResolver
 	}
 	if c.Tick == 0 {
@@ -104,6 +109,7 @@ type Machine struct {
 	Table  *table.Table
 	Jobs   *queue.Queue // alert -> fanout
 	Copies *queue.Queue // fanout -> dispatch
+	Mails  *queue.Queue // guardians' mail -> inbound
 	Probe  *queue.Queue // proves for /healthz that queues hand out what they take
 
 	fanout   *fanout.Handler
@@ -115,6 +121,8 @@ type Machine struct {
 	app      *console.App
 	poster   *enrol.Poster
 	listener net.Listener
+	mails    net.Listener // of the SMTP server; nil: there is none
+	inbound  *inbound.Handler
 
 	works    sync.WaitGroup // imports and the like, which outlive their requests
 	working  context.Context
@@ -137,6 +145,9 @@ const (
 	// copyReceives is as often as SQS allows: what waits for a relay to come back
 	// is received again and again (see dispatch.Pause).
 	copyReceives = 1000
+	// mailReceives is as on AWS (package plan).
+	mailReceives = 20
+	mailWorkers  = 4
 )
 
 // New opens the database and puts everything together. Close it.
@@ -175,7 +186,7 @@ func (m *Machine) open() error {
 		m.cfg.BaseURL = "http://" + m.listener.Addr().String()
 	}
 	m.wire(sender)
-	return nil
+	return m.openInbound()
 }
 
 func (m *Machine) openLanes() (err error) {
@@ -208,7 +219,7 @@ func (m *Machine) openStore() (err error) {
 	m.Staff = &staff.Store{Table: m.Table, IDs: ids, Now: m.cfg.Now, Random: m.cfg.Random}
 	m.Hosts = &mailhost.Store{
 		Table: m.Table, Lanes: m.Lanes, Now: m.cfg.Now,
-		Asker: &mailhost.Asker{Resolver: m.cfg.Resolver, Now: m.cfg.Now},
+		Asker: m.asker(),
 	}
 	m.Links, err = loadKeys(context.Background(), m.Table, m.cfg.Random)
 	return err
@@ -221,6 +232,7 @@ func (m *Machine) openQueues(copyWorkers int) (err error) {
 	}{
 		{&m.Jobs, queue.Config{Name: "jobs", Concurrency: jobWorkers, MaxReceives: copyReceives}},
 		{&m.Copies, queue.Config{Name: "copies", Concurrency: copyWorkers, MaxReceives: copyReceives}},
+		{&m.Mails, queue.Config{Name: "mails", Concurrency: mailWorkers, MaxReceives: mailReceives}},
 		{&m.Probe, queue.Config{Name: "probe", Concurrency: 1}},
 	} {
 		q.cfg.VisibilityTimeout = visibility
@@ -276,6 +288,7 @@ func (m *Machine) wire(sender mail.Sender) {
 		BaseURL: m.cfg.BaseURL, Now: m.cfg.Now, Log: m.cfg.Log,
 	}
 	m.poster = &enrol.Poster{Store: m.Enrol, Mail: sender, Links: m.Links, BaseURL: m.cfg.BaseURL}
+	m.wireInbound()
 	m.probes = newProbes(m.Probe)
 }
 
@@ -307,6 +320,8 @@ func (m *Machine) Invoke(ctx context.Context, function string, event events.SQSE
 		return m.fanout.Handle(ctx, event)
 	case "dispatch":
 		return m.dispatch.Handle(ctx, event)
+	case "inbound":
+		return m.inbound.Handle(ctx, event)
 	}
 	return events.SQSEventResponse{}, fmt.Errorf("no function %q takes an SQS event", function)
 }
@@ -326,6 +341,10 @@ func (m *Machine) Run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return m.Jobs.Run(ctx, m.fanout.Handle) })
 	g.Go(func() error { return m.Copies.Run(ctx, m.dispatch.Handle) })
+	g.Go(func() error { return m.Mails.Run(ctx, m.inbound.Handle) })
+	if m.mails != nil {
+		g.Go(func() error { return m.takeMail(ctx) })
+	}
 	g.Go(func() error { return m.Probe.Run(ctx, m.probes.handle) })
 	g.Go(func() error { return m.runTick(ctx) })
 	g.Go(func() error { return serve(ctx, server, m.listener) })
@@ -393,6 +412,11 @@ func (m *Machine) Close() error {
 	var errs []error
 	if m.listener != nil {
 		if err := m.listener.Close(); !errors.Is(err, net.ErrClosed) {
+			errs = append(errs, err)
+		}
+	}
+	if m.mails != nil {
+		if err := m.mails.Close(); !errors.Is(err, net.ErrClosed) {
 			errs = append(errs, err)
 		}
 	}
