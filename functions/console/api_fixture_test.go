@@ -19,6 +19,7 @@ import (
 
 	"github.com/todoku/todoku/functions/fanout"
 	"github.com/todoku/todoku/shared/alert"
+	"github.com/todoku/todoku/shared/enrol"
 	"github.com/todoku/todoku/shared/id"
 	"github.com/todoku/todoku/shared/lane"
 	"github.com/todoku/todoku/shared/mail/inbox"
@@ -70,6 +71,7 @@ func newOffice(t *testing.T) *office {
 		Alerts: &alert.Store{Table: o.table, IDs: ids, Now: o.clock}, Roster: &roster.Store{Table: o.table, IDs: ids, Now: o.clock},
 		Jobs: jobs, Mail: inbox.New(0, o.clock), BaseURL: "http://127.0.0.1:8080", Now: o.clock, Log: log,
 	}
+	app.Enrol = &enrol.Store{Table: o.table, Roster: app.Roster, IDs: ids, Now: o.clock, Random: rand.Reader}
 	o.server = &Server{
 		App: app, Staff: &staff.Store{Table: o.table, IDs: ids, Now: o.clock, Random: rand.Reader}, Lanes: lanes,
 		Background: func(work func(context.Context)) { work(context.Background()) },

@@ -28,6 +28,7 @@ import (
 
 	"github.com/todoku/todoku/shared/alert"
 	"github.com/todoku/todoku/shared/audience"
+	"github.com/todoku/todoku/shared/enrol"
 	"github.com/todoku/todoku/shared/letter"
 	"github.com/todoku/todoku/shared/link"
 	"github.com/todoku/todoku/shared/mail"
@@ -44,7 +45,10 @@ type App struct {
 	Jobs   queue.Queue // of the fan-out function
 	Mail   mail.Sender // for a test copy to oneself
 	Links  *link.Signer
-	Hosts  *mailhost.Store // what DNS says of mail domains; nil: it is not asked
+	Enrol  *enrol.Store
+	// InboundDomain is where empty mails with a code in front are taken; "": nowhere.
+	InboundDomain string
+	Hosts         *mailhost.Store // what DNS says of mail domains; nil: it is not asked
 	// BaseURL is where the pages are seen from outside, without a slash at the end.
 	BaseURL string
 	Now     func() time.Time

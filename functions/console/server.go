@@ -79,6 +79,7 @@ func (s *Server) Handler() (http.Handler, error) {
 	s.signInRoutes(rt)
 	s.apiRoutes(rt)
 	s.rosterRoutes(rt)
+	s.reachRoutes(rt)
 	s.routes = rt.all
 	return s.recognise(site.Root(rt.mux)), nil
 }
@@ -157,6 +158,7 @@ var navigation = []struct {
 	{web.NavLink{Text: lang.T("連絡", "Alerts"), Href: "/"}, access.SeeAlert},
 	{web.NavLink{Text: lang.T("新しい連絡", "New alert"), Href: "/alerts/new"}, access.Send},
 	{web.NavLink{Text: lang.T("名簿", "Roster"), Href: "/roster"}, access.Roster},
+	{web.NavLink{Text: lang.T("登録状況", "Registration"), Href: reachPath}, access.Reach},
 	{web.NavLink{Text: lang.T("サインアウト", "Sign out"), Href: "/sign-out"}, access.Own},
 }
 

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/todoku/todoku/shared/alert"
+	"github.com/todoku/todoku/shared/enrol"
 )
 
 // sesEvent is what Todoku reads of an event that SES publishes:
@@ -62,6 +63,8 @@ type report struct {
 	why       alert.Failure
 	at        time.Time
 	complaint bool
+
+	school, join string // whose mail it was, if not a copy
 }
 
 // Errors of parse.
@@ -88,10 +91,12 @@ func parse(body string) (report, error) {
 		}
 	}
 	c, ours := alert.CopyOfTags(tags)
-	if !ours {
-		return report{}, errForeign
-	}
 	r := report{copy: c, at: s.Mail.Timestamp}
+	if !ours {
+		if r.school, r.join, ours = enrol.OfTags(tags); !ours {
+			return report{}, errForeign
+		}
+	}
 	s.judge(&r)
 	return r, nil
 }

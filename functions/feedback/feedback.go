@@ -13,11 +13,13 @@ import (
 
 	"github.com/aws/aws-lambda-go/events"
 	"github.com/todoku/todoku/shared/alert"
+	"github.com/todoku/todoku/shared/enrol"
 )
 
 // Handler records events.
 type Handler struct {
 	Alerts *alert.Store
+	Enrol  *enrol.Store
 	Log    *slog.Logger
 }
 
@@ -26,6 +28,7 @@ type Handler struct {
 func (h *Handler) Handle(ctx context.Context, e events.SQSEvent) (events.SQSEventResponse, error) {
 	byAlert := map[string][]item{}
 	var order []string
+	var res events.SQSEventResponse
 	for _, m := range e.Records {
 		r, err := parse(m.Body)
 		if err != nil {
@@ -38,18 +41,44 @@ func (h *Handler) Handle(ctx context.Context, e events.SQSEvent) (events.SQSEven
 		if r.state == "" {
 			continue
 		}
+		if r.join != "" {
+			if !h.letter(ctx, r) {
+				res.BatchItemFailures = append(res.BatchItemFailures, events.SQSBatchItemFailure{ItemIdentifier: m.MessageId})
+			}
+			continue
+		}
 		if byAlert[r.copy.Alert] == nil {
 			order = append(order, r.copy.Alert)
 		}
 		byAlert[r.copy.Alert] = append(byAlert[r.copy.Alert], item{m.MessageId, r})
 	}
-	var res events.SQSEventResponse
 	for _, a := range order {
 		for _, failed := range h.alert(ctx, byAlert[a]) {
 			res.BatchItemFailures = append(res.BatchItemFailures, events.SQSBatchItemFailure{ItemIdentifier: failed})
 		}
 	}
 	return res, nil
+}
+
+// letterStates is what an event about a registration's mail means for it.
+var letterStates = map[alert.CopyState]enrol.LetterState{
+	alert.Sent: enrol.Accepted, alert.Delayed: enrol.Accepted, alert.Delivered: enrol.Delivered, alert.Refused: enrol.Refused,
+}
+
+// letter records what became of a registration's mail, and reports whether it did.
+func (h *Handler) letter(ctx context.Context, r report) bool {
+	_, err := h.Enrol.Report(ctx, r.school, r.join, enrol.Letter{
+		State: letterStates[r.state], At: r.at, Code: r.why.Code, Status: r.why.Status, Reason: r.why.Reason,
+	})
+	switch {
+	case err == nil:
+	case errors.Is(err, enrol.ErrNotFound):
+		h.Log.Info("event of an unknown registration passed over", "join", r.join)
+	default:
+		h.Log.Warn("event not recorded, it will come again", "join", r.join, "err", err)
+		return false
+	}
+	return true
 }
 
 // item is one report with the id of its message.

@@ -12,6 +12,7 @@ import (
 
 	"github.com/aws/aws-lambda-go/events"
 	"github.com/todoku/todoku/shared/alert"
+	"github.com/todoku/todoku/shared/enrol"
 	"github.com/todoku/todoku/shared/queue"
 )
 
@@ -29,8 +30,9 @@ const (
 // Handler does what is due.
 type Handler struct {
 	Alerts *alert.Store
-	Jobs   queue.Queue // of the fan-out function
-	Copies queue.Queue // of the dispatch function
+	Enrol  *enrol.Store // nil: nobody registers
+	Jobs   queue.Queue  // of the fan-out function
+	Copies queue.Queue  // of the dispatch function
 	Now    func() time.Time
 	Log    *slog.Logger
 }
@@ -38,7 +40,16 @@ type Handler struct {
 // Handle runs once. What fails is logged and tried again by the next run; the
 // error says that something failed.
 func (h *Handler) Handle(ctx context.Context, _ events.CloudWatchEvent) error {
-	return errors.Join(h.retry(ctx), h.alerts(ctx))
+	return errors.Join(h.retry(ctx), h.alerts(ctx), h.enrol(ctx))
+}
+
+// enrol puts invitations whose time has come into the copies' queue, and keeps the
+// day's reach.
+func (h *Handler) enrol(ctx context.Context) error {
+	if h.Enrol == nil {
+		return nil
+	}
+	return errors.Join(h.Enrol.Feed(ctx, h.Copies), h.Enrol.Keep(ctx))
 }
 
 // retry puts copies whose time has come back into the queue.

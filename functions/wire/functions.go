@@ -38,7 +38,7 @@ func Console(p *Parts) (any, error) {
 	s := &console.Server{
 		App: &console.App{
 			Alerts: p.Alerts(), Roster: p.Roster(), Jobs: p.Jobs(), Mail: p.Mail(), Links: p.Links(), Hosts: p.Hosts(),
-			BaseURL: p.Config.BaseURL, Now: p.Now, Log: p.Log,
+			BaseURL: p.Config.BaseURL, Now: p.Now, Log: p.Log, Enrol: p.Enrol(), InboundDomain: p.Config.InboundDomain,
 		},
 		Staff: p.Staff(), Lanes: p.Config.Lanes, School: p.school(), Secure: p.secure(),
 		QueueImports: true, MaxSheet: maxSheet,
@@ -77,7 +77,7 @@ func Acknowledge(p *Parts) (any, error) {
 // Registration makes the pages on which guardians register.
 func Registration(p *Parts) (any, error) {
 	h, err := registration.New(registration.Config{
-		Enrol: p.Enrol(), Poster: p.Poster(), Links: p.Links(), Lanes: p.Config.Lanes, Hosts: p.Hosts(), Now: p.Now, Log: p.Log,
+		Enrol: p.Enrol(), Poster: p.poster(p.Mail()), Links: p.Links(), Lanes: p.Config.Lanes, Hosts: p.Hosts(), Now: p.Now, Log: p.Log,
 		School: p.school(), BaseURL: p.Config.BaseURL, Secure: p.secure(),
 	})
 	if err != nil {
@@ -97,31 +97,33 @@ func Fanout(p *Parts) (any, error) {
 	return split(isProbe, n.handle, split(console.IsImport, i.Handle, h.Handle)), nil
 }
 
-// Dispatch sends copies.
+// Dispatch sends copies, and the invitations that go the same way.
 func Dispatch(p *Parts) (any, error) {
+	sender := p.pacedMail()
 	h := &dispatch.Handler{
-		Alerts: p.Alerts(), Schools: p.Roster(), Queue: p.Copies(), Mail: p.pacedMail(), Links: p.Links(),
+		Alerts: p.Alerts(), Schools: p.Roster(), Queue: p.Copies(), Mail: sender, Links: p.Links(),
 		BaseURL: p.Config.BaseURL, Now: p.Now, Jitter: rand.Float64, Log: p.Log,
 		Worker: alert.Worker{ID: p.ids.New(), Lease: p.Config.Lease},
 	}
-	return h.Handle, nil
+	i := &registration.Inviter{Poster: p.poster(sender), Log: p.Log}
+	return i.After(h.Handle), nil
 }
 
 // Feedback records what SES reports.
 func Feedback(p *Parts) (any, error) {
-	h := &feedback.Handler{Alerts: p.Alerts(), Log: p.Log}
+	h := &feedback.Handler{Alerts: p.Alerts(), Enrol: p.Enrol(), Log: p.Log}
 	return h.Handle, nil
 }
 
 // Inbound takes the mail that guardians send.
 func Inbound(p *Parts) (any, error) {
-	h := &inbound.Handler{Enrol: p.Enrol(), Poster: p.Poster(), Domain: p.Config.InboundDomain, Log: p.Log}
+	h := &inbound.Handler{Enrol: p.Enrol(), Poster: p.poster(p.Mail()), Domain: p.Config.InboundDomain, Log: p.Log}
 	return h.Handle, nil
 }
 
 // Tick looks after what is due.
 func Tick(p *Parts) (any, error) {
-	h := &tick.Handler{Alerts: p.Alerts(), Jobs: p.Jobs(), Copies: p.Copies(), Now: p.Now, Log: p.Log}
+	h := &tick.Handler{Alerts: p.Alerts(), Enrol: p.Enrol(), Jobs: p.Jobs(), Copies: p.Copies(), Now: p.Now, Log: p.Log}
 	return h.Handle, nil
 }
 

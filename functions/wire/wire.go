@@ -94,9 +94,9 @@ func (p *Parts) Enrol() *enrol.Store {
 	return &enrol.Store{Table: p.table, Roster: p.Roster(), IDs: p.ids, Now: p.Now, Random: p.Random}
 }
 
-// Poster returns what sends their mails.
-func (p *Parts) Poster() *enrol.Poster {
-	return &enrol.Poster{Store: p.Enrol(), Mail: p.Mail(), Links: p.Links(), BaseURL: p.Config.BaseURL}
+// poster returns what sends their mails.
+func (p *Parts) poster(m mail.Sender) *enrol.Poster {
+	return &enrol.Poster{Store: p.Enrol(), Mail: m, Links: p.Links(), BaseURL: p.Config.BaseURL}
 }
 
 // Staff returns who works there.

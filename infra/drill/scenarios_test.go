@@ -31,6 +31,8 @@ var scenarios = []struct {
 	{"an alert sent twice goes out once", repeat},
 	{"a drill is marked wherever it shows", drillMark},
 	{"a group that is not there loses no text", vanishedGroup},
+	{"a guardian registers with a slip's code", registerBySlip},
+	{"the office invites guardians", registerByOffice},
 }
 
 func TestOneMachine(t *testing.T) {

@@ -43,7 +43,7 @@ const MaxLanes = 2500
 
 // needs says which variables each function reads.
 var needs = map[string][]Var{
-	"console":      {Table, Jobs, Keys, ConfigurationSet, BaseURL, Lanes, Name, Phone},
+	"console":      {Table, Jobs, Keys, ConfigurationSet, BaseURL, InboundDomain, Lanes, Name, Phone},
 	"registration": {Table, Keys, ConfigurationSet, BaseURL, Lanes, Name, Phone},
 	"acknowledge":  {Table, Keys, BaseURL, Name, Phone},
 	"fanout":       {Table, Jobs, Copies, Lanes},

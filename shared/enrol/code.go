@@ -2,6 +2,7 @@ package enrol
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"io"
 	"strings"
@@ -179,4 +180,26 @@ func (s *Store) Pass(ctx context.Context, typed string) (Pass, error) {
 		return Pass{}, ErrWrongCode
 	}
 	return p, err
+}
+
+// Issued returns the codes that work now, by the children's ids.
+func (s *Store) Issued(ctx context.Context, school string) (map[string]Pass, error) {
+	passes := map[string]Pass{}
+	q := table.Query{Partition: passKey(school, "").Partition}
+	for {
+		page, err := s.Table.Query(ctx, q)
+		if err != nil {
+			return nil, err
+		}
+		for _, item := range page.Items {
+			var p Pass
+			if err := json.Unmarshal(item.Value, &p); err != nil {
+				return nil, err
+			}
+			passes[p.Child] = p
+		}
+		if q.After = page.Next; q.After == "" {
+			return passes, nil
+		}
+	}
 }

@@ -238,6 +238,8 @@ func (h *household) answers(guardian string, j Join) bool {
 	})
 }
 
+func foldWidth(s string) string { return norm.NFKC.String(s) }
+
 // fold makes names comparable: widths and spaces count for nothing.
 func fold(name string) string {
 	return strings.Join(strings.Fields(norm.NFKC.String(name)), "")

@@ -68,6 +68,8 @@ const (
 	Office Door = "office" // staff entered it: it is in the roster, unverified
 	Open   Door = "open"   // staff invited it without a child: the guardian needs a slip's code
 	Self   Door = "self"   // a guardian added it on his or her own page
+	// Recheck asks a contact that was verified whether it still works.
+	Recheck Door = "recheck"
 )
 
 // ChildRef says where a child is. Family is a hint: families merge, and then the
@@ -89,12 +91,13 @@ type Join struct {
 	Relation string     `json:"relation,omitempty"`
 	Guardian string     `json:"guardian,omitempty"` // id, where it is known already
 	Lang     lang.Lang  `json:"lang,omitempty"`
-	By       string     `json:"by,omitempty"` // id of the staff member who entered it
+	By       string     `json:"by,omitempty"`    // id of the staff member who entered it
+	Lane     string     `json:"lane,omitempty"`  // of an invitation, which goes through the copies' queue
+	Slots    int        `json:"slots,omitempty"` // of that lane
 	Made     time.Time  `json:"made"`
 	Expires  time.Time  `json:"expires"` // the confirmation's end; reminders end before
 
-	Mail      Letter    `json:"mail"`                // the newest mail that asks for the confirmation
-	Reminders int       `json:"reminders,omitempty"` // sent after the first mail
+	Mail      Letter    `json:"mail"` // the newest mail that asks for the confirmation
 	Confirmed time.Time `json:"confirmed,omitzero"`
 
 	Revision int64 `json:"-"`
@@ -132,7 +135,7 @@ func (j Join) Open(now time.Time) bool { return j.Confirmed.IsZero() && now.Befo
 //	school/<school>/joins   <join>           Join
 //	school/<school>/asked   <hash>           which Join an address waits with
 //	limit/<kind>/<hash>     <window>         how often something was done; ends by itself
-//	enrol/due               <time>/<join>    letters that the tick has sent (due.go)
+//	enrol/due               <time>/<join>    letters that the tick sends (feed.go)
 //
 // Codes are kept as they are printed: a slip can be printed again, and whoever
 // reads the store reads names and addresses anyway (docs/decisions/0019).
@@ -271,9 +274,13 @@ func (r Request) join(passes []Pass) Join {
 // the office sees what became of it.
 const joinKept = 90 * 24 * time.Hour
 
-// keep writes a new join, and that its address waits with it.
+// keep writes a new join, that its address waits with it, and, of one with a lane,
+// that its letter is due.
 func (s *Store) keep(ctx context.Context, j Join) (Join, error) {
-	j.ID, j.Made = s.IDs.New(), s.Now().UTC()
+	if !j.hasID() {
+		j.ID = s.IDs.New()
+	}
+	j.Made = s.Now().UTC()
 	j.Expires = j.Made.Add(JoinLife).Truncate(time.Second)
 	j.Revision = 1
 	for range tries {
@@ -287,7 +294,11 @@ func (s *Store) keep(ctx context.Context, j Join) (Join, error) {
 		if rev > 0 {
 			now = table.Replace{Key: askedKey(j), Revision: rev, Value: encode(asked{j.ID}), Expires: j.Expires}
 		}
-		err = s.Table.Write(ctx, "", table.Create{Key: joinKey(j.School, j.ID), Value: encode(j), Expires: end}, now)
+		ops := []table.Op{table.Create{Key: joinKey(j.School, j.ID), Value: encode(j), Expires: end}, now}
+		if j.Lane != "" {
+			ops = append(ops, j.dueOp(j.Made, 0))
+		}
+		err = s.Table.Write(ctx, "", ops...)
 		if _, conflict := table.Conflict(err); !conflict {
 			return j, err
 		}

@@ -27,6 +27,7 @@ import (
 	"github.com/todoku/todoku/functions/dispatch"
 	"github.com/todoku/todoku/functions/fanout"
 	"github.com/todoku/todoku/functions/inbound"
+	"github.com/todoku/todoku/functions/registration"
 	"github.com/todoku/todoku/functions/tick"
 	"github.com/todoku/todoku/shared/alert"
 	"github.com/todoku/todoku/shared/enrol"
@@ -37,6 +38,7 @@ import (
 	"github.com/todoku/todoku/shared/mail/inbox"
 	"github.com/todoku/todoku/shared/mail/smtp"
 	"github.com/todoku/todoku/shared/mailhost"
+	sharedqueue "github.com/todoku/todoku/shared/queue"
 	queue "github.com/todoku/todoku/shared/queue/bbolt"
 	"github.com/todoku/todoku/shared/roster"
 	"github.com/todoku/todoku/shared/staff"
@@ -282,14 +284,20 @@ func (m *Machine) wire(sender mail.Sender) {
 		// this one did not make is a dead one's.
 		Worker: alert.Worker{ID: m.Alerts.IDs.New(), Lease: visibility, Alone: true},
 	}
-	m.tick = &tick.Handler{Alerts: m.Alerts, Jobs: m.Jobs, Copies: m.Copies, Now: m.cfg.Now, Log: m.cfg.Log}
+	m.tick = &tick.Handler{Alerts: m.Alerts, Enrol: m.Enrol, Jobs: m.Jobs, Copies: m.Copies, Now: m.cfg.Now, Log: m.cfg.Log}
 	m.app = &console.App{
 		Alerts: m.Alerts, Roster: m.Roster, Jobs: m.Jobs, Mail: sender, Links: m.Links, Hosts: m.Hosts,
-		BaseURL: m.cfg.BaseURL, Now: m.cfg.Now, Log: m.cfg.Log,
+		BaseURL: m.cfg.BaseURL, Now: m.cfg.Now, Log: m.cfg.Log, Enrol: m.Enrol, InboundDomain: m.cfg.InboundDomain,
 	}
 	m.poster = &enrol.Poster{Store: m.Enrol, Mail: sender, Links: m.Links, BaseURL: m.cfg.BaseURL}
 	m.wireInbound()
 	m.probes = newProbes(m.Probe)
+}
+
+// copies is the handler of the copies' queue: alerts, and the invitations that go the
+// same way.
+func (m *Machine) copies() sharedqueue.Handler {
+	return (&registration.Inviter{Poster: m.poster, Log: m.cfg.Log}).After(m.dispatch.Handle)
 }
 
 // pages makes the server of the pages. They name the school in its last-resort
@@ -319,7 +327,7 @@ func (m *Machine) Invoke(ctx context.Context, function string, event events.SQSE
 	case "fanout":
 		return m.fanout.Handle(ctx, event)
 	case "dispatch":
-		return m.dispatch.Handle(ctx, event)
+		return m.copies()(ctx, event)
 	case "inbound":
 		return m.inbound.Handle(ctx, event)
 	}
@@ -340,7 +348,7 @@ func (m *Machine) Run(ctx context.Context) error {
 	}
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return m.Jobs.Run(ctx, m.fanout.Handle) })
-	g.Go(func() error { return m.Copies.Run(ctx, m.dispatch.Handle) })
+	g.Go(func() error { return m.Copies.Run(ctx, m.copies()) })
 	g.Go(func() error { return m.Mails.Run(ctx, m.inbound.Handle) })
 	if m.mails != nil {
 		g.Go(func() error { return m.takeMail(ctx) })

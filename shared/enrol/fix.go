@@ -1,0 +1,69 @@
+package enrol
+
+import (
+	"context"
+	"slices"
+
+	"github.com/todoku/todoku/shared/address"
+	"github.com/todoku/todoku/shared/lane"
+	"github.com/todoku/todoku/shared/problem"
+	"github.com/todoku/todoku/shared/roster"
+)
+
+// ErrOwners says that a confirmed address is not the office's to change.
+var ErrOwners = problem.New(problem.Conflict,
+	"確認済みのアドレスは、保護者だけが変えられます。保護者に自分のページから変えてもらってください。",
+	"Only its guardian can change an address that was confirmed. Please ask him or her to do so.")
+
+// Fix puts another address in the place of a contact that was not confirmed, and
+// invites it. The same address is invited again. It fails with ErrOwners if the
+// contact was confirmed, and with problems of the field "address".
+func (s *Store) Fix(ctx context.Context, school, family, contact string, to address.Address, by string, lanes *lane.Lanes) error {
+	f, err := s.Roster.Family(ctx, school, family)
+	if err != nil {
+		return err
+	}
+	g, c := find(f, contact)
+	if c == nil {
+		return roster.ErrNotFound
+	}
+	if c.State == roster.Verified {
+		return ErrOwners
+	}
+	j := Join{School: school, Door: Office, Address: to.String(), Guardian: g.ID, By: by}
+	j.Children = childrenOf(f, g.ID)
+	if c.Address != j.Address || c.State != roster.Unverified {
+		c.Address, c.State = j.Address, roster.Unverified
+		if _, err = s.Roster.PutFamily(ctx, school, f); err != nil {
+			return err
+		}
+	}
+	l := lanes.Of(to.Domain)
+	j.Lane, j.Slots = l.Name, l.Slots
+	_, err = s.keep(ctx, j)
+	return err
+}
+
+// childrenOf returns the children for whom a guardian answers.
+func childrenOf(f roster.Family, guardian string) []ChildRef {
+	var refs []ChildRef
+	for _, c := range f.Children {
+		if slices.Contains(c.Guardians, guardian) {
+			refs = append(refs, ChildRef{f.ID, c.ID})
+		}
+	}
+	return refs
+}
+
+// find returns a contact of a family, to be changed, and whose it is.
+func find(f roster.Family, contact string) (*roster.Guardian, *roster.Contact) {
+	for i := range f.Guardians {
+		g := &f.Guardians[i]
+		for k := range g.Contacts {
+			if g.Contacts[k].ID == contact {
+				return g, &g.Contacts[k]
+			}
+		}
+	}
+	return nil, nil
+}
