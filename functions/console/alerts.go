@@ -11,6 +11,7 @@ import (
 
 	"github.com/todoku/todoku/shared/access"
 	"github.com/todoku/todoku/shared/alert"
+	"github.com/todoku/todoku/shared/audit"
 	"github.com/todoku/todoku/shared/lang"
 	"github.com/todoku/todoku/shared/mail"
 	"github.com/todoku/todoku/shared/problem"
@@ -22,13 +23,13 @@ import (
 func (s *Server) alertRoutes(rt *routes) {
 	rt.page("GET /{$}", access.SeeAlert, s.home, on(undecided))
 	rt.page("GET /alerts/new", access.Send, s.newAlert, on(undecided))
-	rt.page("POST /alerts/new", access.Send, s.editAlert, on(undecided))
-	rt.page("POST /alerts/preview", access.Send, s.previewAlert, on(undecided))
-	rt.page("POST /alerts/test", access.Send, s.testAlert, on(undecided))
-	rt.page("POST /alerts", access.Send, s.sendAlert, on(undecided))
-	rt.page("POST /alerts/{id}/undo", access.End, s.undoAlert, on(theAlert))
+	rt.page("POST /alerts/new", access.Send, s.editAlert, on(undecided), changesNothing())
+	rt.page("POST /alerts/preview", access.Send, s.previewAlert, on(undecided), changesNothing())
+	rt.page("POST /alerts/test", access.Send, s.testAlert, on(undecided), changesNothing())
+	rt.page("POST /alerts", access.Send, s.sendAlert, on(undecided), recordsItself())
+	rt.page("POST /alerts/{id}/undo", access.End, s.undoAlert, on(theAlert), records(audit.Undo))
 	rt.page("GET /alerts/{id}/close", access.End, s.askClose, on(theAlert))
-	rt.page("POST /alerts/{id}/close", access.End, s.closeAlert, on(theAlert))
+	rt.page("POST /alerts/{id}/close", access.End, s.closeAlert, on(theAlert), records(audit.Close))
 }
 
 const alertsPerPage = 20
@@ -392,7 +393,7 @@ func (s *Server) sendAlert(r *http.Request, me staff.Staff) (web.Response, error
 	if err := s.maySend(ctx, me, f.draft); err != nil {
 		return s.formOr(ctx, me, f, err)
 	}
-	a, err := s.Send(ctx, f.draft, f.form.Key)
+	a, err := s.Send(ctx, me, f.draft, f.form.Key)
 	if problem.Is(err, problem.Conflict) && problem.Of(err)[0].Field == "Idempotency-Key" {
 		f.form.Key = s.Alerts.IDs.New()
 		return s.formOr(ctx, me, f, sentBefore)

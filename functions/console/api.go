@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/todoku/todoku/shared/access"
+	"github.com/todoku/todoku/shared/audit"
 	"github.com/todoku/todoku/shared/problem"
 	"github.com/todoku/todoku/shared/staff"
 	"github.com/todoku/todoku/shared/web"
@@ -26,24 +27,32 @@ const maxJSON = 512 << 10
 type endpoint struct {
 	method string
 	path   string // below apiPath, as http.ServeMux reads it
-	body   int64  // the most bytes of a body; 0: none is expected
 	json   bool   // the body must be JSON
 	action access.Action
-	on     about // nil: the whole school
 	do     staffHandler
+	pageOptions
+}
+
+// with returns the endpoint with something out of the ordinary about it, as for
+// pages.
+func (e endpoint) with(options ...pageOption) endpoint {
+	for _, set := range options {
+		set(&e.pageOptions)
+	}
+	return e
 }
 
 func (s *Server) endpoints() []endpoint {
 	return []endpoint{
-		{method: "POST", path: "/roster", body: s.maxSheet() + web.MaxForm, action: access.Roster, do: s.apiPostRoster},
-		{method: "GET", path: "/roster", action: access.Roster, do: s.apiGetRoster},
+		endpoint{method: "POST", path: "/roster", action: access.Roster, do: s.apiPostRoster}.with(upTo(s.maxSheet()+web.MaxForm), recordsItself()),
+		endpoint{method: "GET", path: "/roster", action: access.Roster, do: s.apiGetRoster}.with(records(audit.RosterExport)),
 		{method: "GET", path: "/groups", action: access.Frame, do: s.apiGetGroups},
-		{method: "GET", path: "/alerts", action: access.SeeAlert, on: undecided, do: s.apiGetAlerts},
-		{method: "POST", path: "/alerts", body: maxJSON, json: true, action: access.Send, on: undecided, do: s.apiPostAlert},
-		{method: "GET", path: "/alerts/{id}", action: access.SeeAlert, on: theAlert, do: s.apiGetAlert},
-		{method: "GET", path: "/alerts/{id}/children", action: access.Children, on: theAlert, do: s.apiGetChildren},
-		{method: "POST", path: "/alerts/{id}/close", body: web.MaxForm, action: access.End, on: theAlert, do: s.apiCloseAlert},
-		{method: "POST", path: "/alerts/{id}/undo", body: web.MaxForm, action: access.End, on: theAlert, do: s.apiUndoAlert},
+		endpoint{method: "GET", path: "/alerts", action: access.SeeAlert, do: s.apiGetAlerts}.with(on(undecided)),
+		endpoint{method: "POST", path: "/alerts", json: true, action: access.Send, do: s.apiPostAlert}.with(upTo(maxJSON), on(undecided), recordsItself()),
+		endpoint{method: "GET", path: "/alerts/{id}", action: access.SeeAlert, do: s.apiGetAlert}.with(on(theAlert)),
+		endpoint{method: "GET", path: "/alerts/{id}/children", action: access.Children, do: s.apiGetChildren}.with(on(theAlert), records(audit.View)),
+		endpoint{method: "POST", path: "/alerts/{id}/close", action: access.End, do: s.apiCloseAlert}.with(upTo(web.MaxForm), on(theAlert), records(audit.Close)),
+		endpoint{method: "POST", path: "/alerts/{id}/undo", action: access.End, do: s.apiUndoAlert}.with(upTo(web.MaxForm), on(theAlert), records(audit.Undo)),
 	}
 }
 

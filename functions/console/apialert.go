@@ -153,7 +153,7 @@ func (s *Server) apiPostAlert(r *http.Request, me staff.Staff) (web.Response, er
 	if err := s.maySend(r.Context(), me, d); err != nil {
 		return nil, err
 	}
-	al, err := s.Send(r.Context(), d, key)
+	al, err := s.Send(r.Context(), me, d, key)
 	if err != nil {
 		return nil, apiNames(err)
 	}

@@ -1,10 +1,12 @@
 package console
 
 import (
+	"fmt"
 	"io"
 	"net/http"
 	"strings"
 
+	"github.com/todoku/todoku/shared/audit"
 	"github.com/todoku/todoku/shared/roster"
 	"github.com/todoku/todoku/shared/staff"
 	"github.com/todoku/todoku/shared/web"
@@ -28,7 +30,11 @@ func (s *Server) apiPostRoster(r *http.Request, me staff.Staff) (web.Response, e
 	if dry {
 		doubtDomains(r.Context(), s.Hosts, plan)
 	} else {
-		if err := commitPlan(r.Context(), plan, s.Hosts, s.Log, nil); err != nil {
+		e := entry(me, audit.RosterChange, "", fmt.Sprintf("%d", plan.Children.Total()))
+		_, err := recording(r.Context(), s.App, e, func() (struct{}, error) {
+			return struct{}{}, commitPlan(r.Context(), plan, s.Hosts, s.Log, nil)
+		})
+		if err != nil {
 			return nil, err
 		}
 		s.Log.Info("roster imported", "school", me.School, "staff", me.ID, "children", plan.Children.Total(), "errors", len(plan.Errors))

@@ -7,14 +7,19 @@
 //	func (s *Server) slipRoutes(rt *routes) {
 //		rt.page("GET /slips", access.Reach, s.slips)                             // about the whole school
 //		rt.page("GET /alerts/{id}/x", access.SeeAlert, s.x, on(theAlert))        // about the alert {id}
-//		rt.page("POST /alerts", access.Send, s.sendAlert, on(undecided))         // the handler calls access.Check
-//		rt.page("POST /slips", access.Reach, s.upload, upTo(1<<20))              // with a larger body
+//		rt.page("POST /alerts", access.Send, s.sendAlert, on(undecided), ...)    // the handler calls access.Check
+//		rt.page("POST /slips", access.Reach, s.upload, upTo(1<<20), ...)         // with a larger body
 //		rt.open("GET /sign-in", s.getSignIn)                                     // for everybody
 //	}
 //
 // and call it in Server.Handler. An API call is a line of Server.endpoints with an
 // action. If no action fits, add one to package access, and to its test's table. A
 // link of the navigation names its action, too, and is shown to those who may.
+//
+// A POST also says what it writes into the audit log: records(kind) does so before
+// the handler runs, recordsItself() where the handler knows better (recording), and
+// changesNothing() where nobody would ask. A page that shows children by name says
+// records(audit.View), a file of them the kind of its export.
 //
 // A handler that does not say what it is about (on) is about the whole school, so
 // that forgetting it refuses teachers too much and never lets them see too much.
@@ -28,13 +33,16 @@ import (
 
 	"github.com/todoku/todoku/shared/alert"
 	"github.com/todoku/todoku/shared/audience"
+	"github.com/todoku/todoku/shared/audit"
 	"github.com/todoku/todoku/shared/enrol"
 	"github.com/todoku/todoku/shared/letter"
 	"github.com/todoku/todoku/shared/link"
 	"github.com/todoku/todoku/shared/mail"
 	"github.com/todoku/todoku/shared/mailhost"
+	"github.com/todoku/todoku/shared/problem"
 	"github.com/todoku/todoku/shared/queue"
 	"github.com/todoku/todoku/shared/roster"
+	"github.com/todoku/todoku/shared/staff"
 )
 
 // App is what staff can do. The pages and the API call these services and hold
@@ -42,6 +50,7 @@ import (
 type App struct {
 	Alerts *alert.Store
 	Roster *roster.Store
+	Audit  *audit.Log
 	Jobs   queue.Queue // of the fan-out function
 	Mail   mail.Sender // for a test copy to oneself
 	Links  *link.Signer
@@ -92,9 +101,9 @@ func (a *App) sample(d alert.Draft, school roster.School) *mail.Message {
 	return w.Sample("preview", d.Sender.Mail, a.BaseURL+"/a/example", a.Now())
 }
 
-// Send accepts an alert and has its copies made. The same key gives the same
+// Send accepts an alert of somebody's and has its copies made. The same key gives the same
 // alert again, so a double click, a reload and a retry send once.
-func (a *App) Send(ctx context.Context, d alert.Draft, key string) (alert.Alert, error) {
+func (a *App) Send(ctx context.Context, me staff.Staff, d alert.Draft, key string) (alert.Alert, error) {
 	// A repeated request is recognised first: its groups may be gone by now.
 	if al, err := a.Alerts.Repeated(ctx, d, key); err == nil {
 		a.start(ctx, al.ID, alert.FanOut)
@@ -104,10 +113,20 @@ func (a *App) Send(ctx context.Context, d alert.Draft, key string) (alert.Alert,
 	if err != nil {
 		return alert.Alert{}, err
 	}
-	d.Audience = names
-	al, made, err := a.Alerts.Accept(ctx, d, key)
+	d.Audience, d.ID = names, a.Alerts.IDs.New()
+	if _, wrong := d.Tidy(a.Now()); len(wrong) > 0 {
+		return alert.Alert{}, wrong // nothing that could be done, so nothing to record
+	}
+	made := false
+	al, err := recording(ctx, a, sendEntry(me, d), func() (al alert.Alert, err error) {
+		al, made, err = a.Alerts.Accept(ctx, d, key)
+		return al, err
+	})
 	if err != nil {
 		return al, err
+	}
+	if !made { // the same request, at the same time
+		a.failed(ctx, sendEntry(me, d), problem.New(problem.Conflict, "同じ送信です。", "Sent already."))
 	}
 	if made {
 		a.Log.Info("alert accepted", "alert", al.ID, "school", al.School, "kind", al.Kind, "sender", al.Sender.ID)

@@ -18,6 +18,8 @@ func TestTemplates(t *testing.T) {
 		"help.html":    &childrenPage{},
 		"close.html":   &closePage{},
 
+		"audit.html": &auditPageData{},
+
 		"signin.html":      &signInPage{},
 		"signin_link.html": &signInPage{},
 		"signin_out.html":  &signInPage{},

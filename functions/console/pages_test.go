@@ -58,7 +58,7 @@ func (o *office) alert(change func(*alert.Draft), fanOut bool) alert.Alert {
 	if change != nil {
 		change(&d)
 	}
-	a, err := o.server.Send(o.t.Context(), d, "")
+	a, err := o.server.Send(o.t.Context(), o.me, d, "")
 	o.must(err)
 	if fanOut {
 		o.runJob(a.ID, alert.FanOut)

@@ -11,6 +11,7 @@ import (
 
 	"github.com/todoku/todoku/shared/access"
 	"github.com/todoku/todoku/shared/address"
+	"github.com/todoku/todoku/shared/audit"
 	"github.com/todoku/todoku/shared/enrol"
 	"github.com/todoku/todoku/shared/problem"
 	"github.com/todoku/todoku/shared/qr"
@@ -23,13 +24,13 @@ const reachPath = "/reach"
 
 func (s *Server) reachRoutes(rt *routes) {
 	rt.page("GET "+reachPath, access.Reach, s.reach)
-	rt.page("GET "+reachPath+"/{group}", access.Reach, s.classReach)
-	rt.page("POST "+reachPath+"/{group}/fix", access.Reach, s.fix)
-	rt.page("POST "+reachPath+"/{group}/slips", access.Reach, s.issueSlips)
-	rt.page("GET "+reachPath+"/{group}/slips", access.Reach, s.slips)
+	rt.page("GET "+reachPath+"/{group}", access.Reach, s.classReach, records(audit.View))
+	rt.page("POST "+reachPath+"/{group}/fix", access.Reach, s.fix, records(audit.RosterChange))
+	rt.page("POST "+reachPath+"/{group}/slips", access.Reach, s.issueSlips, records(audit.Invite))
+	rt.page("GET "+reachPath+"/{group}/slips", access.Reach, s.slips, records(audit.View))
 	rt.page("GET "+reachPath+"/{group}/poster", access.Reach, s.poster)
 	rt.page("GET "+reachPath+"/{group}/invite", access.Reach, s.getInvite)
-	rt.page("POST "+reachPath+"/{group}/invite", access.Reach, s.postInvite)
+	rt.page("POST "+reachPath+"/{group}/invite", access.Reach, s.postInvite, records(audit.Invite))
 }
 
 // reachPage is the data of reach.html.

@@ -9,6 +9,7 @@ import (
 	"net/http"
 
 	"github.com/todoku/todoku/shared/access"
+	"github.com/todoku/todoku/shared/audit"
 	"github.com/todoku/todoku/shared/problem"
 	"github.com/todoku/todoku/shared/roster"
 	"github.com/todoku/todoku/shared/staff"
@@ -18,13 +19,13 @@ import (
 func (s *Server) rosterRoutes(rt *routes) {
 	p := &rosterPages{Server: s, importer: newImporter(s.Roster, s.Hosts, s.Now, s.Log)}
 	rt.page("GET /roster", access.Roster, p.overview)
-	rt.page("POST /roster/imports", access.Roster, p.upload, upTo(s.maxSheet()+web.MaxForm))
+	rt.page("POST /roster/imports", access.Roster, p.upload, upTo(s.maxSheet()+web.MaxForm), changesNothing())
 	rt.page("GET /roster/imports/{id}", access.Roster, p.show)
-	rt.page("POST /roster/imports/{id}/columns", access.Roster, p.nameColumns)
-	rt.page("POST /roster/imports/{id}/confirm", access.Roster, p.confirm)
-	rt.page("POST /roster/imports/{id}/cancel", access.Roster, p.cancel)
+	rt.page("POST /roster/imports/{id}/columns", access.Roster, p.nameColumns, changesNothing())
+	rt.page("POST /roster/imports/{id}/confirm", access.Roster, p.confirm, records(audit.RosterChange))
+	rt.page("POST /roster/imports/{id}/cancel", access.Roster, p.cancel, changesNothing())
 	rt.page("GET /roster/imports/{id}/rejected.csv", access.Roster, p.rejected)
-	rt.page("GET /roster/export.csv", access.Roster, p.export)
+	rt.page("GET /roster/export.csv", access.Roster, p.export, records(audit.RosterExport))
 	rt.page("GET /roster/sample.csv", access.Roster, p.sample)
 }
 

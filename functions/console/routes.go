@@ -7,6 +7,7 @@ import (
 
 	"github.com/todoku/todoku/shared/access"
 	"github.com/todoku/todoku/shared/alert"
+	"github.com/todoku/todoku/shared/audit"
 	"github.com/todoku/todoku/shared/staff"
 	"github.com/todoku/todoku/shared/web"
 )
@@ -23,8 +24,8 @@ type routes struct {
 type route struct {
 	pattern string        // as http.ServeMux reads it
 	do      access.Action // what it does
-	on      about         // what it is done to
 	api     bool
+	pageOptions
 }
 
 // about finds what a request is about. It fails with an ErrNotFound for what is
@@ -35,8 +36,12 @@ type about func(s *Server, r *http.Request, me staff.Staff) (access.Target, erro
 type pageOption func(*pageOptions)
 
 type pageOptions struct {
-	on      about
-	maxBody int64
+	on      about // what it is done to; nil: the whole school
+	maxBody int64 // bytes that may be posted
+
+	records        audit.Kind
+	recordsItself  bool
+	changesNothing bool
 }
 
 // on says what the page is about. Without it, that is the whole school.
@@ -52,7 +57,8 @@ func (rt *routes) page(pattern string, do access.Action, h staffHandler, options
 		set(&o)
 	}
 	s := rt.server
-	rt.add(route{pattern: pattern, do: do, on: o.on}, s.site.HandleUpTo(o.maxBody, s.signedIn(s.allowed(do, o.on, h))))
+	h = s.allowed(do, o.on, s.recorded(o.records, h))
+	rt.add(route{pattern: pattern, do: do, pageOptions: o}, s.site.HandleUpTo(o.maxBody, s.signedIn(h)))
 }
 
 // open registers a page for everybody. Its action is access.Public.
@@ -66,11 +72,11 @@ func (rt *routes) call(e endpoint) {
 	if e.on == nil {
 		e.on = wholeSchool
 	}
-	h := s.site.HandleUpTo(e.body, s.bearer(s.allowed(e.action, e.on, e.do)))
+	h := s.site.HandleUpTo(e.maxBody, s.bearer(s.allowed(e.action, e.on, s.recorded(e.records, e.do))))
 	if e.json {
 		h = jsonOnly(h)
 	}
-	rt.add(route{pattern: e.method + " " + apiPath + e.path, do: e.action, on: e.on, api: true}, h)
+	rt.add(route{pattern: e.method + " " + apiPath + e.path, do: e.action, api: true, pageOptions: e.pageOptions}, h)
 }
 
 func (rt *routes) add(r route, h http.Handler) {

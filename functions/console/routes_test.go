@@ -53,6 +53,22 @@ func TestEveryRouteAsksForItsAction(t *testing.T) {
 	}
 }
 
+// TestEveryChangeIsRecorded: what changes something, and what shows or hands out
+// children in bulk, says what goes into the audit log.
+func TestEveryChangeIsRecorded(t *testing.T) {
+	o := newOffice(t)
+	for _, r := range o.server.routes {
+		says := r.records != "" || r.recordsItself || r.changesNothing
+		bulk := r.do == access.Children || r.do == access.Export || strings.HasSuffix(r.pattern, "/export.csv")
+		if r.do != access.Public && !strings.HasPrefix(r.pattern, "GET ") && !says {
+			t.Errorf("%s does not say what it records", r.pattern)
+		}
+		if bulk && r.records == "" {
+			t.Errorf("%s shows many children and records nothing", r.pattern)
+		}
+	}
+}
+
 const strangeID = "01arz3ndektsv4rrffq69g5fav"
 
 // fillIn puts something in the place of a pattern's wildcards.

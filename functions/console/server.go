@@ -80,6 +80,7 @@ func (s *Server) Handler() (http.Handler, error) {
 	s.apiRoutes(rt)
 	s.rosterRoutes(rt)
 	s.reachRoutes(rt)
+	s.auditRoutes(rt)
 	s.routes = rt.all
 	return s.recognise(site.Root(rt.mux)), nil
 }
@@ -159,6 +160,7 @@ var navigation = []struct {
 	{web.NavLink{Text: lang.T("新しい連絡", "New alert"), Href: "/alerts/new"}, access.Send},
 	{web.NavLink{Text: lang.T("名簿", "Roster"), Href: "/roster"}, access.Roster},
 	{web.NavLink{Text: lang.T("登録状況", "Registration"), Href: reachPath}, access.Reach},
+	{web.NavLink{Text: lang.T("操作の記録", "Audit log"), Href: "/audit"}, access.Audit},
 	{web.NavLink{Text: lang.T("サインアウト", "Sign out"), Href: "/sign-out"}, access.Own},
 }
 

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/todoku/todoku/shared/audit"
 	"github.com/todoku/todoku/shared/staff"
 	"github.com/todoku/todoku/shared/web"
 )
@@ -125,6 +126,7 @@ func (s *Server) postSignInLink(r *http.Request) (web.Response, error) {
 		return s.linkFailed(r, err)
 	}
 	s.Log.Info("signed in", "staff", me.ID)
+	s.note(r, entry(me, audit.SignIn, "", "link"))
 	return web.Redirect{To: s.next(r), Header: web.Cookies(
 		s.cookie(s.sessionCookie(), secret, staff.SessionLife),
 		s.cookie(nextCookie, "", 0),
@@ -140,6 +142,9 @@ func (s *Server) getSignOut(r *http.Request) (web.Response, error) {
 func (s *Server) postSignOut(r *http.Request) (web.Response, error) {
 	if err := s.Staff.SignOut(r.Context(), s.sessionSecret(r)); err != nil {
 		return nil, err
+	}
+	if v := visitorOf(r); v.err == nil {
+		s.note(r, entry(v.staff, audit.SignOut, "", ""))
 	}
 	return web.Redirect{To: signOutPath, Header: web.Cookies(s.cookie(s.sessionCookie(), "", 0))}, nil
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/todoku/todoku/shared/access"
 	"github.com/todoku/todoku/shared/alert"
+	"github.com/todoku/todoku/shared/audit"
 	"github.com/todoku/todoku/shared/lang"
 	"github.com/todoku/todoku/shared/roster"
 	"github.com/todoku/todoku/shared/staff"
@@ -16,9 +17,9 @@ import (
 
 func (s *Server) statusRoutes(rt *routes) {
 	rt.page("GET /alerts/{id}", access.SeeAlert, s.status, on(theAlert))
-	rt.page("GET /alerts/{id}/classes/{group}", access.Children, s.class, on(theGroup))
-	rt.page("GET /alerts/{id}/help", access.Children, s.help, on(theAlert))
-	rt.page("GET /alerts/{id}/children.csv", access.Export, s.childrenCSV)
+	rt.page("GET /alerts/{id}/classes/{group}", access.Children, s.class, on(theGroup), records(audit.View))
+	rt.page("GET /alerts/{id}/help", access.Children, s.help, on(theAlert), records(audit.View))
+	rt.page("GET /alerts/{id}/children.csv", access.Export, s.childrenCSV, records(audit.AlertExport))
 }
 
 const classesPerPage = 50

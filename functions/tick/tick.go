@@ -8,12 +8,15 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"github.com/aws/aws-lambda-go/events"
 	"github.com/todoku/todoku/shared/alert"
+	"github.com/todoku/todoku/shared/audit"
 	"github.com/todoku/todoku/shared/enrol"
 	"github.com/todoku/todoku/shared/queue"
+	"github.com/todoku/todoku/shared/roster"
 )
 
 const (
@@ -31,16 +34,48 @@ const (
 type Handler struct {
 	Alerts *alert.Store
 	Enrol  *enrol.Store // nil: nobody registers
-	Jobs   queue.Queue  // of the fan-out function
-	Copies queue.Queue  // of the dispatch function
-	Now    func() time.Time
-	Log    *slog.Logger
+	// Audit has its days sealed. It may be nil, and then Schools as well.
+	Audit   *audit.Log
+	Schools Schools
+	Jobs    queue.Queue // of the fan-out function
+	Copies  queue.Queue // of the dispatch function
+	Now     func() time.Time
+	Log     *slog.Logger
+
+	sealed atomic.Int64 // until when nothing needs to be sealed, in seconds since 1970
+}
+
+// Schools lists the schools, as roster.Store does.
+type Schools interface {
+	Schools(ctx context.Context) ([]roster.School, error)
 }
 
 // Handle runs once. What fails is logged and tried again by the next run; the
 // error says that something failed.
 func (h *Handler) Handle(ctx context.Context, _ events.CloudWatchEvent) error {
-	return errors.Join(h.retry(ctx), h.alerts(ctx), h.enrol(ctx))
+	return errors.Join(h.retry(ctx), h.alerts(ctx), h.enrol(ctx), h.seal(ctx))
+}
+
+// sealEvery is how often it is looked whether a day of the audit log is over.
+const sealEvery = 10 * time.Minute
+
+// seal seals the days of the audit log that are over.
+func (h *Handler) seal(ctx context.Context) error {
+	now := h.Now()
+	if h.Audit == nil || now.Unix() < h.sealed.Load() {
+		return nil
+	}
+	schools, err := h.Schools.Schools(ctx)
+	if err != nil {
+		return err
+	}
+	for _, s := range schools {
+		if err := h.Audit.SealDays(ctx, s.ID); err != nil {
+			return err
+		}
+	}
+	h.sealed.Store(now.Add(sealEvery).Unix())
+	return nil
 }
 
 // enrol puts invitations whose time has come into the copies' queue, and keeps the

@@ -37,6 +37,7 @@ const maxSheet = 4 << 20
 func Console(p *Parts) (any, error) {
 	s := &console.Server{
 		App: &console.App{
+			Audit:  p.Audit(),
 			Alerts: p.Alerts(), Roster: p.Roster(), Jobs: p.Jobs(), Mail: p.Mail(), Links: p.Links(), Hosts: p.Hosts(),
 			BaseURL: p.Config.BaseURL, Now: p.Now, Log: p.Log, Enrol: p.Enrol(), InboundDomain: p.Config.InboundDomain,
 		},
@@ -123,7 +124,7 @@ func Inbound(p *Parts) (any, error) {
 
 // Tick looks after what is due.
 func Tick(p *Parts) (any, error) {
-	h := &tick.Handler{Alerts: p.Alerts(), Enrol: p.Enrol(), Jobs: p.Jobs(), Copies: p.Copies(), Now: p.Now, Log: p.Log}
+	h := &tick.Handler{Audit: p.Audit(), Schools: p.Roster(), Alerts: p.Alerts(), Enrol: p.Enrol(), Jobs: p.Jobs(), Copies: p.Copies(), Now: p.Now, Log: p.Log}
 	return h.Handle, nil
 }
 

@@ -20,6 +20,7 @@ import (
 	"github.com/aws/aws-lambda-go/lambda"
 
 	"github.com/todoku/todoku/shared/alert"
+	"github.com/todoku/todoku/shared/audit"
 	"github.com/todoku/todoku/shared/config"
 	"github.com/todoku/todoku/shared/enrol"
 	"github.com/todoku/todoku/shared/id"
@@ -98,6 +99,9 @@ func (p *Parts) Enrol() *enrol.Store {
 func (p *Parts) poster(m mail.Sender) *enrol.Poster {
 	return &enrol.Poster{Store: p.Enrol(), Mail: m, Links: p.Links(), BaseURL: p.Config.BaseURL}
 }
+
+// Audit returns who did what.
+func (p *Parts) Audit() *audit.Log { return &audit.Log{Table: p.table, Now: p.Now} }
 
 // Staff returns who works there.
 func (p *Parts) Staff() *staff.Store {

@@ -132,3 +132,31 @@ func (p *program) listDead(ctx context.Context, o *machine.Operator, queue strin
 		}
 	}
 }
+
+// verifyAudit reads the whole audit log and says whether it is whole.
+func (p *program) verifyAudit(ctx context.Context, args []string) error {
+	f, data := p.flags("verify-audit", "verify-audit [-data DIR]")
+	if err := f.Parse(args); err != nil {
+		return err
+	}
+	reports, err := machine.NewOperator(*data).VerifyAudit(ctx)
+	if err != nil {
+		return err
+	}
+	faults := 0
+	for _, r := range reports {
+		_, _ = fmt.Fprintf(p.stdout, "school %s: %d entries, %d days sealed", r.School, r.Entries, r.Days)
+		if r.Last.Day != "" {
+			_, _ = fmt.Fprintf(p.stdout, ", the last %s: %s", r.Last.Day, r.Last.Hash)
+		}
+		_, _ = fmt.Fprintln(p.stdout)
+		for _, f := range r.Faults {
+			_, _ = fmt.Fprintln(p.stdout, "  "+f.String())
+		}
+		faults += len(r.Faults)
+	}
+	if faults > 0 {
+		return fmt.Errorf("the audit log is not whole: %d faults", faults)
+	}
+	return nil
+}

@@ -16,6 +16,7 @@ import (
 
 // Draft is an alert as somebody wants to send it.
 type Draft struct {
+	ID          string `json:"-"` // of the alert to be made; "": a new one
 	School      string
 	Kind        Kind
 	Subject     string
@@ -139,7 +140,10 @@ func (s *Store) Accept(ctx context.Context, d Draft, key string) (a Alert, made 
 	if len(wrong) > 0 {
 		return Alert{}, false, wrong
 	}
-	a = d.alert(s.IDs.New(), now)
+	if d.ID == "" {
+		d.ID = s.IDs.New()
+	}
+	a = d.alert(d.ID, now)
 	for range updateTries {
 		ops, err := s.acceptOps(ctx, a, key, digest)
 		if err != nil {

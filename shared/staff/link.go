@@ -62,9 +62,11 @@ func (s *Store) SignIn(ctx context.Context, token string) (secret string, m Staf
 		return "", Staff{}, err
 	}
 	secret = s.newSecret(sessionBytes)
+	session := s.newSession(m)
+	m.Via = session.ID
 	err = s.write(ctx,
 		table.Delete{Key: secretKey("signin", token), Revision: revision},
-		newSession(m, s.Now().UTC()).create(secret))
+		session.create(secret))
 	if _, used := table.Conflict(err); used {
 		err = ErrLink
 	}

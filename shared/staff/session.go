@@ -28,13 +28,15 @@ var ErrSession = problem.New(problem.Unauthorized,
 
 // session is somebody who is signed in.
 type session struct {
+	ID    string    `json:"id,omitempty"` // tells sessions apart, and is no secret
 	Staff string    `json:"staff"`
 	Since time.Time `json:"since"`
 	Seen  time.Time `json:"seen"` // to within touchEvery
 }
 
-func newSession(m Staff, now time.Time) session {
-	return session{Staff: m.ID, Since: now, Seen: now}
+func (s *Store) newSession(m Staff) session {
+	now := s.Now().UTC()
+	return session{ID: s.IDs.New(), Staff: m.ID, Since: now, Seen: now}
 }
 
 // ends returns when the session ends unless it is used again.
@@ -64,6 +66,7 @@ func (s *Store) BySession(ctx context.Context, secret string) (Staff, error) {
 	if err != nil {
 		return m, err
 	}
+	m.Via = e.ID
 	return m, s.touchSession(ctx, secret, e, revision)
 }
 

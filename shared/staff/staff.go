@@ -51,6 +51,8 @@ type Staff struct {
 	Disabled bool `json:"disabled,omitempty"`
 
 	Revision int64 `json:"-"` // of the item it was read from
+	// Via is the id of the session or API token by which the person was recognised.
+	Via string `json:"-"`
 }
 
 // Store keeps staff in a table:

@@ -151,6 +151,10 @@ func TestLinkSignsInOnce(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if who.Via == "" {
+		t.Error("the session has no id")
+	}
+	who.Via = ""
 	if diff := cmp.Diff(m, who); diff != "" {
 		t.Errorf("signed in (-want +got):\n%s", diff)
 	}

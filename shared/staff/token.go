@@ -80,6 +80,7 @@ func (s *Store) ByToken(ctx context.Context, secret string) (Staff, error) {
 	if err != nil {
 		return m, err
 	}
+	m.Via = t.ID
 	return m, s.touchToken(ctx, key, t, revision)
 }
 

@@ -10,8 +10,11 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"time"
 
+	"github.com/todoku/todoku/shared/audit"
 	"github.com/todoku/todoku/shared/queue"
+	"github.com/todoku/todoku/shared/roster"
 	table "github.com/todoku/todoku/shared/table/bbolt"
 )
 
@@ -35,7 +38,33 @@ func (m *Machine) control() http.Handler {
 	mux.HandleFunc("POST /dead/{queue}/redrive", m.withDead(func(r *http.Request, q queue.DeadLetters) (any, error) {
 		return q.Redrive(r.Context())
 	}))
+	mux.HandleFunc("GET /audit", func(w http.ResponseWriter, r *http.Request) {
+		reports, err := verifyAudit(r.Context(), m.Table, m.cfg.Now)
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusInternalServerError)
+			return
+		}
+		_ = json.NewEncoder(w).Encode(reports)
+	})
 	return mux
+}
+
+// verifyAudit checks the audit logs of all schools.
+func verifyAudit(ctx context.Context, t *table.Table, now func() time.Time) ([]audit.Report, error) {
+	schools, err := (&roster.Store{Table: t, Now: now}).Schools(ctx)
+	if err != nil {
+		return nil, err
+	}
+	log := &audit.Log{Table: t, Now: now}
+	var reports []audit.Report
+	for _, s := range schools {
+		r, err := log.Verify(ctx, s.ID)
+		if err != nil {
+			return nil, err
+		}
+		reports = append(reports, r)
+	}
+	return reports, nil
 }
 
 // deadPage is how many dead letters one answer lists.
@@ -139,6 +168,19 @@ func (o *Operator) Dead(ctx context.Context, queueName, after string) ([]queue.D
 func (o *Operator) Redrive(ctx context.Context, queueName string) (n int, err error) {
 	err = o.json(ctx, http.MethodPost, "/dead/"+queueName+"/redrive", &n)
 	return n, err
+}
+
+// VerifyAudit checks the audit logs of all schools, running or not.
+func (o *Operator) VerifyAudit(ctx context.Context) (reports []audit.Report, err error) {
+	err = o.json(ctx, http.MethodGet, "/audit", &reports)
+	if !errors.Is(err, errNotRunning) {
+		return reports, err
+	}
+	err = o.withTable(func(t *table.Table) error {
+		reports, err = verifyAudit(ctx, t, defaultNow)
+		return err
+	})
+	return reports, err
 }
 
 // errNotRunning says that no Machine runs on the folder.

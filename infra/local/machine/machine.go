@@ -30,6 +30,7 @@ import (
 	"github.com/todoku/todoku/functions/registration"
 	"github.com/todoku/todoku/functions/tick"
 	"github.com/todoku/todoku/shared/alert"
+	"github.com/todoku/todoku/shared/audit"
 	"github.com/todoku/todoku/shared/enrol"
 	"github.com/todoku/todoku/shared/id"
 	"github.com/todoku/todoku/shared/lane"
@@ -105,6 +106,7 @@ type Machine struct {
 	Roster *roster.Store
 	Enrol  *enrol.Store
 	Staff  *staff.Store
+	Audit  *audit.Log
 	Lanes  *lane.Lanes
 	Hosts  *mailhost.Store
 	Links  *link.Signer
@@ -218,6 +220,7 @@ func (m *Machine) openStore() (err error) {
 	m.Alerts = &alert.Store{Table: m.Table, IDs: ids, Now: m.cfg.Now}
 	m.Roster = &roster.Store{Table: m.Table, IDs: ids, Now: m.cfg.Now}
 	m.Enrol = &enrol.Store{Table: m.Table, Roster: m.Roster, IDs: ids, Now: m.cfg.Now, Random: m.cfg.Random}
+	m.Audit = &audit.Log{Table: m.Table, Now: m.cfg.Now}
 	m.Staff = &staff.Store{Table: m.Table, IDs: ids, Now: m.cfg.Now, Random: m.cfg.Random}
 	m.Hosts = &mailhost.Store{
 		Table: m.Table, Lanes: m.Lanes, Now: m.cfg.Now,
@@ -284,8 +287,9 @@ func (m *Machine) wire(sender mail.Sender) {
 		// this one did not make is a dead one's.
 		Worker: alert.Worker{ID: m.Alerts.IDs.New(), Lease: visibility, Alone: true},
 	}
-	m.tick = &tick.Handler{Alerts: m.Alerts, Enrol: m.Enrol, Jobs: m.Jobs, Copies: m.Copies, Now: m.cfg.Now, Log: m.cfg.Log}
+	m.tick = &tick.Handler{Audit: m.Audit, Schools: m.Roster, Alerts: m.Alerts, Enrol: m.Enrol, Jobs: m.Jobs, Copies: m.Copies, Now: m.cfg.Now, Log: m.cfg.Log}
 	m.app = &console.App{
+		Audit:  m.Audit,
 		Alerts: m.Alerts, Roster: m.Roster, Jobs: m.Jobs, Mail: sender, Links: m.Links, Hosts: m.Hosts,
 		BaseURL: m.cfg.BaseURL, Now: m.cfg.Now, Log: m.cfg.Log, Enrol: m.Enrol, InboundDomain: m.cfg.InboundDomain,
 	}
