@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"strings"
 
+	"github.com/todoku/todoku/functions/registration/mailhelp"
 	"github.com/todoku/todoku/shared/address"
 	"github.com/todoku/todoku/shared/enrol"
 	"github.com/todoku/todoku/shared/lane"
@@ -23,6 +24,7 @@ type waitPage struct {
 	From     string    // the domain to let through
 	FromMail string
 	Operator lane.Lane
+	Help     string // address of the page on how to let mail through
 }
 
 // wait shows what became of the mail, and how to let it through.
@@ -39,6 +41,7 @@ func (h *handler) waitPage(o opened, j enrol.Join, wrong problem.List) web.Respo
 	_, p.From, _ = strings.Cut(o.school.Mail, "@")
 	if a, err := address.Parse(j.Address); err == nil {
 		p.Operator = h.Lanes.Of(a.Domain)
+		p.Help = mailhelp.For(a.Domain, p.Operator, p.From)
 	}
 	p.Problems = wrong
 	if j.Open(h.Now()) && j.Mail.State != enrol.Refused {

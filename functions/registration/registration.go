@@ -16,6 +16,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/todoku/todoku/functions/registration/mailhelp"
 	"github.com/todoku/todoku/shared/enrol"
 	"github.com/todoku/todoku/shared/lane"
 	"github.com/todoku/todoku/shared/link"
@@ -53,7 +54,7 @@ type Config struct {
 // handler serves the pages.
 type handler struct{ Config }
 
-// New returns the pages at and under enrol.Path, with the static files that they use.
+// New returns the pages at and under enrol.Path and mailhelp.Path, with the static files that they use.
 func New(cfg Config) (http.Handler, error) {
 	site, err := web.New(web.Config{Pages: pages(), Log: cfg.Log, School: cfg.School, Secure: cfg.Secure, Explain: explain})
 	if err != nil {
@@ -69,7 +70,15 @@ func New(cfg Config) (http.Handler, error) {
 	mux.Handle("POST "+enrol.Path+"/wait/{token}", site.Handle(h.sendAgain))
 	mux.Handle("GET "+enrol.Path+"/confirm/{token}", site.Handle(h.showConfirm))
 	mux.Handle("POST "+enrol.Path+"/confirm/{token}", site.Handle(h.confirm))
-	return site.Root(mux), nil
+	help, err := mailhelp.New(mailhelp.Config{Schools: cfg.Enrol.Roster, Log: cfg.Log, School: cfg.School, Secure: cfg.Secure})
+	if err != nil {
+		return nil, err
+	}
+	root := http.NewServeMux()
+	root.Handle(mailhelp.Path, help)
+	root.Handle(mailhelp.Path+"/", help)
+	root.Handle("/", site.Root(mux))
+	return root, nil
 }
 
 // errLink says that a link leads nowhere.

@@ -167,10 +167,9 @@ const (
 
 // row is one line of a drawing.
 type row struct {
-	Text             string
-	Y, Middle        int
-	Chosen, Field    bool
-	FingerX, FingerY int
+	Text          string
+	Y, Base, Mid  int // top, base line of the text, middle
+	Chosen, Field bool
 }
 
 // Height is how high the drawing is.
@@ -181,7 +180,7 @@ func (s screen) Drawn() []row {
 	var rows []row
 	for i, text := range s.Rows {
 		y := rowsTop + rowHeight*i
-		r := row{Text: text, Y: y, Middle: y + 18, Chosen: i == s.Chosen, Field: i == s.Chosen && s.Field, FingerX: 196, FingerY: y + 20}
+		r := row{Text: text, Y: y, Base: y + 18, Mid: y + 13, Chosen: i == s.Chosen, Field: i == s.Chosen && s.Field}
 		if r.Field {
 			r.Text = "学校のドメイン"
 		}

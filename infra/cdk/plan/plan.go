@@ -138,8 +138,11 @@ var Functions = []Function{
 	},
 	{
 		Name: "registration", Memory: 512, Timeout: httpTimeout,
-		Trigger: HTTP{[]Route{{"ANY /register", 100, 200}, {"ANY /register/{proxy+}", 100, 200}}},
-		Uses:    []Use{ReadTable, WriteTable, SendMail, ReadKeys},
+		Trigger: HTTP{[]Route{
+			{"ANY /register", 100, 200}, {"ANY /register/{proxy+}", 100, 200},
+			{"GET /help/mail", 100, 200}, {"GET /help/mail/{operator}", 100, 200},
+		}},
+		Uses: []Use{ReadTable, WriteTable, SendMail, ReadKeys},
 	},
 	{
 		Name: "acknowledge", Memory: 512, Timeout: httpTimeout,

@@ -35,6 +35,8 @@ func pages(t testing.TB, s *staged) []stop {
 		{name: "how to sign in", path: "/sign-in"},
 		{name: "sign in by a link", path: s.signInPath()},
 		{name: "a link that was used", path: "/sign-in/nonsense", status: http.StatusGone},
+		{name: "how to let mail through", path: "/help/mail"},
+		{name: "how to let mail through docomo", path: "/help/mail/docomo"},
 		{name: "home", who: manager, path: "/"},
 		{name: "compose", who: manager, path: "/alerts/new"},
 		{name: "compose with errors", who: manager, then: spoil, status: http.StatusUnprocessableEntity},

@@ -11,6 +11,7 @@ import (
 	"github.com/todoku/todoku/functions/acknowledge"
 	"github.com/todoku/todoku/functions/console"
 	"github.com/todoku/todoku/functions/registration"
+	"github.com/todoku/todoku/functions/registration/mailhelp"
 	"github.com/todoku/todoku/shared/enrol"
 	"github.com/todoku/todoku/shared/mail/inbox"
 	"github.com/todoku/todoku/shared/web"
@@ -47,6 +48,8 @@ func (m *Machine) routes(ctx context.Context, mux *http.ServeMux) error {
 	mux.Handle("/", staffPages)
 	mux.Handle(enrol.Path, registerPages)
 	mux.Handle(enrol.Path+"/", registerPages)
+	mux.Handle(mailhelp.Path, registerPages)
+	mux.Handle(mailhelp.Path+"/", registerPages)
 	mux.Handle("/a/", answerPages)
 	mux.Handle("/r/", answerPages)
 	mux.Handle("GET /healthz", m.health())
