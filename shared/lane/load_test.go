@@ -104,8 +104,8 @@ func TestLoadOverrides(t *testing.T) {
 		want   Lane
 	}{
 		{"docomo.ne.jp", Lane{"docomo", lang.Text{JA: "ドコモ", EN: "docomo"}, 8, 100}},
-		{"gmail.com", Lane{"google", lang.Text{JA: "グーグル", EN: "Google"}, 5, 50}},
-		{"school.ed.jp", Lane{"google", lang.Text{JA: "グーグル", EN: "Google"}, 5, 50}},
+		{"gmail.com", Lane{"google", lang.Text{JA: "グーグル", EN: "Google"}, 10, 50}},
+		{"school.ed.jp", Lane{"google", lang.Text{JA: "グーグル", EN: "Google"}, 10, 50}},
 		{"mail.city.example.lg.jp", Lane{"city", lang.Text{JA: "city", EN: "city"}, 1, 7}},
 		{"example.jp", Lane{"example.jp", lang.Text{JA: "example.jp", EN: "example.jp"}, 1, 20}},
 		{"ezweb.ne.jp", Lane{"au", lang.Text{JA: "au・UQ mobile", EN: "au and UQ mobile"}, 4, 50}},

@@ -1,0 +1,320 @@
+package pace
+
+import (
+	"math"
+	"time"
+)
+
+// Take grants up to want places to copies that leave at now. If it grants none, it
+// says how long until it is worth asking again; a verdict may make it worth before.
+func (s *State) Take(l Limits, now time.Time, want int) (n int, wait time.Duration) {
+	s.begin(l, now)
+	s.forget(now)
+	if !s.Stopped.IsZero() {
+		n, wait = s.probe(now, want)
+	} else {
+		n, wait = s.room(l, now, want)
+	}
+	if n > 0 {
+		s.Out += n
+		s.Tokens -= float64(n)
+		s.Sent = now
+	}
+	return n, wait
+}
+
+// begin makes a lane ready that has never sent, or has rested.
+func (s *State) begin(l Limits, now time.Time) {
+	if s.Window == 0 {
+		s.Window = min(FirstWindow, l.widest())
+		s.Mark, s.Filled, s.Heard = now, now, now
+		return
+	}
+	rested := now.Sub(s.Sent)
+	if rested < Rest || s.Out > 0 || !s.Stopped.IsZero() {
+		return
+	}
+	s.fill(now)
+	s.Mark, s.Empty, s.Passed, s.Shut = now, false, 0, 0
+	s.Window = min(max(s.Window, s.WindowCeil), l.widest())
+	s.RateTry = now.Add(s.RateWait)
+	s.loosen(rested)
+}
+
+// loosen lets go of what was remembered, the more the longer ago it was.
+func (s *State) loosen(d time.Duration) {
+	f := math.Exp2(float64(d) / float64(Loosen))
+	s.Rate, s.Ceil, s.WindowCeil = s.Rate*f, s.Ceil*f, s.WindowCeil*f
+}
+
+// forget gives the places of verdicts back that will not come.
+func (s *State) forget(now time.Time) {
+	if s.Out > 0 && now.Sub(s.Sent) > Forget && now.Sub(s.Heard) > Forget {
+		s.Out, s.Probing = 0, false
+	}
+}
+
+// probe grants one place when the pause is over.
+func (s *State) probe(now time.Time, want int) (int, time.Duration) {
+	switch {
+	case s.Probing:
+		return 0, Forget - now.Sub(s.Sent) + time.Second
+	case now.Before(s.Until):
+		return 0, s.Until.Sub(now)
+	case want < 1:
+		return 0, 0
+	}
+	s.Probing = true
+	return 1, 0
+}
+
+// room grants what window and bucket leave.
+func (s *State) room(l Limits, now time.Time, want int) (int, time.Duration) {
+	s.fill(now)
+	n := min(want, int(s.Window)-s.Out)
+	if n <= 0 {
+		return 0, Forget
+	}
+	if s.Rate == 0 {
+		return n, 0
+	}
+	if s.Tokens < 1 {
+		return 0, time.Duration((1-s.Tokens)/s.Rate*float64(time.Second)) + time.Millisecond
+	}
+	return min(n, int(s.Tokens)), 0
+}
+
+// fill brings the mirror of the operator's bucket up to now, and lets a rate grow
+// that holds the lane back.
+func (s *State) fill(now time.Time) {
+	d := now.Sub(s.Filled)
+	if d <= 0 {
+		return
+	}
+	s.Filled = now
+	if s.Rate == 0 {
+		return
+	}
+	if s.Tokens < 2 && d < Rest {
+		s.grow(now, d)
+	}
+	s.Tokens = min(s.Tokens+s.Rate*d.Seconds(), max(s.Depth, 1))
+}
+
+func (s *State) grow(now time.Time, d time.Duration) {
+	switch {
+	case s.Ceil == 0:
+		s.Rate *= doubled(d, GuessGrows)
+	case s.Rate < Below*s.Ceil:
+		s.Rate = min(s.Rate*doubled(d, GuessGrows), Below*s.Ceil)
+	case now.After(s.RateTry):
+		s.Rate *= doubled(d, CeilGrows)
+	}
+}
+
+func doubled(d, in time.Duration) float64 { return math.Exp2(float64(d) / float64(in)) }
+
+// Judge takes the verdict on a copy that Take gave a place. dice is random in
+// [0, 1).
+func (s *State) Judge(l Limits, now time.Time, v Verdict, dice float64) {
+	full := float64(s.Out) >= math.Floor(s.Window)
+	s.Out = max(s.Out-1, 0)
+	s.Heard = now
+	left := now.Add(-v.Took)
+	switch v.Kind {
+	case Accepted, Personal:
+		s.passed(l, now, left, full)
+	case Crowded:
+		s.crowded(now, left, dice)
+	case TooFast:
+		s.tooFast(now, left, dice)
+	case Unheard:
+		s.unheard(now, left, dice)
+	case Untold:
+		s.Tokens++
+		s.Probing = false
+	}
+}
+
+// passed: a copy passed the operator's gate.
+func (s *State) passed(l Limits, now, left time.Time, full bool) {
+	s.Passed++
+	if !s.Stopped.IsZero() {
+		if !s.Probing {
+			return // it left before the pause
+		}
+		s.reopen(now)
+	}
+	if s.Good++; s.Good >= Proven {
+		s.Since, s.Vain = time.Time{}, 0
+	}
+	if full {
+		s.widen(l, now)
+	}
+}
+
+func (s *State) reopen(now time.Time) {
+	s.Shut += now.Sub(s.Stopped)
+	s.Stopped, s.Until, s.Probing, s.Good = time.Time{}, time.Time{}, false, 0
+	s.Filled = now
+}
+
+// widen lets the window grow: freely as long as no ceiling is known, else beyond
+// it by one, now and then.
+func (s *State) widen(l Limits, now time.Time) {
+	switch {
+	case s.WindowCeil == 0 || s.Window+1 <= s.WindowCeil:
+		s.Window++
+	case now.After(s.WindowTry):
+		s.WindowCeil = max(s.WindowCeil, math.Floor(s.Window))
+		s.Window = s.WindowCeil + 1
+		s.WindowTry = now.Add(s.WindowWait)
+	}
+	s.Window = min(s.Window, l.widest())
+}
+
+// crowded: connections that stand are what the operator takes.
+func (s *State) crowded(now, left time.Time, dice float64) {
+	if s.Out == 0 || s.Probing {
+		s.stop(now, dice)
+		return
+	}
+	if !s.Stopped.IsZero() {
+		return
+	}
+	s.Window = max(1, min(s.Window, float64(s.Out)))
+	s.WindowCeil = s.Window
+	s.WindowWait = min(max(2*s.WindowWait, FirstWiden), LastTry)
+	s.WindowTry = now.Add(s.WindowWait)
+}
+
+// tooFast: the rate is too high, or the lane is blocked. The first refusal after a
+// time without tells the rate; those that follow before the lane is proven open
+// again tell of a block.
+func (s *State) tooFast(now, left time.Time, dice float64) {
+	if s.answered(left) {
+		return
+	}
+	if s.Since.IsZero() {
+		s.slow(now)
+	}
+	s.stop(now, dice)
+}
+
+// unheard: nothing is known but that nobody answers.
+func (s *State) unheard(now, left time.Time, dice float64) {
+	if !s.answered(left) {
+		s.stop(now, dice)
+	}
+}
+
+// answered reports whether the event was answered already of which a copy tells
+// that left at left.
+func (s *State) answered(left time.Time) bool {
+	if !s.Stopped.IsZero() {
+		return !s.Probing
+	}
+	return s.Empty && left.Before(s.Mark)
+}
+
+// stop pauses the lane, after which a probe leaves.
+func (s *State) stop(now time.Time, dice float64) {
+	if s.Since.IsZero() {
+		s.Since = now
+	}
+	if s.Stopped.IsZero() {
+		s.Stopped = now
+	}
+	s.Vain++
+	d := min(max(Hold, time.Duration(PauseShare*float64(now.Sub(s.Since)))), LongPause)
+	s.Until = now.Add(d + time.Duration(Jitter*dice*float64(d)))
+	s.Probing = false
+	if s.Vain == 3 { // this is a block: what led to it is not tried again soon
+		s.RateWait = LastTry
+		s.RateTry = now.Add(LastTry)
+	}
+}
+
+// slow learns from a refusal of the rate.
+func (s *State) slow(now time.Time) {
+	span := now.Sub(s.Mark)
+	open := span - s.Shut
+	switch {
+	case !s.Empty:
+		s.fromFull(open)
+	case s.Shut > 3*Hold:
+		s.afterBlock(span, open)
+	case s.Passed < 8:
+		s.cut()
+	default:
+		s.learn(float64(s.Passed) / span.Seconds())
+	}
+	s.RateWait = min(max(2*s.RateWait, FirstTry), LastTry)
+	s.RateTry = now.Add(s.RateWait)
+	s.Mark, s.Empty, s.Passed, s.Shut, s.Tokens = now, true, 0, 0, 0
+}
+
+// cut lowers the rate by rule, because too little passed to measure it.
+func (s *State) cut() {
+	s.Rate *= NextCut
+	s.Ceil = min(s.Ceil, s.Rate/Below)
+	s.Depth *= NextCut
+}
+
+// fromFull learns from the first refusal after a rest. The bucket was full: what
+// passed is its content and the rate together, which a second such refusal after
+// another time tells apart.
+func (s *State) fromFull(open time.Duration) {
+	r, ok := s.apart(open)
+	switch {
+	case ok:
+		s.learn(r)
+	case s.Ceil > 0:
+		s.Depth *= NextCut
+		if s.Rate < s.Ceil {
+			s.learn(0.9 * s.Ceil)
+		} else {
+			s.learn(s.Ceil)
+		}
+	default:
+		s.Rate = FirstCut * float64(s.Passed) / max(open, FirstSpan).Seconds()
+		s.Depth = 1
+	}
+	s.First, s.Span = float64(s.Passed), open
+}
+
+// apart returns the rate that explains two times from a full bucket to a refusal.
+func (s *State) apart(open time.Duration) (float64, bool) {
+	more, longer := float64(s.Passed)-s.First, (open - s.Span).Seconds()
+	if s.First == 0 || longer < 0 && more >= 0 || longer > 0 && more <= 0 {
+		return 0, false
+	}
+	return more / longer, math.Abs(longer) > 5 && math.Abs(more) > 8
+}
+
+// afterBlock learns from a refusal with a block before it, in which the bucket
+// filled and may have overflowed: the rate lies between what passed in the whole time
+// and in the open time.
+func (s *State) afterBlock(span, open time.Duration) {
+	low, high := float64(s.Passed)/span.Seconds(), float64(s.Passed)/max(open.Seconds(), 1)
+	r, ok := s.apart(open)
+	if !ok || r < low || r > high {
+		r = math.Sqrt(low * high)
+	}
+	s.learn(r)
+}
+
+// learn takes a rate as that of the operator. A refusal that came while more than the
+// measured rate was tried says no more than that it was true.
+func (s *State) learn(r float64) {
+	if s.Ceil > 0 && s.Rate > s.Ceil {
+		r = max(r, s.Ceil)
+		if s.Rate > 1.5*s.Ceil {
+			r = max(r, math.Sqrt(s.Rate*s.Ceil))
+		}
+	}
+	s.Ceil, s.Rate = r, Below*r
+	if s.First > 0 {
+		s.Depth = max(1, 0.8*(s.First-r*s.Span.Seconds()))
+	}
+}

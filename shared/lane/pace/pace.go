@@ -1,0 +1,62 @@
+// Package pace is the control law of a lane: how many copies may be on their way
+// to one receiving operator, how fast they may leave, and when to hold them back.
+// It learns the operator's limits while it sends. It knows neither mail nor store:
+// State is a small value, its methods are told the time and the dice.
+//
+// # What it assumes
+//
+// A receiver limits a sender in three ways: connections at a time; a token bucket
+// of messages (so many at once, then so many a second); and, after too many
+// refusals, a block for minutes or hours. It does not say the figures, and one
+// refusal more may be the one that blocks. So the law treats a refusal as dear and
+// learns the most from each.
+//
+// # The law
+//
+// Window: copies without a verdict. It starts small and grows by one with every
+// acceptance, up to the lane's slots. When connections are refused while others
+// stand, those that stand are what the operator takes: the window becomes their
+// number, and one more is tried only after a time that doubles with each vain try.
+// This is Postfix's destination concurrency [1] with a memory.
+//
+// Rate: unknown until the first refusal that speaks of it, because nobody can tell
+// a generous operator from a slow one before. What left until then was the bucket's
+// content and the rate together, so the first refusal tells only that the rate is
+// lower: the lane goes on with a quarter and grows until the second. At a refusal
+// the bucket is empty; between two of them the operator took exactly what its rate
+// allows, so their distance measures it. (BBR does the same for policers [2].) From then on
+// the lane stays a little below, mirrors the operator's bucket, and tries more after
+// a time that doubles with every vain try: as in CUBIC [3], it is long near the
+// ceiling, and goes beyond it only from there.
+//
+// Pause: a refusal that speaks of the rate stops the lane for seconds, in which the
+// operator's bucket fills; a single probe reopens it. If the probe is refused as
+// well, the lane is blocked, and each pause is a quarter of how long that has lasted:
+// late by a quarter at most, with few probes. All pauses have jitter. Copies that were
+// under way tell nothing new, and one event is answered once, as in TCP [4].
+//
+// Memory: rate, bucket and window stay for the next alert and loosen by half every
+// Loosen, for operators change and emergencies are rare.
+//
+// Recipient: greylisting, a full mailbox or an unknown user speak of that recipient
+// alone. Here they are acceptances: the operator answered at leisure.
+//
+// Events: where the verdict comes as an event (SES), the window counts copies whose
+// event is out. How long SES took (processingTimeMillis) and DeliveryDelay tell that
+// the operator defers. When no event comes for Silence, the lane sends at its cautious
+// rate: missing verdicts never stop an alert. A verdict that never comes gives its
+// place back after Forget.
+//
+// Known limits: at most one step a verdict, no search over history; an operator that changes its rate is
+// followed down at once and up within minutes to an hour.
+//
+// Sources:
+//   - [1] Postfix, SCHEDULER_README, "Concurrency scheduling"; KumoMTA, "Configuring
+//     Traffic Shaping" (limits by operator, suspension on its words)
+//   - [2] draft-cardwell-iccrg-bbr-congestion-control-00, section 4.2.2 of
+//     its code, "long-term bandwidth sampling" against token-bucket policers
+//   - [3] RFC 9438, section 4: the window as a cubic function of the time since
+//     the last congestion, flat near the remembered ceiling
+//   - [4] RFC 5681, section 3.1 (slow start), and RFC 6582, section 3.2 (one
+//     reduction for each round trip)
+package pace
