@@ -37,6 +37,9 @@ func (s *State) begin(l Limits, now time.Time) {
 	s.fill(now)
 	s.Mark, s.Empty, s.Passed, s.Shut = now, false, 0, 0
 	s.Window = min(max(s.Window, s.WindowCeil), l.widest())
+	if s.RateWait < LastTry {
+		s.RateWait = FirstTry
+	}
 	s.RateTry = now.Add(s.RateWait)
 	s.loosen(rested)
 }
@@ -108,6 +111,9 @@ func (s *State) grow(now time.Time, d time.Duration) {
 	case s.Rate < Below*s.Ceil:
 		s.Rate = min(s.Rate*doubled(d, GuessGrows), Below*s.Ceil)
 	case now.After(s.RateTry):
+		if s.Empty { // what is left over fills the bucket by now
+			s.Mark, s.Empty, s.Passed, s.Shut = now, false, 0, 0
+		}
 		s.Rate *= doubled(d, CeilGrows)
 	}
 }
@@ -156,7 +162,7 @@ func (s *State) passed(l Limits, now, left time.Time, full bool) {
 func (s *State) reopen(now time.Time) {
 	s.Shut += now.Sub(s.Stopped)
 	s.Stopped, s.Until, s.Probing, s.Good = time.Time{}, time.Time{}, false, 0
-	s.Filled = now
+	s.Filled, s.Tokens = now, max(s.Tokens, 0)
 }
 
 // widen lets the window grow: freely as long as no ceiling is known, else beyond
@@ -249,7 +255,6 @@ func (s *State) slow(now time.Time) {
 	default:
 		s.learn(float64(s.Passed) / span.Seconds())
 	}
-	s.RateWait = min(max(2*s.RateWait, FirstTry), LastTry)
 	s.RateTry = now.Add(s.RateWait)
 	s.Mark, s.Empty, s.Passed, s.Shut, s.Tokens = now, true, 0, 0, 0
 }
@@ -271,12 +276,9 @@ func (s *State) fromFull(open time.Duration) {
 		s.learn(r)
 	case s.Ceil > 0:
 		s.Depth *= NextCut
-		if s.Rate < s.Ceil {
-			s.learn(0.9 * s.Ceil)
-		} else {
-			s.learn(s.Ceil)
-		}
+		s.learn(0.9 * s.Ceil)
 	default:
+		s.RateWait = max(s.RateWait, FirstTry)
 		s.Rate = FirstCut * float64(s.Passed) / max(open, FirstSpan).Seconds()
 		s.Depth = 1
 	}
@@ -308,10 +310,10 @@ func (s *State) afterBlock(span, open time.Duration) {
 // measured rate was tried says no more than that it was true.
 func (s *State) learn(r float64) {
 	if s.Ceil > 0 && s.Rate > s.Ceil {
-		r = max(r, s.Ceil)
-		if s.Rate > 1.5*s.Ceil {
-			r = max(r, math.Sqrt(s.Rate*s.Ceil))
-		}
+		r = min(max(r, s.Ceil), s.Rate)
+		s.RateWait = min(2*s.RateWait, LastTry)
+	} else if s.RateWait < LastTry {
+		s.RateWait = FirstTry
 	}
 	s.Ceil, s.Rate = r, Below*r
 	if s.First > 0 {

@@ -17,8 +17,8 @@ const (
 	NextCut    = 0.7              // and after another that measured nothing, of the rate
 	Below      = 0.92             // a lane stays this far below a measured rate
 	GuessGrows = 14 * time.Second // a guessed rate doubles in this time,
-	CeilGrows  = time.Minute      // one that tries to pass a measured one, in this
-	FirstTry   = 2 * time.Minute  // a measured rate is left alone for so long,
+	CeilGrows  = 30 * time.Second // one that tries to pass a measured one, in this
+	FirstTry   = time.Minute      // a measured rate is left alone for so long,
 	FirstWiden = time.Minute      // a measured window for so long,
 	LastTry    = 2 * time.Hour    // and after vain tries twice as long each time, up to this
 
