@@ -31,23 +31,20 @@ func (s *State) begin(l Limits, now time.Time) {
 		return
 	}
 	rested := now.Sub(s.Sent)
-	if rested < Rest || s.Out > 0 || !s.Stopped.IsZero() {
+	if rested < Rest || s.Sent.IsZero() || s.Out > 0 || !s.Stopped.IsZero() {
 		return
 	}
 	s.fill(now)
 	s.Mark, s.Empty, s.Passed, s.Shut = now, false, 0, 0
 	s.Window = min(max(s.Window, s.WindowCeil), l.widest())
-	if s.RateWait < LastTry {
-		s.RateWait = FirstTry
-	}
-	s.RateTry = now.Add(s.RateWait)
-	s.loosen(rested)
+	s.RateWait, s.WindowWait = fade(s.RateWait, FirstTry, rested), fade(s.WindowWait, FirstWiden, rested)
+	s.RateTry, s.WindowTry = now.Add(s.RateWait), now.Add(s.WindowWait)
 }
 
-// loosen lets go of what was remembered, the more the longer ago it was.
-func (s *State) loosen(d time.Duration) {
-	f := math.Exp2(float64(d) / float64(Loosen))
-	s.Rate, s.Ceil, s.WindowCeil = s.Rate*f, s.Ceil*f, s.WindowCeil*f
+// fade lets a remembered limit lose authority: the time until more is tried halves
+// with every Fade of rest.
+func fade(wait, least, rested time.Duration) time.Duration {
+	return max(time.Duration(float64(wait)*math.Exp2(-float64(rested)/float64(Fade))), least)
 }
 
 // forget gives the places of verdicts back that will not come.

@@ -35,8 +35,9 @@
 // late by a quarter at most, with few probes. All pauses have jitter. Copies that were
 // under way tell nothing new, and one event is answered once, as in TCP [4].
 //
-// Memory: rate, bucket and window stay for the next alert and loosen by half every
-// Loosen, for operators change and emergencies are rare.
+// Memory: rate, bucket and window stay for the next alert, which begins with them.
+// They lose authority, not place: emergencies are rare and operators change, so with
+// every day of rest the time halves until more is tried.
 //
 // Recipient: greylisting, a full mailbox or an unknown user speak of that recipient
 // alone. Here they are acceptances: the operator answered at leisure.

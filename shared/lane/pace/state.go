@@ -22,8 +22,8 @@ const (
 	FirstWiden = time.Minute      // a measured window for so long,
 	LastTry    = 2 * time.Hour    // and after vain tries twice as long each time, up to this
 
-	Rest   = 30 * time.Second    // a lane that sent nothing for so long finds a full bucket
-	Loosen = 30 * 24 * time.Hour // a remembered limit doubles in this time
+	Rest = 30 * time.Second // a lane that sent nothing for so long finds a full bucket
+	Fade = 24 * time.Hour   // in so much rest the wait until more is tried halves
 
 	Silence       = 30 * time.Second // events that stay away so long are not waited for
 	Forget        = 15 * time.Minute // a verdict that did not come gives its place back
