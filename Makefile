@@ -6,7 +6,7 @@ RACE ?= $(shell command -v gcc >/dev/null 2>&1 && echo -race)
 # What golangci-lint is run with; see .golangci.yml.
 LINT = github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 
-.PHONY: run test drill-aws bench lint setup fuzz clean
+.PHONY: run test drill-aws bench bench-lanes lint setup fuzz clean
 
 run: ## start everything with a demo school
 	$(GO) run ./infra/local -demo
@@ -29,6 +29,10 @@ drill-aws: setup ## run the acceptance drill on the built functions of the AWS m
 
 bench: ## print the benchmark tables
 	$(GO) run ./infra/bench
+
+bench-lanes: ## compare ways to send to simulated operators, in virtual time
+	@mkdir -p build
+	$(GO) run ./infra/bench/lanes -svg build/lanes.svg
 
 lint: ## check style
 	$(GO) run $(LINT) run ./...

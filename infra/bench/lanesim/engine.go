@@ -8,8 +8,6 @@
 package lanesim
 
 import (
-	"container/heap"
-	"math"
 	"math/rand/v2"
 	"time"
 )
@@ -18,33 +16,37 @@ import (
 type Sim struct {
 	Now    time.Duration // since the simulation began
 	Rand   *rand.Rand
+	seed   uint64
 	events events
 	seq    int
 }
 
 // New returns a simulation of which seed says all chance.
 func New(seed uint64) *Sim {
-	return &Sim{Rand: rand.New(rand.NewPCG(seed, 0x746f646f6b75))} //nolint:gosec // chance that can be repeated is what is wanted here
+	s := &Sim{seed: seed}
+	s.Rand = s.chance(0)
+	return s
+}
+
+// chance returns one of many sources. Each lane has its own, so that what happens in
+// one lane does not change another's luck.
+func (s *Sim) chance(of uint64) *rand.Rand {
+	return rand.New(rand.NewPCG(s.seed, 0x746f646f6b75+of)) //nolint:gosec // chance that can be repeated is what is wanted here
 }
 
 // After lets f happen d from now.
 func (s *Sim) After(d time.Duration, f func()) {
 	s.seq++
-	heap.Push(&s.events, event{at: s.Now + max(d, 0), seq: s.seq, do: f})
+	s.events.push(event{at: s.Now + max(d, 0), seq: s.seq, do: f})
 }
 
 // Run lets everything happen until nothing is left, or until the end.
 func (s *Sim) Run(end time.Duration) {
 	for len(s.events) > 0 && s.events[0].at <= end {
-		e := heap.Pop(&s.events).(event)
+		e := s.events.pop()
 		s.Now = e.at
 		e.do()
 	}
-}
-
-// lognormal returns a time with the median and the sigma of its logarithm.
-func (s *Sim) lognormal(median, sigma float64) time.Duration {
-	return seconds(median * math.Exp(sigma*s.Rand.NormFloat64()))
 }
 
 func seconds(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }
@@ -56,18 +58,39 @@ type event struct {
 	do  func()
 }
 
+func (e event) before(o event) bool { return e.at < o.at || e.at == o.at && e.seq < o.seq }
+
+// events is a binary heap. container/heap would box each event.
 type events []event
 
-func (e events) Len() int      { return len(e) }
-func (e events) Swap(i, j int) { e[i], e[j] = e[j], e[i] }
-func (e events) Less(i, j int) bool {
-	return e[i].at < e[j].at || e[i].at == e[j].at && e[i].seq < e[j].seq
+func (e *events) push(x event) {
+	h := append(*e, x)
+	i := len(h) - 1
+	for i > 0 && h[i].before(h[(i-1)/2]) {
+		h[i], h[(i-1)/2] = h[(i-1)/2], h[i]
+		i = (i - 1) / 2
+	}
+	*e = h
 }
-func (e *events) Push(x any) { *e = append(*e, x.(event)) }
-func (e *events) Pop() any {
-	old := *e
-	last := old[len(old)-1]
-	old[len(old)-1] = event{}
-	*e = old[:len(old)-1]
-	return last
+
+func (e *events) pop() event {
+	h := *e
+	first, n := h[0], len(h)-1
+	h[0], h[n] = h[n], event{}
+	h = h[:n]
+	for i := 0; ; {
+		least := i
+		for child := 2*i + 1; child <= 2*i+2 && child < n; child++ {
+			if h[child].before(h[least]) {
+				least = child
+			}
+		}
+		if least == i {
+			break
+		}
+		h[i], h[least] = h[least], h[i]
+		i = least
+	}
+	*e = h
+	return first
 }

@@ -2,6 +2,7 @@ package lanesim
 
 import (
 	"math"
+	"math/rand/v2"
 	"time"
 
 	"github.com/todoku/todoku/shared/lane/pace"
@@ -22,6 +23,7 @@ func greylisted(tries int) time.Duration {
 // todoku is the control law of shared/lane/pace.
 type todoku struct {
 	sim    *Sim
+	dice   *rand.Rand
 	limits pace.Limits
 	state  pace.State
 }
@@ -41,7 +43,7 @@ var kinds = map[Reply]pace.Kind{
 }
 
 func (t *todoku) Heard(c *Copy, o Outcome) time.Duration {
-	t.state.Judge(t.limits, t.now(), pace.Verdict{Kind: kinds[o.Reply], Took: o.Took}, t.sim.Rand.Float64())
+	t.state.Judge(t.limits, t.now(), pace.Verdict{Kind: kinds[o.Reply], Took: o.Took}, t.dice.Float64())
 	if o.Reply == Grey {
 		return greylisted(c.Tries)
 	}

@@ -1,6 +1,10 @@
 package lanesim
 
-import "time"
+import (
+	"math"
+	"math/rand/v2"
+	"time"
+)
 
 // Reply is what a receiver says.
 type Reply int
@@ -30,6 +34,7 @@ type Receiver struct {
 	Profile
 	Fault
 	sim    *Sim
+	rand   *rand.Rand
 	Offset time.Duration // into the hour, at the beginning
 
 	asked    func() // is told of each message that was asked for; may be nil
@@ -53,9 +58,10 @@ type Receiver struct {
 	MostConnected int
 }
 
-// NewReceiver returns a receiver whose bucket is full.
-func NewReceiver(s *Sim, p Profile, f Fault) *Receiver {
-	r := &Receiver{Profile: p, Fault: f, sim: s, seen: map[int]time.Duration{}}
+// NewReceiver returns a receiver whose bucket is full; i tells it from the others of
+// the simulation.
+func NewReceiver(s *Sim, i int, p Profile, f Fault) *Receiver {
+	r := &Receiver{Profile: p, Fault: f, sim: s, rand: s.chance(1 + uint64(i)), seen: map[int]time.Duration{}}
 	r.tokens = r.depth()
 	return r
 }
@@ -95,7 +101,7 @@ func (r *Receiver) Connect() Reply {
 	switch {
 	case r.during(r.Blackhole):
 		return NoAnswer
-	case r.BadHosts > 0 && r.sim.Rand.Float64() < r.BadHosts:
+	case r.BadHosts > 0 && r.rand.Float64() < r.BadHosts:
 		return NoRoom
 	case r.blocked() && r.ReplyBlocked != "trickle":
 		return NoRoom
@@ -223,3 +229,11 @@ func (r *Receiver) countUser(unknown bool) {
 		r.users, r.unknown = r.users[:0], 0
 	}
 }
+
+// processing is how long the receiver takes over a message.
+func (r *Receiver) processing() time.Duration {
+	return seconds(r.Processing * math.Exp(r.Sigma*r.rand.NormFloat64()))
+}
+
+// drops reports whether the receiver accepts a message only to drop it.
+func (r *Receiver) drops() bool { return r.rand.Float64() < r.Dropped }

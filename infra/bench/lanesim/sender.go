@@ -164,7 +164,7 @@ func (s *sender) mail(c *Copy, l *line, messages int, began time.Duration) {
 	s.sim.After(l.rtt(1), func() {
 		reply, wait, shut := l.Mail(c.To)
 		if reply == OK {
-			wait += s.sim.lognormal(l.Processing, l.Sigma) + l.rtt(1)
+			wait += l.processing() + l.rtt(1)
 		}
 		s.sim.After(wait, func() {
 			l.release(messages+1, shut)
@@ -199,7 +199,7 @@ func (s *sender) end(c *Copy, l *line, o Outcome, began time.Duration) {
 	again := s.pace.Heard(c, o)
 	switch o.Reply {
 	case OK:
-		c.Done, c.Reached, c.At = true, s.sim.Rand.Float64() >= l.Dropped, s.sim.Now
+		c.Done, c.Reached, c.At = true, !l.drops(), s.sim.Now
 	case Unknown:
 		c.Done = true
 	default:

@@ -38,7 +38,8 @@ type World struct {
 	Faults   []Fault // by profile; nil: none
 	Offset   time.Duration
 	Alerts   []Alert
-	End      time.Duration // when the run is given up
+	End      time.Duration    // when the run is given up
+	Watched  func(*Copy) bool // which copies are looked at by themselves; nil: none
 }
 
 // Run is what became of a world under a scheduler.
@@ -58,7 +59,7 @@ func RunWorld(w World, how Scheduler, lanes *lane.Lanes, seed uint64) Run {
 		if w.Faults != nil {
 			f = w.Faults[i]
 		}
-		r := NewReceiver(s, p, f)
+		r := NewReceiver(s, i, p, f)
 		r.Offset = w.Offset
 		run.Receivers = append(run.Receivers, r)
 		lines[i] = &line{Receiver: r}
@@ -123,7 +124,7 @@ func newPacer(s *Sim, r *Receiver, how Scheduler, lanes *lane.Lanes) Pacer {
 	case Informed:
 		return newInformed(s, r)
 	default:
-		return &todoku{sim: s, limits: limitsOf(r.Profile, lanes)}
+		return &todoku{sim: s, dice: r.rand, limits: limitsOf(r.Profile, lanes)}
 	}
 }
 

@@ -16,7 +16,7 @@ const (
 	FirstSpan  = 10 * time.Second // and passed in at least this time
 	NextCut    = 0.7              // and after another that measured nothing, of the rate
 	Below      = 0.92             // a lane stays this far below a measured rate
-	GuessGrows = 14 * time.Second // a guessed rate doubles in this time,
+	GuessGrows = 24 * time.Second // a guessed rate doubles in this time,
 	CeilGrows  = 30 * time.Second // one that tries to pass a measured one, in this
 	FirstTry   = time.Minute      // a measured rate is left alone for so long,
 	FirstWiden = time.Minute      // a measured window for so long,
