@@ -22,7 +22,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/todoku/todoku/shared/enrol"
 	"github.com/todoku/todoku/shared/mail/incoming"
 	"github.com/todoku/todoku/shared/mailhost/dnstest"
 	"github.com/todoku/todoku/shared/roster"
@@ -51,7 +50,6 @@ type System struct {
 	// Waiting returns how many messages the queues hold: those that a handler has
 	// or could have now, and those that are hidden until a time.
 	Waiting func() (now, later int, err error)
-	Enrol   *enrol.Store // as an operator sees it
 	// Post hands in a mail for InboundDomain, as the sender's server does. Its error is
 	// what that server is told.
 	Post func(raw []byte, e incoming.Envelope) error

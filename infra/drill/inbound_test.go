@@ -1,39 +1,38 @@
 package drill
 
 import (
+	"fmt"
 	"net/http"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/todoku/todoku/shared/enrol"
 	"github.com/todoku/todoku/shared/mail/incoming"
 )
 
-// codes returns the codes of the pupils' slips, in lower case.
-func (d *Drill) codes(pupils ...Pupil) []string {
+// mailTo returns the address on a pupil's slip to which an empty mail is sent. The
+// manager prints the slips of the pupil's class for it.
+func (d *Drill) mailTo(p Pupil) string {
 	d.Helper()
-	ctx := d.Context()
-	schools, err := d.Enrol.Roster.Schools(ctx)
-	if err != nil || len(schools) != 1 {
-		d.Fatalf("schools: %v, %v", schools, err)
+	class := fmt.Sprintf("%d年%d組", p.Grade, p.Class)
+	groups := d.Groups()
+	i := slices.IndexFunc(groups, func(g Group) bool { return g.Name == class })
+	if i < 0 {
+		d.Fatalf("no class %s in %v", class, groups)
 	}
-	var refs []enrol.ChildRef
-	for _, p := range pupils {
-		at, err := d.Enrol.Roster.FindByNumber(ctx, schools[0].ID, p.Number)
-		if err != nil {
-			d.Fatal(err)
+	path := "/reach/" + groups[i].ID
+	slips := d.Manager.Open(path).Form(path + "/slips").Press("登録の紙を印刷する")
+	for _, slip := range slips.Find("li", "slip") {
+		if words := strings.Fields(text(slip)); strings.Contains(text(slip), p.Name) {
+			at := slices.IndexFunc(words, func(w string) bool { return strings.HasSuffix(w, "@"+InboundDomain) })
+			if at >= 0 {
+				return words[at]
+			}
 		}
-		refs = append(refs, enrol.ChildRef{Family: at.Family, Child: at.Child})
 	}
-	passes, err := d.Enrol.Issue(ctx, schools[0].ID, refs, false)
-	if err != nil {
-		d.Fatal(err)
-	}
-	var codes []string
-	for _, p := range passes {
-		codes = append(codes, strings.ToLower(p.Code))
-	}
-	return codes
+	d.Fatalf("no address on the slip of %s:\n%s", p.Number, slips.Text())
+	return ""
 }
 
 var confirmLink = regexp.MustCompile(`https?://\S+/register/confirm/[A-Za-z0-9_-]+`)
@@ -59,10 +58,7 @@ func mailDoor(d *Drill) {
 	d.Import(Sheet(pupils), "")
 	siblings := pupils[:2]
 	const from = "grand..mother@docomo.ne.jp"
-	var to []string
-	for _, code := range d.codes(siblings...) {
-		to = append(to, code+"@"+InboundDomain)
-	}
+	to := []string{d.mailTo(siblings[0]), d.mailTo(siblings[1])}
 	for range 2 {
 		if err := d.Post(emptyMail(from), incoming.Envelope{From: `"grand..mother"@docomo.ne.jp`, To: to}); err != nil {
 			d.Fatal(err)
@@ -85,8 +81,8 @@ func mailNoise(d *Drill) {
 	pupils := Pupils(20)
 	d.Import(Sheet(pupils), "")
 	d.DNS.Set(d, `_dmarc.bank.example.org. TXT "v=DMARC1; p=reject"`)
-	code := d.codes(pupils[0])[0]
-	to := code + "@" + InboundDomain
+	to := d.mailTo(pupils[0])
+	code, _, _ := strings.Cut(to, "@")
 	const from = "stranger@docomo.ne.jp"
 	forged := incoming.Verdicts{DMARC: incoming.Fail}
 	for name, m := range map[string]struct {

@@ -13,7 +13,6 @@ import (
 
 	"github.com/todoku/todoku/infra/drill/cloud"
 	"github.com/todoku/todoku/infra/drill/sesfake"
-	"github.com/todoku/todoku/shared/enrol"
 	"github.com/todoku/todoku/shared/mail"
 	"github.com/todoku/todoku/shared/mail/incoming"
 	"github.com/todoku/todoku/shared/roster"
@@ -70,7 +69,6 @@ func foundOnAWS(ctx context.Context, c *cloud.Cloud, w World) (System, error) {
 		URL: c.URL, Token: token, SignIn: c.URL + "/sign-in/" + link,
 		Waiting: func() (int, int, error) { return c.Waiting(context.Background()) },
 		Tick:    func() error { return c.Tick(context.Background()) },
-		Enrol:   &enrol.Store{Table: c.Table, Roster: schools, IDs: c.IDs, Now: w.Clock.Now, Random: rand.Reader},
 		Post: func(raw []byte, e incoming.Envelope) error {
 			m := sesfake.Incoming{Raw: raw, Source: e.From, Recipients: e.To, SPF: "PASS", DKIM: "GRAY", DMARC: "GRAY"}
 			if e.Verdicts.DMARC == incoming.Fail {

@@ -49,7 +49,6 @@ func found(ctx context.Context, m *machine.Machine, w World) (System, error) {
 		URL: m.URL(), Token: token, SignIn: link, Operator: inboxOperator{m.Inbox},
 		Waiting: func() (int, int, error) { return waiting(m) },
 		Tick:    func() error { return m.Tick(context.Background()) },
-		Enrol:   m.Enrol,
 		Post:    func(raw []byte, e incoming.Envelope) error { return post(m.InboundAddr(), raw, e) },
 	}, err
 }

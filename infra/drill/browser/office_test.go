@@ -17,12 +17,16 @@ import (
 	"github.com/todoku/todoku/infra/drill"
 	"github.com/todoku/todoku/infra/local/machine"
 	"github.com/todoku/todoku/shared/link"
+	"github.com/todoku/todoku/shared/mailhost/dnstest"
 	"github.com/todoku/todoku/shared/roster"
 	"github.com/todoku/todoku/shared/staff"
 )
 
 // begin is a Monday in April, 8:30 in Japan: the first lesson.
 var begin = time.Date(2026, time.April, 6, 8, 30, 0, 0, time.FixedZone("JST", 9*60*60))
+
+// inboundDomain is where the demo school takes empty mail.
+const inboundDomain = "in.demo.example.jp"
 
 // office is a machine with the demo school.
 type office struct {
@@ -41,6 +45,7 @@ func newOffice(t testing.TB) *office {
 	errs := &errorLog{}
 	m, err := machine.New(machine.Config{
 		Addr: "127.0.0.1:0", Data: t.TempDir(), Now: o.clock.Now, Tick: time.Hour, // Advance ticks
+		Inbound: "127.0.0.1:0", InboundDomain: inboundDomain, Resolver: dnstest.Start(t).Resolver(),
 		Log: slog.New(slog.NewTextHandler(errs, &slog.HandlerOptions{Level: slog.LevelError})),
 	})
 	o.must(err)

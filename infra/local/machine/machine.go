@@ -88,6 +88,9 @@ func (c Config) withDefaults() Config {
 	if c.Resolver == nil && c.Relay+c.Inbound != "" { // otherwise nothing leaves the machine, questions to DNS included
 		c.Resolver = net.DefaultResolver
 	}
+	if c.Inbound == "" {
+		c.InboundDomain = "" // nobody takes mail for it, so no slip should name it
+	}
 	if c.Tick == 0 {
 		c.Tick = time.Second
 	}
