@@ -56,7 +56,8 @@ type Use string
 
 // What functions do.
 const (
-	ReadTable      Use = "read table"
+	ReadTable      Use = "read items of the table by key"
+	QueryTable     Use = "query partitions of the table"
 	WriteTable     Use = "write table"
 	SendJobs       Use = "send jobs"
 	SendCopies     Use = "send copies"
@@ -69,7 +70,8 @@ const (
 
 // Actions are the IAM actions that a use needs.
 var Actions = map[Use][]string{
-	ReadTable: {"dynamodb:GetItem", "dynamodb:Query"},
+	ReadTable:  {"dynamodb:GetItem"},
+	QueryTable: {"dynamodb:Query"},
 	// A transaction needs the action of each of its ops
 	// (https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/transaction-apis-iam.html).
 	WriteTable:     {"dynamodb:ConditionCheckItem", "dynamodb:DeleteItem", "dynamodb:PutItem", "dynamodb:UpdateItem"},
@@ -134,7 +136,7 @@ var Functions = []Function{
 			{"ANY /sign-in", 10, 20},
 			{"ANY /sign-in/{proxy+}", 10, 20},
 		}},
-		Uses: []Use{ReadTable, WriteTable, SendJobs, SendMail, ReadAccount, ReadKeys},
+		Uses: []Use{ReadTable, QueryTable, WriteTable, SendJobs, SendMail, ReadAccount, ReadKeys},
 	},
 	{
 		Name: "registration", Memory: 512, Timeout: httpTimeout,
@@ -142,7 +144,7 @@ var Functions = []Function{
 			{"ANY /register", 100, 200}, {"ANY /register/{proxy+}", 100, 200},
 			{"GET /help/mail", 100, 200}, {"GET /help/mail/{operator}", 100, 200},
 		}},
-		Uses: []Use{ReadTable, WriteTable, SendMail, ReadKeys},
+		Uses: []Use{ReadTable, QueryTable, WriteTable, SendMail, ReadKeys},
 	},
 	{
 		Name: "acknowledge", Memory: 512, Timeout: httpTimeout,
@@ -160,7 +162,7 @@ var Functions = []Function{
 		// timeout is short because its six times is how long a crash holds up.
 		Name: "fanout", Memory: 1024, Timeout: 2 * time.Minute,
 		Trigger: FromQueue{Jobs, 4},
-		Uses:    []Use{ReadTable, WriteTable, PostponeJobs, SendCopies},
+		Uses:    []Use{ReadTable, QueryTable, WriteTable, PostponeJobs, SendCopies},
 	},
 	{
 		// Ten mails take SES about a second, thirty times less than the timeout.
@@ -182,7 +184,7 @@ var Functions = []Function{
 		// It ends before the next one begins.
 		Name: "tick", Memory: 512, Timeout: 55 * time.Second,
 		Trigger: EveryMinute{},
-		Uses:    []Use{ReadTable, WriteTable, SendJobs, SendCopies},
+		Uses:    []Use{ReadTable, QueryTable, WriteTable, SendJobs, SendCopies},
 	},
 }
 

@@ -14,7 +14,7 @@ import (
 
 // variable says which variable a function must read in order to do something.
 var variable = map[plan.Use]config.Var{
-	plan.ReadTable: config.Table, plan.WriteTable: config.Table,
+	plan.ReadTable: config.Table, plan.QueryTable: config.Table, plan.WriteTable: config.Table,
 	plan.SendJobs: config.Jobs, plan.PostponeJobs: config.Jobs,
 	plan.SendCopies: config.Copies, plan.PostponeCopies: config.Copies,
 	plan.SendMail: config.ConfigurationSet, plan.ReadAccount: config.ConfigurationSet,

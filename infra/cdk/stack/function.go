@@ -126,7 +126,7 @@ func allow(actions []string, resources ...*string) awsiam.PolicyStatement {
 // (https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonsimpleemailservicev2.html).
 func (b *builder) resources(u plan.Use) []*string {
 	switch u {
-	case plan.ReadTable, plan.WriteTable:
+	case plan.ReadTable, plan.QueryTable, plan.WriteTable:
 		return []*string{b.table.TableArn()}
 	case plan.SendJobs, plan.PostponeJobs:
 		return []*string{b.queues[plan.Jobs].live.QueueArn()}
