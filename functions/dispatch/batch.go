@@ -296,7 +296,21 @@ func (b *batch) letter(ctx context.Context, j *job) (*mail.Message, error) {
 	if err != nil {
 		return nil, err
 	}
-	return w.Letter(j.ref, j.copy.Mailbox, b.BaseURL+"/a/"+token, b.Now()), nil
+	m := w.Letter(j.ref, j.copy.Mailbox, b.BaseURL+"/a/"+token, b.Now())
+	m.Unsubscribe, err = b.unsubscribe(j)
+	m.OneClick = true
+	return m, err
+}
+
+// unsubscribeLife is for how long the link that ends notices works.
+const unsubscribeLife = 366 * 24 * time.Hour
+
+// unsubscribe is where a mail operator's button leads that ends notices (RFC 8058).
+func (b *batch) unsubscribe(j *job) (string, error) {
+	token, err := b.Links.Sign(link.Link{
+		Kind: link.Leave, Class: j.alert.School, Family: j.ref.Family, Contact: j.ref.Contact, Expires: b.Now().Add(unsubscribeLife),
+	})
+	return b.BaseURL + "/register/leave/" + token, err
 }
 
 // recordTries is how often a record is tried again while the store is busy: what

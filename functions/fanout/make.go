@@ -184,7 +184,7 @@ func (w *walk) build(ctx context.Context, group int, families []roster.Family) (
 	var made []alert.Made
 	now := w.Now().UTC()
 	for _, f := range families {
-		m, at, ok := audience.Build(f, w.set, w.Lanes)
+		m, at, ok := audience.Build(f.Listening(w.alert.Kind == alert.Notice, w.Now()), w.set, w.Lanes)
 		if !ok || at > group {
 			continue
 		}
@@ -337,7 +337,7 @@ func (w *walk) requeueMembers(ctx context.Context, members []roster.Member) erro
 	}
 	var existing []alert.Made
 	for _, f := range families {
-		m, _, ok := audience.Build(f, w.set, w.Lanes)
+		m, _, ok := audience.Build(f.Listening(w.alert.Kind == alert.Notice, w.Now()), w.set, w.Lanes)
 		if !ok {
 			continue
 		}

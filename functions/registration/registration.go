@@ -70,6 +70,12 @@ func New(cfg Config) (http.Handler, error) {
 	mux.Handle("POST "+enrol.Path+"/wait/{token}", site.Handle(h.sendAgain))
 	mux.Handle("GET "+enrol.Path+"/confirm/{token}", site.Handle(h.showConfirm))
 	mux.Handle("POST "+enrol.Path+"/confirm/{token}", site.Handle(h.confirm))
+	mux.Handle("GET "+enrol.Path+"/own", site.Handle(h.askOwn))
+	mux.Handle("POST "+enrol.Path+"/own", site.Handle(h.sendOwn))
+	mux.Handle("GET "+enrol.Path+"/own/{token}", site.Handle(h.own))
+	mux.Handle("POST "+enrol.Path+"/own/{token}", site.Handle(h.changeOwn))
+	mux.Handle("GET "+enrol.Path+"/leave/{token}", site.Handle(h.showLeave))
+	mux.Handle("POST "+enrol.Path+"/leave/{token}", site.Handle(h.leave))
 	help, err := mailhelp.New(mailhelp.Config{Schools: cfg.Enrol.Roster, Log: cfg.Log, School: cfg.School, Secure: cfg.Secure})
 	if err != nil {
 		return nil, err

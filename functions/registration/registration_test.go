@@ -37,6 +37,7 @@ type school struct {
 	handler http.Handler
 	log     *strings.Builder
 	codes   []string
+	links   *link.Signer
 }
 
 func newSchool(t *testing.T) *school {
@@ -57,6 +58,7 @@ func newSchool(t *testing.T) *school {
 	s.inbox = inbox.New(0, clock)
 	links, err := link.NewSigner(link.Key{ID: 1, Secret: make([]byte, 32)})
 	s.must(err)
+	s.links = links
 	lanes, err := lane.Load(nil)
 	s.must(err)
 	f, err := r.PutFamily(t.Context(), "s1", roster.Family{Children: []roster.Child{{Name: "見本 一郎", Class: "c1"}, {Name: "見本 二葉", Class: "c1"}}})
@@ -144,6 +146,7 @@ func (s *school) states() string {
 func TestTemplates(t *testing.T) {
 	webtest.Templates(t, pages(), map[string]web.Data{
 		"form.html": &formPage{}, "wait.html": &waitPage{}, "confirm.html": &confirmPage{},
+		"own_ask.html": &askPage{}, "own.html": &ownPage{}, "own_leave.html": &ownPage{}, "left.html": &leftPage{}, "leave.html": &leavePage{},
 	})
 }
 
@@ -350,5 +353,136 @@ func TestSource(t *testing.T) {
 		if got := source(r); got != tt.want {
 			t.Errorf("%s (%s) comes from %s, not %s", tt.remote, tt.forwarded, got, tt.want)
 		}
+	}
+}
+
+var ownLink = regexp.MustCompile(site + `(/register/own/[A-Za-z0-9_-]+)`)
+
+// openOwn registers an address and returns the path of its own page.
+func (s *school) openOwn(address string) string {
+	s.Helper()
+	s.register(address, "name", "見本 花")
+	s.do("POST", s.mailed(), url.Values{})
+	if got := s.do("POST", "/register/own", url.Values{"address": {address}}); got.StatusCode != 303 {
+		s.Fatalf("%d %s", got.StatusCode, got.body)
+	}
+	m := ownLink.FindStringSubmatch(s.inbox.List()[0].Text)
+	if m == nil {
+		s.Fatalf("no link in %q", s.inbox.List()[0].Text)
+	}
+	return m[1]
+}
+
+// contact returns a contact of the one family, and its id.
+func (s *school) contact(address string) roster.Contact {
+	s.Helper()
+	families, _, err := s.store.Roster.Families(s.Context(), "s1", "")
+	s.must(err)
+	for _, g := range families[0].Guardians {
+		for _, c := range g.Contacts {
+			if c.Address == address {
+				return c
+			}
+		}
+	}
+	return roster.Contact{}
+}
+
+func TestOwnPage(t *testing.T) {
+	s := newSchool(t)
+	own := s.openOwn("hana@docomo.ne.jp")
+	id := s.contact("hana@docomo.ne.jp").ID
+	if got := s.do("GET", own, nil); !strings.Contains(got.body, "見本 一郎（1年1組）") || strings.Contains(got.body, "二葉") {
+		t.Errorf("the own page shows other children than her own: %s", got.body)
+	}
+	change := func(form ...string) result {
+		t.Helper()
+		v := url.Values{"contact": {id}}
+		for i := 0; i < len(form); i += 2 {
+			v.Set(form[i], form[i+1])
+		}
+		return s.do("POST", own, v)
+	}
+	if got := change("do", "pause", "until", "2026-04-10"); got.StatusCode != 303 || s.contact("hana@docomo.ne.jp").Listens(false, s.now) {
+		t.Errorf("paused: %d", got.StatusCode)
+	}
+	if !s.contact("hana@docomo.ne.jp").Listens(false, s.now.AddDate(0, 0, 5)) {
+		t.Error("a pause does not end")
+	}
+	for _, day := range []string{"2026-04-05", "2027-04-05", "soon"} {
+		if got := change("do", "pause", "until", day); got.StatusCode != 422 {
+			t.Errorf("paused until %s: %d", day, got.StatusCode)
+		}
+	}
+	if got := change("do", "pause"); got.StatusCode != 303 || !s.contact("hana@docomo.ne.jp").Listens(false, s.now) {
+		t.Errorf("resumed: %d", got.StatusCode)
+	}
+	if got := change("do", "lang", "in", "en"); got.StatusCode != 303 {
+		t.Errorf("language: %d", got.StatusCode)
+	}
+	before := len(s.inbox.List())
+	if got := change("do", "test"); got.StatusCode != 303 || len(s.inbox.List()) != before+1 {
+		t.Errorf("test mail: %d, %d mails", got.StatusCode, len(s.inbox.List())-before)
+	}
+	// A new address in the place of the old one: the old one is used until then.
+	if got := change("do", "add", "address", "new@gmail.com", "replaces", id); got.StatusCode != 303 || s.states() != "見本 花  hana@docomo.ne.jp verified" {
+		t.Errorf("added: %d, %s", got.StatusCode, s.states())
+	}
+	s.do("POST", s.mailed(), url.Values{})
+	if got := s.states(); got != "見本 花  new@gmail.com verified" {
+		t.Errorf("replaced: %s", got)
+	}
+	if got := s.do("GET", own, nil); got.StatusCode != 404 {
+		t.Errorf("the link of the address that is gone: %d", got.StatusCode)
+	}
+}
+
+func TestLeave(t *testing.T) {
+	s := newSchool(t)
+	own := s.openOwn("hana@docomo.ne.jp")
+	id := s.contact("hana@docomo.ne.jp").ID
+	if got := s.do("GET", own+"?leave="+id, nil); !strings.Contains(got.body, "最後のアドレス") || s.states() == "" {
+		t.Errorf("asked before: %s", got.body)
+	}
+	if got := s.do("POST", own, url.Values{"do": {"leave"}, "contact": {id}}); got.StatusCode != 200 || s.states() != "" {
+		t.Errorf("left: %d, %s", got.StatusCode, s.states())
+	}
+	told := s.inbox.List()[0]
+	if told.To != "renraku@hibari.example" || !strings.Contains(told.Text, "1年1組") || strings.Contains(told.Text, "一郎") {
+		t.Errorf("the school is told: %+v", told)
+	}
+	s.now = s.now.Add(enrol.OwnLife)
+	if got := s.do("GET", own, nil); got.StatusCode != 410 {
+		t.Errorf("the link an hour later: %d", got.StatusCode)
+	}
+}
+
+// An address that nobody registered gets no mail, and the page says the same.
+func TestOwnTellsNothing(t *testing.T) {
+	s := newSchool(t)
+	if got := s.do("POST", "/register/own", url.Values{"address": {"nobody@gmail.com"}}); got.StatusCode != 303 || got.Header.Get("Location") != "/register/own?sent=1" || len(s.inbox.List()) > 0 {
+		t.Errorf("%d, %d mails", got.StatusCode, len(s.inbox.List()))
+	}
+}
+
+// One click ends notices, and leaves safety checks alone (RFC 8058).
+func TestOneClick(t *testing.T) {
+	s := newSchool(t)
+	s.openOwn("hana@docomo.ne.jp")
+	families, _, err := s.store.Roster.Families(t.Context(), "s1", "")
+	s.must(err)
+	token, err := s.links.Sign(link.Link{Kind: link.Leave, Class: "s1", Family: families[0].ID, Contact: s.contact("hana@docomo.ne.jp").ID, Expires: s.now.Add(time.Hour)})
+	s.must(err)
+	path := "/register/leave/" + token
+	if got := s.do("GET", path, nil); got.StatusCode != 200 || !s.contact("hana@docomo.ne.jp").Listens(true, s.now) {
+		t.Errorf("opening it: %d", got.StatusCode)
+	}
+	s.do("POST", path, url.Values{"List-Unsubscribe": {"One-Click"}})
+	if c := s.contact("hana@docomo.ne.jp"); c.Listens(true, s.now) || !c.Listens(false, s.now) {
+		t.Errorf("after one click: %+v", c)
+	}
+	s.do("POST", path, url.Values{"again": {"1"}})
+	if !s.contact("hana@docomo.ne.jp").Listens(true, s.now) {
+		t.Error("notices do not come back")
 	}
 }

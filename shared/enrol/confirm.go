@@ -192,6 +192,12 @@ func (h *household) admit(j Join, state roster.ContactState) {
 	if j.Name != "" && g.Name == "" {
 		g.Name = j.Name
 	}
+	if j.Lang != "" {
+		g.Lang = string(j.Lang)
+	}
+	if j.Replaces != "" {
+		g.Contacts = slices.DeleteFunc(g.Contacts, func(c roster.Contact) bool { return c.ID == j.Replaces && c.Key() != key(j.Address) })
+	}
 	contact := slices.IndexFunc(g.Contacts, func(c roster.Contact) bool { return c.Key() == key(j.Address) })
 	switch {
 	case contact < 0:

@@ -90,6 +90,7 @@ type Join struct {
 	Name     string     `json:"name,omitempty"`     // of the guardian
 	Relation string     `json:"relation,omitempty"`
 	Guardian string     `json:"guardian,omitempty"` // id, where it is known already
+	Replaces string     `json:"replaces,omitempty"` // id of the guardian's contact in whose place it comes
 	Lang     lang.Lang  `json:"lang,omitempty"`
 	By       string     `json:"by,omitempty"`    // id of the staff member who entered it
 	Lane     string     `json:"lane,omitempty"`  // of an invitation, which goes through the copies' queue

@@ -73,6 +73,18 @@ func Test(s roster.School, id, mailbox string, tags map[string]string, now time.
 		"", lang.Text{}, id, mailbox, tags, now)
 }
 
+// LostRoute tells the school that a child of a class cannot be reached any more. It
+// names no child: the page behind the link, for staff, does.
+func LostRoute(s roster.School, class, id, mailbox, link string, now time.Time) *tmail.Message {
+	m := plain(s, lang.T("連絡先がなくなりました", "A child has lost its last route"),
+		lang.T(class+"の児童生徒1人について、保護者が最後の連絡先を削除しました。緊急連絡が届きません。\n登録状況のページで確認し、保護者に連絡してください。",
+			"A guardian has removed the last address for a child of "+class+". Alerts do not reach it. See the registration page and call the family."),
+		link, lang.T("登録状況を開く", "Open the page"), id, mailbox, nil, now)
+	m.Text = strings.Replace(m.Text, ignore+"\n\n", "", 1)
+	m.HTML = strings.Replace(m.HTML, lines(ignore+"\n\n")+"<br><br>", "", 1)
+	return m
+}
+
 const ignore = "心当たりがないときは、このメールを無視してください。リンクを開かなければ、何も登録されません。\n" +
 	"If you did not expect this mail, ignore it: nothing is registered."
 

@@ -7,7 +7,10 @@
 // whom to tell and who may answer.
 package roster
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // Limits of a roster.
 const (
@@ -96,6 +99,7 @@ type Guardian struct {
 	Relation string    `json:"relation,omitempty"` // 母, 父, ...
 	Phones   []string  `json:"phones,omitempty"`   // in the order to be called
 	Contacts []Contact `json:"contacts,omitempty"`
+	Lang     string    `json:"lang,omitempty"` // in which he or she wants to be written to: "ja", "en"; "": not said
 }
 
 // ContactState says what is known of a contact.
@@ -116,6 +120,9 @@ type Contact struct {
 	Address  string       `json:"address"` // as address.Address.String writes it
 	State    ContactState `json:"state"`
 	Answered time.Time    `json:"answered,omitzero"` // when it last answered an alert
+	// What its guardian chose. Both are theirs alone: no import changes them.
+	Paused time.Time `json:"paused,omitzero"` // until when nothing is sent to it
+	Quiet  bool      `json:"quiet,omitempty"` // it gets no notices: safety checks and drills only
 }
 
 // Confirmed reports whether the guardian has a say in the contact: it was
@@ -127,6 +134,11 @@ func (c Contact) Confirmed() bool {
 
 // Tellable reports whether alerts are sent to the contact.
 func (c Contact) Tellable() bool { return c.State == Unverified || c.State == Verified }
+
+// Listens reports whether something is sent to the contact now.
+func (c Contact) Listens(notice bool, now time.Time) bool {
+	return c.Tellable() && !now.Before(c.Paused) && !(notice && c.Quiet)
+}
 
 // Family is children and guardians joined by "answers for".
 type Family struct {
@@ -145,6 +157,20 @@ func (f Family) Guardian(id string) (Guardian, bool) {
 		}
 	}
 	return Guardian{}, false
+}
+
+// Listening returns the family without the contacts to which nothing is sent now.
+func (f Family) Listening(notice bool, now time.Time) Family {
+	deaf := func(c Contact) bool { return !c.Listens(notice, now) }
+	if !slices.ContainsFunc(f.Guardians, func(g Guardian) bool { return slices.ContainsFunc(g.Contacts, deaf) }) {
+		return f // as nearly all do
+	}
+	f.Guardians = slices.Clone(f.Guardians)
+	for i := range f.Guardians {
+		g := &f.Guardians[i]
+		g.Contacts = slices.DeleteFunc(slices.Clone(g.Contacts), deaf)
+	}
+	return f
 }
 
 // Member is a family's part in a group: enough to count an audience without

@@ -1,0 +1,251 @@
+package enrol
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/todoku/todoku/shared/address"
+	"github.com/todoku/todoku/shared/lang"
+	"github.com/todoku/todoku/shared/letter"
+	"github.com/todoku/todoku/shared/link"
+	"github.com/todoku/todoku/shared/problem"
+	"github.com/todoku/todoku/shared/roster"
+	"github.com/todoku/todoku/shared/table"
+)
+
+// Limits of a guardian's own page.
+const (
+	OwnLife  = time.Hour            // of the link to it
+	MaxPause = 180 * 24 * time.Hour // from now to the end of a pause
+	maxOwn   = 20                   // requests for a link in an hour from one source
+	maxTests = 3                    // test mails an hour to one address
+	joinsDay = 10                   // addresses that one guardian adds in a day
+)
+
+// Owner is a guardian as his or her own page shows it.
+type Owner struct {
+	School   string
+	Family   roster.Family
+	Guardian roster.Guardian
+	Contact  roster.Contact // by whose link the page was opened
+}
+
+// Children returns the children for whom the guardian answers, and no others of the
+// family.
+func (o Owner) Children() []roster.Child {
+	return slices.DeleteFunc(slices.Clone(o.Family.Children), func(c roster.Child) bool { return !slices.Contains(c.Guardians, o.Guardian.ID) })
+}
+
+// Owner finds the guardian of a contact; family is where it was when the link was
+// made. It fails with ErrNotFound if the contact is not there any more.
+func (s *Store) Owner(ctx context.Context, school, family, contact string) (Owner, error) {
+	f, err := s.Roster.Family(ctx, school, family)
+	if err != nil && !errors.Is(err, roster.ErrNotFound) {
+		return Owner{}, err
+	}
+	if err == nil {
+		if g, c := find(f, contact); c != nil {
+			return Owner{school, f, *g, *c}, nil
+		}
+	}
+	for after := ""; ; { // the family has become a part of another
+		page, next, err := s.Roster.Families(ctx, school, after)
+		if err != nil {
+			return Owner{}, err
+		}
+		for _, f := range page {
+			if g, c := find(f, contact); c != nil {
+				return Owner{school, f, *g, *c}, nil
+			}
+		}
+		if after = next; next == "" {
+			return Owner{}, ErrNotFound
+		}
+	}
+}
+
+// RequestOwn mails the link to the own page if the address is a contact of any
+// school, and does nothing if not. It says in neither case which it was.
+func (p *Poster) RequestOwn(ctx context.Context, a address.Address, source string) error {
+	s := p.Store
+	if err := s.spend(ctx, "own", source, maxOwn, time.Hour); err != nil {
+		return err
+	}
+	schools, err := s.Roster.Schools(ctx)
+	if err != nil {
+		return err
+	}
+	for _, school := range schools {
+		place, err := s.Roster.FindByAddress(ctx, school.ID, a.Key())
+		if errors.Is(err, roster.ErrNotFound) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		if err := s.spend(ctx, "letters", a.Key(), MaxLetters, 24*time.Hour); errors.Is(err, ErrTooMany) {
+			return nil // as if it were nobody's
+		} else if err != nil {
+			return err
+		}
+		to, err := p.OwnLink(school.ID, place, link.Own)
+		if err != nil {
+			return err
+		}
+		// Whether the operator took it is not told either: that, too, would tell.
+		_ = p.Mail.Send(ctx, letter.OwnPage(school, s.IDs.New(), a.Mailbox(), to, nil, s.Now()))
+	}
+	return nil
+}
+
+// OwnLink returns the address of a contact's page: link.Own or link.Leave.
+func (p *Poster) OwnLink(school string, place roster.Place, kind link.Kind) (string, error) {
+	token, err := p.Links.Sign(link.Link{
+		Kind: kind, Class: school, Family: place.Family, Contact: place.Contact, Expires: p.Store.Now().Add(OwnLife),
+	})
+	return p.BaseURL + Path + "/" + pages[kind] + "/" + token, err
+}
+
+// Add keeps a further address of the guardian until it is confirmed; replaces is
+// the id of the contact in whose place it comes then, "" if in none's.
+func (s *Store) Add(ctx context.Context, o Owner, a address.Address, replaces string) (Join, error) {
+	if err := s.spend(ctx, "add", o.Guardian.ID, joinsDay, 24*time.Hour); err != nil {
+		return Join{}, err
+	}
+	j := Join{School: o.School, Door: Self, Address: a.String(), Guardian: o.Guardian.ID, Replaces: replaces}
+	j.Children = childrenOf(o.Family, o.Guardian.ID)
+	if len(j.Children) == 0 {
+		return Join{}, errGone
+	}
+	return s.keep(ctx, j)
+}
+
+// edit changes the guardian, and begins anew if somebody else changes the family.
+func (s *Store) edit(ctx context.Context, o Owner, fn func(f *roster.Family, g *roster.Guardian) error) (roster.Family, error) {
+	for range tries {
+		now, err := s.Owner(ctx, o.School, o.Family.ID, o.Contact.ID)
+		if err != nil {
+			return roster.Family{}, err
+		}
+		f := union([]roster.Family{now.Family}).Family
+		i := slices.IndexFunc(f.Guardians, func(g roster.Guardian) bool { return g.ID == now.Guardian.ID })
+		if err := fn(&f, &f.Guardians[i]); err != nil {
+			return f, err
+		}
+		written, err := s.Roster.PutFamily(ctx, o.School, f)
+		if _, conflict := table.Conflict(err); !conflict {
+			return written, err
+		}
+	}
+	return roster.Family{}, table.ErrBusy
+}
+
+// ErrPause says that a pause does not end in time.
+var ErrPause = problem.New(problem.Invalid,
+	"再開する日は、明日から180日以内で選んでください。",
+	"Choose a day between tomorrow and 180 days from now.").In("until")
+
+// Pause stops all mail to one of the guardian's contacts until a time, which must
+// come within MaxPause; the zero time ends a pause.
+func (s *Store) Pause(ctx context.Context, o Owner, contact string, until time.Time) error {
+	if now := s.Now(); !until.IsZero() && (!until.After(now) || until.After(now.Add(MaxPause))) {
+		return ErrPause
+	}
+	return s.editContact(ctx, o, contact, func(c *roster.Contact) { c.Paused = until.UTC() })
+}
+
+// Quiet has a contact get no notices, or notices again. Safety checks and drills
+// come all the same.
+func (s *Store) Quiet(ctx context.Context, o Owner, contact string, quiet bool) error {
+	return s.editContact(ctx, o, contact, func(c *roster.Contact) { c.Quiet = quiet })
+}
+
+func (s *Store) editContact(ctx context.Context, o Owner, contact string, fn func(*roster.Contact)) error {
+	_, err := s.edit(ctx, o, func(_ *roster.Family, g *roster.Guardian) error {
+		for i := range g.Contacts {
+			if g.Contacts[i].ID == contact {
+				fn(&g.Contacts[i])
+				return nil
+			}
+		}
+		return ErrNotFound
+	})
+	return err
+}
+
+// Speak has the guardian written to in a language.
+func (s *Store) Speak(ctx context.Context, o Owner, l lang.Lang) error {
+	_, err := s.edit(ctx, o, func(_ *roster.Family, g *roster.Guardian) error {
+		g.Lang = string(l)
+		return nil
+	})
+	return err
+}
+
+// Leave deletes one of the guardian's contacts, and returns the children who have
+// no route left.
+func (s *Store) Leave(ctx context.Context, o Owner, contact string) (lost []roster.Child, err error) {
+	f, err := s.edit(ctx, o, func(_ *roster.Family, g *roster.Guardian) error {
+		before := len(g.Contacts)
+		g.Contacts = slices.DeleteFunc(g.Contacts, func(c roster.Contact) bool { return c.ID == contact })
+		if len(g.Contacts) == before {
+			return ErrNotFound
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	for _, c := range f.Children {
+		if slices.Contains(c.Guardians, o.Guardian.ID) && len(routes(f, c, nil, nil)) == 0 {
+			lost = append(lost, c)
+		}
+	}
+	return lost, nil
+}
+
+// TellSchool mails the school that children have lost their last route. The mail
+// names their class, not them.
+func (p *Poster) TellSchool(ctx context.Context, school string, lost []roster.Child) error {
+	sc, err := p.Store.Roster.School(ctx, school)
+	if err != nil {
+		return err
+	}
+	a, err := address.Parse(sc.Mail)
+	if err != nil {
+		return err
+	}
+	for _, c := range lost {
+		classes, err := p.Store.Roster.Named(ctx, school, []string{c.Class})
+		if err != nil {
+			return err
+		}
+		m := letter.LostRoute(sc, classes[c.Class].Name, p.Store.IDs.New(), a.Mailbox(), p.BaseURL+"/reach/"+c.Class+"#child-"+c.ID, p.Store.Now())
+		if err := p.Mail.Send(ctx, m); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Test mails one of the guardian's contacts what an alert would look like.
+func (p *Poster) Test(ctx context.Context, o Owner, contact string) error {
+	i := slices.IndexFunc(o.Guardian.Contacts, func(c roster.Contact) bool { return c.ID == contact })
+	if i < 0 {
+		return ErrNotFound
+	}
+	a, err := address.Parse(o.Guardian.Contacts[i].Address)
+	if err != nil {
+		return err
+	}
+	if err := p.Store.spend(ctx, "test", a.Key(), maxTests, time.Hour); err != nil {
+		return err
+	}
+	school, err := p.Store.Roster.School(ctx, o.School)
+	if err != nil {
+		return err
+	}
+	return p.Mail.Send(ctx, letter.Test(school, p.Store.IDs.New(), a.Mailbox(), nil, p.Store.Now()))
+}
