@@ -77,8 +77,8 @@ func Test(s roster.School, id, mailbox string, tags map[string]string, now time.
 // names no child: the page behind the link, for staff, does.
 func LostRoute(s roster.School, class, id, mailbox, link string, now time.Time) *tmail.Message {
 	m := plain(s, lang.T("連絡先がなくなりました", "A child has lost its last route"),
-		lang.T(class+"の児童生徒1人について、保護者が最後の連絡先を削除しました。緊急連絡が届きません。\n登録状況のページで確認し、保護者に連絡してください。",
-			"A guardian has removed the last address for a child of "+class+". Alerts do not reach it. See the registration page and call the family."),
+		lang.T("%[1]sの児童生徒1人について、保護者が最後の連絡先を削除しました。緊急連絡が届きません。\n登録状況のページで確認し、保護者に連絡してください。",
+			"A guardian has removed the last address for a child of %[1]s. Alerts do not reach it. See the registration page and call the family.", class),
 		link, lang.T("登録状況を開く", "Open the page"), id, mailbox, nil, now)
 	m.Text = strings.Replace(m.Text, ignore+"\n\n", "", 1)
 	m.HTML = strings.Replace(m.HTML, lines(ignore+"\n\n")+"<br><br>", "", 1)

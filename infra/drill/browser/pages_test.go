@@ -31,7 +31,7 @@ type stop struct {
 func pages(t testing.TB, s *staged) []stop {
 	status := "/alerts/" + s.status
 	file := func(name, content string) func(b *tab) { return upload(t, name, content) }
-	return []stop{
+	return append([]stop{
 		{name: "how to sign in", path: "/sign-in"},
 		{name: "sign in by a link", path: s.signInPath()},
 		{name: "a link that was used", path: "/sign-in/nonsense", status: http.StatusGone},
@@ -80,7 +80,7 @@ func pages(t testing.TB, s *staged) []stop {
 		{name: "answer, unknown", path: "/a/nonsense", status: http.StatusNotFound},
 		{name: "answer, example", path: "/a/example", status: http.StatusNotFound},
 		{name: "read only", path: s.read},
-	}
+	}, s.registration()...)
 }
 
 func (s *staged) signInPath() string { return s.signInLink(s.manager)[len(s.URL()):] }
