@@ -2,7 +2,6 @@ package browser
 
 import (
 	"regexp"
-	"strings"
 	"testing"
 	"time"
 
@@ -127,29 +126,4 @@ func (s *staged) joined(address, code string) string {
 	b.write("address", address)
 	b.follow("確認メールを受け取る")
 	return s.mailed(address)
-}
-
-// TestSlips reads the QR codes on the printed slips of a class with a decoder of
-// their own, and follows them.
-func TestSlips(t *testing.T) {
-	t.Parallel()
-	o := newOffice(t)
-	b := newPerson(t, o.URL(), desktop)
-	o.signIn(b, o.manager)
-	class := o.class("1年1組")
-	b.goTo("/reach/" + class)
-	b.follow("登録の紙を印刷する")
-	b.onPaper()
-	printed := run[[]string](b, `[...document.querySelectorAll(".code")].map(e => e.innerText)`)
-	decoded := strings.Join(b.qrCodes(), "\n")
-	if len(printed) < 10 {
-		t.Fatalf("%d slips", len(printed))
-	}
-	for _, code := range printed {
-		plain, ok := enrol.ParseCode(code)
-		if !ok || !strings.Contains(decoded, o.URL()+"/register/"+plain) {
-			t.Errorf("the code %s is not among what a camera reads", code)
-		}
-	}
-	t.Logf("%d slips, all their QR codes read", len(printed))
 }
