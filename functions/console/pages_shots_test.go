@@ -21,6 +21,7 @@ var shots = flag.String("shots", "shots", "folder for the pictures")
 //	go test -tags shots -run TestShots ./functions/console -shots /tmp/shots
 func TestShots(t *testing.T) {
 	o := newOffice(t)
+	o.atAName()
 	empty := o.demoEmpty()
 	o.loadDemo()
 	c := o.signIn()
@@ -59,6 +60,8 @@ func TestShots(t *testing.T) {
 		{Name: "class", Path: "/alerts/" + a.ID + "/classes/" + help.Child.Class},
 		{Name: "help", Path: "/alerts/" + a.ID + "/help"},
 		{Name: "close", Path: "/alerts/" + a.ID + "/close"},
+		{Name: "me", Path: "/me"},
+		{Name: "audit", Path: "/audit"},
 		{Name: "not-found", Path: "/alerts/nonsense"},
 	})
 }

@@ -18,6 +18,7 @@ func TestTemplates(t *testing.T) {
 		"help.html":    &childrenPage{},
 		"close.html":   &closePage{},
 
+		"me.html":    &mePage{},
 		"audit.html": &auditPageData{},
 
 		"signin.html":      &signInPage{},

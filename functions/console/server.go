@@ -9,6 +9,8 @@ import (
 	"net/url"
 	"strings"
 
+	"github.com/go-webauthn/webauthn/webauthn"
+
 	"github.com/todoku/todoku/shared/access"
 	"github.com/todoku/todoku/shared/alert"
 	"github.com/todoku/todoku/shared/lane"
@@ -52,6 +54,8 @@ type Server struct {
 	// roster.MaxSheetBytes gets through; 0: that many.
 	MaxSheet int64
 
+	passkeys *webauthn.WebAuthn // nil: none at this address
+
 	site   *web.Site
 	routes []route // all of them, for the test that walks them
 }
@@ -73,10 +77,14 @@ func (s *Server) Handler() (http.Handler, error) {
 		return nil, err
 	}
 	s.site = site
+	if s.passkeys, err = newPasskeys(s.BaseURL); err != nil {
+		return nil, err
+	}
 	rt := &routes{server: s, mux: http.NewServeMux()}
 	s.alertRoutes(rt)
 	s.statusRoutes(rt)
 	s.signInRoutes(rt)
+	s.meRoutes(rt)
 	s.apiRoutes(rt)
 	s.rosterRoutes(rt)
 	s.reachRoutes(rt)
@@ -161,6 +169,7 @@ var navigation = []struct {
 	{web.NavLink{Text: lang.T("名簿", "Roster"), Href: "/roster"}, access.Roster},
 	{web.NavLink{Text: lang.T("登録状況", "Registration"), Href: reachPath}, access.Reach},
 	{web.NavLink{Text: lang.T("操作の記録", "Audit log"), Href: "/audit"}, access.Audit},
+	{web.NavLink{Text: lang.T("あなたの設定", "Your settings"), Href: mePath}, access.Own},
 	{web.NavLink{Text: lang.T("サインアウト", "Sign out"), Href: "/sign-out"}, access.Own},
 }
 

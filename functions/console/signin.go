@@ -20,6 +20,8 @@ const (
 
 func (s *Server) signInRoutes(rt *routes) {
 	rt.open("GET "+signInPath, s.getSignIn)
+	rt.open("POST "+signInPath+"/passkey/begin", s.beginPasskey)
+	rt.open("POST "+signInPath+"/passkey", s.postPasskey)
 	rt.open("GET "+signInPath+"/{token}", s.getSignInLink)
 	rt.open("POST "+signInPath+"/{token}", s.postSignInLink)
 	rt.open("GET "+signOutPath, s.getSignOut)
@@ -66,6 +68,8 @@ type signInPage struct {
 	web.Base
 	Token string // of the link
 	Name  string // who is signed in already, "" if nobody
+
+	Passkeys bool // there are some at this address
 }
 
 // nextCookie remembers, while somebody signs in, which page to lead back to. The
@@ -73,7 +77,9 @@ type signInPage struct {
 const nextCookie = "next"
 
 func (s *Server) getSignIn(r *http.Request) (web.Response, error) {
-	p := web.Page{Template: "signin.html", Data: &signInPage{Name: visitorOf(r).staff.Name}}
+	data := &signInPage{Name: visitorOf(r).staff.Name, Passkeys: s.passkeys != nil}
+	data.Scripts = []string{"passkey.js"}
+	p := web.Page{Template: "signin.html", Data: data}
 	if next := r.URL.Query().Get("next"); isLocal(next) {
 		p.Header = web.Cookies(s.cookie(nextCookie, url.QueryEscape(next), staff.LinkLife))
 	}
@@ -127,10 +133,7 @@ func (s *Server) postSignInLink(r *http.Request) (web.Response, error) {
 	}
 	s.Log.Info("signed in", "staff", me.ID)
 	s.note(r, entry(me, audit.SignIn, "", "link"))
-	return web.Redirect{To: s.next(r), Header: web.Cookies(
-		s.cookie(s.sessionCookie(), secret, staff.SessionLife),
-		s.cookie(nextCookie, "", 0),
-	)}, nil
+	return s.welcome(r, secret), nil
 }
 
 // getSignOut asks before it is done: GET changes nothing. Who is signed out

@@ -64,9 +64,7 @@ func (s *Store) SignIn(ctx context.Context, token string) (secret string, m Staf
 	secret = s.newSecret(sessionBytes)
 	session := s.newSession(m)
 	m.Via = session.ID
-	err = s.write(ctx,
-		table.Delete{Key: secretKey("signin", token), Revision: revision},
-		session.create(secret))
+	err = s.write(ctx, append(session.create(secret), table.Delete{Key: secretKey("signin", token), Revision: revision})...)
 	if _, used := table.Conflict(err); used {
 		err = ErrLink
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/todoku/todoku/shared/id"
 	"github.com/todoku/todoku/shared/problem"
 	"github.com/todoku/todoku/shared/table"
 )
@@ -48,8 +49,76 @@ func (e session) ends() time.Time {
 	return last
 }
 
-func (e session) create(secret string) table.Op {
-	return table.Create{Key: secretKey("session", secret), Value: encode(e), Expires: e.ends()}
+// create returns the ops that make a session, and its entry in the person's list.
+func (e session) create(secret string) []table.Op {
+	key := secretKey("session", secret)
+	return []table.Op{
+		table.Create{Key: key, Value: encode(e), Expires: e.ends()},
+		table.Create{Key: sessionRefKey(e.Staff, e.ID), Value: encode(sessionRef{Kept: key}), Expires: e.Since.Add(SessionLife)},
+	}
+}
+
+// sessionRef stands with the person for a session that is kept under its hash.
+type sessionRef struct {
+	Kept table.Key `json:"kept"`
+}
+
+func sessionRefKey(staffID, sessionID string) table.Key {
+	return table.Key{Partition: staffKey(staffID).Partition, Sort: "session/" + sessionID}
+}
+
+// Session is what can be told of a session.
+type Session struct {
+	ID          string
+	Since, Seen time.Time // Seen to within a minute
+}
+
+// Sessions lists where somebody is signed in, newest first.
+func (s *Store) Sessions(ctx context.Context, staffID string) ([]Session, error) {
+	var all []Session
+	q := table.Query{Partition: staffKey(staffID).Partition, Prefix: sessionRefKey("", "").Sort, Reverse: true}
+	page, err := s.Table.Query(ctx, q) // more than a page of them in a week is nobody's
+	if err != nil {
+		return nil, err
+	}
+	for _, item := range page.Items {
+		e, _, _, err := s.sessionByRef(ctx, item.Key)
+		switch {
+		case errors.Is(err, ErrNotFound) || err == nil && !s.Now().Before(e.ends()): // over
+		case err != nil:
+			return nil, err
+		default:
+			all = append(all, Session{ID: e.ID, Since: e.Since, Seen: e.Seen})
+		}
+	}
+	return all, nil
+}
+
+func (s *Store) sessionByRef(ctx context.Context, ref table.Key) (e session, key table.Key, revision int64, err error) {
+	var at sessionRef
+	if _, err = s.read(ctx, ref, &at); err == nil {
+		revision, err = s.read(ctx, at.Kept, &e)
+	}
+	return e, at.Kept, revision, err
+}
+
+// EndSession ends one of somebody's sessions, from the next request on. It fails
+// with ErrNotFound if there is no such session, or no longer.
+func (s *Store) EndSession(ctx context.Context, staffID, sessionID string) error {
+	if _, ok := id.Bytes(sessionID); !ok {
+		return ErrNotFound
+	}
+	for range writeTries {
+		_, key, revision, err := s.sessionByRef(ctx, sessionRefKey(staffID, sessionID))
+		if err != nil {
+			return err
+		}
+		err = s.Table.Write(ctx, "", table.Delete{Key: key, Revision: revision}) // its place in the list goes by itself
+		if _, touched := table.Conflict(err); !touched {
+			return err
+		}
+	}
+	return table.ErrBusy
 }
 
 // BySession returns who is signed in with a session's secret. It fails with

@@ -1,7 +1,7 @@
 // Package staff knows who works at a school, and who is signed in.
 //
-// Nobody has a password. A person signs in with a link that works once; a
-// program calls with a token that can be taken back. Both, and the sessions that
+// Nobody has a password. A person signs in with a passkey, or with a link that works
+// once; a program calls with a token that can be taken back. Both, and the sessions that
 // follow, are random numbers too large to guess, and only their SHA-256 is kept:
 // who reads the store learns nothing to sign in with, and a look-up compares
 // nothing that a stopwatch could measure.
@@ -59,10 +59,13 @@ type Staff struct {
 //
 //	staff/<id>             staff             a Staff
 //	                       token/<token>     an API token of theirs: where it is kept
+//	                       key/<key>         a passkey of theirs
+//	                       session/<session> a session of theirs: where it is kept
 //	school/<school>/staff  <id>              who works at the school
 //	signin/<hash>          signin            a sign-in link that was not used yet
 //	session/<hash>         session           somebody who is signed in
 //	token/<hash>           token             an API token
+//	ceremony/<hash>        ceremony          a touch that has begun
 //
 // A hash is that of the secret which the person or the program holds. Every
 // look-up reads the Staff anew, so a change of role counts from the next request.

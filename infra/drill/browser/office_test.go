@@ -41,10 +41,16 @@ type office struct {
 // the test.
 func newOffice(t testing.TB) *office {
 	t.Helper()
+	return newOfficeAt(t, "127.0.0.1:0", "")
+}
+
+// newOfficeAt starts a machine at an address, which people know by another.
+func newOfficeAt(t testing.TB, addr, baseURL string) *office {
+	t.Helper()
 	o := &office{TB: t, clock: drill.NewClock(begin)}
 	errs := &errorLog{}
 	m, err := machine.New(machine.Config{
-		Addr: "127.0.0.1:0", Data: t.TempDir(), Now: o.clock.Now, Tick: time.Hour, // Advance ticks
+		Addr: addr, BaseURL: baseURL, Data: t.TempDir(), Now: o.clock.Now, Tick: time.Hour, // Advance ticks
 		Inbound: "127.0.0.1:0", InboundDomain: inboundDomain, Resolver: dnstest.Start(t).Resolver(),
 		Log: slog.New(slog.NewTextHandler(errs, &slog.HandlerOptions{Level: slog.LevelError})),
 	})

@@ -57,6 +57,7 @@ func pages(t testing.TB, s *staged) []stop {
 		{name: "not by this way", who: manager, path: "/alerts/" + s.status + "/undo", status: http.StatusMethodNotAllowed},
 		{name: "roster", who: manager, path: "/roster"},
 		{name: "audit log", who: manager, path: "/audit"},
+		{name: "own settings", who: manager, path: "/me"},
 		{name: "audit log, a wrong day", who: manager, path: "/audit?from=2026-01-01&to=2026-04-06", status: http.StatusUnprocessableEntity},
 		{name: "sign out", who: manager, path: "/sign-out"},
 		{name: "inbox", who: manager, path: "/inbox"},

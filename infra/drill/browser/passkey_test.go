@@ -1,0 +1,139 @@
+package browser
+
+import (
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/chromedp/cdproto/webauthn"
+
+	"github.com/todoku/todoku/shared/audit"
+)
+
+// withAuthenticator gives the tab a telephone's own authenticator, whose owner
+// touches it when asked.
+func (b *tab) withAuthenticator() webauthn.AuthenticatorID {
+	b.Helper()
+	call(b, webauthn.Enable, webauthn.EnableParams{})
+	added := call(b, webauthn.AddVirtualAuthenticator, webauthn.AddVirtualAuthenticatorParams{Options: &webauthn.VirtualAuthenticatorOptions{
+		Protocol: webauthn.AuthenticatorProtocolCtap2, Transport: webauthn.AuthenticatorTransportInternal,
+		HasResidentKey: true, HasUserVerification: true, IsUserVerified: true, AutomaticPresenceSimulation: true,
+	}})
+	return added.AuthenticatorID
+}
+
+// atAName starts a machine that people reach by a name: passkeys belong to one. The
+// browser takes localhost for as safe as HTTPS.
+func atAName(t testing.TB) *office {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	addr := l.Addr().String()
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	_, port, err := net.SplitHostPort(addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return newOfficeAt(t, addr, "http://localhost:"+port)
+}
+
+// TestPasskey: a manager with a telephone signs in by a link once, adds a passkey,
+// signs out, and from then on signs in with one touch.
+func TestPasskey(t *testing.T) {
+	o := atAName(t)
+	b := newPerson(t, o.URL(), phone)
+	device := b.withAuthenticator()
+	link, err := o.SignInLink(t.Context(), o.manager)
+	o.must(err)
+	b.goTo(strings.TrimPrefix(link, o.URL()))
+	b.follow("サインイン")
+
+	b.goTo("/me")
+	b.write("name", "わたしのスマートフォン")
+	b.follow("この端末のパスキーを登録する")
+	b.says("パスキーを登録しました")
+	b.says("わたしのスマートフォン")
+	if n := len(call(b, webauthn.GetCredentials, webauthn.GetCredentialsParams{AuthenticatorID: device}).Credentials); n != 1 {
+		t.Fatalf("the device holds %d passkeys", n)
+	}
+	for range 2 { // the counter goes on
+		b.goTo("/sign-out")
+		b.leave(func() { run[bool](b, "document.querySelector('main form').requestSubmit(), true") })
+		b.goTo("/roster")
+		b.follow("パスキーでサインイン")
+		if got := b.path(); got != "/roster" {
+			t.Errorf("one touch led to %s", got)
+		}
+	}
+
+	// A passkey that was removed no longer signs in, and says no more than that.
+	keys, err := o.Staff.Keys(t.Context(), o.manager.ID)
+	o.must(err)
+	if len(keys) != 1 || keys[0].Used.IsZero() {
+		t.Fatalf("kept: %+v", keys)
+	}
+	b.goTo("/me")
+	b.follow("削除")
+	b.says("パスキーを削除しました")
+	b.goTo("/sign-out")
+	b.leave(func() { run[bool](b, "document.querySelector('main form').requestSubmit(), true") })
+	b.goTo("/sign-in")
+	b.follow("パスキーでサインイン")
+	b.says("パスキーを確認できませんでした")
+	if res, err := http.Get(o.URL() + "/roster"); err != nil || res.Request.URL.Path != "/sign-in" {
+		t.Errorf("somebody else: %v", err)
+	}
+	o.recorded(audit.Key, 2)
+	o.recorded(audit.SignIn, 3)
+}
+
+// recorded checks how many entries of a kind are in the audit log of today.
+func (o *office) recorded(kind audit.Kind, want int) {
+	o.Helper()
+	entries, err := o.Audit.Day(o.Context(), o.manager.School, o.clock.Now().UTC().Format("2006-01-02"))
+	o.must(err)
+	got := 0
+	for _, e := range entries {
+		if e.Kind == kind && e.Staff == o.manager.ID {
+			got++
+		}
+	}
+	if got != want {
+		o.Errorf("%d entries of kind %s, want %d", got, kind, want)
+	}
+}
+
+// TestPasskeyRefused: a touch that is not the owner's (a bogus signature, or no
+// verification of who touched) does not sign in.
+func TestPasskeyRefused(t *testing.T) {
+	o := atAName(t)
+	b := newPerson(t, o.URL(), phone)
+	device := b.withAuthenticator()
+	link, err := o.SignInLink(t.Context(), o.manager)
+	o.must(err)
+	b.goTo(strings.TrimPrefix(link, o.URL()))
+	b.follow("サインイン")
+	b.goTo("/me")
+	b.write("name", "学校のパソコン")
+	b.follow("この端末のパスキーを登録する")
+	b.goTo("/sign-out")
+	b.leave(func() { run[bool](b, "document.querySelector('main form').requestSubmit(), true") })
+
+	yes, no := true, false
+	call(b, webauthn.SetResponseOverrideBits, webauthn.SetResponseOverrideBitsParams{AuthenticatorID: device, IsBogusSignature: &yes})
+	b.goTo("/sign-in")
+	b.follow("パスキーでサインイン")
+	b.says("パスキーを確認できませんでした")
+
+	call(b, webauthn.SetResponseOverrideBits, webauthn.SetResponseOverrideBitsParams{AuthenticatorID: device, IsBogusSignature: &no})
+	call(b, webauthn.SetUserVerified, webauthn.SetUserVerifiedParams{AuthenticatorID: device, IsUserVerified: false})
+	b.goTo("/sign-in")
+	b.touch("パスキーでサインイン")
+	b.says("サインインできませんでした")
+	o.recorded(audit.SignIn, 1)
+}
