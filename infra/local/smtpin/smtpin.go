@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"net"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/emersion/go-smtp"
@@ -40,14 +41,17 @@ type Config struct {
 	Log  *slog.Logger
 }
 
-// Serve serves on l until ctx ends.
+// Serve serves on l until ctx ends. When it returns nothing is being taken any more;
+// what was not taken by then its sender's server sends again.
 func Serve(ctx context.Context, l net.Listener, cfg Config) error {
-	s := smtp.NewServer(backend{cfg})
+	under := &underway{}
+	defer under.end()
+	s := smtp.NewServer(backend{cfg, under})
 	s.Domain = cfg.Domain
 	s.MaxRecipients, s.MaxMessageBytes, s.MaxLineLength = maxRecipients, incoming.MaxBytes, maxLine
 	s.ReadTimeout, s.WriteTimeout = patience, patience
 	s.ErrorLog = quiet{cfg.Log}
-	stop := context.AfterFunc(ctx, func() { _ = s.Close() }) // what is not taken yet is sent again
+	stop := context.AfterFunc(ctx, func() { _ = s.Close() }) // the listener's error is Serve's
 	defer stop()
 	err := s.Serve(netutil.LimitListener(l, maxConns))
 	if ctx.Err() != nil || errors.Is(err, smtp.ErrServerClosed) {
@@ -63,18 +67,50 @@ type quiet struct{ log *slog.Logger }
 func (q quiet) Printf(string, ...any) { q.log.Info("an SMTP connection ended with an error") }
 func (q quiet) Println(...any)        { q.Printf("") }
 
-type backend struct{ Config }
+// underway counts the mails that are being taken: go-smtp does not wait for the
+// connections that it closes.
+type underway struct {
+	mu    sync.Mutex
+	ended bool
+	mails sync.WaitGroup
+}
+
+// begin reports whether a mail may still be taken; done must be called then.
+func (u *underway) begin() bool {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if !u.ended {
+		u.mails.Add(1)
+	}
+	return !u.ended
+}
+
+func (u *underway) done() { u.mails.Done() }
+
+// end lets no further mail begin, and waits for those that have begun.
+func (u *underway) end() {
+	u.mu.Lock()
+	u.ended = true
+	u.mu.Unlock()
+	u.mails.Wait()
+}
+
+type backend struct {
+	Config
+	under *underway
+}
 
 func (b backend) NewSession(c *smtp.Conn) (smtp.Session, error) {
-	return &session{Config: b.Config, conn: c}, nil
+	return &session{Config: b.Config, under: b.under, conn: c}, nil
 }
 
 // session is one connection, and one transaction after another.
 type session struct {
 	Config
-	conn *smtp.Conn
-	from string
-	to   []string
+	under *underway
+	conn  *smtp.Conn
+	from  string
+	to    []string
 }
 
 func (s *session) Reset()        { s.from, s.to = "", nil }
@@ -111,6 +147,10 @@ func (s *session) Data(r io.Reader) error {
 	if err != nil {
 		return err // too large, or the connection broke
 	}
+	if !s.under.begin() {
+		return later
+	}
+	defer s.under.done()
 	ctx, cancel := context.WithTimeout(context.Background(), checking)
 	defer cancel()
 	e := incoming.Envelope{From: s.from, To: s.to, Verdicts: s.check(ctx, raw)}

@@ -23,6 +23,24 @@ import (
 
 const domain = "in.school.example.jp"
 
+// lines is a log that several write and one reads.
+type lines struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *lines) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *lines) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
+
 // taken are the mails that a server has handed on.
 type taken struct {
 	mu    sync.Mutex
@@ -47,7 +65,7 @@ func start(t *testing.T) (c *smtp.Client, k *taken, addr string) {
 		t.Fatal(err)
 	}
 	k = &taken{}
-	log := &bytes.Buffer{}
+	log := &lines{}
 	ctx, stop := context.WithCancel(context.WithoutCancel(t.Context()))
 	ended := make(chan error, 1)
 	go func() {
@@ -67,7 +85,7 @@ func start(t *testing.T) (c *smtp.Client, k *taken, addr string) {
 			t.Errorf("the server ended with %v", err)
 		}
 		if strings.Contains(log.String(), "@") {
-			t.Errorf("the log holds an address: %s", log)
+			t.Errorf("the log holds an address: %s", log.String())
 		}
 	})
 	return c, k, l.Addr().String()
@@ -199,5 +217,46 @@ func TestGarbage(t *testing.T) {
 	}
 	if err := c.SendMail("a@docomo.ne.jp", []string{"012345678q@" + domain}, strings.NewReader("From: a@docomo.ne.jp\r\n\r\n")); err != nil || len(k.mails) != 1 {
 		t.Errorf("%v, %d mails", err, len(k.mails))
+	}
+}
+
+// A mail that is being taken when the server ends is taken to its end.
+func TestEndsAfterWhatIsUnderWay(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	begun, goOn, ended := make(chan bool), make(chan bool), make(chan error, 1)
+	taken := false
+	go func() {
+		ended <- Serve(ctx, l, Config{
+			Domain: domain, Known: func(string) bool { return true }, Log: slog.New(slog.DiscardHandler),
+			Take: func(context.Context, []byte, incoming.Envelope) error {
+				close(begun)
+				<-goOn
+				taken = true
+				return nil
+			},
+		})
+	}()
+	c, err := smtp.Dial(l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = c.Close() }()
+	go func() {
+		_ = c.SendMail("a@docomo.ne.jp", []string{"x@" + domain}, strings.NewReader("From: a@docomo.ne.jp\r\n\r\n"))
+	}()
+	<-begun
+	stop()
+	select {
+	case err := <-ended:
+		t.Fatalf("it ended in the middle: %v", err)
+	default:
+	}
+	close(goOn)
+	if err := <-ended; err != nil || !taken {
+		t.Errorf("%v, taken: %v", err, taken)
 	}
 }
