@@ -99,7 +99,7 @@ func (s *Server) groupOf(r *http.Request, me staff.Staff) (roster.Group, error) 
 }
 
 func (s *Server) classReach(r *http.Request, me staff.Staff) (web.Response, error) {
-	return s.classReachWith(r, me, &classPage{}, nil)
+	return s.classReachWith(r, me, &classPage{Fixing: r.URL.Query().Get("contact")}, nil)
 }
 
 func (s *Server) classReachWith(r *http.Request, me staff.Staff, p *classPage, wrong problem.List) (web.Response, error) {

@@ -81,7 +81,7 @@ func pages(t testing.TB, s *staged) []stop {
 		{name: "answer, unknown", path: "/a/nonsense", status: http.StatusNotFound},
 		{name: "answer, example", path: "/a/example", status: http.StatusNotFound},
 		{name: "read only", path: s.read},
-	}, s.registration()...)
+	}, s.registers()...)
 }
 
 func (s *staged) signInPath() string { return s.signInLink(s.manager)[len(s.URL()):] }

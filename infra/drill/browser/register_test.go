@@ -80,13 +80,16 @@ func (s *staged) registration() []stop {
 	}
 	const unprocessable = 422
 	code := s.code()
-	confirm := s.joined("oya@docomo.ne.jp", code)
+	confirm, done := s.joined("oya@docomo.ne.jp", code), s.joined("haha@docomo.ne.jp", code)
+	b := newPerson(s.TB, s.URL(), phone)
+	b.goTo(done)
+	b.follow("登録する")
 	return []stop{
 		{name: "register", path: "/register/" + code},
 		{name: "register, all wrong", path: "/register", then: fill(`f.code.value = "12345"; f.address.value = "山田太郎"; f.siblings.value = "x"`), status: unprocessable},
 		{name: "register, a doubt", path: "/register/" + code, then: fill(`f.address.value = "oya@gmial.com"`), status: unprocessable},
 		{name: "confirm", path: confirm},
-		{name: "confirmed", then: submit("main form")},
+		{name: "confirmed", path: done},
 		{name: "a link that is cut off", path: confirm[:len(confirm)-4], status: 404},
 		{name: "ask for the own page", path: "/register/own"},
 		{name: "the own page was asked for", path: "/register/own?sent=1"},

@@ -2,6 +2,7 @@ package browser
 
 import (
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/todoku/todoku/shared/mail"
@@ -16,12 +17,15 @@ type staged struct {
 	one, siblings, answered, drillLink string // paths of answer pages
 	ended, closed, newer, notAsked     string
 	read                               string
+
+	registers func() []stop // the pages of registration, made once
 }
 
 // stage makes them, in the order in which the clock allows: it ends half an hour
 // after the alert whose status page is looked at.
 func stage(o *office) *staged {
 	s := &staged{office: o}
+	s.registers = sync.OnceValue(s.registration)
 	first := []string{o.class("1年1組")}
 	ended := o.send(fields{"groups": first, "useful_until": o.clock.Now().Add(30 * time.Minute).Format(time.RFC3339)})
 	closed := o.send(fields{"groups": first, "kind": "notice", "subject": "明日の遠足は予定どおり行います"})

@@ -3,7 +3,8 @@
 (() => {
   const field = document.getElementById('address'), live = document.getElementById('address-live');
   if (!field || !live) return;
-  let asked = '';
+  const pause = 300; // ms: who presses the form's button needs no answer beside it
+  let asked = '', soon = 0;
   const show = (said) => {
     live.replaceChildren(...[said.wrong, ...(said.doubts || [])].filter(Boolean).map((text) => {
       const line = document.createElement('span');
@@ -18,7 +19,7 @@
     use.addEventListener('click', () => { field.value = said.suggested; live.replaceChildren(); field.focus(); });
     live.append(' ', use);
   };
-  field.addEventListener('change', async () => {
+  const ask = async () => {
     const typed = field.value.trim();
     if (typed === asked || typed === '') { return; }
     asked = typed;
@@ -26,5 +27,7 @@
       const answer = await fetch(live.dataset.check, { method: 'POST', body: new URLSearchParams({ address: typed }) });
       if (answer.ok && typed === field.value.trim()) show(await answer.json());
     } catch { /* the form says it when it is sent */ }
-  });
+  };
+  field.addEventListener('change', () => { clearTimeout(soon); soon = setTimeout(ask, pause); });
+  field.form.addEventListener('submit', () => clearTimeout(soon));
 })();
