@@ -24,6 +24,9 @@ func TestShots(t *testing.T) {
 	refused := s.register("tarou@softbank.ne.jp").Header.Get("Location")
 	doubt := s.register("taro@gmial.com")
 	wrong := s.register("太郎", "code", "123")
+	confirm := s.mailed()
+	s.inbox.FailWith(nil)
+	own := s.openOwn("oya@gmail.com")
 	shot.Take(t, s.handler, *shots, nil, []shot.Page{
 		{Name: "form", Path: "/register/" + s.codes[0]},
 		{Name: "form-english", Path: "/shot/en", HTML: s.do("GET", "/register?lang=en", nil).body},
@@ -31,6 +34,9 @@ func TestShots(t *testing.T) {
 		{Name: "wrong", Path: "/shot/wrong", HTML: wrong.body},
 		{Name: "wait", Path: wait},
 		{Name: "refused", Path: refused},
-		{Name: "confirm", Path: s.mailed()},
+		{Name: "own", Path: own},
+		{Name: "own-english", Path: "/shot/own", HTML: s.do("GET", own+"?lang=en", nil).body},
+		{Name: "ask", Path: "/register/own"},
+		{Name: "confirm", Path: confirm},
 	})
 }
