@@ -22,6 +22,7 @@ func TestTemplates(t *testing.T) {
 		"audit.html": &auditPageData{},
 
 		"signin.html":      &signInPage{},
+		"signin_mail.html": &signInPage{},
 		"signin_link.html": &signInPage{},
 		"signin_out.html":  &signInPage{},
 

@@ -20,6 +20,8 @@ const (
 
 func (s *Server) signInRoutes(rt *routes) {
 	rt.open("GET "+signInPath, s.getSignIn)
+	rt.open("POST "+signInPath+"/mail", s.askMail)
+	rt.open("GET "+signInPath+"/mail", s.mailAsked)
 	rt.open("POST "+signInPath+"/passkey/begin", s.beginPasskey)
 	rt.open("POST "+signInPath+"/passkey", s.postPasskey)
 	rt.open("GET "+signInPath+"/{token}", s.getSignInLink)
@@ -70,6 +72,7 @@ type signInPage struct {
 	Name  string // who is signed in already, "" if nobody
 
 	Passkeys bool // there are some at this address
+	Mail     string
 }
 
 // nextCookie remembers, while somebody signs in, which page to lead back to. The
@@ -111,7 +114,7 @@ func (s *Server) next(r *http.Request) string {
 // browsers that load ahead open links, too.
 func (s *Server) getSignInLink(r *http.Request) (web.Response, error) {
 	token := r.PathValue("token")
-	if err := s.Staff.CheckLink(r.Context(), token); err != nil {
+	if err := s.Staff.CheckLink(r.Context(), token, browserOf(r)); err != nil {
 		return s.linkFailed(r, err)
 	}
 	return web.Page{Template: "signin_link.html", Data: &signInPage{Token: token}}, nil
@@ -127,7 +130,7 @@ func (s *Server) linkFailed(r *http.Request, err error) (web.Response, error) {
 }
 
 func (s *Server) postSignInLink(r *http.Request) (web.Response, error) {
-	secret, me, err := s.Staff.SignIn(r.Context(), r.PathValue("token"))
+	secret, me, err := s.Staff.SignIn(r.Context(), r.PathValue("token"), browserOf(r))
 	if err != nil {
 		return s.linkFailed(r, err)
 	}

@@ -113,7 +113,7 @@ func credentials(ctx context.Context, s *console.Server) (ask func(path string) 
 	if err != nil {
 		return nil, err
 	}
-	session, _, err := s.Staff.SignIn(ctx, link)
+	session, _, err := s.Staff.SignIn(ctx, link, "")
 	if err != nil {
 		return nil, err
 	}

@@ -23,6 +23,7 @@ var ErrLink = problem.New(problem.Gone,
 type signIn struct {
 	Staff   string    `json:"staff"`
 	Expires time.Time `json:"expires"`
+	Browser string    `json:"browser,omitempty"` // hash of the secret of the only browser in which it works
 }
 
 // NewLink returns the token of a link that signs a member of staff in, once,
@@ -41,16 +42,24 @@ func (s *Store) NewLink(ctx context.Context, staffID string, life time.Duration)
 
 // CheckLink fails with ErrLink if a link would not sign in. It changes nothing:
 // mail scanners and previews open links, and must not use them up.
-func (s *Store) CheckLink(ctx context.Context, token string) error {
-	_, _, err := s.link(ctx, token)
+// browser is the secret of NewBrowser that the browser has, if any.
+func (s *Store) CheckLink(ctx context.Context, token, browser string) error {
+	_, _, err := s.link(ctx, token, browser)
 	return err
 }
 
+// ErrBrowser says that a link was asked for in another browser. Whose it is, it does
+// not say.
+var ErrBrowser = problem.New(problem.Forbidden,
+	"このリンクは、メールを依頼したブラウザでだけ使えます。そのブラウザで開くか、このブラウザで、もう一度サインインのメールを依頼してください。",
+	"This link works only in the browser in which it was asked for. Open it there, or ask for a new mail in this one.")
+
 // SignIn uses a link up and starts a session; secret is for the person's cookie.
-// It fails with ErrLink if the link does not work. Of two that use one link at
+// It fails with ErrLink if the link does not work, and with ErrBrowser if it works
+// in another browser than that of the secret browser ("": none is known). Of two that use one link at
 // the same time exactly one succeeds.
-func (s *Store) SignIn(ctx context.Context, token string) (secret string, m Staff, err error) {
-	link, revision, err := s.link(ctx, token)
+func (s *Store) SignIn(ctx context.Context, token, browser string) (secret string, m Staff, err error) {
+	link, revision, err := s.link(ctx, token, browser)
 	if err != nil {
 		return "", Staff{}, err
 	}
@@ -74,7 +83,7 @@ func (s *Store) SignIn(ctx context.Context, token string) (secret string, m Staf
 	return secret, m, nil
 }
 
-func (s *Store) link(ctx context.Context, token string) (signIn, int64, error) {
+func (s *Store) link(ctx context.Context, token, browser string) (signIn, int64, error) {
 	if token == "" || len(token) > maxSecret {
 		return signIn{}, 0, ErrLink
 	}
@@ -82,6 +91,9 @@ func (s *Store) link(ctx context.Context, token string) (signIn, int64, error) {
 	revision, err := s.read(ctx, secretKey("signin", token), &l)
 	if errors.Is(err, ErrNotFound) || err == nil && !s.Now().Before(l.Expires) {
 		return l, 0, ErrLink
+	}
+	if err == nil && l.Browser != "" && (browser == "" || l.Browser != browserHash(browser)) {
+		return l, 0, ErrBrowser
 	}
 	return l, revision, err
 }

@@ -62,6 +62,8 @@ type Staff struct {
 //	                       key/<key>         a passkey of theirs
 //	                       session/<session> a session of theirs: where it is kept
 //	school/<school>/staff  <id>              who works at the school
+//	staffmail/<hash>       <id>              who has a mail address
+//	signin-asked/<id>      <minute>/<n>      a link was mailed
 //	signin/<hash>          signin            a sign-in link that was not used yet
 //	session/<hash>         session           somebody who is signed in
 //	token/<hash>           token             an API token
@@ -110,7 +112,11 @@ func (s *Store) PutStaff(ctx context.Context, m Staff) (Staff, error) {
 	if old.School != m.School {
 		ops = append(ops, table.Delete{Key: memberKey(old.School, m.ID), Revision: 1}, table.Create{Key: memberKey(m.School, m.ID)})
 	}
-	if err := s.write(ctx, ops...); err != nil {
+	mail, err := s.mailOps(ctx, old, m)
+	if err != nil {
+		return m, err
+	}
+	if err := s.write(ctx, append(ops, mail...)...); err != nil {
 		return m, stale(err)
 	}
 	m.Revision++
@@ -119,9 +125,12 @@ func (s *Store) PutStaff(ctx context.Context, m Staff) (Staff, error) {
 
 func (s *Store) create(ctx context.Context, m Staff) (Staff, error) {
 	m.ID = s.IDs.New()
-	err := s.write(ctx,
-		table.Create{Key: staffKey(m.ID), Value: encode(m)},
-		table.Create{Key: memberKey(m.School, m.ID)})
+	ops := []table.Op{table.Create{Key: staffKey(m.ID), Value: encode(m)}, table.Create{Key: memberKey(m.School, m.ID)}}
+	mail, err := s.mailOps(ctx, Staff{ID: m.ID}, m)
+	if err != nil {
+		return m, err
+	}
+	err = s.write(ctx, append(ops, mail...)...)
 	m.Revision = 1
 	return m, stale(err)
 }

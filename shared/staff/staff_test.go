@@ -68,7 +68,7 @@ func signInAs(t *testing.T, s *Store, m Staff) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	secret, _, err := s.SignIn(t.Context(), token)
+	secret, _, err := s.SignIn(t.Context(), token, "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -143,11 +143,11 @@ func TestLinkSignsInOnce(t *testing.T) {
 		t.Fatal(err)
 	}
 	for range 3 { // a mail scanner looks at it
-		if err := s.CheckLink(t.Context(), token); err != nil {
+		if err := s.CheckLink(t.Context(), token, ""); err != nil {
 			t.Fatalf("before it is used: %v", err)
 		}
 	}
-	secret, who, err := s.SignIn(t.Context(), token)
+	secret, who, err := s.SignIn(t.Context(), token, "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -161,10 +161,10 @@ func TestLinkSignsInOnce(t *testing.T) {
 	if who, err := s.BySession(t.Context(), secret); err != nil || who.ID != m.ID {
 		t.Errorf("the session is %v's, %v", who, err)
 	}
-	if err := s.CheckLink(t.Context(), token); !errors.Is(err, ErrLink) {
+	if err := s.CheckLink(t.Context(), token, ""); !errors.Is(err, ErrLink) {
 		t.Errorf("CheckLink after use: %v", err)
 	}
-	if _, _, err := s.SignIn(t.Context(), token); !errors.Is(err, ErrLink) {
+	if _, _, err := s.SignIn(t.Context(), token, ""); !errors.Is(err, ErrLink) {
 		t.Errorf("a second use: %v", err)
 	}
 }
@@ -179,7 +179,7 @@ func TestTwoClicksAtOnce(t *testing.T) {
 	var wg sync.WaitGroup
 	errs := make([]error, clicks)
 	for i := range errs {
-		wg.Go(func() { _, _, errs[i] = s.SignIn(t.Context(), token) })
+		wg.Go(func() { _, _, errs[i] = s.SignIn(t.Context(), token, "") })
 	}
 	wg.Wait()
 	won := 0
@@ -216,7 +216,7 @@ func TestLinkExpires(t *testing.T) {
 				t.Fatal(err)
 			}
 			c.pass(tt.wait)
-			_, _, err = s.SignIn(t.Context(), token)
+			_, _, err = s.SignIn(t.Context(), token, "")
 			if tt.ok && err != nil || !tt.ok && !errors.Is(err, ErrLink) {
 				t.Errorf("SignIn = %v, want ok %v", err, tt.ok)
 			}
@@ -230,7 +230,7 @@ var unknown = []string{"", "x", "todoku_", "todoku_x", "\x00", "../../etc/passwd
 func TestUnknownSecrets(t *testing.T) {
 	s, _, _ := newStore(t)
 	for _, secret := range unknown {
-		if _, _, err := s.SignIn(t.Context(), secret); !errors.Is(err, ErrLink) {
+		if _, _, err := s.SignIn(t.Context(), secret, ""); !errors.Is(err, ErrLink) {
 			t.Errorf("SignIn(%.20q) = %v", secret, err)
 		}
 		if _, err := s.BySession(t.Context(), secret); !errors.Is(err, ErrSession) {
@@ -400,7 +400,7 @@ func TestSecretsAreNotKept(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	session, _, err := s.SignIn(t.Context(), link)
+	session, _, err := s.SignIn(t.Context(), link, "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -478,7 +478,7 @@ func TestBusyStore(t *testing.T) {
 				t.Fatal(err)
 			}
 			s.Table = &busy{Table: s.Table, times: tt.times, done: tt.done}
-			if _, _, err = s.SignIn(t.Context(), token); !errors.Is(err, tt.want) {
+			if _, _, err = s.SignIn(t.Context(), token, ""); !errors.Is(err, tt.want) {
 				t.Errorf("SignIn = %v, want %v", err, tt.want)
 			}
 		})

@@ -54,7 +54,7 @@ func (f founder) signIn(t *testing.T, link string) staff.Staff {
 	if !ok {
 		t.Fatalf("the link is %s", link)
 	}
-	_, who, err := f.people().SignIn(context.Background(), token)
+	_, who, err := f.people().SignIn(context.Background(), token, "")
 	must(t, err)
 	who.Via = "" // the session's, which is another each time
 	return who

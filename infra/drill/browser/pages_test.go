@@ -33,6 +33,7 @@ func pages(t testing.TB, s *staged) []stop {
 	file := func(name, content string) func(b *tab) { return upload(t, name, content) }
 	return append([]stop{
 		{name: "how to sign in", path: "/sign-in"},
+		{name: "a sign-in link was asked for", path: "/sign-in/mail"},
 		{name: "sign in by a link", path: s.signInPath()},
 		{name: "a link that was used", path: "/sign-in/nonsense", status: http.StatusGone},
 		{name: "how to let mail through", path: "/help/mail"},

@@ -137,3 +137,33 @@ func TestPasskeyRefused(t *testing.T) {
 	b.says("サインインできませんでした")
 	o.recorded(audit.SignIn, 1)
 }
+
+// TestRecovery: who has lost the telephone has a link mailed. It works in the browser
+// in which it was asked for, and whoever gets hold of the mail elsewhere has nothing.
+func TestRecovery(t *testing.T) {
+	o := newOffice(t)
+	b, thief := newPerson(t, o.URL(), phone), newPerson(t, o.URL(), desktop)
+	b.goTo("/sign-in")
+	b.write("mail", o.manager.Mail)
+	b.follow("サインイン用リンクをメールで受け取る")
+	b.says("15分以内に、このブラウザで")
+	var link string
+	b.sleepUntil("the mail is there", func() bool {
+		for _, e := range o.Inbox.List() {
+			if i := strings.Index(e.Text, o.URL()+"/sign-in/"); i >= 0 && e.To == o.manager.Mail {
+				link, _, _ = strings.Cut(e.Text[i:], "\n")
+			}
+		}
+		return link != ""
+	})
+	thief.goTo(link)
+	thief.says("依頼したブラウザでだけ使えます")
+	b.goTo(link)
+	b.follow("サインイン")
+	b.goTo("/roster")
+	if got := b.path(); got != "/roster" {
+		t.Errorf("signed in, and led to %s", got)
+	}
+	o.recorded(audit.Link, 1)
+	o.recorded(audit.SignIn, 1)
+}

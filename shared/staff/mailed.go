@@ -1,0 +1,105 @@
+package staff
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/todoku/todoku/shared/table"
+)
+
+const (
+	// MailedLife is how long a link works that somebody asked for by mail.
+	MailedLife = 15 * time.Minute
+	// mailedMost is how many mails one person gets in a minute, so that nobody's
+	// mailbox can be flooded. It is more than one, and for a minute only, so that
+	// nobody can keep somebody from getting theirs by asking first.
+	mailedMost = 5
+)
+
+// mailKey is where it stands who has a mail address: under its hash, one item a
+// person.
+func mailKey(address, staffID string) table.Key {
+	sum := sha256.Sum256([]byte(strings.ToLower(strings.TrimSpace(address))))
+	return table.Key{Partition: "staffmail/" + hex.EncodeToString(sum[:]), Sort: staffID}
+}
+
+// mailOps returns the ops that keep the list of addresses right when a person's
+// becomes another. The list may lack a person who was written by an older version.
+func (s *Store) mailOps(ctx context.Context, old, m Staff) ([]table.Op, error) {
+	if mailKey(old.Mail, m.ID) == mailKey(m.Mail, m.ID) {
+		return nil, nil
+	}
+	var ops []table.Op
+	if old.Mail != "" {
+		_, err := s.Table.Get(ctx, mailKey(old.Mail, m.ID))
+		if err == nil {
+			ops = append(ops, table.Delete{Key: mailKey(old.Mail, m.ID), Revision: 1})
+		} else if !errors.Is(err, table.ErrNotFound) {
+			return nil, err
+		}
+	}
+	if m.Mail != "" {
+		ops = append(ops, table.Create{Key: mailKey(m.Mail, m.ID)})
+	}
+	return ops, nil
+}
+
+// ByMail returns who has a mail address, upper and lower case alike: nobody, one,
+// or more who share it or work at several schools.
+func (s *Store) ByMail(ctx context.Context, address string) ([]Staff, error) {
+	page, err := s.Table.Query(ctx, table.Query{Partition: mailKey(address, "").Partition, Limit: maxShared})
+	if err != nil {
+		return nil, err
+	}
+	var all []Staff
+	for _, item := range page.Items {
+		m, err := s.Staff(ctx, item.Sort)
+		if err != nil {
+			return nil, err
+		}
+		if !m.Disabled {
+			all = append(all, m)
+		}
+	}
+	return all, nil
+}
+
+// maxShared bounds how many people one address can stand for.
+const maxShared = 10
+
+// NewBrowser returns a secret by which the browser that asks for a link is known
+// again.
+func (s *Store) NewBrowser() string { return s.newSecret(linkBytes) }
+
+// NewMailedLink is NewLink for a person who asked for it from a browser: it works
+// for MailedLife, and in that browser only. It fails with ErrNotFound after
+// mailedMost in a minute.
+func (s *Store) NewMailedLink(ctx context.Context, staffID, browser string) (string, error) {
+	now := s.Now().UTC()
+	if err := s.spendMail(ctx, staffID, now); err != nil {
+		return "", err
+	}
+	token := s.newSecret(linkBytes)
+	link := signIn{Staff: staffID, Expires: now.Add(MailedLife).Truncate(time.Second), Browser: browserHash(browser)}
+	return token, s.write(ctx, table.Create{Key: secretKey("signin", token), Value: encode(link), Expires: link.Expires})
+}
+
+// spendMail takes one of the person's mails of this minute.
+func (s *Store) spendMail(ctx context.Context, staffID string, now time.Time) error {
+	minute := now.Truncate(time.Minute)
+	for n := range mailedMost {
+		key := table.Key{Partition: "signin-asked/" + staffID, Sort: minute.Format(time.RFC3339) + "/" + strconv.Itoa(n)}
+		err := s.write(ctx, table.Create{Key: key, Expires: minute.Add(2 * time.Minute)})
+		if _, taken := table.Conflict(err); !taken {
+			return err
+		}
+	}
+	return ErrNotFound
+}
+
+func browserHash(browser string) string { return secretKey("browser", browser).Partition }
