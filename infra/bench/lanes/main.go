@@ -30,6 +30,7 @@ var studies = []struct {
 	run  func(*report) error
 }{
 	{"schools", (*report).schools},
+	{"ses", (*report).behindSES},
 	{"isolation", (*report).isolation},
 	{"burst", (*report).burst},
 	{"city", (*report).city},

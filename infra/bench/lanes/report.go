@@ -52,6 +52,24 @@ func (r *report) schools() error {
 	return nil
 }
 
+// behindSES is schools where SES owns the way to the operator and reports events.
+func (r *report) behindSES() error {
+	rows := [][]any{{"operator", "", "1st alert", "worst", "2nd", "worst", "3rd", "worst", "blocks"}}
+	for _, name := range r.Profiles.Names() {
+		rs := r.Each(func(v int) lanesim.World { return r.School(name, v) }, lanesim.SESSchedulers)
+		for _, how := range lanesim.SESSchedulers[1:] {
+			line := []any{name, how}
+			for a := range lanesim.SchoolAlerts {
+				over := lanesim.Ratio(rs[how], rs[lanesim.InformedSES], a)
+				line = append(line, ratio(over.Median), ratio(over.Worst))
+			}
+			rows = append(rows, append(line, fmt.Sprintf("%.1f", lanesim.Mean(rs[how], func(x lanesim.Result) float64 { return float64(x.Blocks) }))))
+		}
+	}
+	r.table("The same behind the stand-in for SES, as a multiple of informed behind it (goal: median 2.00)", rows...)
+	return nil
+}
+
 // times prints a line for each scheduler.
 func (r *report) times(title, label string, rs map[lanesim.Scheduler][]lanesim.Result) {
 	rows := [][]any{{"", "50 %", "90 %", "99 %", "100 %", "of informed", "worst", "Todoku wins", "attempts a message", "blocks"}}

@@ -232,8 +232,11 @@ func (r *Receiver) countUser(unknown bool) {
 
 // processing is how long the receiver takes over a message.
 func (r *Receiver) processing() time.Duration {
-	return seconds(r.Processing * math.Exp(r.Sigma*r.rand.NormFloat64()))
+	return seconds(r.Processing * lognormal(r.rand, r.Sigma))
 }
 
 // drops reports whether the receiver accepts a message only to drop it.
 func (r *Receiver) drops() bool { return r.rand.Float64() < r.Dropped }
+
+// lognormal returns a factor with median 1 and the sigma of its logarithm.
+func lognormal(r *rand.Rand, sigma float64) float64 { return math.Exp(sigma * r.NormFloat64()) }

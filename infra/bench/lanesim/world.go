@@ -21,6 +21,11 @@ const (
 	Postfix  Scheduler = "Postfix's rule"
 	Kumo     Scheduler = "KumoMTA-style shaping"
 	Informed Scheduler = "informed"
+
+	// Behind the stand-in for SES, which owns the way to the receivers.
+	TodokuSES   Scheduler = "Todoku by events"
+	BlindSES    Scheduler = "all to SES at once"
+	InformedSES Scheduler = "informed, by events"
 )
 
 // Schedulers are all of them.
@@ -31,6 +36,9 @@ type Alert struct {
 	At time.Duration
 	To [][]*Recipient // by lane
 }
+
+// SESSchedulers are those behind the stand-in for SES.
+var SESSchedulers = []Scheduler{InformedSES, TodokuSES, BlindSES}
 
 // World is everything that a run begins with, but chance.
 type World struct {
@@ -64,7 +72,7 @@ func RunWorld(w World, how Scheduler, lanes *lane.Lanes, seed uint64) Run {
 		run.Receivers = append(run.Receivers, r)
 		lines[i] = &line{Receiver: r}
 	}
-	senders := newSenders(s, lines, how, lanes)
+	senders := newOutlets(s, lines, how, lanes)
 	for a, alert := range w.Alerts {
 		byLane := copies(a, alert)
 		for _, cs := range byLane {
@@ -88,7 +96,7 @@ func copies(a int, alert Alert) [][]*Copy {
 
 // deal gives copies to the senders: each lane has one, or all share one, which then
 // gets the copies as a list of names would have them, in any order.
-func deal(s *Sim, senders []*sender, byLane [][]*Copy) {
+func deal(s *Sim, senders []outlet, byLane [][]*Copy) {
 	if len(senders) == len(byLane) {
 		for i, cs := range byLane {
 			senders[i].add(cs...)
@@ -100,15 +108,43 @@ func deal(s *Sim, senders []*sender, byLane [][]*Copy) {
 	senders[0].add(all...)
 }
 
-func newSenders(s *Sim, lines []*line, how Scheduler, lanes *lane.Lanes) []*sender {
-	if how == Global { // listmonk: concurrency 10, message_rate 10
-		return []*sender{{sim: s, lanes: lines, pace: &fixed{sim: s, most: 10, rate: 10, again: postfixBackoff}}}
+// outlet takes copies to send.
+type outlet interface{ add(cs ...*Copy) }
+
+func newOutlets(s *Sim, lines []*line, how Scheduler, lanes *lane.Lanes) []outlet {
+	switch how {
+	case TodokuSES, BlindSES, InformedSES:
+		return newSESLanes(s, lines, how, lanes)
+	case Global: // listmonk: concurrency 10, message_rate 10
+		return []outlet{&sender{sim: s, lanes: lines, pace: &fixed{sim: s, most: 10, rate: 10, again: postfixBackoff}}}
 	}
-	senders := make([]*sender, len(lines))
+	senders := make([]outlet, len(lines))
 	for i, l := range lines {
 		senders[i] = &sender{sim: s, lanes: lines, pace: newPacer(s, l.Receiver, how, lanes)}
 	}
 	return senders
+}
+
+func newSESLanes(s *Sim, lines []*line, how Scheduler, lanes *lane.Lanes) []outlet {
+	e := newSES(s, lines)
+	outlets := make([]outlet, len(lines))
+	for i, l := range lines {
+		o := &sesLane{sim: s, ses: e, lane: i, handed: map[*Copy]time.Duration{}, heard: map[*Copy]bool{}}
+		switch how {
+		case TodokuSES:
+			limits := limitsOf(l.Profile, lanes)
+			limits.Events, limits.Alive = true, true
+			o.how = &todokuByEvents{todoku{sim: s, dice: l.rand, limits: limits}}
+		case InformedSES:
+			in := &informedByEvents{sim: s, r: l.Receiver, route: e.inner[i].pace.(*sesRoute)}
+			l.asked = func() { in.sent = max(in.sent-1, 0) }
+			o.how = in
+		default:
+			o.how = blind{}
+		}
+		outlets[i] = o
+	}
+	return outlets
 }
 
 func newPacer(s *Sim, r *Receiver, how Scheduler, lanes *lane.Lanes) Pacer {

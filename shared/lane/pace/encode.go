@@ -48,7 +48,7 @@ func Decode(b []byte) (State, error) {
 }
 
 func (c *codec) state(s *State) {
-	for _, n := range []*int{&s.Out, &s.Passed, &s.Good, &s.Vain} {
+	for _, n := range []*int{&s.Out, &s.Stuck, &s.Passed, &s.Good, &s.Vain} {
 		c.int(n)
 	}
 	for _, b := range []*bool{&s.Empty, &s.Probing} {
@@ -57,7 +57,7 @@ func (c *codec) state(s *State) {
 	for _, f := range []*float64{&s.Window, &s.WindowCeil, &s.Rate, &s.Ceil, &s.Depth, &s.Tokens, &s.First} {
 		c.float(f)
 	}
-	for _, d := range []*time.Duration{&s.WindowWait, &s.RateWait, &s.Shut, &s.Span} {
+	for _, d := range []*time.Duration{&s.Took, &s.WindowWait, &s.RateWait, &s.Shut, &s.Span} {
 		c.duration(d)
 	}
 	for _, t := range []*time.Time{&s.Sent, &s.Heard, &s.WindowTry, &s.Filled, &s.RateTry, &s.Mark, &s.Stopped, &s.Until, &s.Since} {

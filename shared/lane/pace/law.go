@@ -10,9 +10,13 @@ import (
 func (s *State) Take(l Limits, now time.Time, want int) (n int, wait time.Duration) {
 	s.begin(l, now)
 	s.forget(now)
-	if !s.Stopped.IsZero() {
-		n, wait = s.probe(now, want)
-	} else {
+	s.miss(l, now)
+	switch {
+	case s.Silent(l, now) && !now.Before(s.Until):
+		n, wait = s.cautiously(l, now, want)
+	case !s.Stopped.IsZero():
+		n, wait = s.probe(l, now, want)
+	default:
 		n, wait = s.room(l, now, want)
 	}
 	if n > 0 {
@@ -28,14 +32,17 @@ func (s *State) begin(l Limits, now time.Time) {
 	if s.Window == 0 {
 		s.Window = min(FirstWindow, l.widest())
 		s.Mark, s.Filled, s.Heard = now, now, now
+		if l.Events { // refusals will be seen late
+			s.Rate, s.Depth, s.Tokens, s.RateWait = l.cautious(), 1, 1, FirstTry
+		}
 		return
 	}
 	rested := now.Sub(s.Sent)
 	if rested < Rest || s.Sent.IsZero() || s.Out > 0 || !s.Stopped.IsZero() {
 		return
 	}
-	s.fill(now)
-	s.Mark, s.Empty, s.Passed, s.Shut = now, false, 0, 0
+	s.fill(l, now)
+	s.Mark, s.Empty, s.Passed, s.Shut, s.Heard = now, false, 0, 0, now
 	s.Window = min(max(s.Window, s.WindowCeil), l.widest())
 	s.RateWait, s.WindowWait = fade(s.RateWait, FirstTry, rested), fade(s.WindowWait, FirstWiden, rested)
 	s.RateTry, s.WindowTry = now.Add(s.RateWait), now.Add(s.WindowWait)
@@ -50,13 +57,19 @@ func fade(wait, least, rested time.Duration) time.Duration {
 // forget gives the places of verdicts back that will not come.
 func (s *State) forget(now time.Time) {
 	if s.Out > 0 && now.Sub(s.Sent) > Forget && now.Sub(s.Heard) > Forget {
-		s.Out, s.Probing = 0, false
+		s.Out, s.Stuck, s.Probing = 0, 0, false
 	}
 }
 
 // probe grants one place when the pause is over.
-func (s *State) probe(now time.Time, want int) (int, time.Duration) {
+func (s *State) probe(l Limits, now time.Time, want int) (int, time.Duration) {
+	if s.Probing && l.Events && s.Took > 0 && now.Sub(s.Sent) > ProbeWait {
+		s.Stuck++
+		s.stop(now, 0.5)
+	}
 	switch {
+	case s.Probing && l.Events:
+		return 0, ProbeWait
 	case s.Probing:
 		return 0, Forget - now.Sub(s.Sent) + time.Second
 	case now.Before(s.Until):
@@ -68,10 +81,46 @@ func (s *State) probe(now time.Time, want int) (int, time.Duration) {
 	return 1, 0
 }
 
+// miss notices by the number of copies without an event that some are put off, long
+// before SES says so: more than twice as many are out as should be.
+func (s *State) miss(l Limits, now time.Time) {
+	if !l.Events || s.Took == 0 || !s.Stopped.IsZero() || s.Silent(l, now) {
+		return
+	}
+	usual := s.Rate * (s.Took + EventLag).Seconds()
+	if float64(s.Out-s.Stuck) <= 2*usual+4 {
+		return
+	}
+	s.Stuck = s.Out - int(usual)
+	if s.Since.IsZero() {
+		s.slow(now)
+	}
+	s.stop(now, 0.5)
+}
+
+// Silent reports whether verdicts are overdue for so long that the lane no longer
+// waits for them.
+func (s *State) Silent(l Limits, now time.Time) bool {
+	return l.Events && !l.Alive && s.Out > 0 && now.Sub(s.Heard) > Silence
+}
+
+// cautiously grants one place after the other at the cautious rate, for missing
+// verdicts never stop an alert.
+func (s *State) cautiously(l Limits, now time.Time, want int) (int, time.Duration) {
+	next := s.Sent.Add(time.Duration(float64(time.Second) / l.cautious()))
+	if now.Before(next) {
+		return 0, next.Sub(now)
+	}
+	return min(want, 1), 0
+}
+
 // room grants what window and bucket leave.
 func (s *State) room(l Limits, now time.Time, want int) (int, time.Duration) {
-	s.fill(now)
-	n := min(want, int(s.Window)-s.Out)
+	s.fill(l, now)
+	n := min(want, int(s.Window)+s.Stuck-s.Out)
+	if n <= 0 && l.Events {
+		return 0, ProbeWait
+	}
 	if n <= 0 {
 		return 0, Forget
 	}
@@ -86,7 +135,7 @@ func (s *State) room(l Limits, now time.Time, want int) (int, time.Duration) {
 
 // fill brings the mirror of the operator's bucket up to now, and lets a rate grow
 // that holds the lane back.
-func (s *State) fill(now time.Time) {
+func (s *State) fill(l Limits, now time.Time) {
 	d := now.Sub(s.Filled)
 	if d <= 0 {
 		return
@@ -97,6 +146,9 @@ func (s *State) fill(now time.Time) {
 	}
 	if s.Tokens < 2 && d < Rest {
 		s.grow(now, d)
+		if l.Events && s.Took > 0 { // Little's law: more would be more connections at once than slots
+			s.Rate = min(s.Rate, Share*float64(max(l.Slots, 1))/s.Took.Seconds())
+		}
 	}
 	s.Tokens = min(s.Tokens+s.Rate*d.Seconds(), max(s.Depth, 1))
 }
@@ -124,6 +176,9 @@ func (s *State) Judge(l Limits, now time.Time, v Verdict, dice float64) {
 	s.Out = max(s.Out-1, 0)
 	s.Heard = now
 	left := now.Add(-v.Took)
+	if l.Events {
+		v.Kind = s.timed(v)
+	}
 	switch v.Kind {
 	case Accepted, Personal:
 		s.passed(l, now, left, full)
@@ -137,6 +192,23 @@ func (s *State) Judge(l Limits, now time.Time, v Verdict, dice float64) {
 		s.Tokens++
 		s.Probing = false
 	}
+}
+
+// timed keeps the usual time that SES takes, and says what a delivery speaks of that
+// took much longer: SES had been put off.
+func (s *State) timed(v Verdict) Kind {
+	switch {
+	case v.Took > PutOff:
+		s.Stuck = max(min(s.Stuck-1, s.Out), 0)
+		if v.Kind == Accepted {
+			return TooFast
+		}
+	case v.Kind == Accepted && s.Took == 0:
+		s.Took = v.Took
+	case v.Kind == Accepted:
+		s.Took += (v.Took - s.Took) / 16
+	}
+	return v.Kind
 }
 
 // passed: a copy passed the operator's gate.
@@ -215,7 +287,7 @@ func (s *State) unheard(now, left time.Time, dice float64) {
 // that left at left.
 func (s *State) answered(left time.Time) bool {
 	if !s.Stopped.IsZero() {
-		return !s.Probing
+		return !s.Probing || left.Before(s.Sent.Add(-time.Second))
 	}
 	return s.Empty && left.Before(s.Mark)
 }

@@ -43,19 +43,25 @@
 // alone. Here they are acceptances: the operator answered at leisure.
 //
 // Events: where the verdict comes as an event (SES), the window counts copies whose
-// event is out. How long SES took (processingTimeMillis) and DeliveryDelay tell that
-// the operator defers. When no event comes for Silence, the lane sends at its cautious
-// rate: missing verdicts never stop an alert. A verdict that never comes gives its
-// place back after Forget.
+// event is out, and may be wider than the slots, because SES opens the connections;
+// the rate begins cautiously and stays below what would fill the slots with
+// connections (Little's law, with processingTimeMillis as the time). Refusals are
+// seen late: so a lane that has more than twice as many copies out as the usual time
+// explains takes them for put off, minutes before DeliveryDelay or a delivery with a long
+// processingTimeMillis says so. When no event comes at all for Silence, and none of
+// any other lane (Limits.Alive), the lane sends at its cautious rate: missing
+// verdicts never stop an alert. A verdict that never comes gives its place back after
+// Forget.
 //
-// Known limits: at most one step a verdict, no search over history; an operator that changes its rate is
-// followed down at once and up within minutes to an hour.
+// Known limits: an operator that changes its rate is followed down at once, and up
+// within minutes to an hour. Behind SES a greylisted copy looks like one that was put
+// off for its lane.
 //
 // Sources:
 //   - [1] Postfix, SCHEDULER_README, "Concurrency scheduling"; KumoMTA, "Configuring
 //     Traffic Shaping" (limits by operator, suspension on its words)
-//   - [2] draft-cardwell-iccrg-bbr-congestion-control-00, section 4.2.2 of
-//     its code, "long-term bandwidth sampling" against token-bucket policers
+//   - [2] Linux, net/ipv4/tcp_bbr.c, "long-term bandwidth sampling" against
+//     token-bucket policers
 //   - [3] RFC 9438, section 4: the window as a cubic function of the time since
 //     the last congestion, flat near the remembered ceiling
 //   - [4] RFC 5681, section 3.1 (slow start), and RFC 6582, section 3.2 (one

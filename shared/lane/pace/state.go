@@ -27,6 +27,10 @@ const (
 
 	Silence       = 30 * time.Second // events that stay away so long are not waited for
 	Forget        = 15 * time.Minute // a verdict that did not come gives its place back
+	PutOff        = 20 * time.Second // a delivery by SES that took longer had been put off
+	EventLag      = 2 * time.Second  // an event usually comes after this
+	ProbeWait     = 10 * time.Second // and that of a probe, if it passes, before this
+	Share         = 0.6              // of the slots that SES may fill with connections
 	EventsPerSlot = 12               // copies without an event, for each slot
 )
 
@@ -35,6 +39,7 @@ type Limits struct {
 	Slots    int     // places at once, the hard cap; at least 1
 	Cautious float64 // copies a second when nothing is heard; 0: half of one for each slot
 	Events   bool    // verdicts come as events (SES), not with the reply
+	Alive    bool    // other events arrive: silence speaks of this lane alone
 }
 
 func (l Limits) cautious() float64 {
@@ -84,9 +89,11 @@ type Verdict struct {
 // State is what a lane knows and remembers. The zero value knows nothing. It is a
 // plain value, to be copied and compared; Append and Decode say how it is stored.
 type State struct {
-	Out   int       // copies without a verdict
-	Sent  time.Time // when the newest of them left
-	Heard time.Time // when the last verdict came
+	Out   int           // copies without a verdict
+	Sent  time.Time     // when the newest of them left
+	Heard time.Time     // when the last verdict came
+	Stuck int           // of the copies out, how many SES is thought to have been put off with
+	Took  time.Duration // how long SES usually takes for a copy; only with events
 
 	Window     float64       // copies that may be out; 0: not begun
 	WindowCeil float64       // what stood when connections were last refused; 0: never
