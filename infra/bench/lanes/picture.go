@@ -90,7 +90,7 @@ func grid(b *strings.Builder, low, high time.Duration, x func(time.Duration) flo
 		if d < low || d > high {
 			continue
 		}
-		name := strings.TrimSuffix(strings.TrimSuffix(d.String(), "0s"), "0m")
+		name := strings.Replace(clock(d), ".0", "", 1)
 		fmt.Fprintf(b, `<path d="M%.1f %dV%d" stroke="#ddd"/><text x="%.1f" y="%d" text-anchor="middle" fill="#555">%s</text>`+"\n", x(d), top-12, bottom, x(d), top-18, name)
 	}
 }

@@ -169,7 +169,7 @@ func clock(d time.Duration) string {
 	switch {
 	case d < time.Minute:
 		return fmt.Sprintf("%.0f s", d.Seconds())
-	case d < 2*time.Hour:
+	case d < 2*time.Hour: // as minutes they compare better
 		return fmt.Sprintf("%.1f min", d.Minutes())
 	default:
 		return fmt.Sprintf("%.1f h", d.Hours())
