@@ -14,24 +14,30 @@ import (
 	"github.com/todoku/todoku/shared/table"
 )
 
-// batch is the copies of one slot on their way.
+// batch is the messages of one slot, at work.
 type batch struct {
 	*Handler
-	group    string // the slot's message group
-	msgs     []events.SQSMessage
-	copies   []job
-	runs     []*run
+	group   string // the slot's message group
+	msgs    []events.SQSMessage
+	writers map[writerKey]*letter.Writer
+	handled int           // how many of msgs, from the first, need no second try
+	wait    time.Duration // how long the rest is to be hidden; 0: about Pause
+}
+
+// run is some copies of one alert, in their order: what is taken in one write, sent
+// over one connection, and recorded in one write. Messages are not divided.
+type run struct {
+	*batch
+	alert    alert.Alert
+	jobs     []*job
 	families *alert.Editor
-	writers  map[writerKey]*letter.Writer
-	handled  int           // how many of msgs, from the first, need no second try
-	wait     time.Duration // how long the rest is to be hidden; 0: about Pause
+	hand     *alert.Hand // nil until it was read
 }
 
 // job is one copy of the batch.
 type job struct {
-	message string // its id
+	message int // its place in the batch
 	ref     alert.CopyRef
-	alert   alert.Alert
 	copy    alert.Copy // as last seen
 	fate    fate
 	err     error // what the operator said
@@ -47,153 +53,167 @@ const (
 	tried               // the operator was asked
 )
 
-// run is the copies of one alert, in their order: what is taken in one write, and
-// recorded in one.
-type run struct {
-	alert alert.Alert
-	jobs  []*job
-	hand  *alert.Hand // nil until it was read
-}
-
 type writerKey struct {
 	alert string
 	round int
 }
 
-func (b *batch) run(ctx context.Context) error {
-	if err := b.read(ctx); err != nil {
-		return err
+// work sends what the messages name, one run after the other. If a run is not
+// done to its end, the rest is left to another time.
+func (b *batch) work(ctx context.Context) error {
+	jobs := make([][]*job, len(b.msgs))
+	for i, m := range b.msgs {
+		refs, err := alert.ParseCopies(m.Body)
+		if err != nil {
+			b.drop(i, err)
+		}
+		for _, ref := range refs {
+			jobs[i] = append(jobs[i], &job{message: i, ref: ref})
+		}
 	}
-	err := b.take(ctx)
-	if err == nil {
-		err = b.send(ctx)
-	}
-	if err := errors.Join(err, b.record(ctx)); err != nil {
-		return err // what was taken and not sent has been put back, if it could be
-	}
-	b.count()
-	if b.handled < len(b.msgs) {
-		return errWait
+	for b.handled < len(b.msgs) {
+		r := &run{batch: b}
+		end := b.handled
+		for end < len(jobs) && r.fits(jobs[end]) {
+			r.jobs = append(r.jobs, jobs[end]...)
+			end++
+		}
+		err := r.work(ctx)
+		if err == nil || errors.Is(err, errWait) {
+			b.handled = r.undone(end)
+		}
+		if err == nil && b.handled < end {
+			err = errWait
+		}
+		if err != nil {
+			return err
+		}
 	}
 	return nil
 }
 
-// read decodes the messages and reads their alerts, each once.
-func (b *batch) read(ctx context.Context) error {
-	b.copies = make([]job, len(b.msgs))
-	byAlert := map[string]*run{}
-	for i, m := range b.msgs {
-		j := &b.copies[i]
-		j.message = m.MessageId
-		ref, err := alert.ParseCopyRef(m.Body)
-		if err != nil {
-			b.drop(j, err)
-			continue
-		}
-		j.ref = ref
-		r, ok := byAlert[ref.Alert]
-		if !ok {
-			a, err := b.Alerts.Alert(ctx, ref.Alert)
-			if err != nil && !errors.Is(err, alert.ErrNotFound) {
-				return err
-			}
-			r = &run{alert: a}
-			byAlert[ref.Alert] = r
-			b.runs = append(b.runs, r)
-		}
-		j.alert = r.alert
-		if r.alert.ID == "" {
-			b.drop(j, alert.ErrNotFound)
-			continue
-		}
-		r.jobs = append(r.jobs, j)
+// fits reports whether the copies of one more message go with the run's.
+func (r *run) fits(jobs []*job) bool {
+	if len(r.jobs) == 0 || len(jobs) == 0 {
+		return true
 	}
-	return nil
+	return len(r.jobs)+len(jobs) <= alert.MaxBundle && r.jobs[0].ref.Alert == jobs[0].ref.Alert
+}
+
+// undone returns the place of the first message that has a copy which goes back to
+// the queue, or else the end.
+func (r *run) undone(end int) int {
+	for _, j := range r.jobs {
+		if j.fate == waiting || j.fate == taken {
+			return j.message
+		}
+	}
+	return end
+}
+
+// work does one run.
+func (r *run) work(ctx context.Context) error {
+	if len(r.jobs) == 0 {
+		return nil
+	}
+	a, err := r.Alerts.Alert(ctx, r.jobs[0].ref.Alert)
+	if errors.Is(err, alert.ErrNotFound) {
+		for _, j := range r.jobs {
+			r.dropJob(j, err)
+		}
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	r.alert, r.families = a, r.Alerts.Editor()
+	if err := r.takeKnown(ctx); err != nil || len(r.jobs) == 0 {
+		return err
+	}
+	err = r.send(ctx)
+	// What was taken and not sent is put back, if it can be.
+	return errors.Join(err, r.record(ctx))
 }
 
 // drop tells of a message that will never name a copy: one that is malformed, or
 // whose alert or family is gone. It is taken as handled, or it would hold up its
 // slot for as long as a queue tries.
-func (b *batch) drop(j *job, why error) {
+func (b *batch) drop(message int, why error) {
+	b.Log.Error("a message of no copy", "message", b.msgs[message].MessageId, "err", why)
+}
+
+func (b *batch) dropJob(j *job, why error) {
 	j.fate = over
-	b.Log.Error("a message of no copy", "message", j.message, "err", why)
+	b.drop(j.message, why)
 }
 
 // dropMissing drops the copies of a run whose families are gone.
-func (b *batch) dropMissing(ctx context.Context, r *run) error {
+func (r *run) dropMissing(ctx context.Context) error {
+	var there []*job
 	for _, j := range r.jobs {
-		_, err := b.Alerts.Family(ctx, j.ref.Ref)
+		_, err := r.Alerts.Family(ctx, j.ref.Ref)
 		switch {
 		case errors.Is(err, alert.ErrNotFound):
-			b.drop(j, err)
+			r.dropJob(j, err)
 		case err != nil:
 			return err
+		default:
+			there = append(there, j)
 		}
 	}
-	r.jobs = slices.DeleteFunc(r.jobs, func(j *job) bool { return j.fate == over })
+	r.jobs = there
 	return nil
 }
 
-// take takes the runs in hand, as far as the first that another worker has.
-func (b *batch) take(ctx context.Context) error {
-	for _, r := range b.runs {
-		err := b.takeRun(ctx, r)
-		if errors.Is(err, alert.ErrNotFound) {
-			err = b.dropMissing(ctx, r)
-			if err == nil {
-				err = b.takeRun(ctx, r)
-			}
-		}
-		if errors.Is(err, errHeld) {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
+// takeKnown takes the run's copies in hand, but for those that are gone.
+func (r *run) takeKnown(ctx context.Context) error {
+	err := r.take(ctx)
+	if !errors.Is(err, alert.ErrNotFound) {
+		return err
 	}
-	return nil
+	if err := r.dropMissing(ctx); err != nil || len(r.jobs) == 0 {
+		return err
+	}
+	return r.take(ctx)
 }
-
-// errHeld says that another worker has the slot.
-var errHeld = errors.New("dispatch: another worker has the slot")
 
 // takeTries is how often a slot is looked at again that others have taken and left
 // in between.
 const takeTries = 5
 
-// takeRun takes a run's copies in hand. It must read the hand before the copies:
-// see alert.Hand.
-func (b *batch) takeRun(ctx context.Context, r *run) error {
-	if len(r.jobs) == 0 {
-		return nil
-	}
+// take takes the copies in hand. It must read the hand before the copies: see
+// alert.Hand.
+func (r *run) take(ctx context.Context) error {
 	for range takeTries {
-		h, err := b.Alerts.Hand(ctx, r.alert.ID, b.group)
+		h, err := r.Alerts.Hand(ctx, r.alert.ID, r.group)
 		if err != nil {
 			return err
 		}
-		now := b.Now().UTC()
-		if until, held := h.Held(b.Worker, now); held {
-			b.wait = max(until.Sub(now), time.Second)
-			return errHeld
+		now := r.Now().UTC()
+		if until, held := h.Held(r.Worker, now); held {
+			r.wait = max(until.Sub(now), time.Second)
+			return errWait
 		}
-		refs, err := b.look(ctx, r, now)
+		refs, err := r.look(ctx, now)
 		if err != nil {
 			return err
 		}
-		err = b.families.Take(ctx, h, b.Worker, now, refs)
+		err = r.families.Take(ctx, h, r.Worker, now, refs)
 		if !errors.Is(err, alert.ErrTaken) {
 			r.hand = h
 			return err
 		}
-		b.families = b.Alerts.Editor()
+		r.families = r.Alerts.Editor()
+		for _, j := range r.jobs {
+			j.fate = waiting
+		}
 	}
-	return errHeld
+	return errWait
 }
 
-// look reads a run's copies and returns those that are to be sent. A message can
-// come twice in one batch.
-func (b *batch) look(ctx context.Context, r *run, now time.Time) ([]alert.CopyRef, error) {
+// look reads the copies and returns those that are to be sent. A message can come
+// twice in one batch.
+func (r *run) look(ctx context.Context, now time.Time) ([]alert.CopyRef, error) {
 	var refs []alert.CopyRef
 	useful := r.alert.Useful(now)
 	changes := make([]alert.Change, len(r.jobs))
@@ -212,7 +232,7 @@ func (b *batch) look(ctx context.Context, r *run, now time.Time) ([]alert.CopyRe
 			return false
 		}}
 	}
-	return refs, b.families.Update(ctx, changes...)
+	return refs, r.families.Update(ctx, changes...)
 }
 
 func find(f *alert.Family, ref alert.CopyRef) *alert.Copy {
@@ -223,19 +243,15 @@ func find(f *alert.Family, ref alert.CopyRef) *alert.Copy {
 	return &f.Copies[i]
 }
 
-// send hands the copies in hand to the operator, as far as the first that waits.
-func (b *batch) send(ctx context.Context) error {
+// send hands the copies in hand to the operator.
+func (r *run) send(ctx context.Context) error {
 	var msgs []*mail.Message
 	var jobs []*job
-	for i := range b.copies {
-		j := &b.copies[i]
-		if j.fate == waiting {
-			break
-		}
+	for _, j := range r.jobs {
 		if j.fate != taken {
 			continue
 		}
-		m, err := b.letter(ctx, j)
+		m, err := r.letter(ctx, j)
 		if err != nil {
 			return err
 		}
@@ -246,11 +262,11 @@ func (b *batch) send(ctx context.Context) error {
 	}
 	ctx, cancel := inTime(ctx)
 	defer cancel()
-	mail.SendAll(ctx, b.Mail, msgs, func(i int, err error) {
+	mail.SendAll(ctx, r.Mail, msgs, func(i int, err error) {
 		jobs[i].fate, jobs[i].err = tried, err
-		b.heed(err)
+		r.heed(err)
 		if errors.Is(err, mail.ErrInvalid) {
-			b.Log.Error("a mail that cannot be written", "copy", msgs[i].ID, "err", err)
+			r.Log.Error("a mail that cannot be written", "copy", msgs[i].ID, "err", err)
 		}
 	})
 	return nil
@@ -278,26 +294,26 @@ func inTime(ctx context.Context) (context.Context, context.CancelFunc) {
 }
 
 // letter writes a copy's mail.
-func (b *batch) letter(ctx context.Context, j *job) (*mail.Message, error) {
+func (r *run) letter(ctx context.Context, j *job) (*mail.Message, error) {
 	key := writerKey{j.ref.Alert, j.ref.Round}
-	w, ok := b.writers[key]
+	w, ok := r.writers[key]
 	if !ok {
-		school, err := b.Schools.School(ctx, j.alert.School)
+		school, err := r.Schools.School(ctx, r.alert.School)
 		if err != nil {
 			return nil, err
 		}
-		w = letter.NewWriter(j.alert, school, j.ref.Round)
-		b.writers[key] = w
+		w = letter.NewWriter(r.alert, school, j.ref.Round)
+		r.writers[key] = w
 	}
-	token, err := b.Links.Sign(link.Link{
+	token, err := r.Links.Sign(link.Link{
 		Kind: link.Answer, Alert: j.ref.Alert, Class: j.ref.Class, Family: j.ref.Family, Contact: j.ref.Contact,
-		Expires: j.alert.UsefulUntil,
+		Expires: r.alert.UsefulUntil,
 	})
 	if err != nil {
 		return nil, err
 	}
-	m := w.Letter(j.ref, j.copy.Mailbox, b.BaseURL+"/a/"+token, b.Now())
-	m.Unsubscribe, err = b.unsubscribe(j)
+	m := w.Letter(j.ref, j.copy.Mailbox, r.BaseURL+"/a/"+token, r.Now())
+	m.Unsubscribe, err = r.unsubscribe(j)
 	m.OneClick = true
 	return m, err
 }
@@ -306,43 +322,35 @@ func (b *batch) letter(ctx context.Context, j *job) (*mail.Message, error) {
 const unsubscribeLife = 366 * 24 * time.Hour
 
 // unsubscribe is where a mail operator's button leads that ends notices (RFC 8058).
-func (b *batch) unsubscribe(j *job) (string, error) {
-	token, err := b.Links.Sign(link.Link{
-		Kind: link.Leave, Class: j.alert.School, Family: j.ref.Family, Contact: j.ref.Contact, Expires: b.Now().Add(unsubscribeLife),
+func (r *run) unsubscribe(j *job) (string, error) {
+	token, err := r.Links.Sign(link.Link{
+		Kind: link.Leave, Class: r.alert.School, Family: j.ref.Family, Contact: j.ref.Contact, Expires: r.Now().Add(unsubscribeLife),
 	})
-	return b.BaseURL + "/register/leave/" + token, err
+	return r.BaseURL + "/register/leave/" + token, err
 }
 
 // recordTries is how often a record is tried again while the store is busy: what
 // is not recorded will be sent twice.
 const recordTries = 5
 
-// record writes what became of the copies, and empties the hands.
-func (b *batch) record(ctx context.Context) error {
+// record writes what became of the copies, and empties the hand.
+func (r *run) record(ctx context.Context) error {
 	// A cancelled context must not keep what was sent from being recorded.
 	ctx = context.WithoutCancel(ctx)
-	now := b.Now().UTC()
-	var errs []error
-	for _, r := range b.runs {
-		if r.hand == nil {
-			continue
+	changes := r.changes(r.Now().UTC())
+	var err error
+	for range recordTries {
+		err = r.families.Return(ctx, r.hand, changes...)
+		if !errors.Is(err, table.ErrBusy) {
+			break
 		}
-		changes := b.changes(r, now)
-		var err error
-		for range recordTries {
-			err = b.families.Return(ctx, r.hand, changes...)
-			if !errors.Is(err, table.ErrBusy) {
-				break
-			}
-		}
-		errs = append(errs, err)
 	}
-	return errors.Join(errs...)
+	return err
 }
 
-// changes returns what is to be recorded of a run. What was given up or put back
+// changes returns what is to be recorded. What was given up or put back
 // is left as it is in the records.
-func (b *batch) changes(r *run, now time.Time) []alert.Change {
+func (r *run) changes(now time.Time) []alert.Change {
 	var changes []alert.Change
 	useful := r.alert.Useful(now)
 	for _, j := range r.jobs {
@@ -365,7 +373,7 @@ func (b *batch) changes(r *run, now time.Time) []alert.Change {
 				j.copy = *c
 				return *c != before
 			},
-			More: j.retry(b),
+			More: r.retry(j),
 		})
 	}
 	return changes
@@ -398,23 +406,12 @@ func why(e *mail.SendError) alert.Failure {
 
 // retry returns, for a copy that the operator put off, the op that has it tried
 // again in the same write.
-func (j *job) retry(b *batch) func() []table.Op {
+func (r *run) retry(j *job) func() []table.Op {
 	return func() []table.Op {
 		if j.copy.State != alert.Delayed {
 			return nil
 		}
 		d := alert.Due{CopyRef: j.ref, Group: j.copy.Group(), Tries: j.copy.Tries}
-		return []table.Op{alert.DueOp(d, b.Now().Add(retryDelay(j.copy.Tries)))}
-	}
-}
-
-// count sets how many messages, from the first, are dealt with: the rest go back
-// to the queue in their order.
-func (b *batch) count() {
-	for i := range b.copies {
-		if f := b.copies[i].fate; f == waiting || f == taken {
-			break
-		}
-		b.handled = i + 1
+		return []table.Op{alert.DueOp(d, r.Now().Add(retryDelay(j.copy.Tries)))}
 	}
 }

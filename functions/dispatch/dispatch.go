@@ -1,10 +1,10 @@
 // Package dispatch sends copies: it takes them in hand, hands them to a mail operator,
 // and records what the operator said.
 //
-// A batch holds copies of one or more slots. Each slot's copies are taken in hand in
-// one write of one item (alert.Hand), sent in order over one connection, and
-// recorded in one write. What a crash leaves in hand is sent again, and counted: a
-// duplicate is better than silence.
+// A batch holds copies of one or more slots. Each slot's copies are, about ten at a
+// time, taken in hand in one write of one item (alert.Hand), sent in order over one
+// connection, and recorded in one write. What a crash leaves in hand is sent again,
+// and counted: a duplicate is better than silence.
 //
 // The retry policy, whole: what the operator refuses for good is refused; what it
 // puts off waits RetryDelays, one copy alone, in its lane's turn; if the
@@ -98,12 +98,12 @@ func (h *Handler) Handle(ctx context.Context, e events.SQSEvent) (events.SQSEven
 func (h *Handler) slot(ctx context.Context, msgs []events.SQSMessage) []events.SQSMessage {
 	b := &batch{
 		Handler: h, group: msgs[0].Attributes[queue.AttrGroup], msgs: msgs,
-		families: h.Alerts.Editor(), writers: map[writerKey]*letter.Writer{},
+		writers: map[writerKey]*letter.Writer{},
 	}
-	err := errHeld
+	err := errWait
 	if h.enter(b.group) {
 		defer h.leave(b.group)
-		err = b.run(ctx)
+		err = b.work(ctx)
 	}
 	if err == nil {
 		return nil
@@ -115,7 +115,8 @@ func (h *Handler) slot(ctx context.Context, msgs []events.SQSMessage) []events.S
 	return msgs[b.handled:]
 }
 
-// errWait says that copies are handed back for a time, as planned.
+// errWait says that copies are handed back for a time, as planned: the operator is
+// away, or another worker has the slot.
 var errWait = errors.New("dispatch: wait")
 
 // postpone hides what is handed back until it is worth trying again. SQS hides

@@ -146,9 +146,3 @@ func (h *Handler) knowingHosts(ctx context.Context) *Handler {
 	c.Lanes = lanes
 	return &c
 }
-
-// message queues one copy of a family's record.
-func message(ref alert.Ref, c *alert.Copy) queue.Message {
-	copyRef := alert.CopyRef{Ref: ref, Contact: c.Contact, Round: c.Round}
-	return copyRef.Message(c.Group(), 0)
-}

@@ -157,11 +157,34 @@ func (b *bench) status(a alert.Alert) alert.Status {
 	return st
 }
 
-// queued counts the copies in the queue, each once.
-func (b *bench) queued() map[string]bool {
-	seen := map[string]bool{}
+// refs returns the copies that messages name, as often as they do. It fails if a
+// message holds copies of another slot than its group's, or too many.
+func (b *bench) refs() []alert.CopyRef {
+	b.t.Helper()
+	var refs []alert.CopyRef
 	for _, m := range b.copies.msgs {
-		seen[m.Body] = true
+		named, err := alert.ParseCopies(m.Body)
+		must(b.t, err)
+		if len(named) > alert.MaxBundle {
+			b.t.Errorf("a message names %d copies", len(named))
+		}
+		for _, ref := range named {
+			f, err := b.handler.Alerts.Family(b.t.Context(), ref.Ref)
+			must(b.t, err)
+			if c := &f.Copies[f.Copy(ref.Contact, ref.Round)]; c.Group() != m.Group {
+				b.t.Errorf("a copy of slot %s is in a message of %s", c.Group(), m.Group)
+			}
+		}
+		refs = append(refs, named...)
+	}
+	return refs
+}
+
+// queued counts the copies in the queue, each once.
+func (b *bench) queued() map[alert.CopyRef]bool {
+	seen := map[alert.CopyRef]bool{}
+	for _, ref := range b.refs() {
+		seen[ref] = true
 	}
 	return seen
 }
@@ -174,12 +197,15 @@ func TestEveryContactOnce(t *testing.T) {
 	if st.Copies.Total != 500 || st.Copies.By["queued"] != 500 || !st.FanOut.Done {
 		t.Errorf("copies %d, queued %d, done %v; want 500, 500, true", st.Copies.Total, st.Copies.By["queued"], st.FanOut.Done)
 	}
-	if len(b.copies.msgs) != 500 || len(b.queued()) != 500 {
-		t.Errorf("%d messages for %d copies, want 500 for 500", len(b.copies.msgs), len(b.queued()))
+	if len(b.refs()) != 500 || len(b.queued()) != 500 {
+		t.Errorf("%d copies are queued, %d different ones; want 500 each", len(b.refs()), len(b.queued()))
+	}
+	if n := len(b.copies.msgs); n > 250 {
+		t.Errorf("%d messages for 500 copies: neighbours of a lane should go together", n)
 	}
 	b.run(a, alert.FanOut) // the message comes again
-	if len(b.copies.msgs) != 500 {
-		t.Errorf("a repeated start queued %d more", len(b.copies.msgs)-500)
+	if len(b.refs()) != 500 {
+		t.Errorf("a repeated start queued %d more", len(b.refs())-500)
 	}
 }
 
@@ -234,8 +260,8 @@ func TestGroupsOverlap(t *testing.T) {
 	}
 	a := b.accept(func(d *alert.Draft) { d.All, d.Groups = false, ids })
 	b.run(a, alert.FanOut)
-	if st := b.status(a); st.Copies.Total != 300 || len(b.copies.msgs) != 300 {
-		t.Errorf("copies %d, messages %d; want 300 each", st.Copies.Total, len(b.copies.msgs))
+	if st := b.status(a); st.Copies.Total != 300 || len(b.refs()) != 300 {
+		t.Errorf("copies %d, queued %d; want 300 each", st.Copies.Total, len(b.refs()))
 	}
 }
 
@@ -297,9 +323,7 @@ func TestRemind(t *testing.T) {
 	a := b.accept(func(d *alert.Draft) { d.RemindAfter = 10 * time.Minute })
 	b.run(a, alert.FanOut)
 	want := map[string]bool{}
-	for i, m := range b.copies.msgs {
-		ref, err := alert.ParseCopyRef(m.Body)
-		must(t, err)
+	for i, ref := range b.refs() {
 		must(t, b.handler.Alerts.Update(t.Context(), alert.Change{Ref: ref.Ref, Apply: func(f *alert.Family) bool {
 			if i%2 == 0 {
 				f.Copies[f.Copy(ref.Contact, 0)].Accept(b.now)
@@ -312,9 +336,7 @@ func TestRemind(t *testing.T) {
 			return true
 		}}))
 	}
-	for _, m := range b.copies.msgs {
-		ref, err := alert.ParseCopyRef(m.Body)
-		must(t, err)
+	for _, ref := range b.refs() {
 		f, err := b.handler.Alerts.Family(t.Context(), ref.Ref)
 		must(t, err)
 		if f.Copies[f.Copy(ref.Contact, 0)].State == alert.Sent && f.Children[0].Answer == nil {
@@ -324,9 +346,7 @@ func TestRemind(t *testing.T) {
 	b.copies.msgs = nil
 	b.run(a, alert.Remind)
 	got := map[string]bool{}
-	for body := range b.queued() {
-		ref, err := alert.ParseCopyRef(body)
-		must(t, err)
+	for _, ref := range b.refs() {
 		if ref.Round == 1 {
 			got[ref.Contact] = true
 		}

@@ -3,6 +3,7 @@ package fanout
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/todoku/todoku/shared/alert"
@@ -63,7 +64,7 @@ func (h *Handler) strand(ctx context.Context, a alert.Alert, plan alert.Plan, se
 	if p.Revision == 0 {
 		p.Made.Group, p.Queued.Group = i, i
 	}
-	w := &walk{Handler: h, alert: a, progress: p, plan: plan, set: set}
+	w := &walk{Handler: h, alert: a, progress: p, plan: plan, set: set, turns: map[string]int{}, first: i}
 	if err := w.requeue(ctx); err != nil {
 		return err
 	}
@@ -101,6 +102,8 @@ type walk struct {
 	progress alert.Progress
 	plan     alert.Plan
 	set      audience.Set
+	turns    map[string]int // of the slots, by lane
+	first    int            // the turn that lanes begin with, another in each strand
 }
 
 // group walks over the members of the group where the walk is.
@@ -200,7 +203,31 @@ func (w *walk) build(ctx context.Context, group int, families []roster.Family) (
 		begin(&m, w.alert.Useful(now), now)
 		made = append(made, m)
 	}
+	w.deal(made)
 	return made, nil
+}
+
+// deal gives the copies of a step their slots: in each lane a slot gets as many
+// neighbours as one message holds, then the next slot has its turn. So all slots of
+// a lane have about as much to do, and what is sent together lies together in the
+// table: one family's record after the other, most of them in the same page of the
+// file.
+func (w *walk) deal(made []alert.Made) {
+	dealt := map[string]int{}
+	for i := range made {
+		copies := made[i].Family.Copies
+		for k := range copies {
+			name := copies[k].Lane
+			if _, begun := w.turns[name]; !begun {
+				w.turns[name] = w.first
+			}
+			if dealt[name]%alert.MaxBundle == 0 {
+				w.turns[name]++
+			}
+			dealt[name]++
+			copies[k].Slot = w.turns[name] % w.Lanes.Named(name).Slots
+		}
+	}
 }
 
 func (w *walk) isMade(ctx context.Context, m alert.Made) (bool, error) {
@@ -285,15 +312,28 @@ func (w *walk) count(made []alert.Made) {
 	}
 }
 
-// messages returns what queues the copies that wait to be sent. They are in the
-// order of families, so lanes are interleaved as the roster is.
+// messages returns what queues the copies that wait to be sent: those of one slot
+// together, up to alert.MaxBundle in a message, in the order of families.
 func messages(alertID string, made []alert.Made) []queue.Message {
-	var msgs []queue.Message
+	var order []string
+	bySlot := map[string][]alert.CopyRef{}
 	for _, m := range made {
 		for i := range m.Family.Copies {
-			if c := &m.Family.Copies[i]; c.State == alert.Queued {
-				msgs = append(msgs, message(m.Ref(alertID), c))
+			c := &m.Family.Copies[i]
+			if c.State != alert.Queued {
+				continue
 			}
+			group := c.Group()
+			if bySlot[group] == nil {
+				order = append(order, group)
+			}
+			bySlot[group] = append(bySlot[group], alert.CopyRef{Ref: m.Ref(alertID), Contact: c.Contact, Round: c.Round})
+		}
+	}
+	var msgs []queue.Message
+	for _, group := range order {
+		for some := range slices.Chunk(bySlot[group], alert.MaxBundle) {
+			msgs = append(msgs, alert.Bundle(group, some))
 		}
 	}
 	return msgs

@@ -3,6 +3,7 @@ package alert
 import (
 	"context"
 	"encoding/json"
+	"hash/fnv"
 	"strconv"
 	"time"
 
@@ -11,7 +12,7 @@ import (
 	"github.com/todoku/todoku/shared/table"
 )
 
-// CopyRef names one copy; it is the body of the dispatch queue's messages.
+// CopyRef names one copy.
 type CopyRef struct {
 	Ref
 	Contact string `json:"k"`
@@ -69,11 +70,57 @@ func (c CopyRef) Message(group string, tries int) queue.Message {
 	return queue.Message{Group: group, ID: name, Body: string(encode(c))}
 }
 
-// ParseCopyRef is the inverse of Message.
-func ParseCopyRef(body string) (CopyRef, error) {
-	var c CopyRef
-	err := json.Unmarshal([]byte(body), &c)
-	return c, err
+// MaxBundle is how many copies one message names at most, and how many a worker
+// has in hand of a slot.
+const MaxBundle = 10
+
+// bundle is the body of a message that names several copies of an alert.
+type bundle struct {
+	Alert  string    `json:"a"`
+	Copies []bundled `json:"b"`
+}
+
+type bundled struct {
+	Class   string `json:"c"`
+	Family  string `json:"f"`
+	Contact string `json:"k"`
+	Round   int    `json:"r,omitempty"`
+}
+
+// Bundle returns the message that has 1 to MaxBundle copies of one alert sent, all
+// for the first time.
+func Bundle(group string, copies []CopyRef) queue.Message {
+	if len(copies) == 1 {
+		return copies[0].Message(group, 0)
+	}
+	b := bundle{Alert: copies[0].Alert}
+	for _, c := range copies {
+		b.Copies = append(b.Copies, bundled{c.Class, c.Family, c.Contact, c.Round})
+	}
+	body := encode(b)
+	sum := fnv.New64a()
+	_, _ = sum.Write(body) // another bundle that begins with the same copy is another message
+	return queue.Message{Group: group, ID: copies[0].ID() + "-" + strconv.FormatUint(sum.Sum64(), 36), Body: string(body)}
+}
+
+// ParseCopies returns the copies that a message names: it is the inverse of Message
+// and of Bundle.
+func ParseCopies(body string) ([]CopyRef, error) {
+	var m struct {
+		CopyRef
+		Copies []bundled `json:"b"`
+	}
+	if err := json.Unmarshal([]byte(body), &m); err != nil {
+		return nil, err
+	}
+	if len(m.Copies) == 0 {
+		return []CopyRef{m.CopyRef}, nil
+	}
+	refs := make([]CopyRef, len(m.Copies))
+	for i, c := range m.Copies {
+		refs[i] = CopyRef{Ref: Ref{Alert: m.Alert, Class: c.Class, Family: c.Family}, Contact: c.Contact, Round: c.Round}
+	}
+	return refs, nil
 }
 
 // Due is a copy that waits for its time. Only copies that an operator put off
