@@ -230,4 +230,4 @@ func classLines(me staff.Staff, classes []alert.ClassStatus, groups map[string]r
 }
 
 // AnsweredOf returns how many children of the class are answered for.
-func (c classLine) AnsweredOf() int64 { return c.By[string(alert.Answered)] }
+func (c classLine) AnsweredOf() int64 { return c.Answered }

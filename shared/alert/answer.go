@@ -72,7 +72,7 @@ func (f *Family) answer(a Alert, r AnswerRequest, now time.Time, newID func() st
 	if known != len(r.Choices) {
 		return nil, notYours
 	}
-	return append(ops, t.ops(a.ID)...), nil
+	return append(ops, t.ops(a.ID, "")...), nil
 }
 
 var notYours = problem.New(problem.Forbidden, "このお子さんの回答はできません。メールのリンクをもう一度開いてください。", "You cannot answer for this child. Open the link in the mail again.")

@@ -9,7 +9,7 @@ import (
 // The answer curve counts children by the time of their first answer since the
 // alert started, in steps of a minute for two hours and of ten minutes after
 // that. One counter item holds a span of 30 steps, so an alert of a week has at
-// most 38 spans of childShards items.
+// most 38 spans of shards items.
 const (
 	curvePrefix   = "curve/"
 	stepsPerSpan  = 30

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/todoku/todoku/shared/pack"
@@ -38,6 +39,7 @@ type Hand struct {
 	until    time.Time
 	copies   []CopyRef
 	alert    string
+	slot     string // what is after the # of its message group
 }
 
 // handPrefix begins the sort keys of hands; the slot's message group follows.
@@ -45,7 +47,7 @@ const handPrefix = "hand/"
 
 // Hand reads the hand of an alert and a slot, which is named by its message group.
 func (s *Store) Hand(ctx context.Context, alert, group string) (*Hand, error) {
-	h := &Hand{key: table.Key{Partition: partition(alert), Sort: handPrefix + group}, alert: alert}
+	h := &Hand{key: table.Key{Partition: partition(alert), Sort: handPrefix + group}, alert: alert, slot: group[strings.LastIndexByte(group, '#')+1:]}
 	item, err := s.Table.Get(ctx, h.key)
 	if errors.Is(err, table.ErrNotFound) {
 		return h, nil
@@ -79,7 +81,7 @@ func (e *Editor) Take(ctx context.Context, h *Hand, w Worker, now time.Time, cop
 	}
 	next := *h
 	next.owner, next.until, next.copies = w.ID, now.Add(w.Lease), copies
-	err = e.update(ctx, next.op(), doubts)
+	err = e.update(ctx, next.op(), h.slot, doubts)
 	if errors.Is(err, errFirst) {
 		return ErrTaken
 	}
@@ -120,7 +122,7 @@ func (e *Editor) Return(ctx context.Context, h *Hand, changes ...Change) error {
 	}
 	next := *h
 	next.owner, next.until, next.copies = "", time.Time{}, nil
-	err := e.update(ctx, next.op(), changes)
+	err := e.update(ctx, next.op(), h.slot, changes)
 	if errors.Is(err, errFirst) {
 		err = e.Update(ctx, changes...)
 	} else if err == nil {

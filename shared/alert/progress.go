@@ -139,7 +139,10 @@ func CreateOps(alert string, made []Made) []table.Op {
 		ops = append(ops, m.pointers(alert)...)
 		t.count(&m.Family, +1)
 	}
-	return append(ops, t.ops(alert)...)
+	if len(made) == 0 {
+		return ops
+	}
+	return append(ops, t.ops(alert, shardPart(made[0].Family.ID))...)
 }
 
 // pointer stands in a class for a family that is kept in another.

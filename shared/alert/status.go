@@ -58,7 +58,7 @@ func (s *Store) Status(ctx context.Context, a Alert) (Status, error) {
 		return st, err
 	}
 	children := map[string]int64{}
-	err = s.counters(ctx, a.ID, childPrefix, func(_ string, counts map[string]int64) {
+	err = s.counters(ctx, a.ID, childrenCounter, func(_ string, counts map[string]int64) {
 		sum(children, counts)
 	})
 	if err != nil {
@@ -94,16 +94,11 @@ func addCounts(lanes map[string]map[string]int64, lane string, counts map[string
 	if lanes[lane] == nil {
 		lanes[lane] = map[string]int64{}
 	}
-	again := counts[fieldAgain]
+	again := counts[fieldAgain] - counts[leaving+fieldAgain]
 	delete(counts, fieldAgain)
+	delete(counts, leaving+fieldAgain)
 	sum(lanes[lane], counts)
 	return again
-}
-
-func sum(into, counts map[string]int64) {
-	for k, n := range counts {
-		into[k] += n
-	}
 }
 
 // setLanes derives what is queued: what was made and is in no other state. The
@@ -134,8 +129,9 @@ func copyCounts(total int64, by map[string]int64) Counts {
 	c := Counts{Total: total, By: map[string]int64{}}
 	rest := total
 	for _, state := range CopyStates {
-		c.By[string(state)] = by[string(state)]
-		rest -= by[string(state)]
+		n := max(by[string(state)], 0)
+		c.By[string(state)] = n
+		rest -= n
 	}
 	// A counter can be a moment ahead of the total that was read before it, and what
 	// is in hand can have been counted as sent since. What waited after a failure
@@ -151,8 +147,9 @@ func childCounts(total int64, by map[string]int64) Counts {
 	c := Counts{Total: total, By: map[string]int64{}}
 	rest := total
 	for _, state := range ChildStates {
-		c.By[string(state)] = by[string(state)]
-		rest -= by[string(state)]
+		n := max(by[string(state)], 0)
+		c.By[string(state)] = n
+		rest -= n
 	}
 	c.By[string(Silent)] = max(rest, 0)
 	return c
@@ -189,10 +186,14 @@ func (s *Store) each(ctx context.Context, alert, prefix string, f func(table.Ite
 
 // ClassStatus counts the children of one class.
 type ClassStatus struct {
-	Class string // group id
-	Help  int64
-	Counts
+	Class    string // group id
+	Total    int64
+	Answered int64
+	Help     int64 // of Answered: in need of help
 }
+
+// Unaccounted returns how many children of the class nobody has answered for.
+func (c ClassStatus) Unaccounted() int64 { return c.Total - c.Answered }
 
 // Unaccounted returns how many children nobody has answered for.
 func (c Counts) Unaccounted() int64 { return c.Total - c.By[string(Answered)] }
@@ -210,9 +211,8 @@ func (s *Store) Classes(ctx context.Context, alert, after string, limit int) ([]
 	classes := make([]ClassStatus, len(page.Items))
 	for i, item := range page.Items {
 		classes[i] = ClassStatus{
-			Class:  item.Sort[len(classPrefix):],
-			Help:   item.Counts[fieldHelp],
-			Counts: childCounts(item.Counts[fieldTotal], item.Counts),
+			Class: item.Sort[len(classPrefix):], Total: item.Counts[fieldTotal],
+			Answered: item.Counts[string(Answered)], Help: item.Counts[fieldHelp],
 		}
 	}
 	return classes, strings.TrimPrefix(page.Next, classPrefix), nil

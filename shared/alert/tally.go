@@ -1,9 +1,10 @@
 package alert
 
 import (
-	"fmt"
 	"hash/fnv"
 	"sort"
+	"strconv"
+	"strings"
 
 	"github.com/todoku/todoku/shared/table"
 )
@@ -12,18 +13,24 @@ import (
 // reading it grows with the number of lanes, slots and classes on the page, not
 // with the number of recipients:
 //
-//	alert/<id>   lane/<lane>/<slot>    copies by state, but for Queued; total of those of reminders
-//	alert/<id>   class/<class>         children: total, and by state but for Silent
-//	alert/<id>   children/<shard>      children by state but for Silent, the whole alert
+//	alert/<id>   lane/<lane>/<part>    copies by state, but for Queued; total of those of reminders
+//	alert/<id>   children/<part>       children by state but for Silent, the whole alert
+//	alert/<id>   class/<class>         children: total, answered for, in need of help
 //	alert/<id>   curve/<span>/<shard>  first answers by time (see curve.go)
 //
 // Queued copies and silent children are not counted but follow from the totals,
 // because everything begins so: fan-out writes one counter less a family.
 //
-// A counter is shared only by those who rarely write at once: copies of one slot
-// are in one worker's hands at a time, and the alert's totals are spread over
-// childShards items.
-const childShards = 8
+// A write adds all that it changes of a lane, or of the alert's children, to one
+// part: a worker that has a slot in hand to the slot's, anybody else to one of
+// shards. So those that write at once seldom meet, and ten events of ten children
+// cost one counter of the alert. What leaves a state is often in another part than
+// what came into it, and no counter goes below zero; so what leaves is counted in a
+// field of its own, "-" and the state, and the parts' sum is what there is.
+const (
+	shards  = 8
+	leaving = "-"
+)
 
 // tallies maps a counter's sort key to its fields.
 type tallies map[string]map[string]int64
@@ -42,25 +49,28 @@ func (t tallies) count(f *Family, sign int64) {
 	for i := range f.Copies {
 		c := &f.Copies[i]
 		if c.State != Queued {
-			t.add(laneCounter(c.Lane, c.Slot), string(c.State), sign)
+			t.add(laneCounter(c.Lane), string(c.State), sign)
 		}
 		if c.Round > 0 { // those of the first round are in FanOut's progress
-			t.add(laneCounter(c.Lane, c.Slot), fieldTotal, sign)
+			t.add(laneCounter(c.Lane), fieldTotal, sign)
 		}
 		if c.Again > 0 {
-			t.add(laneCounter(c.Lane, c.Slot), fieldAgain, sign*int64(c.Again))
+			t.add(laneCounter(c.Lane), fieldAgain, sign*int64(c.Again))
 		}
 	}
 	for i := range f.Children {
 		c := &f.Children[i]
 		t.add(classCounter(c.Class), fieldTotal, sign)
 		if s := f.State(i); s != Silent {
-			t.add(classCounter(c.Class), string(s), sign)
-			t.add(childCounter(f.ID), string(s), sign)
+			t.add(childrenCounter, string(s), sign)
 		}
-		if c.Answer != nil && c.Answer.Help {
+		if c.Answer == nil {
+			continue
+		}
+		t.add(classCounter(c.Class), string(Answered), sign)
+		if c.Answer.Help {
 			t.add(classCounter(c.Class), fieldHelp, sign)
-			t.add(childCounter(f.ID), fieldHelp, sign)
+			t.add(childrenCounter, fieldHelp, sign)
 		}
 	}
 }
@@ -73,8 +83,8 @@ const (
 )
 
 // ops returns the writes that apply the tallies to an alert's counters, in the
-// order of their keys.
-func (t tallies) ops(alert string) []table.Op {
+// order of their keys; part names the parts that are written.
+func (t tallies) ops(alert, part string) []table.Op {
 	keys := make([]string, 0, len(t))
 	for k, fields := range t {
 		for f, n := range fields {
@@ -89,27 +99,52 @@ func (t tallies) ops(alert string) []table.Op {
 	sort.Strings(keys)
 	ops := make([]table.Op, len(keys))
 	for i, k := range keys {
-		ops[i] = table.Add{Key: table.Key{Partition: partition(alert), Sort: k}, Deltas: t[k]}
+		deltas := t[k]
+		if strings.HasSuffix(k, "/") {
+			k, deltas = k+part, onlyGrowing(deltas)
+		}
+		ops[i] = table.Add{Key: table.Key{Partition: partition(alert), Sort: k}, Deltas: deltas}
 	}
 	return ops
 }
 
+// onlyGrowing counts what leaves in fields of its own.
+func onlyGrowing(deltas map[string]int64) map[string]int64 {
+	grown := make(map[string]int64, len(deltas))
+	for f, n := range deltas {
+		if n < 0 {
+			f, n = leaving+f, -n
+		}
+		grown[f] = n
+	}
+	return grown
+}
+
+// sum adds the fields of a part to what they count.
+func sum(into, counts map[string]int64) {
+	for k, n := range counts {
+		if state, left := strings.CutPrefix(k, leaving); left {
+			k, n = state, -n
+		}
+		into[k] += n
+	}
+}
+
 const (
-	lanePrefix  = "lane/"
-	classPrefix = "class/"
-	childPrefix = "children/"
+	lanePrefix      = "lane/"
+	classPrefix     = "class/"
+	childrenCounter = "children/"
 )
 
-func laneCounter(lane string, slot int) string {
-	return fmt.Sprintf("%s%s/%d", lanePrefix, lane, slot)
-}
+func laneCounter(lane string) string { return lanePrefix + lane + "/" }
 
 func classCounter(class string) string { return classPrefix + class }
 
-func childCounter(family string) string { return fmt.Sprintf("%s%d", childPrefix, shard(family)) }
+// shardPart names the part of a write that begins with a family.
+func shardPart(family string) string { return "s" + strconv.Itoa(shard(family)) }
 
 func shard(family string) int {
 	h := fnv.New32a()
 	_, _ = h.Write([]byte(family))
-	return int(h.Sum32() % childShards)
+	return int(h.Sum32() % shards)
 }

@@ -52,19 +52,20 @@ func (s *Store) Editor() *Editor { return &Editor{store: s, known: map[Ref]known
 
 // Update is Store.Update on what the Editor knows.
 func (e *Editor) Update(ctx context.Context, changes ...Change) error {
-	return e.update(ctx, nil, changes)
+	return e.update(ctx, nil, "", changes)
 }
 
 // errFirst says that the op that a write began with conflicts.
 var errFirst = errors.New("alert: the first op conflicts")
 
-// update applies changes in one write, which begins with first unless that is nil.
-func (e *Editor) update(ctx context.Context, first table.Op, changes []Change) error {
+// update applies changes in one write, which begins with first unless that is nil,
+// and counts them in a part of the counters.
+func (e *Editor) update(ctx context.Context, first table.Op, part string, changes []Change) error {
 	for range updateTries {
 		if err := e.load(ctx, changes); err != nil {
 			return err
 		}
-		edits, ops := e.plan(changes)
+		edits, ops := e.plan(changes, part)
 		if first != nil {
 			ops = append([]table.Op{first}, ops...)
 		}
@@ -97,7 +98,7 @@ type edit struct {
 
 // plan applies the changes to copies of the records, and returns these with the
 // ops that write them.
-func (e *Editor) plan(changes []Change) ([]*edit, []table.Op) {
+func (e *Editor) plan(changes []Change, part string) ([]*edit, []table.Op) {
 	var edits []*edit
 	var ops []table.Op
 	byRef := make(map[Ref]*edit, len(changes))
@@ -120,11 +121,12 @@ func (e *Editor) plan(changes []Change) ([]*edit, []table.Op) {
 	if len(edits) == 0 {
 		return nil, nil
 	}
-	return edits, append(ops, e.replace(edits)...)
+	return edits, append(ops, e.replace(edits, part)...)
 }
 
-// replace returns the ops that write the edits, and those that move the counters.
-func (e *Editor) replace(edits []*edit) []table.Op {
+// replace returns the ops that write the edits, and those that move the counters,
+// in the part that is named or else in a shard.
+func (e *Editor) replace(edits []*edit, part string) []table.Op {
 	t := tallies{}
 	var ops []table.Op
 	for _, ed := range edits {
@@ -133,7 +135,10 @@ func (e *Editor) replace(edits []*edit) []table.Op {
 		t.count(&ed.after, +1)
 		ops = append(ops, table.Replace{Key: ed.ref.Key(), Revision: before.revision, Value: encodeFamily(&ed.after)})
 	}
-	return append(ops, t.ops(edits[0].ref.Alert)...)
+	if part == "" {
+		part = shardPart(edits[0].ref.Family)
+	}
+	return append(ops, t.ops(edits[0].ref.Alert, part)...)
 }
 
 // clone copies f as deep as a Change may alter it.

@@ -40,8 +40,8 @@ type Lane struct {
 	MessagesPerConnection int
 }
 
-// Slot returns the slot of a contact, 0 to Slots-1. It is the same in every
-// process, so a contact's copies keep their order as long as Slots stays.
+// Slot returns the slot of a contact, 0 to Slots-1, the same in every process: where
+// a copy goes that is not one of many (a fan-out deals slots out in turn).
 func (l Lane) Slot(contactID string) int {
 	return int(mix(hash(contactID)) % uint64(l.Slots))
 }
