@@ -151,6 +151,10 @@ var noAnswers = map[Verdict]sesfake.Answer{PutOff: sesfake.Unverified, Away: ses
 // before answers for SES where the verdict is that it does not accept.
 func (o *sesOperator) before(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodGet { // is about the account
+			next.ServeHTTP(w, r)
+			return
+		}
 		body, err := io.ReadAll(r.Body)
 		var in struct {
 			Destination struct{ ToAddresses []string }
