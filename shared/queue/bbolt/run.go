@@ -43,17 +43,19 @@ func (q *Queue) Run(ctx context.Context, handler queue.Handler) error {
 	}
 	defer q.running.Store(false)
 	for {
-		r, handlers := q.plan(ctx.Err() == nil)
-		if r.empty() && handlers == 0 && ctx.Err() != nil {
+		// It is looked at once a round: what ends later is noticed by the next.
+		ended := ctx.Err() != nil
+		r, handlers := q.plan(!ended)
+		if r.empty() && handlers == 0 && ended {
 			return nil
 		}
 		if r.empty() {
-			q.sleep(ctx)
+			q.sleep(ctx, ended)
 			continue
 		}
 		if err := q.write(r); err != nil {
 			q.undo(r)
-			if ctx.Err() != nil && handlers == 0 {
+			if ended && handlers == 0 {
 				return err
 			}
 			q.log.Error("queue: cannot write; will try again", "err", err)
@@ -66,11 +68,12 @@ func (q *Queue) Run(ctx context.Context, handler queue.Handler) error {
 	}
 }
 
-// sleep waits for something to do.
-func (q *Queue) sleep(ctx context.Context) {
+// sleep waits for something to do. If the end is known already, handlers are all
+// that is left to wait for.
+func (q *Queue) sleep(ctx context.Context, ended bool) {
 	done := ctx.Done()
-	if ctx.Err() != nil {
-		done = nil // what is left to wait for are handlers
+	if ended {
+		done = nil
 	}
 	var alarm <-chan time.Time
 	if d, ok := q.untilDue(); ok {
