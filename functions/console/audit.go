@@ -92,9 +92,10 @@ func (s *Server) note(r *http.Request, e audit.Entry) {
 	}
 }
 
-// sendEntry is the entry of an alert that is about to be sent.
+// sendEntry is the entry of an alert that is about to be sent, in Japanese like the
+// names of groups in it.
 func sendEntry(me staff.Staff, d alert.Draft) audit.Entry {
-	return entry(me, audit.Send, d.ID, d.Audience+" / "+string(d.Kind)+" / "+d.Subject)
+	return entry(me, audit.Send, d.ID, d.Audience+" / "+kindName(d.Kind).JA+" / "+d.Subject)
 }
 
 // auditRoutes are the pages of the audit log.
