@@ -53,7 +53,8 @@ type Schools interface {
 // Handle runs once. What fails is logged and tried again by the next run; the
 // error says that something failed.
 func (h *Handler) Handle(ctx context.Context, _ events.CloudWatchEvent) error {
-	return errors.Join(h.retry(ctx), h.alerts(ctx), h.enrol(ctx), h.seal(ctx))
+	open, err := h.alerts(ctx)
+	return errors.Join(h.retry(ctx), err, h.enrol(ctx, open), h.seal(ctx))
 }
 
 // sealEvery is how often it is looked whether a day of the audit log is over.
@@ -79,12 +80,16 @@ func (h *Handler) seal(ctx context.Context) error {
 }
 
 // enrol puts invitations whose time has come into the copies' queue, and keeps the
-// day's reach.
-func (h *Handler) enrol(ctx context.Context) error {
+// day's reach, which reads whole rosters and must not delay an alert.
+func (h *Handler) enrol(ctx context.Context, openAlerts int) error {
 	if h.Enrol == nil {
 		return nil
 	}
-	return errors.Join(h.Enrol.Feed(ctx, h.Copies), h.Enrol.Keep(ctx))
+	err := h.Enrol.Feed(ctx, h.Copies)
+	if openAlerts > 0 {
+		return err
+	}
+	return errors.Join(err, h.Enrol.Keep(ctx))
 }
 
 // retry puts copies whose time has come back into the queue.
@@ -107,14 +112,16 @@ func (h *Handler) retry(ctx context.Context) error {
 	}
 }
 
-// alerts looks after every alert that is not wholly done.
-func (h *Handler) alerts(ctx context.Context) error {
+// alerts looks after every alert that is not wholly done, and returns how many there
+// are.
+func (h *Handler) alerts(ctx context.Context) (n int, err error) {
 	var errs []error
 	for after := ""; ; {
 		open, next, err := h.Alerts.Open(ctx, after, page)
 		if err != nil {
-			return errors.Join(append(errs, err)...)
+			return n, errors.Join(append(errs, err)...)
 		}
+		n += len(open)
 		for _, a := range open {
 			if err := h.alert(ctx, a); err != nil {
 				h.Log.Warn("alert not looked after", "alert", a.ID, "err", err)
@@ -122,7 +129,7 @@ func (h *Handler) alerts(ctx context.Context) error {
 			}
 		}
 		if next == "" {
-			return errors.Join(errs...)
+			return n, errors.Join(errs...)
 		}
 		after = next
 	}

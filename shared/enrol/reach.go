@@ -137,19 +137,12 @@ func (s *Store) Reach(ctx context.Context, school string, lanes *lane.Lanes) (Sc
 	if err != nil {
 		return SchoolReach{}, err
 	}
-	joins, err := s.Joins(ctx, school)
+	var r SchoolReach
+	r.Joins, err = s.eachReach(ctx, school, lanes, func(c ChildReach) { r.Children = append(r.Children, c) })
 	if err != nil {
-		return SchoolReach{}, err
-	}
-	newest := map[string]Join{}
-	for _, j := range joins {
-		newest[key(j.Address)] = j
-	}
-	r := SchoolReach{Joins: joins}
-	slices.Reverse(r.Joins)
-	if r.Children, err = s.childReaches(ctx, school, lanes, newest, joins); err != nil {
 		return r, err
 	}
+	slices.Reverse(r.Joins)
 	r.count(groups, s.Now())
 	return r, nil
 }
@@ -176,16 +169,22 @@ func (r *SchoolReach) count(groups []roster.Group, now time.Time) {
 	})
 }
 
-func (s *Store) childReaches(ctx context.Context, school string, lanes *lane.Lanes, newest map[string]Join, joins []Join) ([]ChildReach, error) {
-	waits := map[string][]Join{}
+// eachReach calls do for each child of a school, a page of families at a time, and
+// returns the registrations that are kept.
+func (s *Store) eachReach(ctx context.Context, school string, lanes *lane.Lanes, do func(ChildReach)) ([]Join, error) {
+	joins, err := s.Joins(ctx, school)
+	if err != nil {
+		return nil, err
+	}
+	newest, waits := map[string]Join{}, map[string][]Join{}
 	for _, j := range joins {
+		newest[key(j.Address)] = j
 		if j.Open(s.Now()) && (j.Door == Sheet || j.Door == ByMail) {
 			for _, c := range j.Children {
 				waits[c.Child] = append(waits[c.Child], j)
 			}
 		}
 	}
-	var all []ChildReach
 	for after := ""; ; {
 		families, next, err := s.Roster.Families(ctx, school, after)
 		if err != nil {
@@ -193,11 +192,11 @@ func (s *Store) childReaches(ctx context.Context, school string, lanes *lane.Lan
 		}
 		for _, f := range families {
 			for _, c := range f.Children {
-				all = append(all, ChildReach{Child: c, Ref: ChildRef{f.ID, c.ID}, Routes: routes(f, c, lanes, newest), Waits: waits[c.ID]})
+				do(ChildReach{Child: c, Ref: ChildRef{f.ID, c.ID}, Routes: routes(f, c, lanes, newest), Waits: waits[c.ID]})
 			}
 		}
 		if after = next; next == "" {
-			return all, nil
+			return joins, nil
 		}
 	}
 }
@@ -213,8 +212,10 @@ func routes(f roster.Family, c roster.Child, lanes *lane.Lanes, newest map[strin
 				continue
 			}
 			r := Route{Guardian: g, Contact: contact, Join: newest[contact.Key()]}
-			if a, err := address.Parse(contact.Address); err == nil && lanes != nil {
-				r.Lane = lanes.Of(a.Domain)
+			if lanes != nil {
+				if a, err := address.Parse(contact.Address); err == nil {
+					r.Lane = lanes.Of(a.Domain)
+				}
 			}
 			if contact.State == roster.Unverified {
 				r.Since = f.Updated
@@ -287,7 +288,7 @@ func (s *Store) Scores(ctx context.Context, school string, days int) ([]Score, e
 }
 
 // Keep records the scores of all schools for the day that it is there, once a day.
-// The tick calls it.
+// It reads the whole rosters, so the tick calls it when there is nothing else to do.
 func (s *Store) Keep(ctx context.Context) error {
 	schools, err := s.Roster.Schools(ctx)
 	if err != nil {
@@ -299,11 +300,11 @@ func (s *Store) Keep(ctx context.Context) error {
 		if _, err := s.Table.Get(ctx, k); err == nil {
 			continue
 		}
-		r, err := s.Reach(ctx, school.ID, nil)
-		if err != nil {
+		var all ClassReach
+		if _, err := s.eachReach(ctx, school.ID, nil, func(c ChildReach) { all.add(c, s.Now()) }); err != nil {
 			return err
 		}
-		v := Score{Day: day, Children: r.All.Children, Verified: r.All.VerifiedOnes, None: r.All.None}
+		v := Score{Day: day, Children: all.Children, Verified: all.VerifiedOnes, None: all.None}
 		err = s.Table.Write(ctx, "", table.Create{Key: k, Value: encode(v), Expires: s.Now().Add(scoreKept)})
 		if _, there := table.Conflict(err); err != nil && !there {
 			return err
