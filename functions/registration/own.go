@@ -69,9 +69,9 @@ var errOwnLink = problem.New(problem.Gone,
 	"このリンクの期限が切れました。「自分のページ」のリンクを、もう一度受け取ってください。",
 	"This link has expired. Ask for a new link to your page.")
 
-// owner opens the link to an own page.
-func (h *handler) owner(r *http.Request) (opened, enrol.Owner, error) {
-	o, err := h.open(r, link.Own)
+// owner opens a link of a guardian: to the own page, or the one that ends notices.
+func (h *handler) owner(r *http.Request, kind link.Kind) (opened, enrol.Owner, error) {
+	o, err := h.open(r, kind)
 	if err == nil && !h.Now().Before(o.link.Expires) {
 		err = errOwnLink
 	}
@@ -83,7 +83,7 @@ func (h *handler) owner(r *http.Request) (opened, enrol.Owner, error) {
 }
 
 func (h *handler) own(r *http.Request) (web.Response, error) {
-	o, owner, err := h.owner(r)
+	o, owner, err := h.owner(r, link.Own)
 	if err != nil {
 		return nil, err
 	}
@@ -128,7 +128,7 @@ func (h *handler) changeOwn(r *http.Request) (web.Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	o, owner, err := h.owner(r)
+	o, owner, err := h.owner(r, link.Own)
 	if err != nil {
 		return nil, err
 	}
@@ -218,21 +218,8 @@ type leavePage struct {
 	Quiet bool
 }
 
-// listener opens the link that ends notices.
-func (h *handler) listener(r *http.Request) (opened, enrol.Owner, error) {
-	o, err := h.open(r, link.Leave)
-	if err == nil && !h.Now().Before(o.link.Expires) {
-		err = errOwnLink
-	}
-	if err != nil {
-		return o, enrol.Owner{}, err
-	}
-	owner, err := h.Enrol.Owner(r.Context(), o.link.Class, o.link.Family, o.link.Contact)
-	return o, owner, err
-}
-
 func (h *handler) showLeave(r *http.Request) (web.Response, error) {
-	o, owner, err := h.listener(r)
+	o, owner, err := h.owner(r, link.Leave)
 	if err != nil {
 		return nil, err
 	}
@@ -247,7 +234,7 @@ func (h *handler) leave(r *http.Request) (web.Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	o, owner, err := h.listener(r)
+	o, owner, err := h.owner(r, link.Leave)
 	if err != nil {
 		return nil, err
 	}
