@@ -19,11 +19,11 @@ func TestOneAlert(t *testing.T) {
 	}{
 		{"presses twice", true, func(b *tab) {
 			p := b.at("the button", send)
-			b.leave(func() { b.press(p); b.press(p) })
+			b.leave(func() { b.pressTwice(p) })
 		}},
 		{"presses twice, without scripts", false, func(b *tab) {
 			p := b.at("the button", send)
-			b.leave(func() { b.press(p); b.press(p) })
+			b.leave(func() { b.pressTwice(p) })
 		}},
 		{"reloads what was sent", true, func(b *tab) {
 			submit("#send .big")(b)

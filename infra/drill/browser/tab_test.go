@@ -3,6 +3,7 @@ package browser
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"testing"
 	"time"
@@ -177,11 +178,33 @@ func (b *tab) touch(words string) {
 
 func (b *tab) press(p place) {
 	b.Helper()
+	b.do(b.pressing(p))
+}
+
+func (b *tab) pressing(p place) chromedp.Action[chromedp.Void] {
 	if b.screen.finger {
-		b.do(chromedp.TapXY(p.X, p.Y))
+		return chromedp.TapXY(p.X, p.Y)
+	}
+	return chromedp.MouseClickXY(p.X, p.Y)
+}
+
+// lost is after how long a press that the browser has not acknowledged is taken for
+// one on a page that was just going away: that is never acknowledged.
+const lost = 3 * time.Second
+
+// pressTwice presses as an impatient person does, who does not look at what the
+// first press has done.
+func (b *tab) pressTwice(p place) {
+	b.Helper()
+	b.press(p)
+	ctx, cancel := context.WithTimeout(b.ctx, lost)
+	defer cancel()
+	err := chromedp.Do(ctx, b.pressing(p))
+	if errors.Is(err, context.DeadlineExceeded) {
+		b.Log("the page went away under the second press")
 		return
 	}
-	b.do(chromedp.MouseClickXY(p.X, p.Y))
+	b.must(err)
 }
 
 // follow touches or clicks what leads to another page.
