@@ -216,6 +216,7 @@ func (h *handler) record(r *http.Request, o opened, chosen map[string]string) er
 		Ref:      o.family.Ref(o.alert.ID),
 		Guardian: o.guardian,
 		By:       o.family.Family.Guardians[o.guardian].ID,
+		Contact:  o.link.Contact,
 		Way:      alert.ByLink,
 		Choices:  chosen,
 	})

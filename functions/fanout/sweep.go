@@ -2,19 +2,25 @@ package fanout
 
 import (
 	"context"
+	"errors"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/todoku/todoku/shared/alert"
 	"github.com/todoku/todoku/shared/queue"
+	"github.com/todoku/todoku/shared/roster"
 )
 
 // sweepPage is how many families one write of a sweep changes. With their
 // counters, at most one a slot of each copy, that stays below table.MaxOps.
 const sweepPage = 20
 
-// cancel gives up every copy that has not left.
+// cancel gives up every copy that has not left, and has the roster know who has
+// answered: now, because nobody waits for it.
 func (h *Handler) cancel(ctx context.Context, a alert.Alert, p alert.Progress) error {
 	now := h.Now().UTC()
-	return h.sweep(ctx, a, p, func(ctx context.Context, made []alert.Made) error {
+	heard := func(ctx context.Context, class string) error { return h.heard(ctx, a, class) }
+	return h.sweep(ctx, a, p, heard, func(ctx context.Context, made []alert.Made) error {
 		var changes []alert.Change
 		for _, m := range made {
 			changes = append(changes, alert.Change{Ref: m.Ref(a.ID), Apply: func(f *alert.Family) bool {
@@ -37,7 +43,8 @@ func (h *Handler) remind(ctx context.Context, a alert.Alert, p alert.Progress) e
 		p.Done = true
 		return h.Alerts.SaveProgress(ctx, a, &p)
 	}
-	return h.sweep(ctx, a, p, func(ctx context.Context, made []alert.Made) error {
+	nothing := func(context.Context, string) error { return nil }
+	return h.sweep(ctx, a, p, nothing, func(ctx context.Context, made []alert.Made) error {
 		var changes []alert.Change
 		msgs := make([][]queue.Message, len(made))
 		for i, m := range made {
@@ -59,10 +66,31 @@ func (h *Handler) remind(ctx context.Context, a alert.Alert, p alert.Progress) e
 	})
 }
 
-// sweep calls change for all families of an alert, a page at a time. After an
+// heard notes in the roster which contacts have answered.
+func (h *Handler) heard(ctx context.Context, a alert.Alert, class string) error {
+	heard, err := h.Alerts.Heard(ctx, a.ID, class)
+	if err != nil {
+		return err
+	}
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(readers)
+	for family, contacts := range heard {
+		g.Go(func() error {
+			err := h.Roster.Heard(ctx, a.School, family, contacts)
+			if errors.Is(err, roster.ErrNotFound) {
+				return nil // deleted, or part of another by now
+			}
+			return err
+		})
+	}
+	return g.Wait()
+}
+
+// sweep calls change for all families of an alert, a page at a time, and after each
+// class end. After an
 // interruption it begins again with the class where it was, so change must do no
 // harm to a family that it has seen.
-func (h *Handler) sweep(ctx context.Context, a alert.Alert, p alert.Progress, change func(context.Context, []alert.Made) error) error {
+func (h *Handler) sweep(ctx context.Context, a alert.Alert, p alert.Progress, end func(context.Context, string) error, change func(context.Context, []alert.Made) error) error {
 	for class := p.Made.After; ; {
 		classes, _, err := h.Alerts.Classes(ctx, a.ID, class, 1)
 		if err != nil {
@@ -74,6 +102,9 @@ func (h *Handler) sweep(ctx context.Context, a alert.Alert, p alert.Progress, ch
 		}
 		class = classes[0].Class
 		if err := h.sweepClass(ctx, a, class, change); err != nil {
+			return err
+		}
+		if err := end(ctx, class); err != nil {
 			return err
 		}
 		p.Made.After = class

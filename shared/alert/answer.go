@@ -2,6 +2,7 @@ package alert
 
 import (
 	"context"
+	"encoding/json"
 	"time"
 
 	"github.com/todoku/todoku/shared/problem"
@@ -13,6 +14,7 @@ type AnswerRequest struct {
 	Ref      Ref
 	Guardian int    // index of the guardian who answers; -1: staff, for any child
 	By       string // guardian or staff id
+	Contact  string // through whose link it came; "": through none
 	Way      Way
 	Choices  map[string]string // child id -> choice id
 }
@@ -67,12 +69,48 @@ func (f *Family) answer(a Alert, r AnswerRequest, now time.Time, newID func() st
 			t.add(key, field, 1)
 		}
 		c.Answer = &Answer{Choice: choice.ID, Help: choice.Help, At: now, Way: r.Way, By: r.By}
-		ops = append(ops, table.Create{Key: answerKey(r.Ref, c.ID, newID()), Value: encode(c.Answer)})
+		ops = append(ops, table.Create{Key: answerKey(r.Ref, c.ID, newID()), Value: encode(recorded{*c.Answer, r.Ref.Family, r.Contact})})
 	}
 	if known != len(r.Choices) {
 		return nil, notYours
 	}
 	return append(ops, t.ops(a.ID, "")...), nil
+}
+
+// recorded is an answer as the history keeps it.
+type recorded struct {
+	Answer
+	Family  string `json:"f,omitempty"`
+	Contact string `json:"k,omitempty"`
+}
+
+// Heard returns when the contacts of a class's families last answered through
+// their links: by family, by contact. Answers of before this was kept are left out.
+func (s *Store) Heard(ctx context.Context, alert, class string) (map[string]map[string]time.Time, error) {
+	heard := map[string]map[string]time.Time{}
+	q := table.Query{Partition: classPartition(alert, class), Prefix: answerPrefix}
+	for {
+		page, err := s.Table.Query(ctx, q)
+		if err != nil {
+			return nil, err
+		}
+		for _, item := range page.Items {
+			var a recorded
+			if err := json.Unmarshal(item.Value, &a); err != nil || a.Contact == "" {
+				continue
+			}
+			if heard[a.Family] == nil {
+				heard[a.Family] = map[string]time.Time{}
+			}
+			if a.At.After(heard[a.Family][a.Contact]) {
+				heard[a.Family][a.Contact] = a.At
+			}
+		}
+		if page.Next == "" {
+			return heard, nil
+		}
+		q.After = page.Next
+	}
 }
 
 var notYours = problem.New(problem.Forbidden, "このお子さんの回答はできません。メールのリンクをもう一度開いてください。", "You cannot answer for this child. Open the link in the mail again.")
