@@ -24,9 +24,11 @@ import (
 	"github.com/todoku/todoku/shared/web/health"
 )
 
-// strands is how many walks of a fan-out run side by side: each waits for
-// DynamoDB most of the time.
-const strands = 8
+// strands is how many walks of a fan-out run side by side. One makes some hundreds
+// of families a second, more than SES takes from most accounts; with several,
+// siblings in the classes of two of them refuse each other's writes, and DynamoDB
+// charges for those (docs/decisions/0013-fan-out.md).
+const strands = 1
 
 // maxSheet is how large a class list may be. Lambda takes 6 MB with a request, and
 // a file grows by a third on the way there

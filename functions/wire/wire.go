@@ -76,7 +76,9 @@ func prepare(name string, getenv func(string) string, log *slog.Logger, handler 
 }
 
 // Alerts returns the alerts of the table.
-func (p *Parts) Alerts() *alert.Store { return &alert.Store{Table: p.table, IDs: p.ids, Now: p.Now} }
+func (p *Parts) Alerts() *alert.Store {
+	return &alert.Store{Table: p.table, IDs: p.ids, Now: p.Now, Reread: true}
+}
 
 // Roster returns the schools and their rosters.
 func (p *Parts) Roster() *roster.Store { return &roster.Store{Table: p.table, IDs: p.ids, Now: p.Now} }

@@ -35,7 +35,7 @@ func awsKill(t *testing.T, cfg cloud.Config) {
 	cfg.Visibility = map[string]time.Duration{plan.Jobs: soon, plan.Copies: soon, plan.Events: soon}
 	cfg.SES = sesfake.Config{
 		Latency: func(string) time.Duration { return 10 * time.Millisecond },
-		Fate:    func(string) []sesfake.Step { return []sesfake.Step{{Kind: sesfake.Send}, {Kind: sesfake.Delivery}} },
+		Fate:    func(string) []sesfake.Step { return []sesfake.Step{{Kind: sesfake.Delivery}} },
 	}
 	k := &awsKiller{deployment: deploy(t, cfg, killedContacts), Rand: dice(t), killed: map[string]int{}}
 	go k.ticks()

@@ -138,11 +138,11 @@ func (o *sesOperator) fate(to string) []sesfake.Step {
 	defer o.mu.Unlock()
 	o.taken = append(o.taken, !refused)
 	if refused {
-		return []sesfake.Step{{Kind: sesfake.Send}, {
+		return []sesfake.Step{{
 			Kind: sesfake.Bounce, Type: "Permanent", SubType: "General", Status: "5.1.1", Words: "550 5.1.1 <" + to + "> User unknown",
 		}}
 	}
-	return []sesfake.Step{{Kind: sesfake.Send}, {Kind: sesfake.Delivery}}
+	return []sesfake.Step{{Kind: sesfake.Delivery}}
 }
 
 // noAnswers are what SES says of messages that it does not accept.

@@ -28,6 +28,9 @@ type Store struct {
 	Table table.Table
 	IDs   *id.Source
 	Now   func() time.Time
+	// Reread says that a refused write costs more than another read of what it
+	// writes, as where each is charged.
+	Reread bool
 }
 
 // ErrNotFound says that there is no such alert or family.

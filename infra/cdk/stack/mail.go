@@ -89,9 +89,10 @@ func (b *builder) mailResources() []*string {
 	return resources
 }
 
-// eventTypes are all that SES tells of a mail, but for opening and clicking, which
-// it would have to rewrite the mail for.
-var eventTypes = []string{"send", "reject", "bounce", "complaint", "delivery", "deliveryDelay", "renderingFailure"}
+// eventTypes are what SES tells of a mail. Left out are opening and clicking, which
+// it would have to rewrite the mail for, and sending: what SES has taken is known
+// from its reply, and one of the others follows.
+var eventTypes = []string{"reject", "bounce", "complaint", "delivery", "deliveryDelay", "renderingFailure"}
 
 // makeFeedback leads the events of all mails into the queue of the feedback
 // function. SES takes standard topics only.

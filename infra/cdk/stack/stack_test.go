@@ -51,7 +51,7 @@ func TestProperties(t *testing.T) {
 		{"whole", "AWS::SES::ConfigurationSet", "", object{"DeliveryOptions": object{"MaxDeliverySeconds": 1800.0}}},
 		{"least", "AWS::SES::ConfigurationSetEventDestination", "", object{"EventDestination": object{
 			"Enabled":            true,
-			"MatchingEventTypes": []any{"send", "reject", "bounce", "complaint", "delivery", "deliveryDelay", "renderingFailure"},
+			"MatchingEventTypes": []any{"reject", "bounce", "complaint", "delivery", "deliveryDelay", "renderingFailure"},
 		}}},
 		{"least", "AWS::SES::EmailIdentity", "", object{
 			"EmailIdentity":         "school.example.jp",

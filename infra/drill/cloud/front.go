@@ -2,9 +2,11 @@ package cloud
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
+	"math"
 	"net/http"
 	"net/http/httputil"
 	"net/url"
@@ -25,6 +27,9 @@ type front struct {
 	mu     sync.Mutex
 	counts map[string]int     // by service and action
 	units  map[string]float64 // of DynamoDB, by action
+
+	refused      int // writes by DynamoDB
+	refusedUnits float64
 }
 
 // newFront returns a front of a DynamoDB and an SQS elsewhere.
@@ -62,21 +67,62 @@ func askUnits(next http.Handler) http.Handler {
 			w.WriteHeader(http.StatusBadGateway)
 			return
 		}
+		r = r.WithContext(context.WithValue(r.Context(), asked{}, unitsAsked(body)))
 		body = bytes.Replace(body, []byte("{"), []byte(`{"ReturnConsumedCapacity":"TOTAL",`), 1)
 		r.Body, r.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
 		next.ServeHTTP(w, r)
 	})
 }
 
+// asked is the context's key of the write units that a request asks for.
+type asked struct{}
+
+// unitsAsked returns about how many write units the request's writes take: one
+// for each started kilobyte, and two in a transaction. It is what DynamoDB charges
+// for a write whose condition does not hold as well, and for a cancelled transaction.
+// https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/read-write-operations.html
+func unitsAsked(body []byte) float64 {
+	var request struct {
+		TransactItems []json.RawMessage
+		Item          json.RawMessage
+	}
+	if err := json.Unmarshal(body, &request); err != nil {
+		return 0
+	}
+	kilobytes := func(item []byte) float64 { return math.Ceil(float64(len(item)) / 1024) }
+	if len(request.TransactItems) == 0 {
+		return kilobytes(request.Item)
+	}
+	var n float64
+	for _, item := range request.TransactItems {
+		n += 2 * kilobytes(item)
+	}
+	return n
+}
+
+// refusals are DynamoDB's names of a write that was refused and is charged.
+var refusals = regexp.MustCompile(`#(ConditionalCheckFailed|TransactionCanceled|TransactionConflict)Exception"`)
+
 var unitsPattern = regexp.MustCompile(`"ConsumedCapacity":.*?"CapacityUnits":([0-9.]+)`)
 
-// readUnits adds up what DynamoDB says. Of a request that failed it says nothing.
+// readUnits adds up what DynamoDB says; of a refused write it says nothing, and what
+// was asked for counts.
 func (f *front) readUnits(res *http.Response) error {
 	body, err := io.ReadAll(res.Body)
 	if err != nil {
 		return err
 	}
 	res.Body = io.NopCloser(bytes.NewReader(body))
+	_, action, _ := strings.Cut(res.Request.Header.Get("X-Amz-Target"), ".")
+	if res.StatusCode == http.StatusBadRequest && refusals.Match(body) {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		units, _ := res.Request.Context().Value(asked{}).(float64)
+		f.units[action] += units
+		f.refused++
+		f.refusedUnits += units
+		return nil
+	}
 	at := bytes.LastIndex(body, []byte(`"ConsumedCapacity":`))
 	if at < 0 {
 		return nil
@@ -86,7 +132,6 @@ func (f *front) readUnits(res *http.Response) error {
 		return fmt.Errorf("cloud: capacity not understood")
 	}
 	n, err := strconv.ParseFloat(string(found[1]), 64)
-	_, action, _ := strings.Cut(res.Request.Header.Get("X-Amz-Target"), ".")
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.units[action] += n
@@ -118,6 +163,14 @@ func (c *Cloud) Requests() map[string]int {
 		all[name] = n
 	}
 	return all
+}
+
+// Refused returns how many writes DynamoDB has refused, and the write units that
+// they are charged with; they are among those of Units.
+func (c *Cloud) Refused() (writes int, units float64) {
+	c.front.mu.Lock()
+	defer c.front.mu.Unlock()
+	return c.front.refused, c.front.refusedUnits
 }
 
 // Units returns how many read and write units DynamoDB has charged.
