@@ -41,6 +41,9 @@ type homePage struct {
 	Next       string // where older alerts go on; "": nowhere
 	First      bool   // it is the newest page
 	NoRoster   bool
+	May        bool             // send alerts
+	Edit       bool             // the buttons
+	Quick      []alert.Template // the buttons
 }
 
 // alertLine is an alert in a list.
@@ -70,7 +73,21 @@ func (s *Server) home(r *http.Request, me staff.Staff) (web.Response, error) {
 	}
 	groups, err := s.Roster.Groups(r.Context(), me.School)
 	p.NoRoster = len(groups) == 0
-	return web.Page{Template: "home.html", Data: p}, err
+	if err != nil {
+		return nil, err
+	}
+	return web.Page{Template: "home.html", Data: p}, s.buttons(r.Context(), me, p)
+}
+
+// buttons adds what somebody who may send alerts begins with.
+func (s *Server) buttons(ctx context.Context, me staff.Staff, p *homePage) error {
+	p.May, p.Edit = access.MayAnywhere(me, access.Send), access.MayAnywhere(me, access.Templates)
+	if !p.May {
+		return nil
+	}
+	t, err := s.Alerts.Templates(ctx, me.School)
+	p.Quick = t.List
+	return err
 }
 
 // KindName returns what the alert's kind is called.

@@ -51,6 +51,9 @@ func TestShots(t *testing.T) {
 	shot.Take(t, o.handler, *shots, map[string]string{session.Name: session.Value}, []shot.Page{
 		{Name: "home-empty", Path: "/shot/empty", HTML: empty},
 		{Name: "home", Path: "/"},
+		{Name: "quick", Path: "/quick/weather"},
+		{Name: "templates", Path: "/templates"},
+		{Name: "template", Path: "/templates/safety"},
 		{Name: "compose", Path: "/alerts/new"},
 		{Name: "compose-errors", Path: "/shot/errors", HTML: o.submit(c, "/alerts/preview", bad).body},
 		{Name: "preview", Path: "/shot/preview", HTML: o.submit(c, "/alerts/preview", form).body},

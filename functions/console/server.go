@@ -82,6 +82,7 @@ func (s *Server) Handler() (http.Handler, error) {
 	}
 	rt := &routes{server: s, mux: http.NewServeMux()}
 	s.alertRoutes(rt)
+	s.quickRoutes(rt)
 	s.statusRoutes(rt)
 	s.signInRoutes(rt)
 	s.meRoutes(rt)

@@ -38,8 +38,7 @@ const acceptMemory = 24 * time.Hour
 // Tidy returns the draft with line ends and blanks put right, and all that is
 // wrong with it.
 func (d Draft) Tidy(now time.Time) (Draft, problem.List) {
-	d.Subject = strings.Join(strings.Fields(d.Subject), " ")
-	d.Body = strings.TrimSpace(strings.NewReplacer("\r\n", "\n", "\r", "\n").Replace(d.Body))
+	d.Subject, d.Body = oneLine(d.Subject), tidyBody(d.Body)
 	if len(d.Choices) == 0 {
 		d.Choices = DefaultChoices(d.Kind)
 	}

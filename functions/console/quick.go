@@ -1,0 +1,111 @@
+package console
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/todoku/todoku/shared/access"
+	"github.com/todoku/todoku/shared/alert"
+	"github.com/todoku/todoku/shared/lang"
+	"github.com/todoku/todoku/shared/roster"
+	"github.com/todoku/todoku/shared/staff"
+	"github.com/todoku/todoku/shared/web"
+)
+
+// quickPage is the data of quick.html: a template with its audience chosen, to be
+// sent by holding one button. Without scripts the button leads to the preview.
+type quickPage struct {
+	web.Base
+	Template alert.Template
+	Form     compose
+	Classes  []groupBox // that may be told; the person's own are chosen
+	Others   []groupBox // groups that are no classes
+	Children int        // of the whole school
+	May      bool       // send to the whole school
+	Until    string     // as the form writes it
+}
+
+// Drill reports whether the template is one of a drill.
+func (p *quickPage) Drill() bool { return p.Template.Kind == alert.Drill }
+
+// Audience spells out who is told, as quick.js does after a change.
+func (p *quickPage) Audience() lang.Text {
+	if p.Form.All {
+		return lang.T("全校（%[1]d学級・%[2]d人）", "The whole school (%[1]d classes, %[2]d children)", len(p.Classes), p.Children)
+	}
+	var ja, en []string
+	total := 0
+	for _, b := range slices.Concat(p.Classes, p.Others) {
+		if b.Chosen {
+			ja = append(ja, fmt.Sprintf("%s（%d人）", b.Name, b.Children))
+			en = append(en, fmt.Sprintf("%s (%d)", b.Name, b.Children))
+			total += b.Children
+		}
+	}
+	text := lang.Text{JA: strings.Join(ja, "、"), EN: strings.Join(en, ", ")}
+	switch len(ja) {
+	case 0:
+		return lang.T("送り先を選んでください", "Choose who it is for")
+	case 1:
+	default:
+		text.JA += fmt.Sprintf(" 計%d人", total)
+		text.EN += fmt.Sprintf(": %d children", total)
+	}
+	return text
+}
+
+// quick shows a template ready to be sent: to the whole school by those who may,
+// to one's own classes by a teacher.
+func (s *Server) quick(r *http.Request, me staff.Staff) (web.Response, error) {
+	ctx := r.Context()
+	templates, err := s.Alerts.Templates(ctx, me.School)
+	if err != nil {
+		return nil, err
+	}
+	t, err := templates.Find(r.PathValue("id"))
+	if err != nil {
+		return nil, err
+	}
+	p, err := s.quickPage(ctx, me, t)
+	if err != nil {
+		return nil, err
+	}
+	p.Scripts = []string{"once.js", "quick.js"}
+	return web.Page{Template: "quick.html", Data: p, Header: keptForBack()}, nil
+}
+
+func (s *Server) quickPage(ctx context.Context, me staff.Staff, t alert.Template) (*quickPage, error) {
+	loc, err := s.zone(ctx, me.School)
+	if err != nil {
+		return nil, err
+	}
+	groups, err := s.Roster.Groups(ctx, me.School)
+	if err != nil {
+		return nil, err
+	}
+	p := &quickPage{Template: t, Form: newCompose(t.Kind, s.Now(), loc, s.Alerts.IDs.New())}
+	p.Form.Subject, p.Form.Body = t.Subject, t.Body
+	p.Until = p.Form.Until
+	p.May = access.May(me, access.Send, access.Target{School: me.School})
+	p.Form.All = p.May
+	for _, g := range sendable(me, groups) {
+		box := groupBox{Group: g, Chosen: !p.May && g.Kind == roster.Class}
+		switch g.Kind {
+		case roster.Grade:
+		case roster.Class:
+			p.Classes = append(p.Classes, box)
+			p.Children += g.Children
+		default:
+			p.Others = append(p.Others, box)
+		}
+	}
+	if len(p.Classes) == 0 && !p.May {
+		for i := range p.Others {
+			p.Others[i].Chosen = true
+		}
+	}
+	return p, nil
+}
