@@ -53,7 +53,7 @@ func TestFourTouches(t *testing.T) {
 
 	b.goTo("/")
 	b.follow("大雨・台風")
-	b.says("1年1組（")
+	b.says("送り先：1年1組（32人）")
 	b.inView("押し続けて送信")
 	b.leave(func() { b.hold("押し続けて送信", held) })
 	b.says("まだ1通も送っていません")

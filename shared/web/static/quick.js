@@ -5,7 +5,7 @@
 (() => {
   const form = document.querySelector("form[data-send]");
   if (!form) return;
-  const button = form.querySelector("[data-hold]"), hint = form.querySelector("[data-hint]"), to = form.querySelector("[data-to]");
+  const button = form.querySelector("[data-hold]"), hint = form.querySelector("[data-hint]"), to = form.querySelector("[data-to]"), how = form.querySelector("[data-how]");
   const ask = form.getAttribute("action"), held = 1000; // ms
   const said = to.querySelector("b"), words = to.dataset;
   const chosen = () => [...form.querySelectorAll("[name=groups]:checked")];
@@ -13,7 +13,7 @@
   const spell = () => {
     const all = whole(), some = chosen();
     const n = some.reduce((sum, b) => sum + Number(b.dataset.children), 0);
-    const list = some.map((b) => words.one.replace("{name}", b.dataset.name).replace("{n}", b.dataset.children)).join(words.sep);
+    const list = some.map((b) => words.each.replace("{name}", b.dataset.name).replace("{n}", b.dataset.children)).join(words.sep);
     if (all) said.textContent = words.whole;
     else if (some.length === 0) said.textContent = words.nobody;
     else said.textContent = list + (some.length > 1 ? words.sum.replace("{n}", n) : "");
@@ -47,5 +47,5 @@
   button.addEventListener("click", (e) => { if (e.detail === 0) form.requestSubmit(); });
   form.addEventListener("change", spell);
   addEventListener("pageshow", () => { form.action = ask; stop(); spell(); });
-  for (const e of [button, hint, to]) e.hidden = false;
+  for (const e of [button, hint, to, how]) e.hidden = false;
 })();
