@@ -31,6 +31,7 @@ var scenarios = []struct {
 	{"an alert sent twice goes out once", repeat},
 	{"a drill is marked wherever it shows", drillMark},
 	{"what was done is recorded and sealed", auditTrail},
+	{"a school sends its own template", ownTemplate},
 	{"a group that is not there loses no text", vanishedGroup},
 	{"a guardian registers with a slip's code", registerBySlip},
 	{"the office invites guardians", registerByOffice},
