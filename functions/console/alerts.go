@@ -44,6 +44,7 @@ type homePage struct {
 	May        bool             // send alerts
 	Edit       bool             // the buttons
 	Quick      []alert.Template // the buttons
+	Few        bool             // managers; only a manager is told
 }
 
 // alertLine is an alert in a list.
@@ -75,6 +76,13 @@ func (s *Server) home(r *http.Request, me staff.Staff) (web.Response, error) {
 	p.NoRoster = len(groups) == 0
 	if err != nil {
 		return nil, err
+	}
+	if access.May(me, access.People, access.Target{School: me.School}) {
+		managers, err := s.Staff.ReadyManagers(r.Context(), me.School)
+		if err != nil {
+			return nil, err
+		}
+		p.Few = managers < staff.Managers
 	}
 	return web.Page{Template: "home.html", Data: p}, s.buttons(r.Context(), me, p)
 }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/todoku/todoku/shared/alert"
+	"github.com/todoku/todoku/shared/staff"
 	"github.com/todoku/todoku/shared/web/webtest/shot"
 )
 
@@ -45,6 +46,8 @@ func TestShots(t *testing.T) {
 	waiting := o.alert(func(d *alert.Draft) {
 		d.Undo, d.Kind, d.Subject = alert.UndoWindow, alert.Drill, "避難訓練の連絡"
 	}, false)
+	teacher, err := o.server.Staff.PutStaff(t.Context(), staff.Staff{School: o.me.School, Name: "例 一子", Mail: "ichiko@school.example", Role: staff.Teacher, Groups: []string{o.group("1年1組")}})
+	o.must(err)
 	u, err := url.Parse(site)
 	o.must(err)
 	session := c.Jar.Cookies(u)[0]
@@ -65,6 +68,18 @@ func TestShots(t *testing.T) {
 		{Name: "close", Path: "/alerts/" + a.ID + "/close"},
 		{Name: "me", Path: "/me"},
 		{Name: "audit", Path: "/audit"},
+		{Name: "people", Path: "/people"},
+		{Name: "people-english", Path: "/shot/people-en", HTML: o.visit(c, "/people?lang=en").body},
+		{Name: "person-new", Path: "/people/new"},
+		{Name: "person-errors", Path: "/shot/person-errors", HTML: o.submit(c, "/people", url.Values{"way": {"mail"}}).body},
+		{Name: "person", Path: "/people/" + teacher.ID},
+		{Name: "person-code", Path: "/shot/code", HTML: o.submit(c, "/people/"+teacher.ID+"/code", nil).body},
+		{Name: "people-import", Path: "/people/import"},
+		{Name: "people-import-preview", Path: "/shot/people-import", HTML: o.submit(c, "/people/import/preview", url.Values{"mail": {"1"}, "text": {"氏名,メールアドレス,職名,担任\n例 新,new@school.example,教諭,1年1組\n誤 記,x@school.example,社長,9年9組\n"}}).body},
+		{Name: "hand-over", Path: "/people/hand-over"},
+		{Name: "hand-over-preview", Path: "/shot/hand-over", HTML: o.submit(c, "/people/hand-over/preview", url.Values{"leaves": {teacher.ID}, "class_" + o.group("1年2組"): {o.me.Name}}).body},
+		{Name: "hand-over-preview-english", Path: "/shot/hand-over-en", HTML: o.submit(c, "/people/hand-over/preview?lang=en", url.Values{"leaves": {teacher.ID}}).body},
+		{Name: "sign-in-code", Path: "/sign-in/code"},
 		{Name: "not-found", Path: "/alerts/nonsense"},
 	})
 }

@@ -19,6 +19,9 @@ func TestTemplates(t *testing.T) {
 		"help.html":   &childrenPage{},
 		"close.html":  &closePage{},
 
+		"people.html": &peoplePage{}, "person.html": &personPage{}, "person_code.html": &codePage{}, "signin_code.html": &signInPage{},
+		"people_import.html": &peopleImportPage{}, "hand_over.html": &handOverPage{}, "hand_over_preview.html": &handOverPage{},
+
 		"me.html":    &mePage{},
 		"audit.html": &auditPageData{},
 

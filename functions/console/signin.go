@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/todoku/todoku/shared/audit"
+	"github.com/todoku/todoku/shared/problem"
 	"github.com/todoku/todoku/shared/staff"
 	"github.com/todoku/todoku/shared/web"
 )
@@ -24,6 +25,8 @@ func (s *Server) signInRoutes(rt *routes) {
 	rt.open("GET "+signInPath+"/mail", s.mailAsked)
 	rt.open("POST "+signInPath+"/passkey/begin", s.beginPasskey)
 	rt.open("POST "+signInPath+"/passkey", s.postPasskey)
+	rt.open("GET "+signInPath+"/code", s.askCode)
+	rt.open("POST "+signInPath+"/code", s.postCode)
 	rt.open("GET "+signInPath+"/{token}", s.getSignInLink)
 	rt.open("POST "+signInPath+"/{token}", s.postSignInLink)
 	rt.open("GET "+signOutPath, s.getSignOut)
@@ -73,6 +76,7 @@ type signInPage struct {
 
 	Passkeys bool // there are some at this address
 	Mail     string
+	Code     string
 }
 
 // nextCookie remembers, while somebody signs in, which page to lead back to. The
@@ -153,4 +157,33 @@ func (s *Server) postSignOut(r *http.Request) (web.Response, error) {
 		s.note(r, entry(v.staff, audit.SignOut, "", ""))
 	}
 	return web.Redirect{To: signOutPath, Header: web.Cookies(s.cookie(s.sessionCookie(), "", 0))}, nil
+}
+
+// askCode shows where a printed code is entered.
+func (s *Server) askCode(*http.Request) (web.Response, error) {
+	return web.Page{Template: "signin_code.html", Data: &signInPage{}}, nil
+}
+
+var errCode = problem.New(problem.Invalid,
+	"このコードは使えません。紙のとおりに16文字を入力してください。使用済みか期限切れなら、管理者に新しいコードを依頼してください。",
+	"This code does not work. Enter its 16 characters as printed. If it was used or has expired, ask a manager for a new one.").In("code")
+
+// postCode signs in with a printed code that somebody typed.
+func (s *Server) postCode(r *http.Request) (web.Response, error) {
+	form, err := web.ReadForm(r)
+	if err != nil {
+		return nil, err
+	}
+	secret, me, err := s.Staff.SignIn(r.Context(), staff.ParseCode(form.Get("code")), "")
+	if errors.Is(err, staff.ErrLink) {
+		p := &signInPage{Code: form.Get("code")}
+		p.Problems = problem.List{errCode}
+		return web.Page{Template: "signin_code.html", Data: p, Status: web.Status(problem.Invalid)}, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	s.Log.Info("signed in", "staff", me.ID)
+	s.note(r, entry(me, audit.SignIn, "", "code"))
+	return s.welcome(r, secret), nil
 }

@@ -235,6 +235,13 @@ func (f *Form) encode() (io.Reader, string) {
 	}
 	var b bytes.Buffer
 	w := multipart.NewWriter(&b)
+	for name, values := range f.Values {
+		for _, v := range values {
+			if err := w.WriteField(name, v); err != nil {
+				f.Fatal(err)
+			}
+		}
+	}
 	part, err := w.CreateFormFile("file", f.upload)
 	if err != nil {
 		f.Fatal(err)

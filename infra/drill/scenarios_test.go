@@ -35,6 +35,7 @@ var scenarios = []struct {
 	{"a group that is not there loses no text", vanishedGroup},
 	{"a guardian registers with a slip's code", registerBySlip},
 	{"the office invites guardians", registerByOffice},
+	{"people are invited, imported and handed over", people},
 }
 
 func TestOneMachine(t *testing.T) {

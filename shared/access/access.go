@@ -114,7 +114,7 @@ func May(who staff.Staff, do Action, to Target) bool {
 		return true
 	}
 	r, known := rules[do]
-	return known && !who.Disabled && who.ID != "" && distance(who, to, r.some) <= r.of(who.Role)
+	return known && within(who, do) && !who.Disabled && who.ID != "" && distance(who, to, r.some) <= r.of(who.Role)
 }
 
 // MayAnywhere reports whether there is any target to which somebody may do
@@ -123,7 +123,13 @@ func MayAnywhere(who staff.Staff, do Action) bool {
 	if do == Public {
 		return true
 	}
-	return !who.Disabled && who.ID != "" && rules[do].of(who.Role) > nowhere
+	return within(who, do) && !who.Disabled && who.ID != "" && rules[do].of(who.Role) > nowhere
+}
+
+// within reports whether an action is among those to which somebody's API token is
+// limited, if it is.
+func within(who staff.Staff, do Action) bool {
+	return len(who.Only) == 0 || slices.Contains(who.Only, string(do))
 }
 
 // distance is how far a target is from somebody.

@@ -60,6 +60,10 @@ func headerKey(s string) string {
 	return strings.NewReplacer("必須", "", "任意", "", "ｰ", "ー").Replace(norm.NFC.String(s))
 }
 
+// HeaderKey returns what spellings of one word in a sheet have in common, for
+// sheets of other things than rosters.
+func HeaderKey(s string) string { return headerKey(s) }
+
 var noise = regexp.MustCompile(`[\s_\-‐−–—()\[\]{}<>〈〉《》【】「」『』・:;.,、。/／\\*※★☆●○◎#"'’!?~]`)
 
 // persons are the beginnings of headers that say whose column it is; the longer

@@ -115,7 +115,7 @@ func (s *Store) SignInByKey(ctx context.Context, staffID string, k Key) (secret 
 	if err != nil {
 		return "", Staff{}, err
 	}
-	return secret, m, nil
+	return secret, m, s.noteSignIn(ctx, m.ID)
 }
 
 // CeremonyLife is how long a touch may take.

@@ -24,19 +24,21 @@ type signIn struct {
 	Staff   string    `json:"staff"`
 	Expires time.Time `json:"expires"`
 	Browser string    `json:"browser,omitempty"` // hash of the secret of the only browser in which it works
+	Epoch   int       `json:"epoch,omitempty"`
 }
 
 // NewLink returns the token of a link that signs a member of staff in, once,
 // within life (0: LinkLife). It fails with ErrNotFound if there is no such person.
 func (s *Store) NewLink(ctx context.Context, staffID string, life time.Duration) (string, error) {
-	if _, err := s.Staff(ctx, staffID); err != nil {
+	m, err := s.Staff(ctx, staffID)
+	if err != nil {
 		return "", err
 	}
 	if life == 0 {
 		life = LinkLife
 	}
 	token := s.newSecret(linkBytes)
-	link := signIn{Staff: staffID, Expires: s.Now().UTC().Add(life).Truncate(time.Second)}
+	link := signIn{Staff: staffID, Expires: s.Now().UTC().Add(life).Truncate(time.Second), Epoch: m.Epoch}
 	return token, s.write(ctx, table.Create{Key: secretKey("signin", token), Value: encode(link), Expires: link.Expires})
 }
 
@@ -64,7 +66,7 @@ func (s *Store) SignIn(ctx context.Context, token, browser string) (secret strin
 		return "", Staff{}, err
 	}
 	m, err = s.Staff(ctx, link.Staff)
-	if errors.Is(err, ErrNotFound) || err == nil && m.Disabled {
+	if errors.Is(err, ErrNotFound) || err == nil && m.out(link.Epoch) {
 		err = ErrLink
 	}
 	if err != nil {
@@ -80,7 +82,7 @@ func (s *Store) SignIn(ctx context.Context, token, browser string) (secret strin
 	if err != nil {
 		return "", Staff{}, err
 	}
-	return secret, m, nil
+	return secret, m, s.noteSignIn(ctx, m.ID)
 }
 
 func (s *Store) link(ctx context.Context, token, browser string) (signIn, int64, error) {

@@ -84,8 +84,12 @@ func (s *Store) NewMailedLink(ctx context.Context, staffID, browser string) (str
 	if err := s.spendMail(ctx, staffID, now); err != nil {
 		return "", err
 	}
+	m, err := s.Staff(ctx, staffID)
+	if err != nil {
+		return "", err
+	}
 	token := s.newSecret(linkBytes)
-	link := signIn{Staff: staffID, Expires: now.Add(MailedLife).Truncate(time.Second), Browser: browserHash(browser)}
+	link := signIn{Staff: staffID, Expires: now.Add(MailedLife).Truncate(time.Second), Browser: browserHash(browser), Epoch: m.Epoch}
 	return token, s.write(ctx, table.Create{Key: secretKey("signin", token), Value: encode(link), Expires: link.Expires})
 }
 

@@ -6,6 +6,8 @@ import (
 	"encoding/hex"
 	"io"
 
+	"golang.org/x/text/unicode/norm"
+
 	"github.com/todoku/todoku/shared/table"
 )
 
@@ -20,11 +22,19 @@ const (
 // newSecret returns n random bytes as text that is safe in a path and a cookie.
 func (s *Store) newSecret(n int) string {
 	b := make([]byte, n)
+	s.fill(b)
+	return base64.RawURLEncoding.EncodeToString(b)
+}
+
+// fill fills b with randomness.
+func (s *Store) fill(b []byte) {
 	if _, err := io.ReadFull(s.Random, b); err != nil {
 		panic("staff: no randomness: " + err.Error())
 	}
-	return base64.RawURLEncoding.EncodeToString(b)
 }
+
+// fold turns full-width letters and spaces into those of ASCII.
+func fold(s string) string { return norm.NFKC.String(s) }
 
 // maxSecret is longer than every secret: anything longer is none, and is not
 // worth hashing.

@@ -33,11 +33,12 @@ type session struct {
 	Staff string    `json:"staff"`
 	Since time.Time `json:"since"`
 	Seen  time.Time `json:"seen"` // to within touchEvery
+	Epoch int       `json:"epoch,omitempty"`
 }
 
 func (s *Store) newSession(m Staff) session {
 	now := s.Now().UTC()
-	return session{ID: s.IDs.New(), Staff: m.ID, Since: now, Seen: now}
+	return session{ID: s.IDs.New(), Staff: m.ID, Since: now, Seen: now, Epoch: m.Epoch}
 }
 
 // ends returns when the session ends unless it is used again.
@@ -75,6 +76,10 @@ type Session struct {
 
 // Sessions lists where somebody is signed in, newest first.
 func (s *Store) Sessions(ctx context.Context, staffID string) ([]Session, error) {
+	m, err := s.Staff(ctx, staffID)
+	if err != nil {
+		return nil, err
+	}
 	var all []Session
 	q := table.Query{Partition: staffKey(staffID).Partition, Prefix: sessionRefKey("", "").Sort, Reverse: true}
 	page, err := s.Table.Query(ctx, q) // more than a page of them in a week is nobody's
@@ -84,7 +89,7 @@ func (s *Store) Sessions(ctx context.Context, staffID string) ([]Session, error)
 	for _, item := range page.Items {
 		e, _, _, err := s.sessionByRef(ctx, item.Key)
 		switch {
-		case errors.Is(err, ErrNotFound) || err == nil && !s.Now().Before(e.ends()): // over
+		case errors.Is(err, ErrNotFound) || err == nil && (!s.Now().Before(e.ends()) || m.out(e.Epoch)): // over
 		case err != nil:
 			return nil, err
 		default:
@@ -129,7 +134,7 @@ func (s *Store) BySession(ctx context.Context, secret string) (Staff, error) {
 		return Staff{}, err
 	}
 	m, err := s.Staff(ctx, e.Staff)
-	if errors.Is(err, ErrNotFound) || err == nil && m.Disabled {
+	if errors.Is(err, ErrNotFound) || err == nil && m.out(e.Epoch) {
 		return Staff{}, ErrSession
 	}
 	if err != nil {

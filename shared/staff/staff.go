@@ -49,11 +49,19 @@ type Staff struct {
 	District string `json:"district,omitempty"`
 	// Disabled people cannot sign in, and are signed out with their next request.
 	Disabled bool `json:"disabled,omitempty"`
+	// Epoch counts how often the person was disabled. Sessions, links and tokens of an
+	// earlier one are void for good, also when the person is enabled again.
+	Epoch int `json:"epoch,omitempty"`
 
 	Revision int64 `json:"-"` // of the item it was read from
 	// Via is the id of the session or API token by which the person was recognised.
 	Via string `json:"-"`
+	// Only are the actions to which the API token is limited; none: it is not.
+	Only []string `json:"-"`
 }
+
+// out reports whether what was made in an epoch no longer signs the person in.
+func (m Staff) out(epoch int) bool { return m.Disabled || m.Epoch != epoch }
 
 // Store keeps staff in a table:
 //
@@ -61,6 +69,8 @@ type Staff struct {
 //	                       token/<token>     an API token of theirs: where it is kept
 //	                       key/<key>         a passkey of theirs
 //	                       session/<session> a session of theirs: where it is kept
+//	                       signed-in         when they last signed in
+//	                       code              a printed code of theirs: where it is kept
 //	school/<school>/staff  <id>              who works at the school
 //	staffmail/<hash>       <id>              who has a mail address
 //	signin-asked/<id>      <minute>/<n>      a link was mailed

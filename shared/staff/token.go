@@ -26,7 +26,11 @@ type Token struct {
 	Staff string    `json:"staff"` // with whose rights it acts
 	Name  string    `json:"name"`  // what it is used for
 	Made  time.Time `json:"made"`
-	Used  time.Time `json:"used,omitzero"` // last, to within a minute
+	Used  time.Time `json:"used,omitzero"` // last, to within usedEvery
+	Epoch int       `json:"epoch,omitempty"`
+	// May are the actions of package access that it may do, as far as the person may;
+	// none: all of them.
+	May []string `json:"may,omitempty"`
 }
 
 // tokenRef stands with the person for a token that is kept under its hash.
@@ -38,9 +42,12 @@ func tokenRefKey(staffID, tokenID string) table.Key {
 	return table.Key{Partition: staffKey(staffID).Partition, Sort: "token/" + tokenID}
 }
 
-// NewToken makes an API token that acts with the rights of a member of staff. The
-// secret can be shown this once only.
-func (s *Store) NewToken(ctx context.Context, staffID, name string) (t Token, secret string, err error) {
+// usedEvery bounds the writes that calls cost: a program may call every second.
+const usedEvery = time.Hour
+
+// NewToken makes an API token that acts with the rights of a member of staff, for
+// the given actions only if there are any. The secret can be shown this once only.
+func (s *Store) NewToken(ctx context.Context, staffID, name string, may ...string) (t Token, secret string, err error) {
 	if e := checkName(name); e != nil {
 		return t, "", e
 	}
@@ -49,7 +56,7 @@ func (s *Store) NewToken(ctx context.Context, staffID, name string) (t Token, se
 		return t, "", err
 	}
 	secret = tokenPrefix + s.newSecret(tokenBytes)
-	t = Token{ID: s.IDs.New(), Staff: staffID, Name: name, Made: s.Now().UTC()}
+	t = Token{ID: s.IDs.New(), Staff: staffID, Name: name, Made: s.Now().UTC(), Epoch: m.Epoch, May: may}
 	key := secretKey("token", secret)
 	err = s.write(ctx,
 		table.Check{Key: staffKey(staffID), Revision: m.Revision},
@@ -74,27 +81,31 @@ func (s *Store) ByToken(ctx context.Context, secret string) (Staff, error) {
 		return Staff{}, err
 	}
 	m, err := s.Staff(ctx, t.Staff)
-	if errors.Is(err, ErrNotFound) || err == nil && m.Disabled {
+	if errors.Is(err, ErrNotFound) || err == nil && m.out(t.Epoch) {
 		return Staff{}, ErrToken
 	}
 	if err != nil {
 		return m, err
 	}
-	m.Via = t.ID
+	m.Via, m.Only = t.ID, t.May
 	return m, s.touchToken(ctx, key, t, revision)
 }
 
 func (s *Store) touchToken(ctx context.Context, key table.Key, t Token, revision int64) error {
 	now := s.Now().UTC()
-	if now.Sub(t.Used) < touchEvery {
+	if now.Sub(t.Used) < usedEvery {
 		return nil
 	}
 	t.Used = now
 	return s.touch(ctx, table.Replace{Key: key, Revision: revision, Value: encode(t)})
 }
 
-// Tokens lists the API tokens of a member of staff, oldest first.
+// Tokens lists the API tokens of a member of staff that work, oldest first.
 func (s *Store) Tokens(ctx context.Context, staffID string) ([]Token, error) {
+	m, err := s.Staff(ctx, staffID)
+	if err != nil {
+		return nil, err
+	}
 	var all []Token
 	q := table.Query{Partition: staffKey(staffID).Partition, Prefix: tokenRefKey("", "").Sort}
 	for {
@@ -107,7 +118,7 @@ func (s *Store) Tokens(ctx context.Context, staffID string) ([]Token, error) {
 			if err != nil && !errors.Is(err, ErrNotFound) {
 				return nil, err
 			}
-			if err == nil { // else revoked meanwhile
+			if err == nil && !m.out(t.Epoch) { // else revoked meanwhile
 				all = append(all, t)
 			}
 		}
