@@ -19,6 +19,7 @@ import (
 
 	"github.com/todoku/todoku/shared/enrol"
 	"github.com/todoku/todoku/shared/id"
+	"github.com/todoku/todoku/shared/lane"
 	"github.com/todoku/todoku/shared/link"
 	"github.com/todoku/todoku/shared/mail/inbox"
 	"github.com/todoku/todoku/shared/mail/incoming"
@@ -91,7 +92,9 @@ func newBench(t *testing.T) *bench {
 	links, err := link.NewSigner(link.Key{ID: 1, Secret: make([]byte, 32)})
 	b.must(err)
 	b.inbox = inbox.New(0, clock)
-	poster := &enrol.Poster{Store: store, Mail: b.inbox, Links: links, BaseURL: "http://todoku.test"}
+	lanes, err := lane.Load(nil)
+	b.must(err)
+	poster := &enrol.Poster{Store: store, Mail: b.inbox, Links: links, Lanes: lanes, BaseURL: "http://todoku.test"}
 	b.handler = &Handler{Enrol: store, Poster: poster, Domain: domain, Log: slog.New(slog.NewTextHandler(b.log, nil))}
 	return b
 }

@@ -2,6 +2,7 @@ package registration
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 
 	"github.com/aws/aws-lambda-go/events"
@@ -38,7 +39,12 @@ func (i *Inviter) After(next queue.Handler) queue.Handler {
 			}
 		}
 		for _, m := range mine {
-			if err := i.Poster.Invite(ctx, m.Body); err != nil {
+			err := i.Poster.Invite(ctx, m.Body)
+			if errors.Is(err, enrol.ErrUntold) {
+				i.Log.Error("the school's mail is not taken: it was not told of a lost route", "err", err)
+				continue
+			}
+			if err != nil {
 				i.Log.Warn("invitation handed back", "message", m.MessageId, "err", err)
 				res.BatchItemFailures = append(res.BatchItemFailures, events.SQSBatchItemFailure{ItemIdentifier: m.MessageId})
 			}

@@ -172,15 +172,11 @@ func (h *handler) change(r *http.Request, o opened, owner enrol.Owner, do, conta
 	case "test":
 		return h.Poster.Test(ctx, owner, contact)
 	case "leave":
-		lost, err := h.Enrol.Leave(ctx, owner, contact)
-		if err != nil || len(lost) == 0 {
-			return err
+		lost, err := h.Enrol.Leave(ctx, owner, contact, h.Lanes)
+		if lost > 0 && err == nil {
+			h.Log.Warn("children lost their last route", "school", o.school.ID, "children", lost)
 		}
-		h.Log.Warn("children lost their last route", "school", o.school.ID, "children", len(lost))
-		if err := h.Poster.TellSchool(ctx, o.school.ID, lost); err != nil {
-			h.Log.Error("the school was not told of a lost route", "school", o.school.ID, "err", err)
-		}
-		return nil
+		return err
 	}
 	return problem.New(problem.Invalid, "画面を開き直して、もう一度お試しください。", "Open the page again and repeat the change.")
 }
@@ -242,5 +238,8 @@ func (h *handler) leave(r *http.Request) (web.Response, error) {
 		return nil, err
 	}
 	h.Log.Info("notices switched", "contact", owner.Contact.ID, "quiet", f.Get("again") == "")
+	if f.Has("List-Unsubscribe") { // a mail program: RFC 8058, section 3.1, forbids a redirect
+		return web.Page{Template: "leave.html", Data: &leavePage{Base: o.base(), Token: o.token, Quiet: true}}, nil
+	}
 	return web.Redirect{To: enrol.Path + "/leave/" + o.token}, nil
 }

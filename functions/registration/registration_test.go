@@ -1,6 +1,7 @@
 package registration
 
 import (
+	"context"
 	"crypto/rand"
 	"fmt"
 	"io"
@@ -14,12 +15,15 @@ import (
 	"testing"
 	"time"
 
+	"github.com/aws/aws-lambda-go/events"
+
 	"github.com/todoku/todoku/shared/enrol"
 	"github.com/todoku/todoku/shared/id"
 	"github.com/todoku/todoku/shared/lane"
 	"github.com/todoku/todoku/shared/link"
 	"github.com/todoku/todoku/shared/mail"
 	"github.com/todoku/todoku/shared/mail/inbox"
+	"github.com/todoku/todoku/shared/queue"
 	"github.com/todoku/todoku/shared/roster"
 	"github.com/todoku/todoku/shared/table/bbolt"
 	"github.com/todoku/todoku/shared/web"
@@ -38,6 +42,7 @@ type school struct {
 	log     *strings.Builder
 	codes   []string
 	links   *link.Signer
+	poster  *enrol.Poster
 }
 
 func newSchool(t *testing.T) *school {
@@ -68,8 +73,9 @@ func newSchool(t *testing.T) *school {
 		s.must(err)
 		s.codes = append(s.codes, enrol.Pretty(p[0].Code))
 	}
+	s.poster = &enrol.Poster{Store: s.store, Mail: s.inbox, Links: links, Lanes: lanes, BaseURL: site}
 	s.handler, err = New(Config{
-		Enrol: s.store, Poster: &enrol.Poster{Store: s.store, Mail: s.inbox, Links: links, BaseURL: site}, Links: links, Lanes: lanes,
+		Enrol: s.store, Poster: s.poster, Links: links, Lanes: lanes,
 		Now: clock, Log: slog.New(slog.NewTextHandler(s.log, nil)), School: web.School{Name: "ひばり小学校", Phone: "03-0000-0000"}, BaseURL: site,
 	})
 	s.must(err)
@@ -388,6 +394,110 @@ func (s *school) contact(address string) roster.Contact {
 	return roster.Contact{}
 }
 
+// fed is the copies' queue: it has the invitations in it sent at once.
+type fed struct{ s *school }
+
+func (f fed) Send(ctx context.Context, msgs ...queue.Message) error {
+	var e events.SQSEvent
+	for _, m := range msgs {
+		e.Records = append(e.Records, events.SQSMessage{MessageId: m.ID, Body: m.Body})
+	}
+	i := &Inviter{Poster: f.s.poster, Log: slog.New(slog.NewTextHandler(f.s.log, nil))}
+	res, err := i.After(nil)(ctx, e)
+	if len(res.BatchItemFailures) > 0 {
+		f.s.Errorf("handed back: %v", res.BatchItemFailures)
+	}
+	return err
+}
+
+func (fed) Postpone(context.Context, string, time.Duration) error { return nil }
+
+// feed does what the tick does.
+func (s *school) feed() {
+	s.Helper()
+	s.must(s.store.Feed(s.Context(), fed{s}))
+}
+
+// The mail that tells the school is sent again if its operator puts it off, and not
+// at all if the family can be reached again.
+func TestLostRoute(t *testing.T) {
+	s := newSchool(t)
+	own := s.openOwn("hana@docomo.ne.jp")
+	s.must(s.store.Feed(t.Context(), fed{s}))
+	leave := url.Values{"do": {"leave"}, "contact": {s.contact("hana@docomo.ne.jp").ID}}
+	s.do("POST", own, leave)
+	s.inbox.FailWith(func(*mail.Message) error { return &mail.SendError{Code: 451, Enhanced: "4.7.1", Text: "later"} })
+	s.now = s.now.Add(enrol.FeedEvery)
+	s.feed()
+	s.inbox.FailWith(nil)
+	before := len(s.inbox.List())
+	s.now = s.now.Add(time.Minute)
+	s.feed()
+	if got := len(s.inbox.List()); got != before {
+		t.Errorf("it was sent again at once")
+	}
+	s.now = s.now.Add(5 * time.Minute)
+	s.feed()
+	if got := s.inbox.List(); len(got) != before+1 || got[0].To != "renraku@hibari.example" {
+		t.Errorf("%d mails, the newest %+v", len(got)-before, got[0])
+	}
+
+	own = s.openOwn("hana@gmail.com")
+	leave.Set("contact", s.contact("hana@gmail.com").ID)
+	s.do("POST", own, leave)
+	s.openOwn("hana@icloud.com")
+	before = len(s.inbox.List())
+	s.now = s.now.Add(enrol.FeedEvery)
+	s.feed()
+	if got := len(s.inbox.List()); got != before {
+		t.Error("the school is told of children who can be reached")
+	}
+
+	own = s.openOwn("hana@au.com")
+	s.inbox.FailWith(func(*mail.Message) error { return &mail.SendError{Permanent: true, Code: 550} })
+	for _, a := range []string{"hana@icloud.com", "hana@au.com"} {
+		s.do("POST", own, url.Values{"do": {"leave"}, "contact": {s.contact(a).ID}})
+	}
+	s.now = s.now.Add(enrol.FeedEvery)
+	s.feed()
+	if !strings.Contains(s.log.String(), "level=ERROR") {
+		t.Error("that nobody was told is not in the log")
+	}
+}
+
+// A registration's mail that an operator puts off is sent again by itself, once.
+func TestPutOff(t *testing.T) {
+	s := newSchool(t)
+	s.inbox.FailWith(func(*mail.Message) error { return &mail.SendError{Code: 451, Enhanced: "4.7.1", Text: "later"} })
+	wait := s.register("hana@docomo.ne.jp").Header.Get("Location")
+	if got := s.do("GET", wait, nil); !strings.Contains(got.body, "自動で送り直します") {
+		t.Errorf("the page does not say so: %s", got.body)
+	}
+	s.now = s.now.Add(6 * time.Minute)
+	s.feed() // put off once more
+	s.inbox.FailWith(nil)
+	s.now = s.now.Add(11 * time.Minute)
+	s.feed()
+	s.do("POST", s.mailed(), url.Values{})
+	if got := s.states(); !strings.Contains(got, "hana@docomo.ne.jp verified") {
+		t.Errorf("registered: %s", got)
+	}
+
+	s.inbox.FailWith(func(*mail.Message) error { return &mail.SendError{Code: 451} })
+	wait = s.register("taro@docomo.ne.jp").Header.Get("Location")
+	s.inbox.FailWith(nil)
+	s.now = s.now.Add(enrol.Again)
+	s.do("POST", wait, url.Values{}) // the person was quicker
+	before := len(s.inbox.List())
+	for range 3 {
+		s.now = s.now.Add(24 * time.Hour)
+		s.feed()
+	}
+	if got := len(s.inbox.List()); got != before {
+		t.Errorf("%d further mails, though it was sent", got-before)
+	}
+}
+
 func TestOwnPage(t *testing.T) {
 	s := newSchool(t)
 	own := s.openOwn("hana@docomo.ne.jp")
@@ -447,6 +557,8 @@ func TestLeave(t *testing.T) {
 	if got := s.do("POST", own, url.Values{"do": {"leave"}, "contact": {id}}); got.StatusCode != 200 || s.states() != "" {
 		t.Errorf("left: %d, %s", got.StatusCode, s.states())
 	}
+	s.now = s.now.Add(enrol.FeedEvery)
+	s.feed()
 	told := s.inbox.List()[0]
 	if told.To != "renraku@hibari.example" || !strings.Contains(told.Text, "1年1組") || strings.Contains(told.Text, "一郎") {
 		t.Errorf("the school is told: %+v", told)
@@ -477,7 +589,9 @@ func TestOneClick(t *testing.T) {
 	if got := s.do("GET", path, nil); got.StatusCode != 200 || !s.contact("hana@docomo.ne.jp").Listens(true, s.now) {
 		t.Errorf("opening it: %d", got.StatusCode)
 	}
-	s.do("POST", path, url.Values{"List-Unsubscribe": {"One-Click"}})
+	if got := s.do("POST", path, url.Values{"List-Unsubscribe": {"One-Click"}}); got.StatusCode != 200 {
+		t.Errorf("a mail program is led on: %d", got.StatusCode) // it must not be
+	}
 	if c := s.contact("hana@docomo.ne.jp"); c.Listens(true, s.now) || !c.Listens(false, s.now) {
 		t.Errorf("after one click: %+v", c)
 	}

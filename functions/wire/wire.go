@@ -99,7 +99,7 @@ func (p *Parts) Enrol() *enrol.Store {
 
 // poster returns what sends their mails.
 func (p *Parts) poster(m mail.Sender) *enrol.Poster {
-	return &enrol.Poster{Store: p.Enrol(), Mail: m, Links: p.Links(), BaseURL: p.Config.BaseURL}
+	return &enrol.Poster{Store: p.Enrol(), Mail: m, Links: p.Links(), Lanes: p.Config.Lanes, BaseURL: p.Config.BaseURL}
 }
 
 // Audit returns who did what.

@@ -36,6 +36,8 @@ var scenarios = []struct {
 	{"a guardian registers with a slip's code", registerBySlip},
 	{"the office invites guardians", registerByOffice},
 	{"people are invited, imported and handed over", people},
+	{"a guardian looks after the own contacts", ownPage},
+	{"a guardian wants no notices, and then nothing", noNotices},
 }
 
 func TestOneMachine(t *testing.T) {

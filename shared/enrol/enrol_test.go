@@ -13,6 +13,7 @@ import (
 	"github.com/todoku/todoku/shared/address"
 	"github.com/todoku/todoku/shared/enrol"
 	"github.com/todoku/todoku/shared/id"
+	"github.com/todoku/todoku/shared/lane"
 	"github.com/todoku/todoku/shared/link"
 	"github.com/todoku/todoku/shared/mail/inbox"
 	"github.com/todoku/todoku/shared/problem"
@@ -48,7 +49,9 @@ func newBench(t *testing.T) *bench {
 	b.inbox = inbox.New(0, clock)
 	links, err := link.NewSigner(link.Key{ID: 1, Secret: make([]byte, 32)})
 	b.must(err)
-	b.post = &enrol.Poster{Store: b.store, Mail: b.inbox, Links: links, BaseURL: "http://todoku.test"}
+	lanes, err := lane.Load(nil)
+	b.must(err)
+	b.post = &enrol.Poster{Store: b.store, Mail: b.inbox, Links: links, Lanes: lanes, BaseURL: "http://todoku.test"}
 	b.one, err = r.PutFamily(t.Context(), "s1", roster.Family{Children: []roster.Child{
 		{ID: ids.New(), Name: "見本 一郎", Class: "c1"}, {ID: ids.New(), Name: "見本 二葉", Class: "c2"}}})
 	b.must(err)

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/todoku/todoku/shared/address"
 	"github.com/todoku/todoku/shared/letter"
 	"github.com/todoku/todoku/shared/queue"
 	"github.com/todoku/todoku/shared/table"
@@ -122,7 +123,7 @@ func (s *Store) feed(ctx context.Context, copies queue.Queue, page table.Page, n
 
 // messageID is the same however often one letter is passed on.
 func messageID(d due, sort string) string {
-	return fmt.Sprintf("invite-%s-%d-%s", d.Join, d.Number, hashed(sort)[:8])
+	return fmt.Sprintf("invite-%s-%d-%s", d.Join+d.Contact, d.Number, hashed(sort)[:8])
 }
 
 // pass sends messages, then forgets that they were due: a crash in between sends
@@ -152,9 +153,12 @@ func (p *Poster) Invite(ctx context.Context, body string) error {
 		return nil //nolint:nilerr // no letter of ours: handing it back would not help
 	}
 	d := m.Invite
+	if len(d.Lost) > 0 {
+		return p.tellLost(ctx, d)
+	}
 	before, err := p.Store.Get(ctx, d.School, d.Join)
-	if errors.Is(err, ErrNotFound) || err == nil && before.Mail.State == Refused {
-		return nil // refused meanwhile: the office sees it, and nobody asks again
+	if errors.Is(err, ErrNotFound) || err == nil && !before.wants() {
+		return nil
 	}
 	if err != nil {
 		return err
@@ -169,11 +173,34 @@ func (p *Poster) Invite(ctx context.Context, body string) error {
 	if j, err = p.send(ctx, j, asking(j, d.Number)); err != nil {
 		return err
 	}
-	return p.Store.next(ctx, j, d.Number)
+	return p.Store.next(ctx, p.inLane(j), d.Number)
+}
+
+// inLane returns the join with the lane of its address: one of somebody who registered
+// by himself or herself is kept without, because its first letter does not wait.
+func (p *Poster) inLane(j Join) Join {
+	if a, err := address.Parse(j.Address); err == nil && j.Lane == "" {
+		l := p.Lanes.Of(a.Domain)
+		j.Lane, j.Slots = l.Name, l.Slots
+	}
+	return j
+}
+
+// byItself reports whether somebody registered without being asked.
+func (j Join) byItself() bool { return j.Door == Sheet || j.Door == ByMail || j.Door == Self }
+
+// wants reports whether a letter that is due is still to be sent. One that was refused
+// meanwhile the office sees, and nobody asks again; one of somebody who registered by
+// himself or herself is due only because an operator put it off, and may have been
+// sent by the button of the waiting page since.
+func (j Join) wants() bool {
+	return j.Mail.State != Refused && (j.Mail.State == Waiting || !j.byItself())
 }
 
 func asking(j Join, number int) letter.Asking {
 	switch {
+	case j.byItself():
+		return letter.Registered
 	case j.Door == Recheck:
 		return letter.Checking
 	case number > 0 && len(j.Children) > 0:
@@ -191,7 +218,7 @@ func (s *Store) next(ctx context.Context, j Join, number int) error {
 	switch {
 	case j.Mail.State == Waiting && j.Mail.Tries < maxTries:
 		at = now.Add(retryAfter(j.Mail.Tries))
-	case j.Mail.State != Refused && number < len(Reminders) && j.Mail.State != Waiting:
+	case j.Mail.State != Refused && number < len(Reminders) && j.Mail.State != Waiting && !j.byItself():
 		at, no = now.Add(Reminders[number]), number+1
 	}
 	if at.IsZero() || !at.Before(j.Expires) {

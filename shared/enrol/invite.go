@@ -292,7 +292,10 @@ type due struct {
 	Join   string `json:"j"`
 	Group  string `json:"g"` // of the copies' queue: lane#slot
 	Slots  int    `json:"n"` // of its lane
-	Number int    `json:"c"` // of the letter: 0 is the first
+	Number int    `json:"c"` // of the letter: 0 is the first; how often it was tried, of one to the school
+	// Of a letter to the school, and then there is no join.
+	Lost    []ChildRef `json:"l,omitempty"` // children who may have lost their last route
+	Contact string     `json:"k,omitempty"` // the one that they lost
 }
 
 const duePart = "enrol/due"

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/todoku/todoku/shared/address"
+	"github.com/todoku/todoku/shared/lane"
 	"github.com/todoku/todoku/shared/lang"
 	"github.com/todoku/todoku/shared/letter"
 	"github.com/todoku/todoku/shared/link"
@@ -184,50 +185,22 @@ func (s *Store) Speak(ctx context.Context, o Owner, l lang.Lang) error {
 	return err
 }
 
-// Leave deletes one of the guardian's contacts, and returns the children who have
-// no route left.
-func (s *Store) Leave(ctx context.Context, o Owner, contact string) (lost []roster.Child, err error) {
-	f, err := s.edit(ctx, o, func(_ *roster.Family, g *roster.Guardian) error {
+// Leave deletes one of the guardian's contacts, and returns how many children have no
+// route left. The school is told of them by the tick's feeding of the lanes: that it
+// is to be looked is written before the contact goes, so that no crash loses it.
+func (s *Store) Leave(ctx context.Context, o Owner, contact string, lanes *lane.Lanes) (lost int, err error) {
+	at := s.Now().UTC().Add(FeedEvery)
+	_, err = s.edit(ctx, o, func(f *roster.Family, g *roster.Guardian) error {
 		before := len(g.Contacts)
 		g.Contacts = slices.DeleteFunc(g.Contacts, func(c roster.Contact) bool { return c.ID == contact })
 		if len(g.Contacts) == before {
 			return ErrNotFound
 		}
-		return nil
+		alone := unreached(*f, childrenOf(*f, g.ID))
+		lost = len(alone)
+		return s.lookAt(ctx, o.School, contact, alone, at, lanes)
 	})
-	if err != nil {
-		return nil, err
-	}
-	for _, c := range f.Children {
-		if slices.Contains(c.Guardians, o.Guardian.ID) && len(routes(f, c, nil, nil)) == 0 {
-			lost = append(lost, c)
-		}
-	}
-	return lost, nil
-}
-
-// TellSchool mails the school that children have lost their last route. The mail
-// names their class, not them.
-func (p *Poster) TellSchool(ctx context.Context, school string, lost []roster.Child) error {
-	sc, err := p.Store.Roster.School(ctx, school)
-	if err != nil {
-		return err
-	}
-	a, err := address.Parse(sc.Mail)
-	if err != nil {
-		return err
-	}
-	for _, c := range lost {
-		classes, err := p.Store.Roster.Named(ctx, school, []string{c.Class})
-		if err != nil {
-			return err
-		}
-		m := letter.LostRoute(sc, classes[c.Class].Name, p.Store.IDs.New(), a.Mailbox(), p.BaseURL+"/reach/"+c.Class+"#child-"+c.ID, p.Store.Now())
-		if err := p.Mail.Send(ctx, m); err != nil {
-			return err
-		}
-	}
-	return nil
+	return lost, err
 }
 
 // Test mails one of the guardian's contacts what an alert would look like.

@@ -7,6 +7,7 @@ import (
 
 	"github.com/todoku/todoku/shared/address"
 	"github.com/todoku/todoku/shared/id"
+	"github.com/todoku/todoku/shared/lane"
 	"github.com/todoku/todoku/shared/letter"
 	"github.com/todoku/todoku/shared/link"
 	"github.com/todoku/todoku/shared/mail"
@@ -19,7 +20,8 @@ type Poster struct {
 	Store   *Store
 	Mail    mail.Sender
 	Links   *link.Signer
-	BaseURL string // without a slash at the end
+	Lanes   *lane.Lanes // through which a letter goes that was put off
+	BaseURL string      // without a slash at the end
 }
 
 // ErrSoon says that the last mail left just now.
@@ -33,7 +35,8 @@ var errLetters = problem.New(problem.TooMany,
 	"No more mails can be sent to this address today. Try again tomorrow, or call the school if it is urgent.")
 
 // Send mails a join's request for confirmation, and records what the operator said
-// of it; that is not an error of Send. It fails with ErrSoon within Again of the
+// of it; that is not an error of Send. A mail that the operator put off is due again
+// later. It fails with ErrSoon within Again of the
 // mail before, with a problem of kind TooMany after MaxLetters mails to the address
 // in a day, and with ErrEnded when there is nothing left to confirm.
 func (p *Poster) Send(ctx context.Context, school, joinID string) (Join, error) {
@@ -46,7 +49,10 @@ func (p *Poster) Send(ctx context.Context, school, joinID string) (Join, error) 
 	} else if err != nil {
 		return j, err
 	}
-	return p.send(ctx, j, letter.Registered)
+	if j, err = p.send(ctx, j, letter.Registered); err != nil || j.Mail.State != Waiting {
+		return j, err
+	}
+	return j, p.Store.next(ctx, p.inLane(j), 0)
 }
 
 // begin marks that a mail of the join is under way, so that two clicks send one.

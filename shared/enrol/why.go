@@ -14,8 +14,8 @@ func Why(l Letter) lang.Text {
 		if l.Code == 0 && l.Status == "" {
 			return lang.Text{}
 		}
-		return lang.T("相手のメール会社が混み合っていて、まだ受け取っていません。しばらくしてから、もう一度送れます。",
-			"The mail operator is busy and has not taken the mail yet. You can send it again in a while.")
+		return lang.T("相手のメール会社が混み合っていて、まだ受け取っていません。数分後から、自動で送り直します。",
+			"The mail operator is busy and has not taken the mail yet. It is sent again by itself, from some minutes on.")
 	}
 	switch class := l.Status; {
 	case class == "5.1.1", class == "5.1.10", class == "" && l.Code == 550:

@@ -73,12 +73,12 @@ func Test(s roster.School, id, mailbox string, tags map[string]string, now time.
 		"", lang.Text{}, id, mailbox, tags, now)
 }
 
-// LostRoute tells the school that a child of a class cannot be reached any more. It
+// LostRoute tells the school that children of classes cannot be reached any more. It
 // names no child: the page behind the link, for staff, does.
-func LostRoute(s roster.School, class, id, mailbox, link string, now time.Time) *tmail.Message {
+func LostRoute(s roster.School, classes string, children int, id, mailbox, link string, now time.Time) *tmail.Message {
 	m := plain(s, lang.T("連絡先がなくなりました", "A child has lost its last route"),
-		lang.T("%[1]sの児童生徒1人について、保護者が最後の連絡先を削除しました。緊急連絡が届きません。\n登録状況のページで確認し、保護者に連絡してください。",
-			"A guardian has removed the last address for a child of %[1]s. Alerts do not reach it. See the registration page and call the family.", class),
+		lang.T("%[1]sの児童生徒%[2]d人について、保護者が最後の連絡先を削除しました。緊急連絡が届きません。\n登録状況のページで確認し、保護者に連絡してください。",
+			"A guardian has removed the last address. Alerts do not reach the family any more (%[1]s; children: %[2]d). See the registration page and call them.", classes, children),
 		link, lang.T("登録状況を開く", "Open the page"), id, mailbox, nil, now)
 	m.Text = strings.Replace(m.Text, ignore+"\n\n", "", 1)
 	m.HTML = strings.Replace(m.HTML, lines(ignore+"\n\n")+"<br><br>", "", 1)

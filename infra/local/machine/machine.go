@@ -296,7 +296,7 @@ func (m *Machine) wire(sender mail.Sender) {
 		Alerts: m.Alerts, Roster: m.Roster, Jobs: m.Jobs, Mail: sender, Links: m.Links, Hosts: m.Hosts,
 		BaseURL: m.cfg.BaseURL, Now: m.cfg.Now, Log: m.cfg.Log, Enrol: m.Enrol, InboundDomain: m.cfg.InboundDomain,
 	}
-	m.poster = &enrol.Poster{Store: m.Enrol, Mail: sender, Links: m.Links, BaseURL: m.cfg.BaseURL}
+	m.poster = &enrol.Poster{Store: m.Enrol, Mail: sender, Links: m.Links, Lanes: m.Lanes, BaseURL: m.cfg.BaseURL}
 	m.wireInbound()
 	m.probes = newProbes(m.Probe)
 }

@@ -1,0 +1,121 @@
+package enrol
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/todoku/todoku/shared/address"
+	"github.com/todoku/todoku/shared/lane"
+	"github.com/todoku/todoku/shared/letter"
+	"github.com/todoku/todoku/shared/mail"
+	"github.com/todoku/todoku/shared/roster"
+	"github.com/todoku/todoku/shared/table"
+)
+
+// ErrUntold says that the school could not be told that children have lost their
+// last route: its operator refuses the mail, or has put it off for too long.
+var ErrUntold = errors.New("enrol: the school was not told of a lost route")
+
+// unreached returns those of a family's children who have no route.
+func unreached(f roster.Family, children []ChildRef) []ChildRef {
+	return slices.DeleteFunc(children, func(r ChildRef) bool {
+		i := slices.IndexFunc(f.Children, func(c roster.Child) bool { return c.ID == r.Child })
+		return i < 0 || len(routes(f, f.Children[i], nil, nil)) > 0
+	})
+}
+
+// lookAt has it looked, at a time, whether children are without a route, and the
+// school told of those who are.
+func (s *Store) lookAt(ctx context.Context, school, contact string, children []ChildRef, at time.Time, lanes *lane.Lanes) error {
+	if len(children) == 0 {
+		return nil
+	}
+	sc, err := s.Roster.School(ctx, school)
+	if err != nil {
+		return err
+	}
+	a, err := address.Parse(sc.Mail)
+	if err != nil {
+		return err
+	}
+	l := lanes.Of(a.Domain)
+	return s.putDue(ctx, at, contact, due{School: school, Group: l.Group(l.Slot(contact)), Slots: l.Slots, Contact: contact, Lost: children})
+}
+
+func (s *Store) putDue(ctx context.Context, at time.Time, what string, d due) error {
+	err := s.Table.Write(ctx, "", table.Create{Key: table.Key{Partition: duePart, Sort: dueSort(at, what)}, Value: encode(d)})
+	if _, there := table.Conflict(err); there {
+		return nil
+	}
+	return err
+}
+
+// tellLost tells the school of the children who are still without a route. A mail
+// that the school's operator puts off is due again later.
+func (p *Poster) tellLost(ctx context.Context, d due) error {
+	var lost []roster.Child
+	for _, ref := range d.Lost {
+		f, err := p.Store.familyOf(ctx, d.School, ref)
+		if errors.Is(err, errGone) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		if len(unreached(f, []ChildRef{ref})) > 0 {
+			i := slices.IndexFunc(f.Children, func(c roster.Child) bool { return c.ID == ref.Child })
+			lost = append(lost, f.Children[i])
+		}
+	}
+	if len(lost) == 0 {
+		return nil
+	}
+	m, err := p.lostRoute(ctx, d.School, lost)
+	if err != nil {
+		return err
+	}
+	err = p.Mail.Send(ctx, m)
+	var failed *mail.SendError
+	switch d.Number++; {
+	case err == nil:
+		return nil
+	case errors.As(err, &failed) && failed.Permanent, d.Number > maxTries:
+		return fmt.Errorf("%w: %w", ErrUntold, err)
+	}
+	return p.Store.putDue(context.WithoutCancel(ctx), p.Store.Now().Add(retryAfter(d.Number)), d.Contact, d)
+}
+
+// lostRoute writes the mail to the school. It names the children's classes, not
+// them.
+func (p *Poster) lostRoute(ctx context.Context, school string, lost []roster.Child) (*mail.Message, error) {
+	sc, err := p.Store.Roster.School(ctx, school)
+	if err != nil {
+		return nil, err
+	}
+	a, err := address.Parse(sc.Mail)
+	if err != nil {
+		return nil, err
+	}
+	var ids, names []string
+	for _, c := range lost {
+		ids = append(ids, c.Class)
+	}
+	classes, err := p.Store.Roster.Named(ctx, school, ids)
+	if err != nil {
+		return nil, err
+	}
+	for _, id := range ids {
+		if name := classes[id].Name; !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	to := p.BaseURL + "/reach"
+	if len(names) == 1 {
+		to += "/" + ids[0] + "#child-" + lost[0].ID
+	}
+	return letter.LostRoute(sc, strings.Join(names, "、"), len(lost), p.Store.IDs.New(), a.Mailbox(), to, p.Store.Now()), nil
+}
