@@ -105,7 +105,7 @@ func (s *school) copy() (dir string, err error) {
 	if err != nil {
 		return "", err
 	}
-	defer from.Close()
+	defer func() { _ = from.Close() }()
 	to, err := os.Create(filepath.Join(dir, machine.FileName))
 	if err != nil {
 		return "", err

@@ -49,12 +49,12 @@ func runSink(in io.Reader, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	defer near.Close()
+	defer func() { _ = near.Close() }()
 	far, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return err
 	}
-	defer far.Close()
+	defer func() { _ = far.Close() }()
 	if _, err := fmt.Fprintf(out, "%s %s\n", near.Addr(), far.Addr()); err != nil {
 		return err
 	}
@@ -150,7 +150,7 @@ type session struct {
 
 // serve speaks SMTP as far as a sender that does nothing wrong needs it.
 func (s *sink) serve(nc net.Conn) {
-	defer nc.Close()
+	defer func() { _ = nc.Close() }()
 	c := &session{r: bufio.NewReaderSize(nc, 64<<10), w: bufio.NewWriter(nc)}
 	c.say("220 sink.example ESMTP")
 	for {

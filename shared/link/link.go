@@ -113,7 +113,7 @@ func (s *Signer) Sign(l Link) (string, error) {
 	}
 	b := make([]byte, 0, fixed+len(l.Class)+tagLen)
 	b = append(b, version, keys[0].ID, byte(l.Kind))
-	b = binary.BigEndian.AppendUint32(b, uint32(l.Expires.Unix())) //nolint:gosec // until the year 2106
+	b = binary.BigEndian.AppendUint32(b, uint32(l.Expires.Unix()))
 	for _, part := range []string{l.Alert, l.Family, l.Contact} {
 		u, ok := id.Bytes(part)
 		if part != "" && !ok {

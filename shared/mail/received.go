@@ -8,7 +8,6 @@ import (
 	"io"
 	"mime"
 	"mime/multipart"
-	"net/textproto"
 	"strings"
 )
 
@@ -97,7 +96,7 @@ func (r *Received) readParts(parts *multipart.Reader) error {
 		if err != nil {
 			return fmt.Errorf("mail: part: %w", err)
 		}
-		if err := r.read(textproto.MIMEHeader(part.Header).Get("Content-Type"), part); err != nil {
+		if err := r.read(part.Header.Get("Content-Type"), part); err != nil {
 			return err
 		}
 	}

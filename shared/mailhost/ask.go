@@ -101,7 +101,9 @@ func (a *Asker) AskAll(ctx context.Context, domains []string, limit time.Duratio
 	for _, d := range domains {
 		mu.Lock()
 		_, asked := answers[d]
-		answers[d] = answers[d]
+		if !asked {
+			answers[d] = Answer{}
+		}
 		mu.Unlock()
 		if asked || ctx.Err() != nil {
 			continue

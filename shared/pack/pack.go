@@ -32,7 +32,7 @@ func (w *Writer) Byte(v byte) { w.b = append(w.b, v) }
 func (w *Writer) Int(n int) { w.b = binary.AppendVarint(w.b, int64(n)) }
 
 // Count writes how many of something follow.
-func (w *Writer) Count(n int) { w.b = binary.AppendUvarint(w.b, uint64(n)) } //nolint:gosec // a length
+func (w *Writer) Count(n int) { w.b = binary.AppendUvarint(w.b, uint64(n)) }
 
 // A text is its length plus one, and its bytes; an identifier of package id, which
 // is most of what there is, is a one and its 16 bytes.
@@ -65,7 +65,7 @@ func (w *Writer) Time(t time.Time) {
 	if !t.IsZero() {
 		n = t.UnixNano()
 	}
-	w.b = binary.BigEndian.AppendUint64(w.b, uint64(n)) //nolint:gosec // and back again
+	w.b = binary.BigEndian.AppendUint64(w.b, uint64(n))
 }
 
 // ErrDamaged says that a record is not what its version says that it is.
@@ -128,7 +128,7 @@ func (r *Reader) uvarint() uint64 {
 // Int reads a number.
 func (r *Reader) Int() int {
 	n := r.uvarint()
-	return int(int64(n>>1) ^ -int64(n&1)) //nolint:gosec // zigzag, as binary.AppendVarint
+	return int(int64(n>>1) ^ -int64(n&1))
 }
 
 // Count reads how many of something follow. It is never more than there are bytes
@@ -139,7 +139,7 @@ func (r *Reader) Count() int {
 		r.fail()
 		return 0
 	}
-	return int(n) //nolint:gosec // at most a length
+	return int(n)
 }
 
 // Text reads a text.
@@ -164,7 +164,7 @@ func (r *Reader) Time() time.Time {
 	if s == "" {
 		return time.Time{}
 	}
-	n := int64(binary.BigEndian.Uint64([]byte(s))) //nolint:gosec // see Writer.Time
+	n := int64(binary.BigEndian.Uint64([]byte(s)))
 	if n == noTime {
 		return time.Time{}
 	}

@@ -141,7 +141,7 @@ func (m *Mapping) receive(ctx context.Context) ([]types.Message, error) {
 	out, err := m.Client.ReceiveMessage(ctx, &sqs.ReceiveMessageInput{
 		QueueUrl:                    &m.QueueURL,
 		MaxNumberOfMessages:         queue.MaxBatch,
-		WaitTimeSeconds:             int32(orDefault(m.Wait, DefaultWait) / time.Second), //nolint:gosec // at most 20
+		WaitTimeSeconds:             int32(orDefault(m.Wait, DefaultWait) / time.Second),
 		MessageSystemAttributeNames: []types.MessageSystemAttributeName{types.MessageSystemAttributeNameAll},
 		MessageAttributeNames:       []string{"All"},
 	})

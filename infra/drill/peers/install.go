@@ -36,7 +36,7 @@ func install(ctx context.Context, name, version string) (dir string, err error) 
 	if err != nil {
 		return "", err
 	}
-	defer os.RemoveAll(fresh)
+	defer func() { _ = os.RemoveAll(fresh) }()
 	if err := npm(ctx, fresh, name+"@"+version); err != nil {
 		return "", err
 	}

@@ -147,7 +147,7 @@ func await(ctx context.Context, endpoint string, ended <-chan error) error {
 	for !answers(ctx, endpoint) {
 		select {
 		case err := <-ended:
-			return fmt.Errorf("it ended before it answered: %v", err)
+			return fmt.Errorf("it ended before it answered: %w", err)
 		case <-ctx.Done():
 			return fmt.Errorf("no answer within %v", startLimit)
 		case <-time.After(pollPause):

@@ -184,7 +184,7 @@ func (o *Operator) VerifyAudit(ctx context.Context) (reports []audit.Report, err
 }
 
 // errNotRunning says that no Machine runs on the folder.
-var errNotRunning = errors.New("Todoku is not running on this folder: start it, then give the command again")
+var errNotRunning = errors.New("nothing runs on this folder: start Todoku, then give the command again")
 
 func (o *Operator) json(ctx context.Context, method, path string, v any) error {
 	body, err := o.ask(ctx, method, path)

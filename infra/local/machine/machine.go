@@ -205,7 +205,7 @@ func (m *Machine) openLanes() (err error) {
 	if err != nil {
 		return err
 	}
-	defer f.Close()
+	defer func() { _ = f.Close() }()
 	m.Lanes, err = lane.Load(f)
 	return err
 }

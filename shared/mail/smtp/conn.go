@@ -84,7 +84,7 @@ func (c *conn) use(nc net.Conn) {
 }
 
 // kill ends the connection at once. Any goroutine may call it.
-func (c *conn) kill() { c.raw.Close() }
+func (c *conn) kill() { _ = c.raw.Close() }
 
 // quit ends the connection politely. It waits for the answer only if QUIT
 // travelled with the last message, so that the answer is as good as here.

@@ -144,10 +144,10 @@ func (b buckets) settle(key []byte, e entry) error {
 	if e.failed {
 		return b.attempts.Put(key, e.attempt.encode())
 	}
-	return b.remove(key, e)
+	return b.remove(key)
 }
 
-func (b buckets) remove(key []byte, e entry) error {
+func (b buckets) remove(key []byte) error {
 	if err := b.messages.Delete(key); err != nil {
 		return err
 	}
@@ -197,7 +197,7 @@ func (b buckets) bury(group string, e entry, now int64) error {
 	if err := b.dead.Put(sequenceKey(seq), l.encode()); err != nil {
 		return err
 	}
-	return b.remove(messageKey(group, e.seq), e)
+	return b.remove(messageKey(group, e.seq))
 }
 
 func shorten(reason string) string {

@@ -100,6 +100,6 @@ func postponeRequest(url, receipt string, d time.Duration) *sqs.ChangeMessageVis
 	return &sqs.ChangeMessageVisibilityInput{
 		QueueUrl:          &url,
 		ReceiptHandle:     &receipt,
-		VisibilityTimeout: int32(seconds), //nolint:gosec // at most 12 hours
+		VisibilityTimeout: int32(seconds),
 	}
 }

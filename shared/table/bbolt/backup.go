@@ -90,7 +90,7 @@ func Restore(src, dst string) error {
 	if err != nil {
 		return noBackup.Because(err)
 	}
-	defer in.Close()
+	defer func() { _ = in.Close() }()
 	err = placeNew(dst, func(f *os.File) error {
 		if err := unseal(f, in); err != nil {
 			return err
@@ -148,7 +148,7 @@ func verify(f *os.File) (err error) {
 	if err != nil {
 		return err
 	}
-	defer db.Close()
+	defer func() { _ = db.Close() }()
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true)) // a wild page number is a fault
 	defer func() {
 		if p := recover(); p != nil {

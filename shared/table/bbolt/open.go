@@ -113,7 +113,7 @@ func placeNew(path string, fill func(*os.File) error) error {
 	if err != nil {
 		return err
 	}
-	defer os.Remove(f.Name())
+	defer func() { _ = os.Remove(f.Name()) }()
 	err = fill(f)
 	if err == nil {
 		err = f.Sync()

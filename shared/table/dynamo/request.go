@@ -61,7 +61,7 @@ func pageLimit(n int) int32 {
 	if n == 0 || n > table.MaxPage {
 		return table.MaxPage
 	}
-	return int32(n) //nolint:gosec // at most MaxPage
+	return int32(n)
 }
 
 func (b builder) create(op table.Create, now int64) *dynamodb.PutItemInput {
