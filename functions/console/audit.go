@@ -37,7 +37,7 @@ func (s *Server) recorded(kind audit.Kind, h staffHandler) staffHandler {
 		return h
 	}
 	return func(r *http.Request, me staff.Staff) (web.Response, error) {
-		what := strings.TrimSpace(r.PathValue("id") + " " + r.PathValue("group"))
+		what := strings.Join(strings.Fields(r.PathValue("id")+" "+r.PathValue("group")+" "+r.PathValue("family")), " ")
 		if kind == audit.View {
 			if err := s.Audit.Once(r.Context(), entry(me, kind, pathOf(r), ""), viewEvery); err != nil {
 				return nil, err

@@ -109,6 +109,7 @@ var auditNames = map[audit.Kind]lang.Text{
 	audit.People:       lang.T("教職員の変更", "Changed people"),
 	audit.Token:        lang.T("APIトークンの変更", "Changed API tokens"),
 	audit.Settings:     lang.T("設定の変更", "Changed settings"),
+	audit.Call:         lang.T("電話連絡", "Call desk"),
 }
 
 // auditPage shows what was done, newest first, and whether the record of those days

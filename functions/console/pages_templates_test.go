@@ -22,6 +22,8 @@ func TestTemplates(t *testing.T) {
 		"people.html": &peoplePage{}, "person.html": &personPage{}, "person_code.html": &codePage{}, "signin_code.html": &signInPage{},
 		"people_import.html": &peopleImportPage{}, "hand_over.html": &handOverPage{}, "hand_over_preview.html": &handOverPage{},
 
+		"desk.html": &deskPage{}, "family.html": &familyPage{}, "paper.html": &paperPage{}, "paper_enter.html": &paperPage{},
+
 		"me.html":    &mePage{},
 		"audit.html": &auditPageData{},
 

@@ -84,6 +84,7 @@ func (s *Server) Handler() (http.Handler, error) {
 	s.alertRoutes(rt)
 	s.quickRoutes(rt)
 	s.statusRoutes(rt)
+	s.deskRoutes(rt)
 	s.signInRoutes(rt)
 	s.meRoutes(rt)
 	s.apiRoutes(rt)

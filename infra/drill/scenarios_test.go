@@ -38,6 +38,7 @@ var scenarios = []struct {
 	{"people are invited, imported and handed over", people},
 	{"a guardian looks after the own contacts", ownPage},
 	{"a guardian wants no notices, and then nothing", noNotices},
+	{"who has not answered is phoned, each family once", callDesk},
 }
 
 func TestOneMachine(t *testing.T) {

@@ -141,6 +141,9 @@ func (a Alert) Useful(now time.Time) bool {
 	return a.Ending == "" && now.Before(a.UsefulUntil)
 }
 
+// told reports whether anybody can have been told.
+func (a Alert) told(now time.Time) bool { return a.Ending != Undone && !now.Before(a.Starts) }
+
 // Choice returns the offered answer with the id.
 func (a Alert) Choice(id string) (Choice, bool) {
 	for _, c := range a.Choices {

@@ -3,6 +3,7 @@ package alert
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"time"
 
 	"github.com/todoku/todoku/shared/problem"
@@ -17,7 +18,18 @@ type AnswerRequest struct {
 	Contact  string // through whose link it came; "": through none
 	Way      Way
 	Choices  map[string]string // child id -> choice id
+
+	// Newest, if set, is when the newest answer was given of which the person knew. If
+	// a child has a newer one nothing is recorded, and the error is ErrNewer.
+	Newest *time.Time
+	Late   bool // what staff learned counts also after the alert is over
+	// With, unless nil, returns further ops of the same write. It is called again if
+	// the write conflicts, so it reads anew what it changes.
+	With func() ([]table.Op, error)
 }
+
+// ErrNewer says that somebody has answered meanwhile.
+var ErrNewer = errors.New("alert: somebody has answered meanwhile")
 
 // Answer records answers. A later one replaces an earlier one, and every one is
 // kept in the child's history. It fails with a problem if the alert is over, if a
@@ -25,7 +37,7 @@ type AnswerRequest struct {
 // nothing is recorded.
 func (s *Store) Answer(ctx context.Context, a Alert, r AnswerRequest) error {
 	now := s.Now().UTC()
-	if !a.Useful(now) {
+	if !a.Useful(now) && !(r.Late && a.told(now)) {
 		return problem.New(problem.Gone, "この連絡への回答の受付は終わりました。急ぎの場合は、学校へお電話ください。", "Answers to this alert are closed. If it is urgent, please phone the school.")
 	}
 	if len(r.Choices) == 0 {
@@ -35,6 +47,11 @@ func (s *Store) Answer(ctx context.Context, a Alert, r AnswerRequest) error {
 	var history []table.Op
 	apply := func(f *Family) bool {
 		history, refused = f.answer(a, r, now, s.IDs.New)
+		if refused == nil && r.With != nil {
+			var more []table.Op
+			more, refused = r.With()
+			history = append(history, more...)
+		}
 		return refused == nil
 	}
 	err := s.Update(ctx, Change{Ref: r.Ref, Apply: apply, More: func() []table.Op { return history }})
@@ -57,6 +74,9 @@ func (f *Family) answer(a Alert, r AnswerRequest, now time.Time, newID func() st
 			continue
 		}
 		known++
+		if r.Newest != nil && c.Answer != nil && c.Answer.At.After(*r.Newest) {
+			return nil, ErrNewer
+		}
 		choice, offered := a.Choice(choiceID)
 		if !offered {
 			return nil, problem.New(problem.Invalid, "その回答は選べません。表示されている回答から選んでください。", "That answer is not offered. Choose one of those shown.")

@@ -84,6 +84,7 @@ type Way string
 const (
 	ByLink  Way = "link"
 	ByStaff Way = "staff"
+	ByPhone Way = "phone" // staff phoned, and were told
 )
 
 // Copy is one alert to one contact.

@@ -3,7 +3,9 @@ package alert
 import (
 	"context"
 	"encoding/json"
+	"hash/fnv"
 	"sort"
+	"strconv"
 	"strings"
 	"time"
 
@@ -71,6 +73,18 @@ func (s *Store) Status(ctx context.Context, a Alert) (Status, error) {
 	st.Help = children[fieldHelp]
 	st.Children = childCounts(st.FanOut.Children, children)
 	return st, err
+}
+
+// Pulse names what an alert's counters of children say: it is another whenever a
+// child has come into another state. It reads eight items.
+func (s *Store) Pulse(ctx context.Context, alert string) (string, error) {
+	h := fnv.New64a()
+	err := s.each(ctx, alert, childrenCounter, func(item table.Item) error {
+		b, err := json.Marshal(item.Counts) // in the order of the names
+		_, _ = h.Write(append(b, item.Sort...))
+		return err
+	})
+	return strconv.FormatUint(h.Sum64(), 36), err
 }
 
 // addHands counts the copies that workers have in hand.

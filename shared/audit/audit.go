@@ -56,12 +56,13 @@ const (
 	People       Kind = "people"
 	Token        Kind = "token"
 	Settings     Kind = "settings"
+	Call         Kind = "call" // at the call desk: a family taken in hand, handed over, phoned
 )
 
 // Kinds are all kinds.
 var Kinds = []Kind{
 	SignIn, SignOut, Session, Key, Link, Send, Undo, Close, BreakGlass, RosterChange, RosterExport,
-	AlertExport, AuditExport, Invite, View, People, Token, Settings,
+	AlertExport, AuditExport, Invite, View, People, Token, Settings, Call,
 }
 
 // Entry is one thing that was done, or tried. It is written before the thing is

@@ -18,23 +18,28 @@
       if (focused) document.getElementById(focused)?.focus({ preventScroll: true });
       return true;
     };
-    const tick = async () => {
+    let looking = false;
+    const look = async () => {
       const part = document.getElementById(id);
-      if (!part || !part.dataset.live) return;
-      if (!document.hidden) {
-        try {
-          const answer = await fetch(part.dataset.live, { credentials: "same-origin", redirect: "error" });
-          if (!answer.ok || !swap(await answer.text())) throw new Error("status " + answer.status);
-          wait = every();
-          stale(false);
-        } catch {
-          wait = Math.min(wait * 2, longest);
-          stale(true);
-        }
+      if (looking || document.hidden || !part?.dataset.live) return;
+      looking = true;
+      try {
+        const answer = await fetch(part.dataset.live, { credentials: "same-origin", redirect: "error" });
+        if (!answer.ok || !swap(await answer.text())) throw new Error("status " + answer.status);
+        wait = every();
+        stale(false);
+      } catch {
+        wait = Math.min(wait * 2, longest);
+        stale(true);
       }
-      setTimeout(tick, wait * 1000);
+      looking = false;
+    };
+    const tick = async () => {
+      await look();
+      if (document.getElementById(id)?.dataset.live) setTimeout(tick, wait * 1000);
     };
     setTimeout(tick, wait * 1000);
+    document.addEventListener("news", look); // another script knows that something has changed
   };
   document.querySelectorAll("[data-live][id]").forEach((e) => start(e.id));
 })();

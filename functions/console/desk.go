@@ -1,0 +1,456 @@
+package console
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/todoku/todoku/shared/access"
+	"github.com/todoku/todoku/shared/alert"
+	"github.com/todoku/todoku/shared/audit"
+	"github.com/todoku/todoku/shared/desk"
+	"github.com/todoku/todoku/shared/lang"
+	"github.com/todoku/todoku/shared/problem"
+	"github.com/todoku/todoku/shared/roster"
+	"github.com/todoku/todoku/shared/staff"
+	"github.com/todoku/todoku/shared/web"
+)
+
+func (s *Server) deskRoutes(rt *routes) {
+	rt.page("GET /alerts/{id}/desk", access.Children, s.deskList, on(theAlert), records(audit.View))
+	rt.page("GET /alerts/{id}/desk/version", access.SeeAlert, s.deskVersion, on(theAlert))
+	rt.page("POST /alerts/{id}/desk/next", access.Phone, s.deskNext, on(theAlert), records(audit.Call))
+	rt.page("POST /alerts/{id}/desk/paper", access.Phone, s.makePaper, on(theAlert), records(audit.Call))
+	rt.page("GET /alerts/{id}/desk/paper/{paper}", access.Children, s.paper, on(theAlert), records(audit.View))
+	rt.page("GET /alerts/{id}/desk/paper/{paper}/enter", access.Children, s.enterPaper, on(theAlert), records(audit.View))
+	rt.page("POST /alerts/{id}/desk/paper/{paper}/enter", access.Phone, s.keyPaperIn, on(theAlert), recordsItself())
+
+	const family = "/alerts/{id}/families/{group}/{family}"
+	rt.page("GET "+family, access.Children, s.family, on(theFamily), records(audit.View))
+	rt.page("POST "+family+"/claim", access.Phone, s.claim, on(theFamily), records(audit.Call))
+	rt.page("POST "+family+"/release", access.Phone, s.release, on(theFamily), records(audit.Call))
+	rt.page("POST "+family+"/hand-over", access.Phone, s.handOver, on(theFamily), records(audit.Call))
+	rt.page("POST "+family+"/calls", access.Phone, s.enterCall, on(theFamily), recordsItself())
+}
+
+func (s *Server) desk() desk.Desk { return desk.Desk{Alerts: s.Alerts} }
+
+func caller(me staff.Staff) desk.Person { return desk.Person{ID: me.ID, Name: me.Name} }
+
+// theFamily: the request is about the family {family} of the alert {id}.
+func theFamily(s *Server, r *http.Request, me staff.Staff) (access.Target, error) {
+	if _, err := theAlert(s, r, me); err != nil {
+		return access.Target{}, err
+	}
+	made, err := s.Alerts.FindFamily(r.Context(), refOf(r))
+	to := access.Target{School: me.School}
+	for _, c := range made.Family.Children {
+		to.Groups = append(to.Groups, c.Class)
+	}
+	if err == nil && !access.May(me, access.Children, to) {
+		err = alert.ErrNotFound
+	}
+	return to, err
+}
+
+func refOf(r *http.Request) alert.Ref {
+	return alert.Ref{Alert: r.PathValue("id"), Class: r.PathValue("group"), Family: r.PathValue("family")}
+}
+
+// Families on a page of the desk, and how many an overloaded desk reads.
+const (
+	rowsPerPage  = 15
+	mostFamilies = 3000
+	mostParts    = 20
+	lookForNews  = 15 // seconds; what has changed is seen earlier, see desk.js
+)
+
+// deskView is which families of a desk somebody looks at.
+type deskView struct {
+	Group    string // id of a class; "": all
+	Part, Of int    // the callers' parts of the list; Of 1: not split
+	From     int    // first row, from 0
+}
+
+func viewOf(v url.Values) deskView {
+	number := func(name string, least, most int) int {
+		n, _ := strconv.Atoi(v.Get(name))
+		return min(max(n, least), most)
+	}
+	d := deskView{Group: v.Get("group"), Of: number("of", 1, mostParts)}
+	d.Part = number("part", 1, d.Of)
+	d.From = number("from", 0, mostFamilies)
+	return d
+}
+
+// Query writes the view as part of an address.
+func (d deskView) Query() string {
+	v := url.Values{}
+	if d.Group != "" {
+		v.Set("group", d.Group)
+	}
+	if d.Of > 1 {
+		v.Set("part", strconv.Itoa(d.Part))
+		v.Set("of", strconv.Itoa(d.Of))
+	}
+	if d.From > 0 {
+		v.Set("from", strconv.Itoa(d.From))
+	}
+	if len(v) == 0 {
+		return ""
+	}
+	return "?" + v.Encode()
+}
+
+// At returns the same view from another row.
+func (d deskView) At(from int) deskView { d.From = from; return d }
+
+// InPart returns the view of the n-th part.
+func (d deskView) InPart(n int) deskView { d.Part, d.From = n, 0; return d }
+
+// deskFrame is what the desk's pages have in common.
+type deskFrame struct {
+	web.Base
+	Alert    alert.Alert
+	At       time.Time
+	View     deskView
+	Names    map[string]string // of classes, by id
+	Me       staff.Staff
+	MayPhone bool
+	Version  string
+	Every    int
+	Link     string
+}
+
+// deskRow is a family as the desk's pages show it.
+type deskRow struct {
+	desk.Row
+	Page *deskFrame
+	No   int // row number, from 1
+}
+
+// deskPage is the data of desk.html.
+type deskPage struct {
+	deskFrame
+	Rows        []deskRow // of this page
+	Total, Mine int
+	Held        int
+	More        bool // there are classes that were not read
+	Classes     []classLine
+	Parts       []int // 1..Of
+	MineRow     *deskRow
+}
+
+// deskRows reads the rows of a view.
+func (s *Server) deskRows(ctx context.Context, me staff.Staff, a alert.Alert, v deskView) (rows []desk.Row, classes []alert.ClassStatus, more bool, err error) {
+	classes, more, err = s.classesToCall(ctx, me, a)
+	if err != nil {
+		return nil, nil, false, err
+	}
+	var ids []string
+	for _, c := range classes {
+		if v.Group == "" || c.Class == v.Group {
+			ids = append(ids, c.Class)
+		}
+	}
+	rows, err = s.desk().Rows(ctx, a.ID, ids, nil)
+	rows = slices.DeleteFunc(rows, func(r desk.Row) bool { return !desk.InPart(r.ID, v.Part, v.Of) })
+	return rows, classes, more, err
+}
+
+// classesToCall returns the classes in which somebody may see who is to be phoned,
+// as far as a desk goes: by their counters, so that those in which all have answered
+// cost nothing.
+func (s *Server) classesToCall(ctx context.Context, me staff.Staff, a alert.Alert) (open []alert.ClassStatus, more bool, err error) {
+	var children int64
+	for after := ""; ; {
+		page, next, err := s.Alerts.Classes(ctx, a.ID, after, classesPerPage)
+		if err != nil {
+			return nil, false, err
+		}
+		for _, c := range page {
+			to := access.Target{School: me.School, Groups: []string{c.Class}}
+			if c.Unaccounted() == 0 && c.Help == 0 || !access.May(me, access.Children, to) {
+				continue
+			}
+			if children += c.Total; children > mostFamilies {
+				return open, true, nil
+			}
+			open = append(open, c)
+		}
+		if next == "" {
+			return open, false, nil
+		}
+		after = next
+	}
+}
+
+func (s *Server) deskFrame(r *http.Request, me staff.Staff) (deskFrame, error) {
+	ctx := r.Context()
+	a, err := s.alertOf(ctx, me.School, r.PathValue("id"))
+	if err != nil {
+		return deskFrame{}, err
+	}
+	f := deskFrame{Alert: a, At: s.Now(), Me: me, View: viewOf(r.URL.Query()), Every: lookForNews, Names: map[string]string{}}
+	f.Link = r.URL.Path + f.View.Query()
+	f.MayPhone = access.MayAnywhere(me, access.Phone)
+	f.Version, err = s.desk().Version(ctx, a.ID)
+	f.Scripts = []string{statusScript, "desk.js"}
+	f.Refresh = lookForNews
+	return f, err
+}
+
+// name looks up what classes are called.
+func (f *deskFrame) name(ctx context.Context, s *Server, rows []desk.Row, classes []alert.ClassStatus) (map[string]roster.Group, error) {
+	var ids []string
+	for _, c := range classes {
+		ids = append(ids, c.Class)
+	}
+	for _, r := range rows {
+		for _, c := range r.Children {
+			ids = append(ids, c.Class)
+		}
+	}
+	slices.Sort(ids)
+	groups, err := s.Roster.Named(ctx, f.Me.School, slices.Compact(ids))
+	for id, g := range groups {
+		f.Names[id] = g.Name
+	}
+	return groups, err
+}
+
+func (s *Server) deskList(r *http.Request, me staff.Staff) (web.Response, error) {
+	f, err := s.deskFrame(r, me)
+	if err != nil {
+		return nil, err
+	}
+	p := &deskPage{deskFrame: f}
+	rows, classes, more, err := s.deskRows(r.Context(), me, f.Alert, f.View)
+	if err != nil {
+		return nil, err
+	}
+	p.Total, p.More = len(rows), more
+	p.View.From = min(p.View.From, max(0, (len(rows)-1)/rowsPerPage*rowsPerPage))
+	shown := rows[p.View.From:min(len(rows), p.View.From+rowsPerPage)]
+	groups, err := p.name(r.Context(), s, rows, classes)
+	if err != nil {
+		return nil, err
+	}
+	p.Classes = classLines(me, classes, groups)
+	for i, row := range shown {
+		p.Rows = append(p.Rows, deskRow{row, &p.deskFrame, p.View.From + i + 1})
+	}
+	for i, row := range rows {
+		if row.Held(p.At) {
+			p.Held++
+		}
+		if row.HeldBy(me.ID, p.At) && p.MineRow == nil {
+			p.MineRow = &deskRow{row, &p.deskFrame, i + 1}
+		}
+	}
+	for n := range p.View.Of {
+		p.Parts = append(p.Parts, n+1)
+	}
+	if r.URL.Query().Get("done") == "1" {
+		p.Notice = lang.T("電話の結果を記録しました。", "The call is recorded.").In(web.Language(r))
+	}
+	return web.Page{Template: "desk.html", Data: p}, nil
+}
+
+// deskVersion says whether there is news. It is asked every second by everybody who
+// has the desk open, so it reads a few counters and no family.
+func (s *Server) deskVersion(r *http.Request, _ staff.Staff) (web.Response, error) {
+	v, err := s.desk().Version(r.Context(), r.PathValue("id"))
+	return web.JSON{Value: map[string]string{"version": v}}, err
+}
+
+// deskNext takes the most pressing family in hand that nobody has, or goes back to
+// the one that the caller has.
+func (s *Server) deskNext(r *http.Request, me staff.Staff) (web.Response, error) {
+	form, err := web.ReadForm(r)
+	if err != nil {
+		return nil, err
+	}
+	ctx := r.Context()
+	a, err := s.alertOf(ctx, me.School, r.PathValue("id"))
+	if err != nil {
+		return nil, err
+	}
+	v := viewOf(form.Values).At(0)
+	rows, _, _, err := s.deskRows(ctx, me, a, v)
+	if err != nil {
+		return nil, err
+	}
+	for _, row := range rows {
+		if row.HeldBy(me.ID, s.Now()) {
+			return web.Redirect{To: familyPath(row.Ref) + v.Query()}, nil
+		}
+	}
+	row, found, err := s.desk().Next(ctx, rows, caller(me))
+	if err != nil {
+		return nil, err
+	}
+	if !found {
+		return web.Redirect{To: "/alerts/" + a.ID + "/desk" + v.Query()}, nil
+	}
+	return web.Redirect{To: familyPath(row.Ref) + v.Query()}, nil
+}
+
+func familyPath(ref alert.Ref) string {
+	return "/alerts/" + ref.Alert + "/families/" + ref.Class + "/" + ref.Family
+}
+
+// Path is where the family's page is, with the way back to the view.
+func (r deskRow) Path() string { return familyPath(r.Ref) }
+
+// ClassName returns what a child's class is called.
+func (r deskRow) ClassName(c alert.Child) string { return r.Page.Names[c.Class] }
+
+// IsHeld reports whether somebody has the family in hand.
+func (r deskRow) IsHeld() bool { return r.Held(r.Page.At) }
+
+// IsMine reports whether that is whoever looks.
+func (r deskRow) IsMine() bool { return r.HeldBy(r.Page.Me.ID, r.Page.At) }
+
+// NeedName returns why the family is to be phoned.
+func (r deskRow) NeedName() lang.Text { return needNames[r.Need] }
+
+// NeedTag returns how the need is marked, beside its words.
+func (r deskRow) NeedTag() string {
+	switch r.Need {
+	case desk.NeedsHelp:
+		return "help"
+	case desk.NoMail, desk.MailSuspect, desk.CallNow:
+		return "refused"
+	case desk.NotHeard:
+		return "silent"
+	case desk.MailArrived:
+		return "reached"
+	}
+	return "over"
+}
+
+// LastCall returns the newest call in words; nil if there is none.
+func (r deskRow) LastCall() *callLine {
+	last, ok := r.Last()
+	if !ok {
+		return nil
+	}
+	return &callLine{last}
+}
+
+// callLine is a call in words.
+type callLine struct{ desk.Call }
+
+// OutcomeName returns how the call ended.
+func (c callLine) OutcomeName() lang.Text { return outcomeNames[c.Outcome] }
+
+var needNames = map[desk.Need]lang.Text{
+	desk.NeedsHelp:   lang.T("助けが必要", "Needs help"),
+	desk.CallNow:     lang.T("かけ直す時刻", "Call back now"),
+	desk.NoMail:      lang.T("メールが届かない", "No mail gets through"),
+	desk.MailSuspect: lang.T("メール不着の疑い", "Mail probably not arriving"),
+	desk.NotHeard:    lang.T("未回答", "No answer"),
+	desk.MailArrived: lang.T("メール到着・未回答", "Mail arrived, no answer"),
+	desk.CallLater:   lang.T("あとでかけ直す", "Call back later"),
+}
+
+var outcomeNames = map[desk.Outcome]lang.Text{
+	desk.Answered:    lang.T("状況を聞いた", "Told how the child is"),
+	desk.Message:     lang.T("伝言を残した", "Left a message"),
+	desk.NoReply:     lang.T("出なかった", "No reply"),
+	desk.WrongNumber: lang.T("番号違い", "Wrong number"),
+	desk.CallBack:    lang.T("かけ直す約束", "Call back at"),
+}
+
+// on what a form of a family leads to.
+func (s *Server) afterwards(err error, to string) (web.Response, error) {
+	if err != nil {
+		return nil, err
+	}
+	return web.Redirect{To: to}, nil
+}
+
+func (s *Server) claim(r *http.Request, me staff.Staff) (web.Response, error) {
+	ref, err := s.keptAt(r)
+	if err != nil {
+		return nil, err
+	}
+	_, err = s.desk().Claim(r.Context(), ref, caller(me))
+	return s.orFamily(r, me, familyPath(ref)+viewOf(r.URL.Query()).Query(), err)
+}
+
+func (s *Server) release(r *http.Request, me staff.Staff) (web.Response, error) {
+	ref, err := s.keptAt(r)
+	if err == nil {
+		err = s.desk().Release(r.Context(), ref, caller(me))
+	}
+	return s.afterwards(err, "/alerts/"+ref.Alert+"/desk"+viewOf(r.URL.Query()).Query())
+}
+
+// keptAt returns where the record of the family of a request is kept, whichever of
+// its classes the address names.
+func (s *Server) keptAt(r *http.Request) (alert.Ref, error) {
+	made, err := s.Alerts.FindFamily(r.Context(), refOf(r))
+	return made.Ref(r.PathValue("id")), err
+}
+
+// orFamily redirects, or shows the family's page with what kept the form from being done.
+func (s *Server) orFamily(r *http.Request, me staff.Staff, to string, err error) (web.Response, error) {
+	if err == nil {
+		return web.Redirect{To: to}, nil
+	}
+	return s.familyAgain(r, me, callForm{}, err)
+}
+
+func (s *Server) handOver(r *http.Request, me staff.Staff) (web.Response, error) {
+	form, err := web.ReadForm(r)
+	if err != nil {
+		return nil, err
+	}
+	ref, err := s.keptAt(r)
+	if err != nil {
+		return nil, err
+	}
+	colleagues, err := s.colleagues(r, me)
+	if err != nil {
+		return nil, err
+	}
+	i := slices.IndexFunc(colleagues, func(m staff.Staff) bool { return m.ID == form.Get("to") })
+	if i < 0 {
+		return s.familyAgain(r, me, callForm{}, problem.New(problem.Invalid, "引き継ぐ相手を選んでください。", "Choose whom to hand over to.").In("to"))
+	}
+	note := []rune(strings.TrimSpace(form.Get("note_to")))
+	err = s.desk().HandOver(r.Context(), ref, caller(me), caller(colleagues[i]), string(note[:min(len(note), desk.MaxNote)]))
+	return s.orFamily(r, me, "/alerts/"+ref.Alert+"/desk"+viewOf(r.URL.Query()).Query(), err)
+}
+
+// colleagues are those who may phone the family of a request, but for me.
+func (s *Server) colleagues(r *http.Request, me staff.Staff) ([]staff.Staff, error) {
+	to, err := theFamily(s, r, me)
+	if err != nil {
+		return nil, err
+	}
+	all, err := s.Staff.OfSchool(r.Context(), me.School)
+	return slices.DeleteFunc(all, func(m staff.Staff) bool { return m.ID == me.ID || !access.May(m, access.Phone, to) }), err
+}
+
+// Back and Forward return the addresses of the pages before and after this one; "":
+// there is none.
+func (p *deskPage) Back() string { return p.from(p.View.From - rowsPerPage) }
+
+// Forward is described at Back.
+func (p *deskPage) Forward() string {
+	if p.View.From+rowsPerPage >= p.Total {
+		return ""
+	}
+	return p.from(p.View.From + rowsPerPage)
+}
+
+func (p *deskPage) from(row int) string {
+	return "/alerts/" + p.Alert.ID + "/desk" + p.View.At(max(row, 0)).Query()
+}

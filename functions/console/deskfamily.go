@@ -1,0 +1,292 @@
+package console
+
+import (
+	"cmp"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/todoku/todoku/shared/access"
+	"github.com/todoku/todoku/shared/alert"
+	"github.com/todoku/todoku/shared/audit"
+	"github.com/todoku/todoku/shared/desk"
+	"github.com/todoku/todoku/shared/lang"
+	"github.com/todoku/todoku/shared/problem"
+	"github.com/todoku/todoku/shared/staff"
+	"github.com/todoku/todoku/shared/web"
+)
+
+// callForm is the form in which a call is entered, as it was filled in.
+type callForm struct {
+	ID      string
+	Outcome string
+	Phone   string
+	Choices map[string]string // by child
+	CallAt  string            // as the browser writes local time
+	Note    string
+	Newest  string // nanoseconds since 1970
+}
+
+func readCall(v url.Values) callForm {
+	f := callForm{
+		ID: v.Get("id"), Outcome: v.Get("outcome"), Phone: v.Get("phone"), CallAt: v.Get("call_at"),
+		Note: v.Get("note"), Newest: v.Get("newest"), Choices: map[string]string{},
+	}
+	for name := range v {
+		if child, ok := strings.CutPrefix(name, "choice_"); ok && v.Get(name) != "" {
+			f.Choices[child] = v.Get(name)
+		}
+	}
+	return f
+}
+
+const maxEntryID = 64
+
+// entry is the call that the form says.
+func (f callForm) entry(me staff.Staff, zone *time.Location) (desk.Entry, error) {
+	e := desk.Entry{Call: desk.Call{
+		ID: f.ID, By: caller(me), Outcome: desk.Outcome(f.Outcome), Phone: f.Phone, Note: strings.ReplaceAll(f.Note, "\r\n", "\n"), Choices: f.Choices,
+	}, Newest: nanoseconds(f.Newest)}
+	if f.ID == "" || len(f.ID) > maxEntryID || len(f.Phone) > maxEntryID {
+		return e, problem.New(problem.Invalid, "画面を読み込み直してから、もう一度入力してください。", "Load the page again, then enter this once more.")
+	}
+	if f.CallAt != "" {
+		e.CallAt, _ = time.ParseInLocation(localTime, f.CallAt, zone) // the desk says what is wrong with none
+	}
+	return e, nil
+}
+
+func nanoseconds(s string) time.Time {
+	n, err := strconv.ParseInt(s, 10, 64)
+	if err != nil || n == 0 {
+		return time.Time{}
+	}
+	return time.Unix(0, n)
+}
+
+func nanosecondsOf(t time.Time) string {
+	if t.IsZero() {
+		return "0"
+	}
+	return strconv.FormatInt(t.UnixNano(), 10)
+}
+
+// familyPage is the data of family.html.
+type familyPage struct {
+	deskFrame
+	Row        deskRow
+	Children   []childLine
+	Form       callForm
+	Colleagues []staff.Staff
+	Events     []familyEvent
+	ToCall     bool
+	Self       string // address of this page without what is asked of it
+}
+
+// familyEvent is a line of the family's history.
+type familyEvent struct {
+	At   time.Time
+	What lang.Text
+	Who  string
+	Note string
+}
+
+func (s *Server) family(r *http.Request, me staff.Staff) (web.Response, error) {
+	return s.familyAgain(r, me, callForm{}, nil)
+}
+
+// familyAgain shows a family, with the form of a call as it was filled in and what is
+// wrong with it.
+func (s *Server) familyAgain(r *http.Request, me staff.Staff, form callForm, wrong error) (web.Response, error) {
+	f, err := s.deskFrame(r, me)
+	if err != nil {
+		return nil, err
+	}
+	ref, err := s.keptAt(r)
+	if err != nil {
+		return nil, err
+	}
+	row, err := s.desk().Row(r.Context(), ref)
+	if err != nil {
+		return nil, err
+	}
+	p := &familyPage{deskFrame: f, Form: form, ToCall: desk.ToCall(&row.Family), Self: familyPath(ref)}
+	p.Link = p.Self + p.View.Query()
+	p.Scripts = append(p.Scripts, "once.js")
+	p.Refresh = 0 // it holds a form
+	p.Row = deskRow{Row: row, Page: &p.deskFrame}
+	if p.Form.ID == "" {
+		p.Form.ID = s.Alerts.IDs.New()
+	}
+	p.Form.Newest = nanosecondsOf(desk.Newest(&row.Family))
+	if err := s.fillFamily(r, p); err != nil {
+		return nil, err
+	}
+	page := web.Page{Template: "family.html", Data: p}
+	if wrong != nil {
+		p.Problems = s.site.Problems(wrong)
+		switch k := p.Problems[0].Kind; k {
+		case problem.Invalid, problem.Conflict, problem.Gone, problem.Busy:
+			page.Status = web.Status(k)
+		default:
+			return nil, wrong
+		}
+	}
+	return page, nil
+}
+
+func (s *Server) fillFamily(r *http.Request, p *familyPage) error {
+	ctx, row := r.Context(), p.Row.Row
+	groups, err := p.name(ctx, s, []desk.Row{row}, nil)
+	if err != nil {
+		return err
+	}
+	var lines []alert.ChildLine
+	var to access.Target
+	to.School = p.Me.School
+	for i, c := range row.Children {
+		lines = append(lines, alert.ChildLine{Child: c, State: row.State(i), Ref: row.Ref, Family: row.Family})
+		to.Groups = append(to.Groups, c.Class)
+	}
+	p.Children = s.childLines(&p.Alert, lines, groups)
+	p.MayPhone = access.May(p.Me, access.Phone, to)
+	all, err := s.Staff.OfSchool(ctx, p.Me.School)
+	if err != nil {
+		return err
+	}
+	names := map[string]string{}
+	for _, m := range all {
+		names[m.ID] = m.Name
+		if m.ID != p.Me.ID && access.May(m, access.Phone, to) {
+			p.Colleagues = append(p.Colleagues, m)
+		}
+	}
+	p.Events, err = s.events(r, p.Alert, row, names)
+	return err
+}
+
+// events tells what is known of a family in an alert, oldest first: its copies, every
+// answer and every call. Of a copy the newest state is kept, and the last failure.
+func (s *Server) events(r *http.Request, a alert.Alert, row desk.Row, names map[string]string) ([]familyEvent, error) {
+	for _, g := range row.Guardians {
+		names[g.ID] = g.Name
+	}
+	var all []familyEvent
+	for _, c := range row.Copies {
+		e := familyEvent{At: c.At, What: s.copyWords(c), Who: row.Guardians[c.Guardian].Name}
+		if c.Reason != "" || c.Status != "" {
+			e.Note = strings.TrimSpace(strings.Join([]string{c.Status, c.Reason}, " "))
+		}
+		all = append(all, e)
+	}
+	phoned := map[string]bool{} // the answers of calls stand with the calls
+	for _, c := range row.Calls {
+		phoned[c.By.ID] = true
+		what := outcomeNames[c.Outcome]
+		all = append(all, familyEvent{At: c.At, What: lang.T("電話：%[1]s", "Phoned: %[2]s", what.JA, what.EN), Who: c.By.Name, Note: callNote(c)})
+	}
+	for _, c := range row.Children {
+		history, err := s.Alerts.History(r.Context(), row.Ref, c.ID)
+		if err != nil {
+			return nil, err
+		}
+		for _, h := range history {
+			choice, _ := a.Choice(h.Choice)
+			said, way := choice.Text(), wayNames[h.Way]
+			all = append(all, familyEvent{
+				At: h.At, Who: names[h.By],
+				What: lang.T("%[1]s：回答「%[2]s」（%[4]s）", "%[1]s: said “%[3]s” (%[5]s)", c.Name, said.JA, said.EN, way.JA, way.EN),
+			})
+		}
+	}
+	slices.SortStableFunc(all, func(x, y familyEvent) int { return cmp.Compare(x.At.UnixNano(), y.At.UnixNano()) })
+	return all, nil
+}
+
+func callNote(c desk.Call) string {
+	return strings.TrimSpace(c.Phone + " " + c.Note)
+}
+
+func (s *Server) copyWords(c alert.Copy) lang.Text {
+	label, state := s.Lanes.Named(c.Lane).Label, copyStateNames[c.State]
+	ja, en := "メール", "Mail"
+	if c.Round > 0 {
+		ja, en = "再送メール", "Reminder"
+	}
+	return lang.T("%[1]s（%[3]s）：%[5]s", "%[2]s (%[4]s): %[6]s", ja, en, label.JA, label.EN, state.JA, state.EN)
+}
+
+// MinCallAt proposes when to call back: in half an hour.
+func (p *familyPage) MinCallAt() string {
+	return p.At.Add(30 * time.Minute).In(p.Zone).Format(localTime)
+}
+
+// Outcomes lists how a call can end.
+func (p *familyPage) Outcomes() []outcomeOption {
+	var all []outcomeOption
+	for _, o := range desk.Outcomes {
+		all = append(all, outcomeOption{string(o), outcomeNames[o], p.Form.Outcome == string(o)})
+	}
+	return all
+}
+
+// outcomeOption is an outcome that can be chosen.
+type outcomeOption struct {
+	Value   string
+	Name    lang.Text
+	Checked bool
+}
+
+// Chosen reports whether a choice is ticked for a child.
+func (p *familyPage) Chosen(child, choice string) bool { return p.Form.Choices[child] == choice }
+
+// enterCall records a call. A script that could not reach the server sends it later,
+// with the same id.
+func (s *Server) enterCall(r *http.Request, me staff.Staff) (web.Response, error) {
+	posted, err := web.ReadForm(r)
+	if err != nil {
+		return nil, err
+	}
+	ctx := r.Context()
+	form := readCall(posted.Values)
+	if len(posted.Wrong) > 0 {
+		return s.familyAgain(r, me, form, posted.Wrong)
+	}
+	a, err := s.alertOf(ctx, me.School, r.PathValue("id"))
+	if err != nil {
+		return nil, err
+	}
+	ref, err := s.keptAt(r)
+	if err != nil {
+		return nil, err
+	}
+	zone, err := s.zone(ctx, me.School)
+	if err != nil {
+		return nil, err
+	}
+	e, err := form.entry(me, zone)
+	if err == nil {
+		err = s.recordCall(r, me, a, ref, e)
+	}
+	if err != nil {
+		return s.familyAgain(r, me, form, err)
+	}
+	v := viewOf(r.URL.Query())
+	to := "/alerts/" + a.ID + "/desk" + v.Query()
+	if strings.Contains(to, "?") {
+		return web.Redirect{To: to + "&done=1"}, nil
+	}
+	return web.Redirect{To: to + "?done=1"}, nil
+}
+
+// recordCall records a call, and in the audit log that it was.
+func (s *Server) recordCall(r *http.Request, me staff.Staff, a alert.Alert, ref alert.Ref, e desk.Entry) error {
+	what := a.ID + " " + ref.Class + " " + ref.Family
+	_, err := recording(r.Context(), s.App, entry(me, audit.Call, what, outcomeNames[e.Outcome].JA), func() (desk.Record, error) {
+		return s.desk().Enter(r.Context(), a, ref, e)
+	})
+	return err
+}

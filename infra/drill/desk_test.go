@@ -1,0 +1,106 @@
+package drill
+
+import (
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+)
+
+// version asks whether a call desk has news.
+func (d *Drill) version(id string) string {
+	d.Helper()
+	return d.Manager.Open("/alerts/" + id + "/desk/version").Says(http.StatusOK, "version").Body
+}
+
+// desk opens the call desk and fails unless so many families are to be phoned.
+func (d *Drill) desk(id string, families int) *Page {
+	d.Helper()
+	return d.Manager.Open("/alerts/"+id+"/desk").Says(http.StatusOK, fmt.Sprintf("電話が必要：%d家庭", families))
+}
+
+// families counts the families of pupils: siblings are one.
+func families(pupils []Pupil) int {
+	seen := map[string]bool{}
+	for _, p := range pupils {
+		seen[p.Parents[0].Phone] = true
+	}
+	return len(seen)
+}
+
+// callDesk: who has not answered is phoned, family by family; an answer that comes by
+// mail takes the family off; what is heard on the phone counts, once.
+func callDesk(d *Drill) {
+	pupils := d.class(12)
+	n := families(pupils)
+	id := d.Send(Alert{Subject: "大雪の安否確認"})
+	mails := d.Arrive("大雪の安否確認", Addresses(pupils...)...)
+	d.Settle(id)
+	d.Advance(31 * time.Minute)
+	d.desk(id, n)
+
+	before := d.version(id)
+	d.press(mails[pupils[9].parent()], "無事です")
+	if d.version(id) == before {
+		d.Error("the desk did not notice an answer")
+	}
+	d.desk(id, n-1)
+
+	page := d.desk(id, n-1).Form("/alerts/" + id + "/desk/next").Press("")
+	page.Says(http.StatusOK, "あなたが対応中です")
+	d.desk(id, n-1).Says(http.StatusOK, "対応中：1")
+	call := page.Form(page.URL.Path + "/calls")
+	call.Press("").Says(http.StatusUnprocessableEntity, "電話の結果を選んでください")
+	call.Set("outcome", "call_back").Set("call_at", "").Set("note", "夜なら出られる").Press("").Says(http.StatusUnprocessableEntity, "かけ直す日時を")
+	call.Set("call_at", d.Clock.Now().Add(time.Hour).Format("2006-01-02T15:04")).Press("").Says(http.StatusOK, "電話の結果を記録しました")
+	call.Press("").Says(http.StatusOK, "電話の結果を記録しました") // once more: it counts once
+	d.desk(id, n-1).Says(http.StatusOK, "対応中：0")
+	again := page.Open(page.URL.Path).Says(http.StatusOK, "夜なら出られる")
+	if got := strings.Count(again.Text(), "電話：かけ直す約束"); got != 1 {
+		d.Errorf("an entry that was sent twice stands %d times", got)
+	}
+
+	d.callTogether(id, n-1)
+}
+
+// callTogether: an entry that a guardian's answer has overtaken is asked about, and
+// what was written on paper is keyed in by row number.
+func (d *Drill) callTogether(id string, left int) {
+	d.Helper()
+	page := d.desk(id, left).Form("/alerts/" + id + "/desk/next").Press("")
+	call := page.Form(page.URL.Path + "/calls")
+	call.Set("outcome", "answered")
+	for _, child := range page.children() {
+		call.Set("choice_"+child, "safe")
+	}
+	call.Press("").Says(http.StatusOK, "電話の結果を記録しました")
+	page.Open(page.URL.Path).Says(http.StatusOK, "電話は不要です")
+	// The same from a device that had no connection, where something else was heard.
+	stale := call.Set("id", "kept-on-a-device").Press("")
+	stale.Says(http.StatusConflict, "別の回答が届きました")
+	stale.Form(page.URL.Path+"/calls").Press("").Says(http.StatusOK, "電話の結果を記録しました")
+
+	paper := d.desk(id, left-1).Form("/alerts/" + id + "/desk/paper").Press("").Says(http.StatusOK, "紙1号")
+	d.equal("rows of the paper copy", strings.Count(paper.Body, `<th scope="row"`), left-1)
+	keyIn := paper.Open(paper.URL.Path + "/enter").Form(paper.URL.Path + "/enter")
+	keyIn.Set("row_1", "answered safe").Set("row_2", "no_reply").Set("note_2", "留守").Press("").Says(http.StatusOK, "2件を記録しました")
+	d.desk(id, left-2).Says(http.StatusOK, "留守")
+	if s := d.Status(id); s.Children["answered"] < 3 {
+		d.Errorf("answered: %d", s.Children["answered"])
+	}
+	d.recount(id, d.Status(id))
+	d.Manager.Open("/audit").Says(http.StatusOK, "電話連絡")
+}
+
+// children returns the ids of the children for whom the form of a call asks.
+func (p *Page) children() (ids []string) {
+	seen := url.Values{}
+	for _, n := range p.Find("input", "") {
+		if child, ok := strings.CutPrefix(attr(n, "name"), "choice_"); ok && !seen.Has(child) {
+			seen.Set(child, "")
+			ids = append(ids, child)
+		}
+	}
+	return ids
+}

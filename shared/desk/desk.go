@@ -1,0 +1,398 @@
+// Package desk is the call desk of an alert: several people phone the families of
+// whom nobody has heard, and no family twice.
+//
+// It keeps one record a family, beside the alert's own (alert.Family): who has the
+// family in hand and until when, and every call. Whether a family is still to be
+// phoned stands in no list: it follows from the family's answers, so an answer that
+// comes by mail takes the family off the desk by itself.
+//
+//	desk/<alert>/<class>  <family>          Record
+//	desk/<alert>          changes/<class>   a counter: how often a record was written
+//	                      paper/<number>    Paper
+package desk
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"hash/fnv"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/todoku/todoku/shared/alert"
+	"github.com/todoku/todoku/shared/problem"
+	"github.com/todoku/todoku/shared/table"
+)
+
+const (
+	// HoldFor is for how long a family stays in somebody's hands. Whoever does
+	// something for the family has it for as long again.
+	HoldFor = 10 * time.Minute
+	// MaxNote is how many characters a note may have.
+	MaxNote = 500
+	// maxCalls is how many calls of a family are kept; the oldest go first.
+	maxCalls = 40
+	tries    = 20 // writes that are begun anew because somebody else wrote first
+)
+
+// Desk is the call desk over the alerts of a store.
+type Desk struct{ Alerts *alert.Store }
+
+// Person is a member of staff, with the name that colleagues see.
+type Person struct {
+	ID   string `json:"id"`
+	Name string `json:"n"`
+}
+
+// Outcome is how a call ended.
+type Outcome string
+
+// The outcomes. Records hold them.
+const (
+	Answered    Outcome = "answered" // somebody said how the child is
+	Message     Outcome = "message"  // a message was left
+	NoReply     Outcome = "no_reply"
+	WrongNumber Outcome = "wrong_number"
+	CallBack    Outcome = "call_back" // call again at a time
+)
+
+// Outcomes lists the outcomes in the order in which they are offered.
+var Outcomes = []Outcome{Answered, Message, NoReply, WrongNumber, CallBack}
+
+// Call is one call, as it was entered.
+type Call struct {
+	ID      string            `json:"id"` // made with the form: an entry that is sent again counts once
+	At      time.Time         `json:"t"`  // when it was entered here
+	By      Person            `json:"b"`
+	Outcome Outcome           `json:"o"`
+	Phone   string            `json:"p,omitempty"`
+	Note    string            `json:"n,omitempty"`
+	CallAt  time.Time         `json:"c,omitzero"`
+	Choices map[string]string `json:"a,omitempty"` // child id -> choice id, of Answered
+}
+
+// Record is what the desk knows of a family.
+type Record struct {
+	Holder Person    `json:"h,omitzero"`
+	Until  time.Time `json:"u,omitzero"`  // from then on nobody has it
+	From   Person    `json:"f,omitzero"`  // who handed it over to Holder
+	Note   string    `json:"n,omitempty"` // of who handed it over
+	Calls  []Call    `json:"c,omitempty"` // oldest first
+
+	revision int64
+}
+
+// Held reports whether somebody has the family in hand.
+func (r Record) Held(now time.Time) bool { return r.Holder.ID != "" && now.Before(r.Until) }
+
+// HeldBy reports whether it is this person.
+func (r Record) HeldBy(id string, now time.Time) bool { return r.Holder.ID == id && r.Held(now) }
+
+// Last returns the newest call.
+func (r Record) Last() (Call, bool) {
+	if len(r.Calls) == 0 {
+		return Call{}, false
+	}
+	return r.Calls[len(r.Calls)-1], true
+}
+
+// CallAt returns when the family asked to be called, or the zero time.
+func (r Record) CallAt() time.Time {
+	if last, ok := r.Last(); ok && last.Outcome == CallBack {
+		return last.CallAt
+	}
+	return time.Time{}
+}
+
+func (r Record) call(id string) bool {
+	return slices.ContainsFunc(r.Calls, func(c Call) bool { return c.ID == id })
+}
+
+func part(alertID string) string { return "desk/" + alertID }
+
+func key(ref alert.Ref) table.Key {
+	return table.Key{Partition: part(ref.Alert) + "/" + ref.Class, Sort: ref.Family}
+}
+
+const changes = "changes/"
+
+func changed(ref alert.Ref) table.Op {
+	return table.Add{Key: table.Key{Partition: part(ref.Alert), Sort: changes + ref.Class}, Deltas: map[string]int64{"n": 1}}
+}
+
+// ops returns the writes of a record.
+func (r Record) ops(ref alert.Ref) []table.Op {
+	value, err := json.Marshal(r)
+	if err != nil {
+		panic(err) // texts and times
+	}
+	if r.revision == 0 {
+		return []table.Op{table.Create{Key: key(ref), Value: value}, changed(ref)}
+	}
+	return []table.Op{table.Replace{Key: key(ref), Revision: r.revision, Value: value}, changed(ref)}
+}
+
+// Record reads what the desk knows of a family; nothing is a record, too.
+func (d Desk) Record(ctx context.Context, ref alert.Ref) (Record, error) {
+	item, err := d.Alerts.Table.Get(ctx, key(ref))
+	if errors.Is(err, table.ErrNotFound) {
+		return Record{}, nil
+	}
+	if err != nil {
+		return Record{}, err
+	}
+	return decode(item)
+}
+
+func decode(item table.Item) (Record, error) {
+	r := Record{revision: item.Revision}
+	if err := json.Unmarshal(item.Value, &r); err != nil {
+		return r, fmt.Errorf("desk: item %s: %w", item.Key, err)
+	}
+	return r, nil
+}
+
+// Version names the state of a desk: it is another whenever a family may have come
+// onto it or gone, or been taken in hand. It reads eight counters, and one a class.
+func (d Desk) Version(ctx context.Context, alertID string) (string, error) {
+	pulse, err := d.Alerts.Pulse(ctx, alertID)
+	if err != nil {
+		return "", err
+	}
+	var n int64
+	q := table.Query{Partition: part(alertID), Prefix: changes}
+	for {
+		page, err := d.Alerts.Table.Query(ctx, q)
+		if err != nil {
+			return "", err
+		}
+		for _, item := range page.Items {
+			n += item.Counts["n"]
+		}
+		if page.Next == "" {
+			return pulse + "-" + strconv.FormatInt(n, 36), nil
+		}
+		q.After = page.Next
+	}
+}
+
+// change reads a family's record, alters it and writes it, at the revision that was
+// read: of two people at once one is told what the other did.
+func (d Desk) change(ctx context.Context, ref alert.Ref, alter func(*Record) error) (Record, error) {
+	for range tries {
+		r, err := d.Record(ctx, ref)
+		if err != nil {
+			return r, err
+		}
+		if err := alter(&r); err != nil {
+			return r, err
+		}
+		err = d.Alerts.Table.Write(ctx, "", r.ops(ref)...)
+		if _, conflict := table.Conflict(err); !conflict {
+			return r, err
+		}
+	}
+	return Record{}, fmt.Errorf("desk: %d writes in a row lost against others: %w", tries, table.ErrBusy)
+}
+
+// Claim gives a family into somebody's hands, for HoldFor. It fails with a conflict
+// if a colleague has it, or if nothing is left to be asked.
+func (d Desk) Claim(ctx context.Context, ref alert.Ref, who Person) (Record, error) {
+	f, err := d.Alerts.Family(ctx, ref)
+	if err != nil {
+		return Record{}, err
+	}
+	return d.change(ctx, ref, func(r *Record) error {
+		now := d.Alerts.Now()
+		switch {
+		case !ToCall(&f):
+			return settled
+		case r.Held(now) && r.Holder.ID != who.ID:
+			return heldBy(r.Holder)
+		case r.Holder.ID != who.ID:
+			r.From, r.Note = Person{}, ""
+		}
+		r.Holder, r.Until = who, now.Add(HoldFor)
+		return nil
+	})
+}
+
+var settled = problem.New(problem.Conflict,
+	"この家庭からは、もう回答が届いています。電話は不要です。次の家庭に進んでください。",
+	"This family has answered meanwhile, so there is no need to phone. Go on to the next.")
+
+func heldBy(p Person) error {
+	return problem.New(problem.Conflict,
+		"%sさんが対応中です。別の家庭に進んでください。", "%s is phoning this family. Go on to another.", p.Name)
+}
+
+// Release gives a family back, if it is in somebody's hands.
+func (d Desk) Release(ctx context.Context, ref alert.Ref, who Person) error {
+	_, err := d.change(ctx, ref, func(r *Record) error {
+		if !r.HeldBy(who.ID, d.Alerts.Now()) {
+			return errNothing
+		}
+		r.release()
+		return nil
+	})
+	if errors.Is(err, errNothing) {
+		return nil
+	}
+	return err
+}
+
+var errNothing = errors.New("desk: nothing to change")
+
+func (r *Record) release() { r.Holder, r.Until, r.From, r.Note = Person{}, time.Time{}, Person{}, "" }
+
+// HandOver gives a family from somebody's hands into a colleague's.
+func (d Desk) HandOver(ctx context.Context, ref alert.Ref, from, to Person, note string) error {
+	_, err := d.change(ctx, ref, func(r *Record) error {
+		now := d.Alerts.Now()
+		if r.Held(now) && r.Holder.ID != from.ID {
+			return heldBy(r.Holder)
+		}
+		r.Holder, r.Until, r.From, r.Note = to, now.Add(HoldFor), from, note
+		return nil
+	})
+	return err
+}
+
+// Entry is a call to be entered.
+type Entry struct {
+	Call
+	// Newest is when the newest answer was given that the caller saw on the screen;
+	// zero: none.
+	Newest time.Time
+}
+
+// Enter records a call and gives the family back. An entry with the ID of one that is
+// recorded changes nothing. Of an outcome Answered the answers are recorded in the
+// same write, also after the alert is over; if a guardian has answered since the
+// caller looked, nothing is recorded and it is a conflict of the field "newest". Who
+// has lost the family to a colleague meanwhile has phoned all the same: the call is
+// recorded, and the colleague keeps the family.
+func (d Desk) Enter(ctx context.Context, a alert.Alert, ref alert.Ref, e Entry) (Record, error) {
+	if err := d.check(a, &e); err != nil {
+		return Record{}, err
+	}
+	if e.Outcome != Answered {
+		r, err := d.change(ctx, ref, func(r *Record) error { return r.enter(e.Call, d.Alerts.Now()) })
+		return r, unlessEntered(err)
+	}
+	var r Record
+	err := d.Alerts.Answer(ctx, a, alert.AnswerRequest{
+		Ref: ref, Guardian: -1, By: e.By.ID, Way: alert.ByPhone, Choices: e.Choices, Newest: &e.Newest, Late: true,
+		With: func() (ops []table.Op, err error) {
+			if r, err = d.Record(ctx, ref); err != nil {
+				return nil, err
+			}
+			if err := r.enter(e.Call, d.Alerts.Now()); err != nil {
+				return nil, err
+			}
+			return r.ops(ref), nil
+		},
+	})
+	if errors.Is(err, alert.ErrNewer) {
+		// The entry's own answer is the newest if it was recorded before.
+		if r, err := d.Record(ctx, ref); err != nil || r.call(e.ID) {
+			return r, err
+		}
+		return r, overtaken
+	}
+	return r, unlessEntered(err)
+}
+
+var overtaken = problem.New(problem.Conflict,
+	"入力している間に、別の回答が届きました。下の回答を確認し、それでも電話で聞いた内容を記録するかどうか、選んでください。まだ記録していません。",
+	"Another answer came while you were entering this. Look at it below, and decide whether to record what you heard on the phone all the same. Nothing is recorded yet.").In("newest")
+
+func unlessEntered(err error) error {
+	if errors.Is(err, errNothing) {
+		return nil
+	}
+	return err
+}
+
+// enter adds a call. It fails with errNothing if it is there.
+func (r *Record) enter(c Call, now time.Time) error {
+	if r.call(c.ID) {
+		return errNothing
+	}
+	c.At = now.UTC()
+	r.Calls = append(r.Calls, c)
+	r.Calls = r.Calls[max(0, len(r.Calls)-maxCalls):]
+	if !r.Held(now) || r.Holder.ID == c.By.ID {
+		r.release()
+	}
+	return nil
+}
+
+// Paper is a printed copy of the desk: what stood in its rows when it was made.
+type Paper struct {
+	Number int         `json:"n"`
+	At     time.Time   `json:"t"`
+	By     Person      `json:"b"`
+	Rows   []alert.Ref `json:"r"` // row 1 first
+}
+
+// MaxPaper is how many rows a paper copy has at most.
+const MaxPaper = 1000
+
+func paperKey(alertID string, number int) table.Key {
+	return table.Key{Partition: part(alertID), Sort: fmt.Sprintf("paper/%06d", number)}
+}
+
+// Print keeps rows as a paper copy with the next number.
+func (d Desk) Print(ctx context.Context, alertID string, who Person, rows []Row) (Paper, error) {
+	p := Paper{At: d.Alerts.Now().UTC(), By: who}
+	for _, r := range rows[:min(len(rows), MaxPaper)] {
+		p.Rows = append(p.Rows, r.Ref)
+	}
+	for range tries {
+		papers, err := d.Alerts.Table.Query(ctx, table.Query{Partition: part(alertID), Prefix: "paper/", Reverse: true, Limit: 1})
+		if err != nil {
+			return p, err
+		}
+		p.Number = 1
+		if len(papers.Items) > 0 {
+			last, _ := strconv.Atoi(papers.Items[0].Sort[len("paper/"):])
+			p.Number = last + 1
+		}
+		value, err := json.Marshal(p)
+		if err != nil {
+			return p, err
+		}
+		err = d.Alerts.Table.Write(ctx, "", table.Create{Key: paperKey(alertID, p.Number), Value: value})
+		if _, conflict := table.Conflict(err); !conflict {
+			return p, err
+		}
+	}
+	return p, table.ErrBusy
+}
+
+// Paper reads a paper copy. It fails with alert.ErrNotFound if there is none.
+func (d Desk) Paper(ctx context.Context, alertID string, number int) (Paper, error) {
+	var p Paper
+	item, err := d.Alerts.Table.Get(ctx, paperKey(alertID, number))
+	if errors.Is(err, table.ErrNotFound) {
+		return p, alert.ErrNotFound
+	}
+	if err == nil {
+		err = json.Unmarshal(item.Value, &p)
+	}
+	return p, err
+}
+
+// InPart reports whether a family is in the n-th of parts into which callers have
+// split a list, n from 1. Parts do not change while families come and go.
+func InPart(family string, n, parts int) bool {
+	if parts < 2 {
+		return true
+	}
+	h := fnv.New32a()
+	_, _ = h.Write([]byte(family))
+	return int(h.Sum32()%uint32(parts)) == n-1 //nolint:gosec // parts is a handful
+}

@@ -1,0 +1,422 @@
+package desk_test
+
+import (
+	"crypto/rand"
+	"errors"
+	"fmt"
+	mathrand "math/rand/v2"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/todoku/todoku/shared/alert"
+	"github.com/todoku/todoku/shared/desk"
+	"github.com/todoku/todoku/shared/id"
+	"github.com/todoku/todoku/shared/problem"
+	"github.com/todoku/todoku/shared/table"
+	"github.com/todoku/todoku/shared/table/bbolt"
+)
+
+var begin = time.Date(2026, 9, 1, 8, 0, 0, 0, time.UTC)
+
+// room is a call desk with an open alert.
+type room struct {
+	*testing.T
+	desk.Desk
+	passed atomic.Int64 // since begin
+	alert  alert.Alert
+}
+
+func newRoom(t *testing.T) *room {
+	t.Helper()
+	db, err := bbolt.Open(filepath.Join(t.TempDir(), "todoku.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = db.Close() })
+	r := &room{T: t}
+	now := func() time.Time { return begin.Add(time.Duration(r.passed.Load())) }
+	tab, err := bbolt.New(db, now)
+	r.must(err)
+	r.Alerts = &alert.Store{Table: tab, IDs: id.NewSource(now, rand.Reader), Now: now}
+	r.alert, _, err = r.Alerts.Accept(t.Context(), alert.Draft{
+		School: "school", Kind: alert.Safety, Subject: "台風", Body: "状況を回答してください。", All: true,
+		UsefulUntil: begin.Add(6 * time.Hour), Sender: alert.Sender{ID: "staff", Name: "校長"},
+	}, "")
+	r.must(err)
+	r.pass(time.Minute)
+	return r
+}
+
+func (r *room) must(err error) {
+	r.Helper()
+	if err != nil {
+		r.Fatal(err)
+	}
+}
+
+func (r *room) pass(d time.Duration) { r.passed.Add(int64(d)) }
+
+// family makes a family with one child, and what change does to it.
+func (r *room) family(class string, change func(*alert.Family)) alert.Ref {
+	r.Helper()
+	m := r.made(class)
+	if change != nil {
+		change(&m.Family)
+	}
+	r.must(r.Alerts.Table.Write(r.Context(), "", alert.CreateOps(r.alert.ID, []alert.Made{m})...))
+	return m.Ref(r.alert.ID)
+}
+
+func (r *room) made(class string) alert.Made {
+	return alert.Made{Class: class, Family: alert.Family{
+		ID:        r.Alerts.IDs.New(),
+		Children:  []alert.Child{{ID: r.Alerts.IDs.New(), Name: "見本 一郎", Class: class, Guardians: []int{0}}},
+		Guardians: []alert.Guardian{{ID: r.Alerts.IDs.New(), Name: "見本 幸子", Phones: []string{"090-0000-0001", "090-0000-0002"}}},
+	}}
+}
+
+func (r *room) rows(classes ...string) []desk.Row {
+	r.Helper()
+	rows, err := r.Rows(r.Context(), r.alert.ID, classes, nil)
+	r.must(err)
+	return rows
+}
+
+func (r *room) row(ref alert.Ref) desk.Row {
+	r.Helper()
+	row, err := r.Row(r.Context(), ref)
+	r.must(err)
+	return row
+}
+
+// answer answers for all children as a guardian does.
+func (r *room) answer(ref alert.Ref, choice string) {
+	r.Helper()
+	choices := map[string]string{}
+	for _, c := range r.row(ref).Children {
+		choices[c.ID] = choice
+	}
+	r.must(r.Alerts.Answer(r.Context(), r.alert, alert.AnswerRequest{Ref: ref, Guardian: 0, By: "g", Way: alert.ByLink, Choices: choices}))
+}
+
+func (r *room) entry(who desk.Person, o desk.Outcome) desk.Entry {
+	return desk.Entry{Call: desk.Call{ID: r.Alerts.IDs.New(), By: who, Outcome: o}}
+}
+
+var (
+	sato   = desk.Person{ID: "sato", Name: "佐藤"}
+	suzuki = desk.Person{ID: "suzuki", Name: "鈴木"}
+)
+
+func (r *room) isConflict(err error) {
+	r.Helper()
+	if !problem.Is(err, problem.Conflict) {
+		r.Errorf("got %v, want a conflict", err)
+	}
+}
+
+func TestClaim(t *testing.T) {
+	r := newRoom(t)
+	ref := r.family("1-1", nil)
+	_, err := r.Claim(t.Context(), ref, sato)
+	r.must(err)
+	_, err = r.Claim(t.Context(), ref, suzuki)
+	r.isConflict(err)
+	r.isConflict(r.HandOver(t.Context(), ref, suzuki, suzuki, ""))
+	r.must(r.Release(t.Context(), ref, suzuki)) // which gives back what is not hers: nothing
+	if !r.row(ref).HeldBy(sato.ID, r.Alerts.Now()) {
+		t.Error("sato lost the family to somebody who had none")
+	}
+	r.pass(desk.HoldFor)
+	_, err = r.Claim(t.Context(), ref, suzuki)
+	r.must(err)
+	r.must(r.HandOver(t.Context(), ref, suzuki, sato, "英語で"))
+	if row := r.row(ref); row.Holder != sato || row.From != suzuki || row.Note != "英語で" {
+		t.Errorf("handed over: %+v", row.Record)
+	}
+	r.must(r.Release(t.Context(), ref, sato))
+	if r.row(ref).Held(r.Alerts.Now()) {
+		t.Error("the family was not given back")
+	}
+}
+
+func TestAnswerTakesFamilyOffTheDesk(t *testing.T) {
+	r := newRoom(t)
+	ref := r.family("1-1", nil)
+	before, err := r.Version(t.Context(), r.alert.ID)
+	r.must(err)
+	r.answer(ref, "safe")
+	after, err := r.Version(t.Context(), r.alert.ID)
+	r.must(err)
+	if before == after || len(r.rows("1-1")) != 0 {
+		t.Errorf("the version went from %s to %s, %d rows", before, after, len(r.rows("1-1")))
+	}
+	_, err = r.Claim(t.Context(), ref, sato)
+	r.isConflict(err)
+}
+
+func TestOrder(t *testing.T) {
+	r := newRoom(t)
+	copies := func(s alert.CopyState) func(*alert.Family) {
+		return func(f *alert.Family) { f.Copies = []alert.Copy{{Contact: "c", Lane: "docomo", State: s}} }
+	}
+	arrived := r.family("1-1", copies(alert.Delivered))
+	silent := r.family("1-1", copies(alert.Sent))
+	refused := r.family("1-1", copies(alert.Refused))
+	help := r.family("1-1", nil)
+	r.answer(help, "help")
+	later := r.family("1-1", nil)
+	e := r.entry(sato, desk.CallBack)
+	e.CallAt = r.Alerts.Now().Add(time.Hour)
+	_, err := r.Enter(t.Context(), r.alert, later, e)
+	r.must(err)
+	r.inOrder(r.rows("1-1"), help, refused, silent, arrived, later)
+	suspect, err := r.Rows(t.Context(), r.alert.ID, []string{"1-1"}, map[string]bool{"docomo": true})
+	r.must(err)
+	if suspect[2].Need != desk.MailSuspect || suspect[3].Need != desk.MailSuspect {
+		t.Errorf("needs %v and %v", suspect[2].Need, suspect[3].Need)
+	}
+	r.pass(time.Hour)
+	r.inOrder(r.rows("1-1"), help, later, refused, silent, arrived)
+	heard := r.entry(sato, desk.Answered)
+	heard.Choices, heard.Newest = map[string]string{r.row(help).Children[0].ID: "help"}, r.Alerts.Now()
+	_, err = r.Enter(t.Context(), r.alert, help, heard)
+	r.must(err)
+	r.inOrder(r.rows("1-1"), later, refused, silent, arrived)
+}
+
+func (r *room) inOrder(rows []desk.Row, want ...alert.Ref) {
+	r.Helper()
+	for i := range max(len(rows), len(want)) {
+		if i >= len(rows) || i >= len(want) || rows[i].Ref != want[i] {
+			r.Fatalf("row %d is not what is wanted: %d rows, %d wanted", i+1, len(rows), len(want))
+		}
+	}
+}
+
+// Siblings in two classes are one row, whichever class is looked at.
+func TestSiblingsAreOneRow(t *testing.T) {
+	r := newRoom(t)
+	ref := r.family("1-1", func(f *alert.Family) {
+		f.Children = append(f.Children, alert.Child{ID: r.Alerts.IDs.New(), Name: "見本 二葉", Class: "2-1", Guardians: []int{0}})
+	})
+	_, err := r.Claim(t.Context(), ref, sato)
+	r.must(err)
+	for _, classes := range [][]string{{"1-1"}, {"2-1"}, {"1-1", "2-1"}} {
+		rows := r.rows(classes...)
+		r.inOrder(rows, ref)
+		if rows[0].Holder != sato {
+			t.Errorf("seen from %v nobody has the family", classes)
+		}
+	}
+}
+
+// An entry that is sent again, and one that comes after a guardian's answer.
+func TestEntries(t *testing.T) {
+	r := newRoom(t)
+	ref := r.family("1-1", nil)
+	child := r.row(ref).Children[0].ID
+	for _, o := range []desk.Outcome{desk.NoReply, desk.Answered} {
+		e := r.entry(sato, o)
+		e.Phone, e.Choices = "090-0000-0001", map[string]string{child: "safe"}
+		for range 2 {
+			_, err := r.Enter(t.Context(), r.alert, ref, e)
+			r.must(err)
+			r.pass(time.Second)
+		}
+	}
+	row := r.row(ref)
+	history, err := r.Alerts.History(t.Context(), ref, child)
+	r.must(err)
+	if len(row.Calls) != 2 || len(history) != 1 || history[0].Way != alert.ByPhone || history[0].By != sato.ID {
+		t.Errorf("%d calls, history %+v", len(row.Calls), history)
+	}
+	if n := row.Numbers(); n[0].Phone != "090-0000-0002" || n[1].Calls != 2 {
+		t.Errorf("numbers %+v", n)
+	}
+	late := r.entry(suzuki, desk.Answered)
+	late.Choices, late.Newest = map[string]string{child: "help"}, r.Alerts.Now()
+	r.pass(time.Second)
+	r.answer(ref, "safe")
+	_, err = r.Enter(t.Context(), r.alert, ref, late)
+	r.isConflict(err)
+	if row := r.row(ref); row.Children[0].Answer.Help || len(row.Calls) != 2 {
+		t.Error("an entry that is in doubt was recorded")
+	}
+	r.pass(7 * time.Hour) // the alert is over; what was heard on the phone is true all the same
+	late.Newest = r.Alerts.Now()
+	_, err = r.Enter(t.Context(), r.alert, ref, late)
+	r.must(err)
+	if !r.row(ref).Children[0].Answer.Help {
+		t.Error("the late entry was not recorded")
+	}
+}
+
+func TestEntryIsChecked(t *testing.T) {
+	r := newRoom(t)
+	ref := r.family("1-1", nil)
+	for name, change := range map[string]func(*desk.Entry){
+		"outcome": func(e *desk.Entry) { e.Outcome = "party" },
+		"choice":  func(e *desk.Entry) { e.Outcome = desk.Answered },
+		"call_at": func(e *desk.Entry) { e.Outcome = desk.CallBack },
+		"note":    func(e *desk.Entry) { e.Note = fmt.Sprintf("%*d", desk.MaxNote+1, 1) },
+	} {
+		e := r.entry(sato, desk.NoReply)
+		change(&e)
+		_, err := r.Enter(t.Context(), r.alert, ref, e)
+		if p := problem.Of(err)[0]; p.Kind != problem.Invalid || p.Field != name {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func TestPaper(t *testing.T) {
+	r := newRoom(t)
+	for range 3 {
+		r.family("1-1", nil)
+	}
+	rows := r.rows("1-1")
+	for want := 1; want <= 2; want++ {
+		p, err := r.Print(t.Context(), r.alert.ID, sato, rows)
+		r.must(err)
+		got, err := r.Paper(t.Context(), r.alert.ID, p.Number)
+		r.must(err)
+		if p.Number != want || len(got.Rows) != 3 || got.Rows[2] != rows[2].Ref {
+			t.Errorf("paper %d: %+v", want, got)
+		}
+	}
+	if _, err := r.Paper(t.Context(), r.alert.ID, 9); !errors.Is(err, alert.ErrNotFound) {
+		t.Errorf("paper 9: %v", err)
+	}
+}
+
+func TestParts(t *testing.T) {
+	for i := range 100 {
+		in := 0
+		for n := 1; n <= 3; n++ {
+			if desk.InPart(fmt.Sprint(i), n, 3) {
+				in++
+			}
+		}
+		if in != 1 {
+			t.Errorf("family %d is in %d parts", i, in)
+		}
+	}
+}
+
+// ledger notes who has which family in hand, as the callers see it.
+type ledger struct {
+	mu    sync.Mutex
+	has   map[string]string
+	until map[string]time.Time
+	twice int
+	taken int
+}
+
+func (l *ledger) take(family, who string, now, until time.Time) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if other := l.has[family]; other != "" && other != who && now.Before(l.until[family]) {
+		l.twice++
+	}
+	l.has[family], l.until[family] = who, until
+	l.taken++
+}
+
+func (l *ledger) give(family string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	delete(l.has, family)
+}
+
+// 20 callers and 1,000 families, while guardians answer and callers walk away in
+// the middle of a call: no family is held twice, and none is forgotten.
+func TestTwentyCallers(t *testing.T) {
+	const callers, families = 20, 1000
+	r := newRoom(t)
+	var refs []alert.Ref
+	var classes []string
+	for i := range 25 {
+		var made []alert.Made
+		for range families / 25 {
+			made = append(made, r.made(fmt.Sprint(i)))
+			refs = append(refs, made[len(made)-1].Ref(r.alert.ID))
+		}
+		classes = append(classes, fmt.Sprint(i))
+		r.must(r.Alerts.Table.Write(t.Context(), "", alert.CreateOps(r.alert.ID, made)...))
+	}
+	seed := mathrand.Uint64()
+	t.Logf("seed %d", seed)
+	l := &ledger{has: map[string]string{}, until: map[string]time.Time{}}
+	rounds := 0
+	for ; len(r.rows(classes...)) > 0; rounds++ {
+		if rounds > 60 {
+			t.Fatalf("after %d rounds %d families are left", rounds, len(r.rows(classes...)))
+		}
+		var all sync.WaitGroup
+		for i := range callers {
+			c := &caller{room: r, ledger: l, who: desk.Person{ID: fmt.Sprint("caller", i)}, rnd: mathrand.New(mathrand.NewPCG(seed, uint64(rounds*100+i)))}
+			all.Go(func() { c.work(r.rows(classes...), 12) })
+		}
+		rnd := mathrand.New(mathrand.NewPCG(seed, uint64(rounds*100+99)))
+		all.Go(func() {
+			for range 15 {
+				r.answer(refs[rnd.IntN(families)], "safe")
+			}
+		})
+		all.Wait()
+		r.pass(desk.HoldFor)
+	}
+	if l.twice > 0 {
+		t.Errorf("%d families were held twice", l.twice)
+	}
+	for _, ref := range refs {
+		if row := r.row(ref); row.Children[0].Answer == nil {
+			t.Errorf("family %s is forgotten", ref.Family)
+		}
+	}
+	t.Logf("%d rounds, %d claims", rounds, l.taken)
+}
+
+type caller struct {
+	*room
+	ledger *ledger
+	who    desk.Person
+	rnd    *mathrand.Rand
+}
+
+// work takes up to n families in hand, one after another.
+func (c *caller) work(rows []desk.Row, n int) {
+	for range n {
+		row, found, err := c.Next(c.Context(), rows, c.who)
+		if err != nil || !found {
+			if err != nil && !errors.Is(err, table.ErrBusy) {
+				c.Error(err)
+			}
+			return
+		}
+		c.ledger.take(row.ID, c.who.ID, c.Alerts.Now(), row.Until)
+		e := c.entry(c.who, desk.Answered)
+		switch c.rnd.IntN(6) {
+		case 0:
+			continue // called away: the family comes back by itself
+		case 1:
+			e.Outcome = desk.NoReply
+		case 2:
+			c.ledger.give(row.ID)
+			if err := c.Release(c.Context(), row.Ref, c.who); err != nil {
+				c.Error(err)
+			}
+			continue
+		default:
+			e.Choices = map[string]string{row.Children[0].ID: "safe"}
+		}
+		c.ledger.give(row.ID)
+		if _, err := c.Enter(c.Context(), c.alert, row.Ref, e); err != nil && !problem.Is(err, problem.Conflict) {
+			c.Error(err)
+		}
+	}
+}

@@ -1,0 +1,104 @@
+// The call desk.
+//
+// News: every second the page asks for the version of the desk, a few bytes, and has
+// its live part loaded anew (live.js) when that is another.
+//
+// Bad connections: what is entered in a form with data-keep is first kept on this
+// device and then sent. What could not be sent is sent later, with the same id, which
+// the server records once. What the server refuses is kept until somebody decides.
+(() => {
+  const every = 1000, again = 5000, store = "todoku-desk";
+  const look = async () => {
+    const part = document.querySelector("[data-news]");
+    if (part && !document.hidden) {
+      try {
+        const answer = await fetch(part.dataset.news, { credentials: "same-origin", redirect: "error" });
+        if (answer.ok && (await answer.json()).version !== part.dataset.version) document.dispatchEvent(new Event("news"));
+      } catch { /* live.js says that there is no connection */ }
+    }
+    setTimeout(look, every);
+  };
+  setTimeout(look, every);
+
+  let works = true;
+  const load = () => { try { return JSON.parse(localStorage.getItem(store)) || {}; } catch { works = false; return {}; } };
+  const save = (all) => { try { localStorage.setItem(store, JSON.stringify(all)); } catch { works = false; } };
+  const set = (id, entry) => { const all = load(); if (entry) all[id] = entry; else delete all[id]; save(all); show(); };
+
+  const element = (name, text, more) => Object.assign(document.createElement(name), { textContent: text }, more);
+  const show = () => {
+    const box = document.getElementById("kept"), all = Object.entries(load());
+    if (!box) return;
+    box.hidden = all.length === 0;
+    box.replaceChildren(...all.map(([id, e]) => {
+      const line = element("p", (e.refused ? box.dataset.refused : box.dataset.waiting) + " " + e.label + (e.said ? " - " + e.said : "") + " ");
+      if (e.refused) line.append(element("a", box.dataset.look, { href: e.page + "#call" }), " ");
+      const drop = element("button", box.dataset.drop, { type: "button", className: "plain" });
+      drop.addEventListener("click", () => { if (confirm(box.dataset.sure)) set(id); });
+      line.append(drop);
+      return line;
+    }));
+  };
+
+  // send returns the page that refuses an entry, "" when it is recorded, and null when
+  // nobody knows.
+  const sending = new Set();
+  const send = async (id) => {
+    const e = load()[id];
+    if (!e || sending.has(id)) return null;
+    sending.add(id);
+    try {
+      const answer = await fetch(e.action, { method: "POST", body: e.body, credentials: "same-origin", redirect: "manual", headers: { "Content-Type": "application/x-www-form-urlencoded" } });
+      if (answer.type === "opaqueredirect") { set(id); return ""; }
+      const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+      const said = (page.querySelector("#summary ul") || page.querySelector("main"))?.textContent.trim().slice(0, 300) || String(answer.status);
+      const refused = answer.status < 500 && answer.status !== 401 && answer.status !== 429;
+      set(id, { ...e, refused, said });
+      return refused ? page : null;
+    } catch {
+      show();
+      return null;
+    } finally {
+      sending.delete(id);
+    }
+  };
+  const sendAll = async () => {
+    for (const [id, e] of Object.entries(load())) if (!e.refused) await send(id);
+  };
+
+  const fill = (form, e) => {
+    for (const [name, value] of new URLSearchParams(e.body)) {
+      if (name === "newest") continue; // what has been seen is what this page shows
+      const field = form.elements.namedItem(name);
+      if (field) field.value = value;
+    }
+  };
+  let more = 0;
+  document.addEventListener("submit", async (event) => {
+    const form = event.target;
+    if (!form.matches("form[data-keep]")) return;
+    const data = new FormData(form), id = data.get("id");
+    set(id, { action: form.action, body: new URLSearchParams(data).toString(), label: form.dataset.keep, page: form.dataset.page });
+    if (!works) return; // nothing can be kept here: the browser sends it as it does without this script
+    event.preventDefault();
+    const page = await send(id);
+    if (page === "") return location.assign(form.dataset.next);
+    if (page) {
+      document.querySelector("main").replaceWith(document.adoptNode(page.querySelector("main")));
+      document.getElementById("summary")?.focus();
+    } else {
+      form.reset();
+      form.elements.namedItem("id").value = id.slice(0, 50) + "-" + ++more;
+      document.getElementById("kept")?.scrollIntoView({ block: "center" });
+    }
+    show();
+  });
+
+  const form = document.querySelector("form[data-keep]");
+  const mine = form && Object.entries(load()).find(([, e]) => e.refused && e.page === form.dataset.page);
+  if (mine) { fill(form, mine[1]); }
+  addEventListener("online", sendAll);
+  const repeat = async () => { await sendAll(); setTimeout(repeat, again); };
+  show();
+  repeat();
+})();
