@@ -11,7 +11,7 @@ import (
 // version asks whether a call desk has news.
 func (d *Drill) version(id string) string {
 	d.Helper()
-	return d.Manager.Open("/alerts/" + id + "/desk/version").Says(http.StatusOK, "version").Body
+	return d.Manager.Open("/alerts/"+id+"/desk/version").Says(http.StatusOK, "version").Body
 }
 
 // desk opens the call desk and fails unless so many families are to be phoned.
@@ -81,7 +81,7 @@ func (d *Drill) callTogether(id string, left int) {
 	stale.Says(http.StatusConflict, "別の回答が届きました")
 	stale.Form(page.URL.Path+"/calls").Press("").Says(http.StatusOK, "電話の結果を記録しました")
 
-	paper := d.desk(id, left-1).Form("/alerts/" + id + "/desk/paper").Press("").Says(http.StatusOK, "紙1号")
+	paper := d.desk(id, left-1).Form("/alerts/"+id+"/desk/paper").Press("").Says(http.StatusOK, "紙1号")
 	d.equal("rows of the paper copy", strings.Count(paper.Body, `<th scope="row"`), left-1)
 	keyIn := paper.Open(paper.URL.Path + "/enter").Form(paper.URL.Path + "/enter")
 	keyIn.Set("row_1", "answered safe").Set("row_2", "no_reply").Set("note_2", "留守").Press("").Says(http.StatusOK, "2件を記録しました")
