@@ -33,7 +33,7 @@ func (s *Server) deskRoutes(rt *routes) {
 	rt.page("GET "+family, access.Children, s.family, on(theFamily), records(audit.View))
 	rt.page("POST "+family+"/claim", access.Phone, s.claim, on(theFamily), records(audit.Call))
 	rt.page("POST "+family+"/release", access.Phone, s.release, on(theFamily), records(audit.Call))
-	rt.page("POST "+family+"/hand-over", access.Phone, s.handOver, on(theFamily), records(audit.Call))
+	rt.page("POST "+family+"/hand-over", access.Phone, s.passFamilyOn, on(theFamily), records(audit.Call))
 	rt.page("POST "+family+"/calls", access.Phone, s.enterCall, on(theFamily), recordsItself())
 }
 
@@ -407,7 +407,7 @@ func (s *Server) orFamily(r *http.Request, me staff.Staff, to string, err error)
 	return s.familyAgain(r, me, callForm{}, err)
 }
 
-func (s *Server) handOver(r *http.Request, me staff.Staff) (web.Response, error) {
+func (s *Server) passFamilyOn(r *http.Request, me staff.Staff) (web.Response, error) {
 	form, err := web.ReadForm(r)
 	if err != nil {
 		return nil, err
