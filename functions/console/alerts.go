@@ -45,6 +45,8 @@ type homePage struct {
 	Edit       bool             // the buttons
 	Quick      []alert.Template // the buttons
 	Few        bool             // managers; only a manager is told
+	Held       []alertLine      // alerts behind glass that this person could let go
+	Glass      bool             // this person can send to the whole school so only
 }
 
 // alertLine is an alert in a list.
@@ -66,6 +68,10 @@ func (s *Server) home(r *http.Request, me staff.Staff) (web.Response, error) {
 			continue
 		}
 		line := alertLine{a, a.State(s.Now())}
+		if a.Held(s.Now()) && access.May(me, access.Approve, access.Target{School: me.School}) {
+			p.Held = append(p.Held, line)
+			continue
+		}
 		if a.Useful(s.Now()) {
 			p.Open = append(p.Open, line)
 		} else {
@@ -92,6 +98,13 @@ func (s *Server) buttons(ctx context.Context, me staff.Staff, p *homePage) error
 	p.May, p.Edit = access.MayAnywhere(me, access.Send), access.MayAnywhere(me, access.Templates)
 	if !p.May {
 		return nil
+	}
+	if all := (access.Target{School: me.School}); access.May(me, access.BreakGlass, all) && !access.May(me, access.Send, all) {
+		school, err := s.Roster.School(ctx, me.School)
+		if err != nil {
+			return err
+		}
+		p.Glass = school.BreakGlass != roster.GlassOff
 	}
 	t, err := s.Alerts.Templates(ctx, me.School)
 	p.Quick = t.List

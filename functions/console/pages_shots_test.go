@@ -48,6 +48,15 @@ func TestShots(t *testing.T) {
 	}, false)
 	teacher, err := o.server.Staff.PutStaff(t.Context(), staff.Staff{School: o.me.School, Name: "例 一子", Mail: "ichiko@school.example", Role: staff.Teacher, Groups: []string{o.group("1年1組")}})
 	o.must(err)
+	before := o.me
+	o.me = teacher
+	tc := o.signIn()
+	o.me = before
+	held, _, err := o.server.hold(t.Context(), teacher, alert.Draft{
+		School: teacher.School, Kind: alert.Safety, Subject: "不審者が校内に侵入しました", Body: "児童は教室にいます。学校に来ないでください。", All: true,
+		UsefulUntil: o.clock().Add(6 * time.Hour), Undo: alert.GlassWait, Sender: alert.Sender{ID: teacher.ID, Name: teacher.Name}, Glass: &alert.Glass{},
+	}, "")
+	o.must(err)
 	u, err := url.Parse(site)
 	o.must(err)
 	session := c.Jar.Cookies(u)[0]
@@ -68,6 +77,12 @@ func TestShots(t *testing.T) {
 		{Name: "close", Path: "/alerts/" + a.ID + "/close"},
 		{Name: "me", Path: "/me"},
 		{Name: "audit", Path: "/audit"},
+		{Name: "glass-held", Path: glassPath + "/" + held.ID},
+		{Name: "glass-settings", Path: glassPath + "/settings"},
+		{Name: "glass", Path: "/shot/glass", HTML: o.visit(tc, glassPath).body},
+		{Name: "glass-errors", Path: "/shot/glass-errors", HTML: o.submit(tc, glassPath+"?lang=en", url.Values{}).body},
+		{Name: "glass-held-own", Path: "/shot/glass-held-own", HTML: o.visit(tc, glassPath+"/"+held.ID).body},
+		{Name: "home-teacher", Path: "/shot/home-teacher", HTML: o.visit(tc, "/?lang=ja").body},
 		{Name: "people", Path: "/people"},
 		{Name: "people-english", Path: "/shot/people-en", HTML: o.visit(c, "/people?lang=en").body},
 		{Name: "person-new", Path: "/people/new"},

@@ -182,6 +182,9 @@ func (s *Server) put(ctx context.Context, f personForm, m *staff.Staff) (problem
 		}
 	}
 	var wrong problem.List
+	if f.Name == "" {
+		wrong = append(wrong, problem.New(problem.Invalid, "氏名を入力してください。", "Enter the name.").In("name"))
+	}
 	if !slices.Contains(schoolRoles, m.Role) {
 		wrong = append(wrong, problem.New(problem.Invalid, "役割を選んでください。", "Choose a role.").In("role"))
 	}

@@ -92,6 +92,7 @@ func (s *Server) Handler() (http.Handler, error) {
 	s.reachRoutes(rt)
 	s.auditRoutes(rt)
 	s.peopleRoutes(rt)
+	s.glassRoutes(rt)
 	s.routes = rt.all
 	return s.recognise(site.Root(rt.mux)), nil
 }

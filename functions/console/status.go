@@ -76,6 +76,9 @@ func (s *Server) status(r *http.Request, me staff.Staff) (web.Response, error) {
 	if err != nil {
 		return nil, err
 	}
+	if st.Alert.Held(now) {
+		return web.Redirect{To: glassPath + "/" + st.Alert.ID}, nil
+	}
 	p := &statusPage{Status: st, State: st.Alert.State(now), Link: "/alerts/" + st.Alert.ID}
 	p.Bar = childBar(st.Children)
 	p.setLanes(s)

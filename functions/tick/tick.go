@@ -140,10 +140,18 @@ func (h *Handler) alerts(ctx context.Context) (n int, err error) {
 // not left. An alert with nothing more to come is forgotten.
 func (h *Handler) alert(ctx context.Context, a alert.Alert) error {
 	now := h.Now()
+	if a.Lapsed(now) {
+		_, err := h.Alerts.Undo(ctx, a.ID)
+		return err
+	}
 	if now.Before(a.Starts) && a.Ending == "" {
 		return nil
 	}
-	done, err := h.job(ctx, a, alert.FanOut, a.Starts)
+	since := a.Starts
+	if a.Glass != nil {
+		since = time.Time{} // when its countdown ends, nobody else starts it
+	}
+	done, err := h.job(ctx, a, alert.FanOut, since)
 	if err != nil || !done {
 		return err
 	}

@@ -30,6 +30,8 @@ type Draft struct {
 	Supersedes  string        // id of the alert that this one replaces, or ""
 	Undo        time.Duration // for how long it can be taken back; 0 where no person watches
 	Sender      Sender
+	// Glass holds the alert: for Undo, or for as long as it is useful if Glass.Second.
+	Glass *Glass `json:",omitempty"`
 }
 
 // acceptMemory is for how long a repeated request is recognised.
@@ -161,11 +163,15 @@ func (s *Store) Accept(ctx context.Context, d Draft, key string) (a Alert, made 
 }
 
 func (d Draft) alert(id string, now time.Time) Alert {
+	starts := now.Add(d.Undo)
+	if d.Glass != nil && d.Glass.Second {
+		starts = d.UsefulUntil.UTC()
+	}
 	return Alert{
 		ID: id, School: d.School, Kind: d.Kind, Subject: d.Subject, Body: d.Body,
 		Choices: d.Choices, Groups: d.Groups, All: d.All, Audience: d.Audience, Sender: d.Sender,
-		Accepted: now, Starts: now.Add(d.Undo), UsefulUntil: d.UsefulUntil.UTC(),
-		RemindAfter: d.RemindAfter, Supersedes: d.Supersedes,
+		Accepted: now, Starts: starts, UsefulUntil: d.UsefulUntil.UTC(),
+		RemindAfter: d.RemindAfter, Supersedes: d.Supersedes, Glass: d.Glass,
 	}
 }
 

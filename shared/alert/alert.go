@@ -102,6 +102,8 @@ type Alert struct {
 	UsefulUntil time.Time     `json:"useful_until"`
 	RemindAfter time.Duration `json:"remind_after,omitempty"` // nanoseconds; 0: no reminder
 
+	Glass *Glass `json:"glass,omitempty"` // it is held, or was
+
 	Supersedes   string    `json:"supersedes,omitempty"`
 	SupersededBy string    `json:"superseded_by,omitempty"`
 	Ending       Ending    `json:"ending,omitempty"`

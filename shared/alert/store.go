@@ -113,6 +113,9 @@ func (s *Store) end(ctx context.Context, alertID string, how Ending) (Alert, err
 			return a, err
 		}
 		a.Ending, a.Ended = how, s.Now().UTC()
+		if a.Glass != nil && a.Starts.After(a.Ended) {
+			a.Starts = a.Ended // nobody waits for it any more
+		}
 		err = s.Table.Write(ctx, "", table.Replace{Key: alertKey(alertID), Revision: a.Revision, Value: encode(a)})
 		if _, conflict := table.Conflict(err); !conflict {
 			a.Revision++

@@ -35,7 +35,17 @@ type School struct {
 	Phone    string `json:"phone"` // shown on every page, the last-resort error page included
 	Zone     string `json:"zone"`  // IANA time zone, such as Asia/Tokyo
 	District string `json:"district,omitempty"`
+	// BreakGlass says how a teacher can send to the whole school: GlassAlone,
+	// GlassSecond or GlassOff.
+	BreakGlass string `json:"break_glass,omitempty"`
 }
+
+// How a teacher can send to the whole school.
+const (
+	GlassAlone  = ""       // with a second person, or alone after a countdown
+	GlassSecond = "second" // with a second person only
+	GlassOff    = "off"    // not at all
+)
 
 // Location returns the school's time zone, Asia/Tokyo if it has none that is known.
 func (s School) Location() *time.Location {
