@@ -125,7 +125,7 @@ func (s *Server) breakGlass(r *http.Request, me staff.Staff) (web.Response, erro
 	}
 	if made {
 		s.Log.Info("alert held", "alert", a.ID, "school", a.School, "kind", a.Kind, "sender", a.Sender.ID)
-		s.afterwards(r.Context(), func(ctx context.Context) { s.tellManagers(ctx, school, a) })
+		s.behindAnswer(r.Context(), func(ctx context.Context) { s.tellManagers(ctx, school, a) })
 	}
 	return web.Redirect{To: glassPath + "/" + a.ID}, nil
 }
@@ -146,8 +146,8 @@ func (a *App) hold(ctx context.Context, me staff.Staff, d alert.Draft, key strin
 	return al, made, err
 }
 
-// afterwards does work after the answer where a request can be outlived.
-func (s *Server) afterwards(ctx context.Context, work func(context.Context)) {
+// behindAnswer does work after the answer where a request can be outlived.
+func (s *Server) behindAnswer(ctx context.Context, work func(context.Context)) {
 	if s.QueueImports {
 		work(ctx)
 		return
