@@ -5,6 +5,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/chromedp/cdproto/network"
+
 	"github.com/todoku/todoku/shared/alert"
 	"github.com/todoku/todoku/shared/staff"
 )
@@ -32,6 +34,15 @@ func newCallers(t testing.TB) *callers {
 	c.a.goTo(c.desk())
 	c.b.goTo(c.desk())
 	return c
+}
+
+// online has a person's connection work, or not.
+func (b *tab) online(yes bool) {
+	b.Helper()
+	call(b, network.EmulateNetworkConditionsByRule, network.EmulateNetworkConditionsByRuleParams{
+		MatchedNetworkConditions: []*network.Conditions{{Offline: !yes, DownloadThroughput: -1, UploadThroughput: -1}},
+	})
+	call(b, network.OverrideNetworkState, network.OverrideNetworkStateParams{Offline: !yes, DownloadThroughput: -1, UploadThroughput: -1})
 }
 
 // next takes the next family and returns the path of its page.
@@ -79,4 +90,48 @@ func TestCallDesk(t *testing.T) {
 	c.b.follow("引き継ぐ")
 	c.a.goTo(c.desk())
 	c.a.says("佐藤 先生さんから引き継ぎ")
+}
+
+// What is entered without a connection is kept, sent by itself when there is one, and
+// asked about if a guardian has answered in the meantime.
+func TestCallDeskWithoutConnection(t *testing.T) {
+	t.Parallel()
+	c := newCallers(t)
+	c.a.next()
+	c.a.online(false)
+	c.a.endsCall("no_reply", "留守番電話")
+	c.a.says("この端末に保存しました")
+	c.b.until("the colleague knows nothing of it", `!document.body.innerText.includes("留守番電話")`)
+	c.a.online(true)
+	c.a.until("it was sent by itself", `document.getElementById("kept").hidden`)
+	c.a.goTo(c.desk())
+
+	family := c.a.next()
+	c.a.online(false)
+	c.a.endsCall("answered", "")
+	c.a.says("この端末に保存しました")
+	c.answerAt(family, "help")
+	c.a.online(true)
+	c.a.says("まだ記録されていません")
+	c.a.follow("開いて確認する")
+	c.a.says("助けが必要")
+	c.a.until("what was entered stands in the form", `document.querySelector("[name=outcome][value=answered]").checked`)
+	c.a.leave(func() { c.a.touch("記録する") })
+	c.a.until("nothing is kept any more", `document.getElementById("kept").hidden`)
+	c.a.goTo(family)
+	c.a.says("電話：状況を聞いた")
+}
+
+// endsCall enters how a call ended, and presses the button.
+func (b *tab) endsCall(outcome, note string) {
+	b.Helper()
+	run[bool](b, `(() => {
+		document.querySelector("[name=outcome][value=`+outcome+`]").click();
+		document.querySelectorAll("[name^=choice_][value=safe]").forEach((e) => e.click());
+		return true;
+	})()`)
+	if note != "" {
+		b.write("note", note)
+	}
+	b.touch("記録する")
 }

@@ -32,7 +32,9 @@
     box.hidden = all.length === 0;
     box.replaceChildren(...all.map(([id, e]) => {
       const line = element("p", (e.refused ? box.dataset.refused : box.dataset.waiting) + " " + e.label + (e.said ? " - " + e.said : "") + " ");
-      if (e.refused) line.append(element("a", box.dataset.look, { href: e.page + "#call" }), " ");
+      if (e.refused) { // to look anew means to load anew: the form then knows the newest answer
+        line.append(element("a", box.dataset.look, { href: e.page }), " ");
+      }
       const drop = element("button", box.dataset.drop, { type: "button", className: "plain" });
       drop.addEventListener("click", () => { if (confirm(box.dataset.sure)) set(id); });
       line.append(drop);
