@@ -70,9 +70,9 @@ func TestContrast(t *testing.T) {
 	}
 }
 
-// The style sheet stays small.
+// The style sheet stays small: a page may be 50 KB with it (functions/console/pages_test.go).
 func TestStyleSize(t *testing.T) {
-	const limit = 15_000
+	const limit = 20_000
 	if n := len(assets["style.css"].body); n > limit {
 		t.Errorf("%d bytes, more than %d", n, limit)
 	}
