@@ -27,8 +27,9 @@ test: setup ## run every test; with STRICT=1 a skipped test is a failure
 drill-aws: setup ## run the acceptance drill on the built functions of the AWS mode alone
 	$(GO) test -count 1 -timeout 30m -v -run '^TestAWS$$' ./infra/drill
 
-bench: setup ## print the benchmark tables: speed on this machine, then what 1,000 recipients cost on AWS
+bench: setup ## print the benchmark tables: speed on this machine, what 1,000 recipients cost on AWS, silent lanes found
 	$(GO) run ./infra/bench
+	$(GO) run ./infra/bench/silence
 	$(GO) test -count 1 -v -run '^TestAWS$$/^cost$$' ./infra/drill
 
 bench-lanes: ## compare ways to send to simulated operators, in virtual time
