@@ -25,7 +25,7 @@ func TestTemplates(t *testing.T) {
 		"desk.html": &deskPage{}, "family.html": &familyPage{}, "paper.html": &paperPage{}, "paper_enter.html": &paperPage{},
 		"break_glass.html": &glassPage{}, "break_glass_held.html": &heldPage{}, "break_glass_settings.html": &glassSettingsPage{},
 
-		"me.html":    &mePage{},
+		"me.html": &mePage{}, "tokens.html": &tokensPage{},
 		"audit.html": &auditPageData{},
 
 		"signin.html":      &signInPage{},

@@ -93,6 +93,7 @@ func (s *Server) Handler() (http.Handler, error) {
 	s.auditRoutes(rt)
 	s.peopleRoutes(rt)
 	s.glassRoutes(rt)
+	s.tokenRoutes(rt)
 	s.routes = rt.all
 	return s.recognise(site.Root(rt.mux)), nil
 }

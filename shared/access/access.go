@@ -169,11 +169,18 @@ var errGroups = problem.New(problem.Forbidden,
 	"担当していない学級・グループが含まれているため、この操作はできません。担当する学級・グループだけを選ぶか、管理者に依頼してください。",
 	"This concerns groups that are not yours. Choose only your own groups, or ask a manager.").In("groups")
 
+// errScope says that it is a question of what the API token is for.
+var errScope = problem.New(problem.Forbidden,
+	"このAPIトークンには、この操作が許可されていません。管理者に、この操作を許可したトークンの発行を依頼してください。",
+	"This API token is not for this. Ask a manager for one that is.")
+
 // Check fails with a problem.Forbidden that says what to do unless May.
 func Check(who staff.Staff, do Action, to Target) error {
 	switch {
 	case May(who, do, to):
 		return nil
+	case !within(who, do):
+		return errScope
 	case MayAnywhere(who, do) && rules[do].of(who.Role) == ownGroups:
 		return errGroups
 	}
@@ -182,8 +189,11 @@ func Check(who staff.Staff, do Action, to Target) error {
 
 // CheckAnywhere fails with a problem.Forbidden unless MayAnywhere.
 func CheckAnywhere(who staff.Staff, do Action) error {
-	if MayAnywhere(who, do) {
+	switch {
+	case MayAnywhere(who, do):
 		return nil
+	case !within(who, do):
+		return errScope
 	}
 	return errRole
 }

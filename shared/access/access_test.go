@@ -170,3 +170,26 @@ func TestCheckSaysWhatToDo(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestScope: a token may do what it is for, as far as the person may, and nothing else.
+func TestScope(t *testing.T) {
+	for _, role := range roles {
+		who := person(role)
+		who.Only = []string{string(SeeAlert), string(Send)}
+		for do := range rules {
+			for _, target := range targets {
+				want := May(person(role), do, target.to) && (do == SeeAlert || do == Send)
+				if got := May(who, do, target.to); got != want {
+					t.Errorf("%s by a %s's token to %s: %v, want %v", do, role, target.name, got, want)
+				}
+			}
+			if !slices.Contains(who.Only, string(do)) {
+				for _, err := range []error{CheckAnywhere(who, do), Check(who, do, targets[0].to)} {
+					if !problem.Is(err, problem.Forbidden) || !strings.Contains(problem.Of(err)[0].Text.EN, "token") {
+						t.Errorf("%s by a %s's token: %v", do, role, err)
+					}
+				}
+			}
+		}
+	}
+}

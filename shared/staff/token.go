@@ -45,8 +45,14 @@ func tokenRefKey(staffID, tokenID string) table.Key {
 // usedEvery bounds the writes that calls cost: a program may call every second.
 const usedEvery = time.Hour
 
+// MaxTokens is the most API tokens of one person that work.
+const MaxTokens = 20
+
+var errTokens = problem.New(problem.Conflict, "APIトークンは一人%d個までです。使っていないものを取り消してください。", "One person can have %d API tokens. Revoke one that is not used.", MaxTokens).In("name")
+
 // NewToken makes an API token that acts with the rights of a member of staff, for
-// the given actions only if there are any. The secret can be shown this once only.
+// the given actions only if there are any. The secret can be shown this once only. It
+// fails with the problem of the name, or with a Conflict if the person has MaxTokens.
 func (s *Store) NewToken(ctx context.Context, staffID, name string, may ...string) (t Token, secret string, err error) {
 	if e := checkName(name); e != nil {
 		return t, "", e
@@ -54,6 +60,13 @@ func (s *Store) NewToken(ctx context.Context, staffID, name string, may ...strin
 	m, err := s.Staff(ctx, staffID)
 	if err != nil {
 		return t, "", err
+	}
+	have, err := s.Tokens(ctx, staffID)
+	if err != nil {
+		return t, "", err
+	}
+	if len(have) >= MaxTokens {
+		return t, "", errTokens
 	}
 	secret = tokenPrefix + s.newSecret(tokenBytes)
 	t = Token{ID: s.IDs.New(), Staff: staffID, Name: name, Made: s.Now().UTC(), Epoch: m.Epoch, May: may}

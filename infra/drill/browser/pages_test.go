@@ -64,6 +64,8 @@ func pages(t testing.TB, s *staged) []stop {
 		{name: "roster", who: manager, path: "/roster"},
 		{name: "audit log", who: manager, path: "/audit"},
 		{name: "own settings", who: manager, path: "/me"},
+		{name: "API tokens", who: manager, path: "/tokens"},
+		{name: "API tokens, nothing said", who: manager, then: submit("form[action='/tokens']"), status: http.StatusUnprocessableEntity},
 		{name: "audit log, a wrong day", who: manager, path: "/audit?from=2026-01-01&to=2026-04-06", status: http.StatusUnprocessableEntity},
 		{name: "sign out", who: manager, path: "/sign-out"},
 		{name: "inbox", who: manager, path: "/inbox"},

@@ -1,0 +1,172 @@
+package console
+
+import (
+	"context"
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/todoku/todoku/shared/access"
+	"github.com/todoku/todoku/shared/audit"
+	"github.com/todoku/todoku/shared/lang"
+	"github.com/todoku/todoku/shared/problem"
+	"github.com/todoku/todoku/shared/staff"
+	"github.com/todoku/todoku/shared/web"
+)
+
+const tokensPath = "/tokens"
+
+func (s *Server) tokenRoutes(rt *routes) {
+	rt.page("GET "+tokensPath, access.Tokens, s.tokens)
+	rt.page("POST "+tokensPath, access.Tokens, s.addToken, recordsItself())
+	rt.page("POST "+tokensPath+"/{id}/{token}/revoke", access.Tokens, s.revokeToken, recordsItself())
+}
+
+// scopes are what an API token can be for: the actions of the API's calls.
+var scopes = []access.Action{access.Frame, access.SeeAlert, access.Children, access.Send, access.End, access.Roster}
+
+var scopeNames = map[access.Action]lang.Text{
+	access.Frame:    lang.T("グループの一覧を読む", "Read the list of groups"),
+	access.SeeAlert: lang.T("連絡と集計を読む", "Read alerts and their numbers"),
+	access.Children: lang.T("児童生徒ごとの回答を読む（氏名を含む）", "Read each child's answers, with names"),
+	access.Send:     lang.T("連絡を送る", "Send alerts"),
+	access.End:      lang.T("連絡を取り消す・終了する", "Undo and close alerts"),
+	access.Roster:   lang.T("名簿を読み、取り込む（氏名・電話・アドレスを含む）", "Read and import the roster, with names, phones and addresses"),
+}
+
+// tokenLine is an API token in the list, with whose rights it acts.
+type tokenLine struct {
+	staff.Token
+	Whose staff.Staff
+}
+
+// tokensPage is the data of tokens.html.
+type tokensPage struct {
+	web.Base
+	Lines  []tokenLine
+	Name   string
+	May    []string
+	Secret string // of the token just made, this once
+	Made   staff.Token
+}
+
+// Scopes returns what to choose from.
+func (*tokensPage) Scopes() []access.Action { return scopes }
+
+// ScopeName returns what a scope is called.
+func (*tokensPage) ScopeName(do access.Action) lang.Text { return scopeNames[do] }
+
+// Chosen reports whether the form has a scope.
+func (p *tokensPage) Chosen(do access.Action) bool { return slices.Contains(p.May, string(do)) }
+
+// Scopes returns what the token is for; none: all that the person may.
+func (l tokenLine) Scopes() []lang.Text {
+	var names []lang.Text
+	for _, do := range l.May {
+		names = append(names, scopeNames[access.Action(do)])
+	}
+	return names
+}
+
+func (s *Server) tokens(r *http.Request, me staff.Staff) (web.Response, error) {
+	p := &tokensPage{}
+	if r.URL.Query().Get("done") == "revoked" {
+		p.Notice = lang.T("取り消しました。このトークンは、もう使えません。", "Revoked. The token no longer works.").In(web.Language(r))
+	}
+	return s.tokensWith(r, me, p)
+}
+
+// tokensWith shows the tokens of a school's people, so that a manager also sees those
+// of a colleague who is away.
+func (s *Server) tokensWith(r *http.Request, me staff.Staff, p *tokensPage) (web.Response, error) {
+	p.Scripts = []string{"once.js"}
+	people, err := s.Staff.OfSchool(r.Context(), me.School)
+	if err != nil {
+		return nil, err
+	}
+	for _, m := range people {
+		tokens, err := s.Staff.Tokens(r.Context(), m.ID)
+		if err != nil {
+			return nil, err
+		}
+		for _, t := range tokens {
+			p.Lines = append(p.Lines, tokenLine{t, m})
+		}
+	}
+	page := web.Page{Template: "tokens.html", Data: p}
+	if len(p.Problems) > 0 {
+		page.Status = web.Status(p.Problems[0].Kind)
+	}
+	return page, nil
+}
+
+var errNoScope = problem.New(problem.Invalid, "このトークンでできることを、一つ以上選んでください。", "Choose at least one thing that the token is for.").In("may")
+
+// addToken makes a token that acts with the rights of the manager who makes it, and
+// shows it this once.
+func (s *Server) addToken(r *http.Request, me staff.Staff) (web.Response, error) {
+	form, err := web.ReadForm(r)
+	if err != nil {
+		return nil, err
+	}
+	p := &tokensPage{Name: strings.Join(strings.Fields(form.Get("name")), " "), May: chosenScopes(form.Values["may"])}
+	if len(p.May) == 0 {
+		p.Problems = problem.List{errNoScope}
+		return s.tokensWith(r, me, p)
+	}
+	p.Made, err = recording(r.Context(), s.App, entry(me, audit.Token, "", "発行: "+p.Name+" / "+strings.Join(p.May, " ")), func() (t staff.Token, err error) {
+		t, p.Secret, err = s.Staff.NewToken(r.Context(), me.ID, p.Name, p.May...)
+		return t, err
+	})
+	if p.Problems = fixable(err); err != nil && len(p.Problems) == 0 {
+		return nil, err
+	}
+	if err == nil {
+		p.Name, p.May = "", nil
+	}
+	return s.tokensWith(r, me, p)
+}
+
+// chosenScopes returns the scopes of a form, in order. An alert that is read child by
+// child, or ended, is seen.
+func chosenScopes(chosen []string) (may []string) {
+	sees := slices.Contains(chosen, string(access.Children)) || slices.Contains(chosen, string(access.End))
+	for _, do := range scopes {
+		if slices.Contains(chosen, string(do)) || sees && do == access.SeeAlert {
+			may = append(may, string(do))
+		}
+	}
+	return may
+}
+
+// revokeToken ends a token of somebody of the school.
+func (s *Server) revokeToken(r *http.Request, me staff.Staff) (web.Response, error) {
+	m, err := s.personOf(r, me)
+	if err != nil {
+		return nil, err
+	}
+	t, err := s.tokenOf(r.Context(), m.ID, r.PathValue("token"))
+	if err != nil {
+		return nil, err
+	}
+	_, err = recording(r.Context(), s.App, entry(me, audit.Token, t.ID, "取り消し: "+t.Name+" / "+m.Name), func() (struct{}, error) {
+		return struct{}{}, s.Staff.Revoke(r.Context(), m.ID, t.ID)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return web.Redirect{To: tokensPath + "?done=revoked"}, nil
+}
+
+func (s *Server) tokenOf(ctx context.Context, staffID, tokenID string) (staff.Token, error) {
+	tokens, err := s.Staff.Tokens(ctx, staffID)
+	if err != nil {
+		return staff.Token{}, err
+	}
+	for _, t := range tokens {
+		if t.ID == tokenID {
+			return t, nil
+		}
+	}
+	return staff.Token{}, staff.ErrNotFound
+}
