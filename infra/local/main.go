@@ -1,6 +1,7 @@
 // Command local is Todoku on one machine.
 //
 //	local [-demo] [-addr HOST:PORT] [-data DIR] [-smtp URL] ...   serve
+//	local doctor [-data DIR] [-json] [-from ADDR -smtp URL ...]   look at all that mail to guardians depends on
 //	local invoke [-data DIR] FUNCTION FILE                        run one function on an event
 //	local backup [-data DIR] FILE                                 copy the database, running or not
 //	local restore [-data DIR] FILE                                put a copy back, into an empty folder
@@ -31,11 +32,12 @@ func main() {
 	tune()
 	p := &program{stdout: os.Stdout, stderr: os.Stderr}
 	if err := p.run(ctx, os.Args[1:]); err != nil {
-		if !errors.Is(err, flag.ErrHelp) {
+		var code exit
+		if !errors.Is(err, flag.ErrHelp) && !errors.As(err, &code) {
 			_, _ = fmt.Fprintln(os.Stderr, "todoku:", say(err))
 		}
 		stop()
-		os.Exit(1)
+		os.Exit(max(int(code), 1))
 	}
 }
 
@@ -56,6 +58,11 @@ func tune() {
 	}
 }
 
+// exit is the status with which the program ends, when all is said.
+type exit int
+
+func (e exit) Error() string { return fmt.Sprintf("exit status %d", int(e)) }
+
 // say returns what to tell a person at a terminal.
 func say(err error) string {
 	var e *problem.Error
@@ -72,6 +79,8 @@ type program struct{ stdout, stderr io.Writer }
 func (p *program) run(ctx context.Context, args []string) error {
 	if len(args) > 0 {
 		switch args[0] {
+		case "doctor":
+			return p.doctor(ctx, args[1:])
 		case "invoke":
 			return p.invoke(ctx, args[1:])
 		case "backup":

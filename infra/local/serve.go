@@ -32,6 +32,7 @@ func (p *program) options(args []string) (options, error) {
 	f.StringVar(&o.BaseURL, "base-url", "", "address at which guardians reach this program (default http://ADDR)")
 	f.StringVar(&o.Inbound, "inbound", "", "host:port on which to take guardians' empty mail; without it none is taken")
 	f.StringVar(&o.InboundDomain, "inbound-domain", "", "domain to which guardians send that mail; its MX record leads to -inbound")
+	sending(f, &o.Sending)
 	f.BoolVar(&o.demo, "demo", false, "make a demo school, and print an API token")
 	f.BoolVar(&o.signIn, "sign-in", false, "print a one-time sign-in link for the first manager")
 	f.BoolVar(&o.verbose, "v", false, "log what happens, not only what goes wrong")

@@ -38,6 +38,14 @@ func (m *Machine) control() http.Handler {
 	mux.HandleFunc("POST /dead/{queue}/redrive", m.withDead(func(r *http.Request, q queue.DeadLetters) (any, error) {
 		return q.Redrive(r.Context())
 	}))
+	mux.HandleFunc("GET /doctor", func(w http.ResponseWriter, r *http.Request) {
+		rep, err := m.Examine(r.Context())
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusInternalServerError)
+			return
+		}
+		_ = json.NewEncoder(w).Encode(rep)
+	})
 	mux.HandleFunc("GET /audit", func(w http.ResponseWriter, r *http.Request) {
 		reports, err := verifyAudit(r.Context(), m.Table, m.cfg.Now)
 		if err != nil {
@@ -133,7 +141,13 @@ func (o *Operator) Backup(ctx context.Context, name string) error {
 	if err := errors.Join(err, out.Close()); err != nil {
 		return err
 	}
-	return os.Rename(out.Name(), name)
+	if err := os.Rename(out.Name(), name); err != nil {
+		return err
+	}
+	if err := noteBackup(o.data, defaultNow()); err != nil {
+		return fmt.Errorf("the backup is whole, but the doctor will not know of it: %w", err)
+	}
+	return nil
 }
 
 func (o *Operator) copyTo(ctx context.Context, w io.Writer) error {

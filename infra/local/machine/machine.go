@@ -61,6 +61,7 @@ type Config struct {
 	Inbound       string
 	InboundDomain string
 	Log           *slog.Logger
+	Sending       // for the doctor
 
 	// What follows is for tests.
 

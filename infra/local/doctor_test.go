@@ -1,0 +1,118 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"net"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/emersion/go-smtp"
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/todoku/todoku/infra/local/machine"
+	"github.com/todoku/todoku/shared/doctor"
+	"github.com/todoku/todoku/shared/mailhost/dnstest"
+)
+
+type backend struct{}
+
+func (backend) NewSession(*smtp.Conn) (smtp.Session, error) {
+	return nil, &smtp.SMTPError{Code: 421, Message: "too busy"}
+}
+
+// busy is a relay that takes nobody.
+func busy(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := smtp.NewServer(backend{})
+	go func() { _ = s.Serve(l) }()
+	t.Cleanup(func() { _ = s.Close() })
+	return l.Addr().String()
+}
+
+func run(t *testing.T, args ...string) (string, error) {
+	t.Helper()
+	var out, errs bytes.Buffer
+	err := (&program{stdout: &out, stderr: &errs}).run(t.Context(), args)
+	return out.String() + errs.String(), err
+}
+
+// TestDoctorBefore looks at a school that is to be.
+func TestDoctorBefore(t *testing.T) {
+	dns := dnstest.Start(t, "school.example.jp. MX 10 mx.school.example.jp.", "mx.school.example.jp. A 192.0.2.1")
+	relay := busy(t)
+	out, err := run(t, "doctor", "-data", t.TempDir(), "-from", "anzen@school.example.jp", "-smtp", "smtp://"+relay, "-dns", dns.Addr, "-ntp", "", "-json")
+	if code := exit(0); !errors.As(err, &code) || code != exitFail {
+		t.Errorf("%v, not exit status %d", err, exitFail)
+	}
+	var rep doctor.Report
+	if err := json.Unmarshal([]byte(out), &rep); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	var got []string
+	for _, f := range rep.Findings {
+		got = append(got, f.ID)
+	}
+	slices.Sort(got)
+	want := []string{"backup-none", "dkim-unknown", "dmarc-missing", "dmarc-unaligned", "relay-greeting", "spf-missing"}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+	if out, _ := run(t, "doctor", "-data", t.TempDir()); out != "" {
+		t.Errorf("without a database: %s", out)
+	}
+}
+
+// TestDoctorOfRunning asks a machine that runs, before and after its first backup.
+func TestDoctorOfRunning(t *testing.T) {
+	data := t.TempDir()
+	m, err := machine.New(machine.Config{Addr: "127.0.0.1:0", Data: data})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := m.FoundDemo(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- m.Run(ctx) }()
+	defer func() {
+		stop()
+		if err := errors.Join(<-ended, m.Close()); err != nil {
+			t.Error(err)
+		}
+	}()
+	waitFor(t, filepath.Join(data, machine.SocketName))
+	out, err := run(t, "doctor", "-data", data, "-lang", "en")
+	if code := exit(0); !errors.As(err, &code) || code != exitWarn || !strings.Contains(out, "[WARN] There is no backup yet. (backup-none)") {
+		t.Errorf("%v: %s", err, out)
+	}
+	if out, err := run(t, "backup", "-data", data, filepath.Join(t.TempDir(), "copy.db")); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	out, err = run(t, "doctor", "-data", data, "-lang", "ja")
+	if err != nil || !strings.Contains(out, "問題は見つかりませんでした。") {
+		t.Errorf("%v: %s", err, out)
+	}
+}
+
+func waitFor(t *testing.T, socket string) {
+	t.Helper()
+	for range 200 {
+		if conn, err := net.Dial("unix", socket); err == nil {
+			_ = conn.Close()
+			return
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	t.Fatal("the machine does not run")
+}

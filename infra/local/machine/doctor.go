@@ -1,0 +1,192 @@
+package machine
+
+import (
+	"context"
+	"errors"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/beevik/ntp"
+
+	"github.com/todoku/todoku/shared/doctor"
+	"github.com/todoku/todoku/shared/lane"
+	"github.com/todoku/todoku/shared/mail/smtp"
+	"github.com/todoku/todoku/shared/roster"
+	table "github.com/todoku/todoku/shared/table/bbolt"
+)
+
+// Sending says what the doctor cannot see by itself.
+type Sending struct {
+	// DKIM are the selectors with which the relay signs; none: not known.
+	DKIM []string
+	// Addresses are those from which mail leaves to the world; none: not known.
+	Addresses []netip.Addr
+	// NTP is the time server to compare the clock with; "": none.
+	NTP string
+}
+
+// Examine looks at all that must be right for mail to reach guardians.
+func (m *Machine) Examine(ctx context.Context) (doctor.Report, error) {
+	schools, err := m.Roster.Schools(ctx)
+	if err != nil {
+		return doctor.Report{}, err
+	}
+	s, err := m.cfg.setup(schools, m.Lanes)
+	if err != nil {
+		return doctor.Report{}, err
+	}
+	return doctor.Examine(ctx, s), nil
+}
+
+// Examine looks from outside: at a machine that runs, by asking it, or at what a
+// Config would be.
+func (o *Operator) Examine(ctx context.Context, cfg Config, from string) (rep doctor.Report, err error) {
+	if from == "" && cfg.Relay == "" {
+		err = o.json(ctx, "GET", "/doctor", &rep)
+		if !errors.Is(err, errNotRunning) {
+			return rep, err
+		}
+	}
+	cfg.Data = o.data
+	cfg = cfg.withDefaults()
+	schools, err := o.schools(ctx, from)
+	if err != nil {
+		return rep, err
+	}
+	lanes, err := lane.Load(nil)
+	if err != nil {
+		return rep, err
+	}
+	s, err := cfg.setup(schools, lanes)
+	if err != nil {
+		return rep, err
+	}
+	return doctor.Examine(ctx, s), nil
+}
+
+// schools returns those of the folder, or one that sends from an address.
+func (o *Operator) schools(ctx context.Context, from string) (schools []roster.School, err error) {
+	if from != "" {
+		return []roster.School{{Mail: from}}, nil
+	}
+	err = o.withTable(func(t *table.Table) error {
+		schools, err = (&roster.Store{Table: t, Now: defaultNow}).Schools(ctx)
+		return err
+	})
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, errors.New("there is no database here: name the folder with -data, or the school's address with -from")
+	}
+	return schools, err
+}
+
+// setup says what to look at.
+func (c Config) setup(schools []roster.School, lanes *lane.Lanes) (doctor.Setup, error) {
+	s := doctor.Setup{
+		Web: c.BaseURL, Inbound: c.InboundDomain, Lists: doctor.Blocklists, Now: c.Now,
+		Disk: c.disk, Backup: func() (time.Time, error) { return backedUp(c.Data) },
+	}
+	if c.Resolver != nil { // a nil one in an interface would not be nil
+		s.DNS = c.Resolver
+	}
+	if c.Relay == "" {
+		return s, nil // nothing leaves
+	}
+	relay, err := smtp.ParseURL(c.Relay)
+	if err != nil {
+		return s, err
+	}
+	s.Relay = doctorRelay(relay)
+	if c.NTP != "" {
+		s.Clock = c.clock
+	}
+	s.Mails = c.mails(schools, lanes)
+	if local(s.Relay.Host) { // a relay beside us sends from our own address
+		s.Own = c.Addresses
+	}
+	return s, nil
+}
+
+// local reports whether a relay is this machine or one beside it.
+func local(host string) bool {
+	a, err := netip.ParseAddr(host)
+	return host == "localhost" || err == nil && (a.IsLoopback() || a.IsPrivate())
+}
+
+// The ports of a relay, unless its URL names one.
+const portSubmission, portImplicit = 587, 465
+
+func doctorRelay(c smtp.Config) *doctor.Relay {
+	r := &doctor.Relay{
+		Host: c.Host, Port: c.Port, User: c.User, Password: c.Password, RootCAs: c.RootCAs,
+		TLS: c.TLS == smtp.Implicit, Clear: c.TLS == smtp.Off,
+	}
+	switch {
+	case r.Port != 0:
+	case r.TLS:
+		r.Port = portImplicit
+	default:
+		r.Port = portSubmission
+	}
+	return r
+}
+
+// mails are the different From domains of the schools.
+func (c Config) mails(schools []roster.School, lanes *lane.Lanes) (mails []doctor.Mail) {
+	seen := map[string]bool{}
+	for _, s := range schools {
+		domain := strings.ToLower(domainOf(s.Mail))
+		if seen[domain] {
+			continue
+		}
+		seen[domain] = true
+		mails = append(mails, doctor.Mail{
+			From: domain, Address: s.Mail, Selectors: c.DKIM, Sources: c.Addresses,
+			FreeMail: !strings.Contains(lanes.Of(domain).Name, "."), // an operator of the file
+		})
+	}
+	return mails
+}
+
+func (c Config) clock(ctx context.Context) (time.Duration, error) {
+	deadline, _ := ctx.Deadline()
+	r, err := ntp.QueryWithOptions(c.NTP, ntp.QueryOptions{Timeout: time.Until(deadline)})
+	if err != nil {
+		return 0, err
+	}
+	return r.ClockOffset, r.Validate()
+}
+
+func (c Config) disk() (doctor.Disk, error) {
+	free, err := freeBytes(c.Data)
+	if err != nil {
+		return doctor.Disk{}, err
+	}
+	info, err := os.Stat(filepath.Join(c.Data, FileName))
+	if err != nil {
+		return doctor.Disk{}, err
+	}
+	return doctor.Disk{Free: free, Used: uint64(info.Size())}, nil //nolint:gosec // no size is negative
+}
+
+// backupName is the file, in the data folder, that says when it was last backed up.
+const backupName = "last-backup"
+
+// noteBackup notes that a backup is whole.
+func noteBackup(data string, at time.Time) error {
+	return os.WriteFile(filepath.Join(data, backupName), []byte(at.UTC().Format(time.RFC3339)+"\n"), 0o600)
+}
+
+// backedUp returns when the last backup became whole; zero: never.
+func backedUp(data string) (time.Time, error) {
+	text, err := os.ReadFile(filepath.Join(data, backupName))
+	if errors.Is(err, os.ErrNotExist) {
+		return time.Time{}, nil
+	}
+	if err != nil {
+		return time.Time{}, err
+	}
+	return time.Parse(time.RFC3339, strings.TrimSpace(string(text)))
+}
