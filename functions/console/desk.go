@@ -157,7 +157,15 @@ func (s *Server) deskRows(ctx context.Context, me staff.Staff, a alert.Alert, v 
 			ids = append(ids, c.Class)
 		}
 	}
-	rows, err = s.desk().Rows(ctx, a.ID, ids, nil)
+	heard, err := s.Alerts.Listened(ctx, a.ID)
+	if err != nil {
+		return nil, nil, false, err
+	}
+	suspect := map[string]bool{}
+	for _, f := range heard.Found {
+		suspect[f.Lane] = true
+	}
+	rows, err = s.desk().Rows(ctx, a.ID, ids, suspect)
 	rows = slices.DeleteFunc(rows, func(r desk.Row) bool { return !desk.InPart(r.ID, v.Part, v.Of) })
 	return rows, classes, more, err
 }

@@ -36,7 +36,7 @@ const (
 // statusPage is the data of status.html.
 //
 // What it reads is bounded, for 100 recipients as for 100,000: the alert, three
-// records of progress, 8 counters of children, one counter for each slot of each
+// records of progress, one of what was seen of its lanes, 8 counters of children, one counter for each slot of each
 // lane, at most 38 spans of 8 counters for the curve (some 20 items in the first
 // hours), at most 50 counters of classes, and the school's groups for their
 // names. No record of a child, guardian or copy is read.
@@ -49,6 +49,7 @@ type statusPage struct {
 	Bar       []barPart
 	CopyKinds []alert.CopyState // the columns of the table of lanes
 	LaneLines []laneLine
+	Silent    []lang.Text // lanes whose mails are probably not arriving
 	Picture   curvePicture
 	Classes   []classLine
 	More      string // where the classes go on; "": nowhere
@@ -82,6 +83,13 @@ func (s *Server) status(r *http.Request, me staff.Staff) (web.Response, error) {
 	p := &statusPage{Status: st, State: st.Alert.State(now), Link: "/alerts/" + st.Alert.ID}
 	p.Bar = childBar(st.Children)
 	p.setLanes(s)
+	heard, err := s.Alerts.Listened(ctx, st.Alert.ID)
+	if err != nil {
+		return nil, err
+	}
+	for _, f := range heard.Found {
+		p.Silent = append(p.Silent, f.Say(s.Lanes.Named(f.Lane).Label))
+	}
 	p.Picture = drawCurve(st.Curve, st.Children.Total, now.Sub(st.Alert.Starts), web.Language(r))
 	classes, next, err := s.Alerts.Classes(ctx, st.Alert.ID, r.URL.Query().Get("after"), classesPerPage)
 	if err != nil {

@@ -15,6 +15,8 @@ import (
 	"github.com/todoku/todoku/shared/alert"
 	"github.com/todoku/todoku/shared/audit"
 	"github.com/todoku/todoku/shared/enrol"
+	"github.com/todoku/todoku/shared/lane"
+	"github.com/todoku/todoku/shared/memo"
 	"github.com/todoku/todoku/shared/queue"
 	"github.com/todoku/todoku/shared/roster"
 )
@@ -34,6 +36,9 @@ const (
 type Handler struct {
 	Alerts *alert.Store
 	Enrol  *enrol.Store // nil: nobody registers
+	// Memos tells people what was noticed, in which Lanes have names; nil: nobody is told.
+	Memos *memo.Office
+	Lanes *lane.Lanes
 	// Audit has its days sealed. It may be nil, and then Schools as well.
 	Audit   *audit.Log
 	Schools Schools
@@ -42,7 +47,8 @@ type Handler struct {
 	Now     func() time.Time
 	Log     *slog.Logger
 
-	sealed atomic.Int64 // until when nothing needs to be sealed, in seconds since 1970
+	sealed   atomic.Int64 // until when nothing needs to be sealed, in seconds since 1970
+	listened listening
 }
 
 // Schools lists the schools, as roster.Store does.
@@ -151,6 +157,9 @@ func (h *Handler) alert(ctx context.Context, a alert.Alert) error {
 	if a.Glass != nil {
 		since = time.Time{} // when its countdown ends, nobody else starts it
 	}
+	if err := h.listen(ctx, a, now); err != nil {
+		return err
+	}
 	done, err := h.job(ctx, a, alert.FanOut, since)
 	if err != nil || !done {
 		return err
@@ -161,6 +170,7 @@ func (h *Handler) alert(ctx context.Context, a alert.Alert) error {
 		if err != nil || !done {
 			return err
 		}
+		h.listened.forget(a.ID)
 		return h.Alerts.Forget(ctx, a.ID)
 	case a.RemindAfter > 0 && !now.Before(a.Starts.Add(a.RemindAfter)):
 		_, err = h.job(ctx, a, alert.Remind, time.Time{})

@@ -19,6 +19,7 @@ import (
 	"github.com/todoku/todoku/functions/tick"
 	"github.com/todoku/todoku/shared/alert"
 	"github.com/todoku/todoku/shared/bridge"
+	"github.com/todoku/todoku/shared/memo"
 	"github.com/todoku/todoku/shared/queue"
 	"github.com/todoku/todoku/shared/web"
 	"github.com/todoku/todoku/shared/web/health"
@@ -100,7 +101,7 @@ func Fanout(p *Parts) (any, error) {
 	return split(isProbe, n.handle, split(console.IsImport, i.Handle, h.Handle)), nil
 }
 
-// Dispatch sends copies, and the invitations that go the same way.
+// Dispatch sends copies, and the invitations and memos that go the same way.
 func Dispatch(p *Parts) (any, error) {
 	sender := p.pacedMail()
 	h := &dispatch.Handler{
@@ -109,7 +110,8 @@ func Dispatch(p *Parts) (any, error) {
 		Worker: alert.Worker{ID: p.ids.New(), Lease: p.Config.Lease},
 	}
 	i := &registration.Inviter{Poster: p.poster(sender), Log: p.Log}
-	return i.After(h.Handle), nil
+	m := &memo.Postman{Staff: p.Staff(), Schools: p.Roster(), Mail: sender, BaseURL: p.Config.BaseURL, Now: p.Now, Log: p.Log}
+	return m.After(i.After(h.Handle)), nil
 }
 
 // Feedback records what SES reports.
@@ -126,7 +128,7 @@ func Inbound(p *Parts) (any, error) {
 
 // Tick looks after what is due.
 func Tick(p *Parts) (any, error) {
-	h := &tick.Handler{Audit: p.Audit(), Schools: p.Roster(), Alerts: p.Alerts(), Enrol: p.Enrol(), Jobs: p.Jobs(), Copies: p.Copies(), Now: p.Now, Log: p.Log}
+	h := &tick.Handler{Audit: p.Audit(), Schools: p.Roster(), Alerts: p.Alerts(), Enrol: p.Enrol(), Jobs: p.Jobs(), Copies: p.Copies(), Memos: &memo.Office{Staff: p.Staff(), Copies: p.Copies()}, Lanes: p.Config.Lanes, Now: p.Now, Log: p.Log}
 	return h.Handle, nil
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/todoku/todoku/shared/problem"
@@ -67,6 +68,7 @@ func (f *Family) answer(a Alert, r AnswerRequest, now time.Time, newID func() st
 	var ops []table.Op
 	t := tallies{}
 	known := 0
+	lanes := f.firstByLane(r.Contact)
 	for i := range f.Children {
 		c := &f.Children[i]
 		choiceID, said := r.Choices[c.ID]
@@ -87,6 +89,10 @@ func (f *Family) answer(a Alert, r AnswerRequest, now time.Time, newID func() st
 		if c.Answer == nil {
 			key, field := curveCounter(curveStep(now.Sub(a.Starts)), f.ID)
 			t.add(key, field, 1)
+			for _, field := range lanes {
+				t.add(key, field, 1) // rides on a counter that is written anyway
+			}
+			lanes = nil
 		}
 		c.Answer = &Answer{Choice: choice.ID, Help: choice.Help, At: now, Way: r.Way, By: r.By}
 		ops = append(ops, table.Create{Key: answerKey(r.Ref, c.ID, newID()), Value: encode(recorded{*c.Answer, r.Ref.Family, r.Contact})})
@@ -95,6 +101,28 @@ func (f *Family) answer(a Alert, r AnswerRequest, now time.Time, newID func() st
 		return nil, notYours
 	}
 	return append(ops, t.ops(a.ID, "")...), nil
+}
+
+// firstByLane returns the fields that count a family's first answer by the lanes of its
+// copies: the one through whose link it came has been answered, and the others are
+// spared, so that nobody waits for them. There are none if it is not the first.
+func (f *Family) firstByLane(contact string) (fields []string) {
+	if slices.ContainsFunc(f.Children, func(c Child) bool { return c.Answer != nil }) {
+		return nil
+	}
+	for i := range f.Copies {
+		c := &f.Copies[i]
+		field := sparedPrefix + c.Lane
+		if c.Contact == contact {
+			field = viaPrefix + c.Lane
+		} else if c.State != Sent && c.State != Delivered {
+			continue
+		}
+		if len(field) <= table.MaxFieldBytes {
+			fields = append(fields, field)
+		}
+	}
+	return fields
 }
 
 // recorded is an answer as the history keeps it.

@@ -12,6 +12,8 @@ import (
 // most 38 spans of shards items.
 const (
 	curvePrefix   = "curve/"
+	viaPrefix     = "via/"    // field: families whose first answer came through the lane
+	sparedPrefix  = "spared/" // field: copies of families whose first answer came another way
 	stepsPerSpan  = 30
 	minuteSteps   = 120
 	laterStep     = 10 * time.Minute

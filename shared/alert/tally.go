@@ -16,7 +16,7 @@ import (
 //	alert/<id>   lane/<lane>/<part>    copies by state, but for Queued; total of those of reminders
 //	alert/<id>   children/<part>       children by state but for Silent, the whole alert
 //	alert/<id>   class/<class>         children: total, answered for, in need of help
-//	alert/<id>   curve/<span>/<shard>  first answers by time (see curve.go)
+//	alert/<id>   curve/<span>/<shard>  first answers by time (see curve.go), and by lane
 //
 // Queued copies and silent children are not counted but follow from the totals,
 // because everything begins so: fan-out writes one counter less a family.

@@ -76,10 +76,16 @@ func Test(s roster.School, id, mailbox string, tags map[string]string, now time.
 // LostRoute tells the school that children of classes cannot be reached any more. It
 // names no child: the page behind the link, for staff, does.
 func LostRoute(s roster.School, classes string, children int, id, mailbox, link string, now time.Time) *tmail.Message {
-	m := plain(s, lang.T("連絡先がなくなりました", "A child has lost its last route"),
+	return ToStaff(s, lang.T("連絡先がなくなりました", "A child has lost its last route"),
 		lang.T("%[1]sの児童生徒%[2]d人について、保護者が最後の連絡先を削除しました。緊急連絡が届きません。\n登録状況のページで確認し、保護者に連絡してください。",
 			"A guardian has removed the last address. Alerts do not reach the family any more (%[1]s; children: %[2]d). See the registration page and call them.", classes, children),
-		link, lang.T("登録状況を開く", "Open the page"), id, mailbox, nil, now)
+		link, lang.T("登録状況を開く", "Open the page"), id, mailbox, now)
+}
+
+// ToStaff tells somebody of the school's own what they should know. What is personal is
+// behind the link.
+func ToStaff(s roster.School, subject, body lang.Text, link string, press lang.Text, id, mailbox string, now time.Time) *tmail.Message {
+	m := plain(s, subject, body, link, press, id, mailbox, nil, now)
 	m.Text = strings.Replace(m.Text, ignore+"\n\n", "", 1)
 	m.HTML = strings.Replace(m.HTML, lines(ignore+"\n\n")+"<br><br>", "", 1)
 	return m

@@ -115,6 +115,7 @@ func counts(minute int64) []silence.Count {
 func TestWatch(t *testing.T) {
 	var w silence.Watch
 	var found []silence.Finding
+	changes := 0
 	for minute := range int64(40) {
 		kept, err := json.Marshal(w) // as it is kept between the looks
 		if err != nil {
@@ -124,10 +125,14 @@ func TestWatch(t *testing.T) {
 		if err := json.Unmarshal(kept, &w); err != nil {
 			t.Fatal(err)
 		}
-		if len(kept) > 4096 {
+		if len(kept) > 1024 {
 			t.Fatalf("%d bytes are kept", len(kept))
 		}
-		found = append(found, w.Look(began.Add(time.Duration(minute)*time.Minute), counts(minute), nil)...)
+		now, changed := w.Look(began.Add(time.Duration(minute)*time.Minute), counts(minute), nil)
+		found = append(found, now...)
+		if changed {
+			changes++
+		}
 	}
 	if len(found) != 1 || found[0].Lane != "docomo" {
 		t.Fatalf("found %+v", found)
@@ -141,7 +146,10 @@ func TestWatch(t *testing.T) {
 	if !w.Done() {
 		t.Error("after 40 minutes it is not over")
 	}
-	past := w.Pasts(map[string]silence.Past{})
+	if changes != 1+len(silence.Looks) {
+		t.Errorf("to be kept anew %d times", changes)
+	}
+	past := w.Pasts(counts(40), nil)
 	if _, taught := past["docomo"]; taught {
 		t.Error("a silent lane teaches that it is silent")
 	}
@@ -156,7 +164,7 @@ func TestWatchSlowLane(t *testing.T) {
 	for minute := range int64(60) {
 		c := counts(minute)
 		c[0] = silence.Count{Lane: "docomo", Made: 60, Sent: min(60, 4*minute), Answered: max(0, min(30, minute-3))}
-		if found := w.Look(began.Add(time.Duration(minute)*time.Minute), c, nil); len(found) > 0 {
+		if found, _ := w.Look(began.Add(time.Duration(minute)*time.Minute), c, nil); len(found) > 0 {
 			t.Fatalf("minute %d: %+v", minute, found)
 		}
 	}
@@ -166,11 +174,11 @@ func TestWatchSlowLane(t *testing.T) {
 func TestWatchGap(t *testing.T) {
 	var w silence.Watch
 	w.Look(began, counts(0), nil)
-	found := w.Look(began.Add(12*time.Minute), counts(12), nil)
+	found, _ := w.Look(began.Add(12*time.Minute), counts(12), nil)
 	if len(found) != 1 || found[0].Lane != "docomo" {
 		t.Errorf("found %+v", found)
 	}
-	if len(w.Look(began.Add(13*time.Minute), counts(13), nil)) != 0 {
+	if found, _ := w.Look(began.Add(15*time.Minute), counts(15), nil); len(found) != 0 {
 		t.Error("what was found is found again")
 	}
 }

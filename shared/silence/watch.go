@@ -1,8 +1,12 @@
 package silence
 
 import (
-	"sort"
+	"fmt"
+	"maps"
+	"slices"
 	"time"
+
+	"github.com/todoku/todoku/shared/lang"
 )
 
 // Look is a moment at which lanes are compared.
@@ -39,79 +43,132 @@ type Finding struct {
 	Table
 }
 
-// Watch follows the lanes of one alert from minute to minute. It is a value to keep
-// between the looks; the zero value begins.
+// Say says what was found, for people: label is what they call the lane.
+func (f Finding) Say(label lang.Text) lang.Text {
+	mine, theirs := percent(f.Answered, f.Sent), percent(f.OthersAnswer, f.OthersSent)
+	return lang.Text{
+		JA: fmt.Sprintf("%s：回答 %d%%（ほかのメール会社は %d%%）", label.JA, mine, theirs),
+		EN: fmt.Sprintf("%s: %d %% have answered, elsewhere %d %%", label.EN, mine, theirs),
+	}
+}
+
+func percent(n, of int64) int64 { return (100*n + of/2) / max(1, of) }
+
+// Watch follows the lanes of one alert from look to look. It is a value to keep
+// between them, of some 100 bytes a lane; the zero value begins.
 type Watch struct {
 	Tracks map[string]*Track `json:"tracks,omitempty"`
 	Found  []Finding         `json:"found,omitempty"`
-	// Alarmed says that somebody was told of what was found so far.
-	Alarmed int `json:"alarmed,omitempty"`
 }
 
-// Track is one lane's answers by minute.
+// Track is what was seen of one lane.
 type Track struct {
-	Since    time.Time `json:"since"` // when half of its mails were accepted
-	Sent     int64     `json:"sent"`
-	Answered []int64   `json:"answered"` // after so many minutes
-	Looked   int       `json:"looked,omitempty"`
+	Since    time.Time `json:"since"`              // when half of its mails were accepted
+	Sent     int64     `json:"sent"`               // at the last look
+	Answered []int64   `json:"answered,omitempty"` // at each look
 }
 
 // rest is the lane of all that are too small to be one of their own.
 const rest = ""
 
-// Look notes where the lanes stand and returns those that are called out now. It
-// wants to be called once a minute; a look that was missed is not made up for.
-func (w *Watch) Look(now time.Time, counts []Count, past map[string]Past) []Finding {
-	w.note(now, merge(counts))
+// Look compares the lanes whose time for it has come, and returns those that are
+// called out now. It wants to be called once a minute; of the looks that were missed
+// only the last is made up for. changed reports whether w has to be kept anew.
+func (w *Watch) Look(now time.Time, counts []Count, past map[string]Past) (found []Finding, changed bool) {
+	lanes := merge(counts)
+	changed = w.begin(now, lanes)
 	alpha := Alpha / float64(max(1, w.lanes()))
-	var found []Finding
 	for _, lane := range w.names() {
-		share := w.Tracks[lane].due(now)
-		if share == 0 || lane == rest || w.found(lane) {
+		share := w.Tracks[lane].look(now, lanes[lane])
+		if share == 0 {
 			continue
 		}
-		table := w.table(lane, now.Sub(w.Tracks[lane].Since))
-		if table.Silent(past[lane], alpha*share) {
-			f := Finding{Lane: lane, At: now, Table: table}
-			w.Found = append(w.Found, f)
-			found = append(found, f)
+		changed = true
+		if lane == rest || w.found(lane) {
+			continue
+		}
+		if table := w.table(lane, lanes); table.Silent(past[lane], alpha*share) {
+			found = append(found, Finding{Lane: lane, At: now, Table: table})
 		}
 	}
-	return found
+	w.Found = append(w.Found, found...)
+	return found, changed
 }
 
-// due moves a track past the looks whose time has come, and returns the share of the
-// last of them; zero: there was none.
-func (t *Track) due(now time.Time) float64 {
+// begin starts the time of lanes. It starts when half of a lane's mails have been
+// accepted, so that one that was sent later is not compared by the clock.
+func (w *Watch) begin(now time.Time, lanes map[string]Count) (changed bool) {
+	for lane, c := range lanes {
+		if w.Tracks[lane] != nil || c.Sent == 0 || c.Sent*2 < c.Made {
+			continue
+		}
+		if w.Tracks == nil {
+			w.Tracks = map[string]*Track{}
+		}
+		w.Tracks[lane], changed = &Track{Since: now}, true
+	}
+	return changed
+}
+
+// look notes how a lane stands at the looks whose time has come, and returns the
+// share of alpha of the last of them; zero: there was none.
+func (t *Track) look(now time.Time, c Count) float64 {
 	share := 0.0
-	for t.Looked < len(Looks) && now.Sub(t.Since) >= Looks[t.Looked].After {
-		share = Looks[t.Looked].Share
-		t.Looked++
+	for i := len(t.Answered); i < len(Looks) && now.Sub(t.Since) >= Looks[i].After; i++ {
+		t.Sent, share = c.Sent, Looks[i].Share
+		t.Answered = append(t.Answered, min(c.Answered, c.Sent))
 	}
 	return share
+}
+
+// table compares a lane at its last look with all others at the same look. Of those
+// that have not come so far it takes what has been answered by now, which can only hide
+// a silence, not make one up. Lanes that were called out are no measure.
+func (w *Watch) table(lane string, lanes map[string]Count) Table {
+	t := w.Tracks[lane]
+	last := len(t.Answered) - 1
+	table := Table{Sent: t.Sent, Answered: t.Answered[last]}
+	for name, c := range lanes {
+		other := w.Tracks[name]
+		if name == lane || other == nil || w.found(name) {
+			continue
+		}
+		answered := min(c.Answered, c.Sent)
+		if len(other.Answered) > last {
+			answered = min(other.Answered[last], c.Sent)
+		}
+		table.OthersSent += c.Sent
+		table.OthersAnswer += answered
+	}
+	return table
 }
 
 // Done reports whether every lane has been looked at for the last time.
 func (w *Watch) Done() bool {
 	for _, t := range w.Tracks {
-		if t.Looked < len(Looks) {
+		if len(t.Answered) < len(Looks) {
 			return false
 		}
 	}
 	return len(w.Tracks) > 0
 }
 
-// Pasts returns what the alert teaches about its lanes, when it is over: past with
-// this alert added, without the lanes that were called out and without those that
-// nobody else can be compared with.
-func (w *Watch) Pasts(past map[string]Past) map[string]Past {
+// Pasts returns past with what the alert teaches about its lanes added. It learns
+// nothing from a lane that was called out, from one that was not looked at to
+// the end, and where there is nobody to compare with.
+func (w *Watch) Pasts(counts []Count, past map[string]Past) map[string]Past {
 	taught := map[string]Past{}
+	for lane, p := range past {
+		taught[lane] = p
+	}
+	lanes := merge(counts)
 	for _, lane := range w.names() {
-		table := w.table(lane, Looks[len(Looks)-1].After)
-		if lane == rest || w.found(lane) || table.OthersSent == 0 || table.Sent < Least {
+		if lane == rest || w.found(lane) || len(w.Tracks[lane].Answered) < len(Looks) {
 			continue
 		}
-		taught[lane] = past[lane].Add(table)
+		if table := w.table(lane, lanes); table.OthersSent > 0 {
+			taught[lane] = past[lane].Add(table)
+		}
 	}
 	return taught
 }
@@ -120,80 +177,18 @@ func (w *Watch) Pasts(past map[string]Past) map[string]Past {
 func merge(counts []Count) map[string]Count {
 	lanes := map[string]Count{}
 	for _, c := range counts {
-		if c.Made < Least {
-			r := lanes[rest]
-			lanes[rest] = Count{Made: r.Made + c.Made, Sent: r.Sent + c.Sent, Answered: r.Answered + c.Answered}
+		if c.Made >= Least {
+			lanes[c.Lane] = c
 			continue
 		}
-		lanes[c.Lane] = c
+		r := lanes[rest]
+		lanes[rest] = Count{Made: r.Made + c.Made, Sent: r.Sent + c.Sent, Answered: r.Answered + c.Answered}
 	}
 	return lanes
 }
 
-// note keeps where the lanes stand. A lane's time begins when half of its mails have
-// been accepted, so that one that was sent later is not compared by the clock.
-func (w *Watch) note(now time.Time, lanes map[string]Count) {
-	for lane, c := range lanes {
-		t := w.Tracks[lane]
-		if t == nil {
-			if c.Sent == 0 || c.Sent*2 < c.Made {
-				continue
-			}
-			t = &Track{Since: now}
-			if w.Tracks == nil {
-				w.Tracks = map[string]*Track{}
-			}
-			w.Tracks[lane] = t
-		}
-		minute := int(min(now.Sub(t.Since), Over) / time.Minute)
-		for len(t.Answered) <= minute {
-			t.Answered = append(t.Answered, t.last())
-		}
-		t.Sent = c.Sent
-		t.Answered[minute] = min(c.Answered, c.Sent)
-	}
-}
-
-func (t *Track) last() int64 {
-	if len(t.Answered) == 0 {
-		return 0
-	}
-	return t.Answered[len(t.Answered)-1]
-}
-
-// table compares a lane with all others after the same time. Of a lane that has not come
-// so far yet fewer have answered, which can only hide a silence, not make one up. Lanes
-// that were called out are no measure.
-func (w *Watch) table(lane string, after time.Duration) Table {
-	var t Table
-	minute := int(after / time.Minute)
-	for name, track := range w.Tracks {
-		switch {
-		case name == lane:
-			t.Sent, t.Answered = track.Sent, track.at(minute)
-		case !w.found(name):
-			t.OthersSent += track.Sent
-			t.OthersAnswer += track.at(minute)
-		}
-	}
-	return t
-}
-
-// at is how many had answered after so many minutes, or by now.
-func (t *Track) at(minute int) int64 {
-	if minute < len(t.Answered) {
-		return t.Answered[minute]
-	}
-	return t.last()
-}
-
 func (w *Watch) found(lane string) bool {
-	for _, f := range w.Found {
-		if f.Lane == lane {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(w.Found, func(f Finding) bool { return f.Lane == lane })
 }
 
 // lanes is how many lanes can be called out.
@@ -205,11 +200,4 @@ func (w *Watch) lanes() int {
 	return n
 }
 
-func (w *Watch) names() []string {
-	names := make([]string, 0, len(w.Tracks))
-	for name := range w.Tracks {
-		names = append(names, name)
-	}
-	sort.Strings(names)
-	return names
-}
+func (w *Watch) names() []string { return slices.Sorted(maps.Keys(w.Tracks)) }

@@ -122,7 +122,8 @@ func (e event) watch(n normal) map[string]float64 {
 	found := map[string]float64{}
 	for minute := 0; minute <= int(n.minutes+silence.Over.Minutes())+1; minute++ {
 		now := began.Add(time.Duration(minute) * time.Minute)
-		for _, f := range w.Look(now, e.counts(float64(minute), n), nil) {
+		silent, _ := w.Look(now, e.counts(float64(minute), n), nil)
+		for _, f := range silent {
 			found[f.Lane] = now.Sub(w.Tracks[f.Lane].Since).Minutes()
 		}
 	}

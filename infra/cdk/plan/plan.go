@@ -168,7 +168,7 @@ var Functions = []Function{
 		// Ten mails take SES about a second, thirty times less than the timeout.
 		Name: "dispatch", Memory: 512, Timeout: 30 * time.Second,
 		Trigger: FromQueue{Copies, 64},
-		Uses:    []Use{ReadTable, WriteTable, PostponeCopies, SendMail, ReadAccount, ReadKeys},
+		Uses:    []Use{ReadTable, QueryTable, WriteTable, PostponeCopies, SendMail, ReadAccount, ReadKeys},
 	},
 	{
 		Name: "feedback", Memory: 256, Timeout: 30 * time.Second,

@@ -39,6 +39,7 @@ import (
 	"github.com/todoku/todoku/shared/mail/inbox"
 	"github.com/todoku/todoku/shared/mail/smtp"
 	"github.com/todoku/todoku/shared/mailhost"
+	"github.com/todoku/todoku/shared/memo"
 	sharedqueue "github.com/todoku/todoku/shared/queue"
 	queue "github.com/todoku/todoku/shared/queue/bbolt"
 	"github.com/todoku/todoku/shared/roster"
@@ -128,6 +129,7 @@ type Machine struct {
 	db       *bolt.DB
 	app      *console.App
 	poster   *enrol.Poster
+	postman  *memo.Postman
 	listener net.Listener
 	mails    net.Listener // of the SMTP server; nil: there is none
 	inbound  *inbound.Handler
@@ -291,21 +293,22 @@ func (m *Machine) wire(sender mail.Sender) {
 		// this one did not make is a dead one's.
 		Worker: alert.Worker{ID: m.Alerts.IDs.New(), Lease: visibility, Alone: true},
 	}
-	m.tick = &tick.Handler{Audit: m.Audit, Schools: m.Roster, Alerts: m.Alerts, Enrol: m.Enrol, Jobs: m.Jobs, Copies: m.Copies, Now: m.cfg.Now, Log: m.cfg.Log}
+	m.tick = &tick.Handler{Audit: m.Audit, Schools: m.Roster, Alerts: m.Alerts, Enrol: m.Enrol, Jobs: m.Jobs, Copies: m.Copies, Memos: &memo.Office{Staff: m.Staff, Copies: m.Copies}, Lanes: m.Lanes, Now: m.cfg.Now, Log: m.cfg.Log}
 	m.app = &console.App{
 		Audit:  m.Audit,
 		Alerts: m.Alerts, Roster: m.Roster, Jobs: m.Jobs, Mail: sender, Links: m.Links, Hosts: m.Hosts,
 		BaseURL: m.cfg.BaseURL, Now: m.cfg.Now, Log: m.cfg.Log, Enrol: m.Enrol, InboundDomain: m.cfg.InboundDomain,
 	}
 	m.poster = &enrol.Poster{Store: m.Enrol, Mail: sender, Links: m.Links, Lanes: m.Lanes, BaseURL: m.cfg.BaseURL}
+	m.postman = &memo.Postman{Staff: m.Staff, Schools: m.Roster, Mail: sender, BaseURL: m.cfg.BaseURL, Now: m.cfg.Now, Log: m.cfg.Log}
 	m.wireInbound()
 	m.probes = newProbes(m.Probe)
 }
 
-// copies is the handler of the copies' queue: alerts, and the invitations that go the
-// same way.
+// copies is the handler of the copies' queue: alerts, and the invitations and memos
+// that go the same way.
 func (m *Machine) copies() sharedqueue.Handler {
-	return (&registration.Inviter{Poster: m.poster, Log: m.cfg.Log}).After(m.dispatch.Handle)
+	return m.postman.After((&registration.Inviter{Poster: m.poster, Log: m.cfg.Log}).After(m.dispatch.Handle))
 }
 
 // pages makes the server of the pages. They name the school in its last-resort
