@@ -210,13 +210,21 @@ func (s *Server) enter(r *http.Request, user webauthn.User, c *webauthn.Credenti
 	}
 	s.Log.Info("signed in", "staff", me.ID)
 	s.note(r, entry(me, audit.SignIn, k.ID, "passkey"))
-	return s.welcome(r, secret), nil
+	return s.welcome(r, me, secret), nil
 }
 
-// welcome leads somebody who has just signed in to where they wanted to go.
-func (s *Server) welcome(r *http.Request, secret string) web.Response {
-	return web.Redirect{To: s.next(r), Header: web.Cookies(
+// welcome leads somebody who has just signed in to where they wanted to go, and
+// remembers the browser.
+func (s *Server) welcome(r *http.Request, me staff.Staff, secret string) web.Response {
+	cookies := []*http.Cookie{
 		s.cookie(s.sessionCookie(), secret, staff.SessionLife),
 		s.cookie(nextCookie, "", 0), s.cookie(ceremonyCookie, "", 0),
-	)}
+	}
+	known, err := s.Staff.Know(r.Context(), me.ID, cookieOf(r, knownCookie))
+	if err == nil {
+		cookies = append(cookies, s.cookie(knownCookie, known, staff.KnownLife))
+	} else {
+		s.Log.Warn("a browser is not remembered", "staff", me.ID, "err", err)
+	}
+	return web.Redirect{To: s.next(r), Header: web.Cookies(cookies...)}
 }

@@ -140,7 +140,7 @@ func (s *Server) postSignInLink(r *http.Request) (web.Response, error) {
 	}
 	s.Log.Info("signed in", "staff", me.ID)
 	s.note(r, entry(me, audit.SignIn, "", "link"))
-	return s.welcome(r, secret), nil
+	return s.welcome(r, me, secret), nil
 }
 
 // getSignOut asks before it is done: GET changes nothing. Who is signed out
@@ -174,16 +174,50 @@ func (s *Server) postCode(r *http.Request) (web.Response, error) {
 	if err != nil {
 		return nil, err
 	}
+	asker := s.asker(r)
+	if may, err := s.Staff.MayTryCode(r.Context(), asker); err != nil {
+		s.Log.Warn("wrong codes are not counted", "err", err)
+	} else if !may {
+		return codeWrong(form.Get("code"), errCodes), nil
+	}
 	secret, me, err := s.Staff.SignIn(r.Context(), staff.ParseCode(form.Get("code")), "")
 	if errors.Is(err, staff.ErrLink) {
-		p := &signInPage{Code: form.Get("code")}
-		p.Problems = problem.List{errCode}
-		return web.Page{Template: "signin_code.html", Data: p, Status: web.Status(problem.Invalid)}, nil
+		if err := s.Staff.TriedCode(r.Context(), asker); err != nil {
+			s.Log.Warn("a wrong code is not counted", "err", err)
+		}
+		return codeWrong(form.Get("code"), errCode), nil
 	}
 	if err != nil {
 		return nil, err
 	}
 	s.Log.Info("signed in", "staff", me.ID)
 	s.note(r, entry(me, audit.SignIn, "", "code"))
-	return s.welcome(r, secret), nil
+	return s.welcome(r, me, secret), nil
+}
+
+func codeWrong(typed string, why *problem.Error) web.Response {
+	p := &signInPage{Code: typed}
+	p.Problems = problem.List{why}
+	return web.Page{Template: "signin_code.html", Data: p, Status: web.Status(why.Kind)}
+}
+
+// errCodes says how to get in although others on the same connection have guessed.
+var errCodes = problem.New(problem.TooMany,
+	"この回線から誤ったコードが何度も入力されたため、いまは受け付けられません。10分ほど待つか、別の回線（携帯電話の回線など）でお試しください。メールのリンクやパスキーは、いまも使えます。",
+	"Too many wrong codes came from this connection. Wait ten minutes, or try another connection, such as a mobile one. A mailed link or a passkey works now.").In("code")
+
+// knownCookie remembers a browser in which somebody has signed in: see staff.Know.
+const knownCookie = "known"
+
+// asker says who asks to be let in, for the budgets.
+func (s *Server) asker(r *http.Request) staff.Asker {
+	return s.Staff.Asker(r.Context(), web.Source(r), cookieOf(r, knownCookie))
+}
+
+func cookieOf(r *http.Request, name string) string {
+	c, err := r.Cookie(name)
+	if err != nil {
+		return ""
+	}
+	return c.Value
 }

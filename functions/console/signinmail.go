@@ -18,13 +18,7 @@ import (
 // browserCookie knows the browser again that asked for a link.
 const browserCookie = "asked"
 
-func browserOf(r *http.Request) string {
-	c, err := r.Cookie(browserCookie)
-	if err != nil {
-		return ""
-	}
-	return c.Value
-}
+func browserOf(r *http.Request) string { return cookieOf(r, browserCookie) }
 
 // askMail mails a sign-in link to an address if somebody has it. The answer is the
 // same, and takes as long, if nobody has: on one machine the work outlives the
@@ -38,11 +32,17 @@ func (s *Server) askMail(r *http.Request) (web.Response, error) {
 	if err != nil {
 		return s.mailWrong(form.Get("mail"), err)
 	}
+	asker := s.asker(r)
+	if may, err := s.Staff.MayAskMail(r.Context(), asker); err != nil {
+		s.Log.Warn("a request for a sign-in link is not counted", "err", err) // it may be an emergency
+	} else if !may {
+		return s.mailWrong(form.Get("mail"), errAsked)
+	}
 	browser := browserOf(r) // that of a link which is under way goes on working
 	if browser == "" {
 		browser = s.Staff.NewBrowser()
 	}
-	work := func(ctx context.Context) { s.mailLinks(ctx, to.String(), browser) }
+	work := func(ctx context.Context) { s.mailLinks(ctx, to.String(), browser, asker) }
 	if s.QueueImports {
 		pause := time.NewTimer(mailPause)
 		defer pause.Stop()
@@ -58,14 +58,24 @@ func (s *Server) askMail(r *http.Request) (web.Response, error) {
 const mailPause = 2 * time.Second
 
 func (s *Server) mailWrong(typed string, err error) (web.Response, error) {
-	if !problem.Is(err, problem.Invalid) && !problem.Is(err, problem.TooLarge) {
+	if !problem.Is(err, problem.Invalid) && !problem.Is(err, problem.TooLarge) && !problem.Is(err, problem.TooMany) {
 		return nil, err
 	}
 	p := &signInPage{Passkeys: s.passkeys != nil, Mail: typed}
 	p.Problems = problem.List{problem.Of(err)[0].In("mail")}
 	p.Scripts = []string{"passkey.js"}
-	return web.Page{Template: "signin.html", Data: p, Status: web.Status(problem.Invalid)}, nil
+	status := web.Status(problem.Invalid)
+	if problem.Is(err, problem.TooMany) {
+		status = web.Status(problem.TooMany)
+	}
+	return web.Page{Template: "signin.html", Data: p, Status: status}, nil
 }
+
+// errAsked says how to get in although others on the same connection have asked too
+// often.
+var errAsked = problem.New(problem.TooMany,
+	"この回線からの依頼が多いため、いまは受け付けられません。パスキーでサインインするか、10分ほど待つか、別の回線（携帯電話の回線など）でお試しください。管理者のコードも使えます。",
+	"Too many links were asked for from this connection. Sign in with a passkey, wait ten minutes, or try another connection, such as a mobile one. A manager's code works, too.")
 
 func (s *Server) mailAsked(*http.Request) (web.Response, error) {
 	return web.Page{Template: "signin_mail.html", Data: &signInPage{}}, nil
@@ -73,22 +83,22 @@ func (s *Server) mailAsked(*http.Request) (web.Response, error) {
 
 // mailLinks mails a link to everybody who has an address. What goes wrong is for the
 // log: the person who asked is told the same in any case.
-func (s *Server) mailLinks(ctx context.Context, to, browser string) {
+func (s *Server) mailLinks(ctx context.Context, to, browser string, asker staff.Asker) {
 	people, err := s.Staff.ByMail(ctx, to)
 	if err != nil {
 		s.Log.Error("nobody looked up for a sign-in link", "err", err)
 	}
 	for _, m := range people {
-		if err := s.mailLink(ctx, m, browser); err != nil {
+		if err := s.mailLink(ctx, m, browser, asker); err != nil {
 			s.Log.Error("sign-in link not mailed", "staff", m.ID, "err", err)
 		}
 	}
 }
 
-func (s *Server) mailLink(ctx context.Context, m staff.Staff, browser string) error {
-	token, err := s.Staff.NewMailedLink(ctx, m.ID, browser)
+func (s *Server) mailLink(ctx context.Context, m staff.Staff, browser string, asker staff.Asker) error {
+	token, err := s.Staff.NewMailedLink(ctx, m.ID, browser, asker)
 	if errors.Is(err, staff.ErrNotFound) {
-		return nil // one was mailed just now
+		return nil // some were mailed just now
 	}
 	if err != nil {
 		return err

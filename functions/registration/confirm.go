@@ -140,7 +140,7 @@ func (h *handler) confirm(r *http.Request) (web.Response, error) {
 	if len(j.Children) == 0 && j.Open(h.Now()) {
 		p := &confirmPage{Code: f.Get("code"), Name: f.Get("name"), Relation: f.Get("relation")}
 		_, err := h.Enrol.Complete(r.Context(), j, enrol.Request{
-			Codes: enrol.Codes(p.Code), Name: p.Name, Relation: p.Relation, Source: source(r),
+			Codes: enrol.Codes(p.Code), Name: p.Name, Relation: p.Relation, Source: web.Source(r),
 		})
 		if wrong, ok := shown(err); ok {
 			return h.confirmPage(r, o, j, p, wrong)

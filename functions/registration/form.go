@@ -131,7 +131,7 @@ func (p *formPage) doubt(a address.Address, sure string) bool {
 func (h *handler) begin(r *http.Request, p *formPage, a address.Address) (web.Response, error) {
 	codes := append([]string{p.Code}, enrol.Codes(p.Siblings)...)
 	j, err := h.Enrol.Join(r.Context(), enrol.Request{
-		Codes: codes, Address: a, Name: p.Name, Relation: p.Relation, Lang: p.In, Door: enrol.Sheet, Source: source(r),
+		Codes: codes, Address: a, Name: p.Name, Relation: p.Relation, Lang: p.In, Door: enrol.Sheet, Source: web.Source(r),
 	})
 	if wrong, ok := shown(err); ok {
 		return p.page(wrong), nil

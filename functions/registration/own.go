@@ -36,7 +36,7 @@ func (h *handler) sendOwn(r *http.Request) (web.Response, error) {
 	p := &askPage{Base: web.Base{Scripts: []string{"once.js"}}, Address: f.Get("address")}
 	a, err := address.Parse(p.Address)
 	if err == nil {
-		err = h.Poster.RequestOwn(r.Context(), a, source(r))
+		err = h.Poster.RequestOwn(r.Context(), a, web.Source(r))
 	}
 	if wrong, ok := shown(err); ok {
 		p.Problems = problem.List{wrong[0].In("address")}

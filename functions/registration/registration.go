@@ -12,8 +12,6 @@ import (
 	"io/fs"
 	"log/slog"
 	"net/http"
-	"net/netip"
-	"strings"
 	"time"
 
 	"github.com/todoku/todoku/functions/registration/mailhelp"
@@ -135,35 +133,4 @@ func (h *handler) join(r *http.Request, kind link.Kind) (opened, enrol.Join, err
 // base returns what surrounds the page of a school.
 func (o opened) base() web.Base {
 	return web.Base{School: web.School{Name: o.school.Name, Phone: o.school.Phone}, Zone: o.school.Location(), Scripts: []string{"once.js"}}
-}
-
-// source says where a request comes from, for limits: its IPv4 address, or the 64
-// bits of an IPv6 address that belong to one household (RFC 6177). Behind a proxy
-// on this machine it is what the proxy says last, which no sender can forge.
-func source(r *http.Request) string {
-	a := ipAddress(r.RemoteAddr[:max(strings.LastIndexByte(r.RemoteAddr, ':'), 0)])
-	if forwarded := r.Header.Values("X-Forwarded-For"); a.IsLoopback() && len(forwarded) > 0 {
-		last := forwarded[len(forwarded)-1]
-		if b := ipAddress(last[strings.LastIndexByte(last, ',')+1:]); b.IsValid() {
-			a = b
-		}
-	}
-	if !a.IsValid() {
-		return "unknown"
-	}
-	if a.Is6() {
-		prefix, err := a.WithZone("").Prefix(64)
-		if err == nil {
-			return prefix.String()
-		}
-	}
-	return a.String()
-}
-
-func ipAddress(s string) netip.Addr {
-	a, err := netip.ParseAddr(strings.Trim(strings.TrimSpace(s), "[]"))
-	if err != nil {
-		return netip.Addr{}
-	}
-	return a.Unmap()
 }

@@ -340,28 +340,6 @@ func TestDoubt(t *testing.T) {
 	}
 }
 
-func TestSource(t *testing.T) {
-	for _, tt := range []struct{ remote, forwarded, want string }{
-		{"192.0.2.1:80", "", "192.0.2.1"},
-		{"192.0.2.1:80", "198.51.100.1", "192.0.2.1"},
-		{"127.0.0.1:80", "203.0.113.9, 198.51.100.1", "198.51.100.1"},
-		{"127.0.0.1:80", "", "127.0.0.1"},
-		{"[2001:db8::1:2:3:4]:80", "", "2001:db8::/64"},
-		{"2001:db8::1:2:3:4:0", "", "2001:db8::/64"}, // as the bridge writes it
-		{"[::ffff:192.0.2.1]:80", "", "192.0.2.1"},
-		{"", "", "unknown"},
-	} {
-		r := httptest.NewRequest("POST", enrol.Path, nil)
-		r.RemoteAddr = tt.remote
-		if tt.forwarded != "" {
-			r.Header.Set("X-Forwarded-For", tt.forwarded)
-		}
-		if got := source(r); got != tt.want {
-			t.Errorf("%s (%s) comes from %s, not %s", tt.remote, tt.forwarded, got, tt.want)
-		}
-	}
-}
-
 var ownLink = regexp.MustCompile(site + `(/register/own/[A-Za-z0-9_-]+)`)
 
 // openOwn registers an address and returns the path of its own page.

@@ -11,6 +11,7 @@ import (
 	"github.com/todoku/todoku/shared/address"
 	"github.com/todoku/todoku/shared/roster"
 	"github.com/todoku/todoku/shared/staff"
+	"github.com/todoku/todoku/shared/web"
 )
 
 // options is what the flags of serve say.
@@ -33,6 +34,10 @@ func (p *program) options(args []string) (options, error) {
 	f.StringVar(&o.Inbound, "inbound", "", "host:port on which to take guardians' empty mail; without it none is taken")
 	f.StringVar(&o.InboundDomain, "inbound-domain", "", "domain to which guardians send that mail; its MX record leads to -inbound")
 	sending(f, &o.Sending)
+	f.Func("trusted-proxy", "addresses or prefixes of TLS proxies on other machines, with commas between them: their X-Forwarded-For is believed", func(list string) (err error) {
+		o.Proxies, err = web.ParseProxies(list)
+		return err
+	})
 	f.BoolVar(&o.demo, "demo", false, "make a demo school, and print an API token")
 	f.BoolVar(&o.signIn, "sign-in", false, "print a one-time sign-in link for the first manager")
 	f.BoolVar(&o.verbose, "v", false, "log what happens, not only what goes wrong")

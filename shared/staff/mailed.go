@@ -5,21 +5,14 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
-	"strconv"
 	"strings"
 	"time"
 
 	"github.com/todoku/todoku/shared/table"
 )
 
-const (
-	// MailedLife is how long a link works that somebody asked for by mail.
-	MailedLife = 15 * time.Minute
-	// mailedMost is how many mails one person gets in a minute, so that nobody's
-	// mailbox can be flooded. It is more than one, and for a minute only, so that
-	// nobody can keep somebody from getting theirs by asking first.
-	mailedMost = 5
-)
+// MailedLife is how long a link works that somebody asked for by mail.
+const MailedLife = 15 * time.Minute
 
 // mailKey is where it stands who has a mail address: under its hash, one item a
 // person.
@@ -77,12 +70,14 @@ const maxShared = 10
 func (s *Store) NewBrowser() string { return s.newSecret(linkBytes) }
 
 // NewMailedLink is NewLink for a person who asked for it from a browser: it works
-// for MailedLife, and in that browser only. It fails with ErrNotFound after
-// mailedMost in a minute.
-func (s *Store) NewMailedLink(ctx context.Context, staffID, browser string) (string, error) {
+// for MailedLife, and in that browser only. It fails with ErrNotFound if the person, or
+// who asks, has had all mails of this minute.
+func (s *Store) NewMailedLink(ctx context.Context, staffID, browser string, a Asker) (string, error) {
 	now := s.Now().UTC()
-	if err := s.spendMail(ctx, staffID, now); err != nil {
+	if ok, err := s.spendMail(ctx, staffID, a); err != nil {
 		return "", err
+	} else if !ok {
+		return "", ErrNotFound
 	}
 	m, err := s.Staff(ctx, staffID)
 	if err != nil {
@@ -91,19 +86,6 @@ func (s *Store) NewMailedLink(ctx context.Context, staffID, browser string) (str
 	token := s.newSecret(linkBytes)
 	link := signIn{Staff: staffID, Expires: now.Add(MailedLife).Truncate(time.Second), Browser: browserHash(browser), Epoch: m.Epoch}
 	return token, s.write(ctx, table.Create{Key: secretKey("signin", token), Value: encode(link), Expires: link.Expires})
-}
-
-// spendMail takes one of the person's mails of this minute.
-func (s *Store) spendMail(ctx context.Context, staffID string, now time.Time) error {
-	minute := now.Truncate(time.Minute)
-	for n := range mailedMost {
-		key := table.Key{Partition: "signin-asked/" + staffID, Sort: minute.Format(time.RFC3339) + "/" + strconv.Itoa(n)}
-		err := s.write(ctx, table.Create{Key: key, Expires: minute.Add(2 * time.Minute)})
-		if _, taken := table.Conflict(err); !taken {
-			return err
-		}
-	}
-	return ErrNotFound
 }
 
 func browserHash(browser string) string { return secretKey("browser", browser).Partition }

@@ -73,11 +73,11 @@ func (m Staff) out(epoch int) bool { return m.Disabled || m.Epoch != epoch }
 //	                       code              a printed code of theirs: where it is kept
 //	school/<school>/staff  <id>              who works at the school
 //	staffmail/<hash>       <id>              who has a mail address
-//	signin-asked/<id>      <minute>/<n>      a link was mailed
 //	signin/<hash>          signin            a sign-in link that was not used yet
 //	session/<hash>         session           somebody who is signed in
 //	token/<hash>           token             an API token
 //	ceremony/<hash>        ceremony          a touch that has begun
+//	known/<hash>           known             who has signed in in a browser
 //
 // A hash is that of the secret which the person or the program holds. Every
 // look-up reads the Staff anew, so a change of role counts from the next request.

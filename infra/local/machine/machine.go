@@ -16,6 +16,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
@@ -45,6 +46,7 @@ import (
 	"github.com/todoku/todoku/shared/roster"
 	"github.com/todoku/todoku/shared/staff"
 	table "github.com/todoku/todoku/shared/table/bbolt"
+	"github.com/todoku/todoku/shared/web"
 )
 
 // FileName is the name of the database in the data folder.
@@ -57,6 +59,8 @@ type Config struct {
 	Relay   string // smtp:// or smtps:// address of a relay; "": the inbox
 	Lanes   string // file that overrides the shipped lanes; "": none
 	BaseURL string // how guardians reach Addr; "": http://Addr
+	// Proxies, beside those on this machine, say truly where a request comes from.
+	Proxies web.Proxies
 	// Inbound is the host:port of an SMTP server that takes guardians' empty mail
 	// for InboundDomain; "": there is none.
 	Inbound       string
@@ -319,7 +323,7 @@ func (m *Machine) pages(ctx context.Context) (*http.Server, error) {
 		return nil, err
 	}
 	return &http.Server{
-		Handler:           mux,
+		Handler:           slices.Concat(web.Loopback, m.cfg.Proxies).Handler(mux),
 		ReadHeaderTimeout: 10 * time.Second,
 		ReadTimeout:       2 * time.Minute, // a roster over a slow line
 		WriteTimeout:      5 * time.Minute,
