@@ -107,6 +107,7 @@ func (u usage) print(t testing.TB, what string, recipients float64) (dollars flo
 func awsCost(t *testing.T, cfg cloud.Config) {
 	const answers = 30
 	recipients := int(env(t, "COST_RECIPIENTS", 300))
+	cfg.Windows = true
 	cfg.SES = sesfake.Config{Fate: func(string) []sesfake.Step { return []sesfake.Step{{Kind: sesfake.Delivery, After: time.Second}} }}
 	d := deploy(t, cfg, recipients)
 	before := d.usage()

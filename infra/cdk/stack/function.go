@@ -147,13 +147,17 @@ func (b *builder) resources(u plan.Use) []*string {
 const batch = 10
 
 func (b *builder) consume(fn awslambda.Function, t plan.FromQueue) {
-	awslambda.NewEventSourceMapping(b.stack, jsii.String(title(t.Queue)+"Source"), &awslambda.EventSourceMappingProps{
+	props := awslambda.EventSourceMappingProps{
 		Target:                  fn,
 		EventSourceArn:          b.queues[t.Queue].live.QueueArn(),
 		BatchSize:               jsii.Number(batch),
 		MaxConcurrency:          jsii.Number(t.Concurrency),
 		ReportBatchItemFailures: jsii.Bool(true),
-	})
+	}
+	if t.Window > 0 {
+		props.MaxBatchingWindow = seconds(t.Window)
+	}
+	awslambda.NewEventSourceMapping(b.stack, jsii.String(title(t.Queue)+"Source"), &props)
 }
 
 // everyMinute starts a function by the clock. A run that could not begin is not

@@ -39,10 +39,11 @@ func TestProperties(t *testing.T) {
 		{"least", "AWS::SQS::Queue", "Jobs", fifo(720)},
 		{"least", "AWS::SQS::Queue", "Copies", fifo(180)},
 		{"least", "AWS::SQS::Queue", "CopiesDead", object{"FifoQueue": true, "SqsManagedSseEnabled": true, "MessageRetentionPeriod": 1209600.0}},
-		{"least", "AWS::SQS::Queue", "Events", object{"VisibilityTimeout": 180.0, "SqsManagedSseEnabled": true}},
+		{"least", "AWS::SQS::Queue", "Events", object{"VisibilityTimeout": 182.0, "SqsManagedSseEnabled": true}},
 		{"least", "AWS::Lambda::EventSourceMapping", "CopiesSource", object{
 			"BatchSize": 10.0, "FunctionResponseTypes": []any{"ReportBatchItemFailures"}, "ScalingConfig": object{"MaximumConcurrency": 64.0},
 		}},
+		{"least", "AWS::Lambda::EventSourceMapping", "EventsSource", object{"MaximumBatchingWindowInSeconds": 2.0}},
 		{"least", "AWS::SES::ConfigurationSet", "", object{
 			"DeliveryOptions":    object{"MaxDeliverySeconds": 3600.0, "TlsPolicy": "OPTIONAL"},
 			"ReputationOptions":  object{"ReputationMetricsEnabled": true},

@@ -49,6 +49,7 @@ type Config struct {
 	Clock         string                   // file with the time, for programs built with the tag drill; "": the real time
 	Now           func() time.Time         // the same time; nil: time.Now
 	Visibility    map[string]time.Duration // of queues, by name; what is not there is as in the plan
+	Windows       bool                     // batches wait to become full, as in the plan; else everything goes on at once
 	InboundDomain string                   // whose mail the account receives
 	Most          int                      // most instances of a function; 0: as in the plan
 	Lanes         string                   // text of the lanes file; "": as shipped
@@ -221,6 +222,9 @@ func (c *Cloud) consume() {
 		}
 		l := c.lines[t.Queue]
 		l.function, l.Timeout, l.Concurrency = c.Functions[f.Name], f.Timeout, c.concurrency(f)
+		if c.cfg.Windows {
+			l.Window = t.Window
+		}
 		c.running.Go(func() {
 			if err := l.Run(ctx, l.handle); err != nil {
 				c.cfg.Log.Error("a queue has no consumer", "err", err)

@@ -30,6 +30,7 @@ type Mapping struct {
 	Concurrency int           // MaximumConcurrency: handlers at work at once; 0: DefaultConcurrency
 	Pollers     int           // polls that wait at once; 0: DefaultPollers
 	Timeout     time.Duration // the function's timeout, the deadline of its context; 0: DefaultTimeout
+	Window      time.Duration // MaximumBatchingWindow: how long a batch waits to become full; 0: not at all
 	Wait        time.Duration // how long a poll waits for messages, whole seconds, at most 20; 0: DefaultWait
 	Log         *slog.Logger  // gets ids and counts, never a body
 }
@@ -100,7 +101,7 @@ type run struct {
 func (r *run) poll(ctx context.Context) {
 	calls := context.WithoutCancel(ctx)
 	for r.takeSlot(ctx) {
-		msgs, err := r.receive(calls)
+		msgs, err := r.receive(calls, queue.MaxBatch)
 		if err != nil {
 			r.Log.Warn("esm: poll failed", "queue", r.QueueURL, "err", err)
 			rest(ctx, retryPause)
@@ -109,11 +110,26 @@ func (r *run) poll(ctx context.Context) {
 			<-r.slots
 			continue
 		}
+		msgs = r.fill(calls, msgs)
 		r.handlers.Go(func() {
 			defer func() { <-r.slots }()
 			r.handle(calls, r.handler, event(r.arn, msgs))
 		})
 	}
+}
+
+// fill receives more messages until the batch is full or its window is over. A poll
+// that fails is no reason to lose those that are there.
+func (r *run) fill(ctx context.Context, msgs []types.Message) []types.Message {
+	for end := time.Now().Add(r.Window); len(msgs) < queue.MaxBatch && time.Now().Before(end); {
+		more, err := r.receive(ctx, queue.MaxBatch-len(msgs))
+		if err != nil {
+			r.Log.Warn("esm: poll failed", "queue", r.QueueURL, "err", err)
+			break
+		}
+		msgs = append(msgs, more...)
+	}
+	return msgs
 }
 
 // takeSlot reports false when ctx has ended.
@@ -137,10 +153,10 @@ func rest(ctx context.Context, d time.Duration) {
 	}
 }
 
-func (m *Mapping) receive(ctx context.Context) ([]types.Message, error) {
+func (m *Mapping) receive(ctx context.Context, most int) ([]types.Message, error) {
 	out, err := m.Client.ReceiveMessage(ctx, &sqs.ReceiveMessageInput{
 		QueueUrl:                    &m.QueueURL,
-		MaxNumberOfMessages:         queue.MaxBatch,
+		MaxNumberOfMessages:         int32(most), //nolint:gosec // at most MaxBatch
 		WaitTimeSeconds:             int32(orDefault(m.Wait, DefaultWait) / time.Second),
 		MessageSystemAttributeNames: []types.MessageSystemAttributeName{types.MessageSystemAttributeNameAll},
 		MessageAttributeNames:       []string{"All"},
