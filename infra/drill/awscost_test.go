@@ -28,7 +28,7 @@ const (
 // alert alone, for which a tenth is the goal, and with an answer of each recipient.
 // An answer is most of all two requests of pages and a write of four items.
 const (
-	mostOfAlert  = 0.105
+	mostOfAlert  = 0.10
 	mostOfAnswer = 0.27
 )
 
