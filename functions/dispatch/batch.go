@@ -8,6 +8,7 @@ import (
 
 	"github.com/aws/aws-lambda-go/events"
 	"github.com/todoku/todoku/shared/alert"
+	"github.com/todoku/todoku/shared/lane/gate"
 	"github.com/todoku/todoku/shared/letter"
 	"github.com/todoku/todoku/shared/link"
 	"github.com/todoku/todoku/shared/mail"
@@ -31,7 +32,9 @@ type run struct {
 	alert    alert.Alert
 	jobs     []*job
 	families *alert.Editor
-	hand     *alert.Hand // nil until it was read
+	hand     *alert.Hand  // nil until it was read
+	permit   *gate.Permit // the lane's places for those in hand; nil: none was asked for
+	away     bool         // the relay or the account itself could not be used
 }
 
 // job is one copy of the batch.
@@ -41,6 +44,7 @@ type job struct {
 	copy    alert.Copy // as last seen
 	fate    fate
 	err     error // what the operator said
+	ofLane  bool  // which speaks of the lane: it waits for that, at the head of its slot
 }
 
 // fate is how far a copy has come in this batch.
@@ -128,9 +132,11 @@ func (r *run) work(ctx context.Context) error {
 	}
 	r.alert, r.families = a, r.Alerts.Editor()
 	if err := r.takeKnown(ctx); err != nil || len(r.jobs) == 0 {
+		r.leaveLane(ctx)
 		return err
 	}
 	err = r.send(ctx)
+	r.leaveLane(ctx)
 	// What was taken and not sent is put back, if it can be.
 	return errors.Join(err, r.record(ctx))
 }
@@ -171,6 +177,7 @@ func (r *run) takeKnown(ctx context.Context) error {
 	if !errors.Is(err, alert.ErrNotFound) {
 		return err
 	}
+	r.leaveLane(ctx)
 	if err := r.dropMissing(ctx); err != nil || len(r.jobs) == 0 {
 		return err
 	}
@@ -198,11 +205,15 @@ func (r *run) take(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+		if refs, err = r.admit(ctx, refs); err != nil {
+			return err
+		}
 		err = r.families.Take(ctx, h, r.Worker, now, refs)
 		if !errors.Is(err, alert.ErrTaken) {
 			r.hand = h
 			return err
 		}
+		r.leaveLane(ctx)
 		r.families = r.Alerts.Editor()
 		for _, j := range r.jobs {
 			j.fate = waiting
@@ -260,15 +271,7 @@ func (r *run) send(ctx context.Context) error {
 	if len(msgs) == 0 {
 		return nil
 	}
-	ctx, cancel := inTime(ctx)
-	defer cancel()
-	mail.SendAll(ctx, r.Mail, msgs, func(i int, err error) {
-		jobs[i].fate, jobs[i].err = tried, err
-		r.heed(err)
-		if errors.Is(err, mail.ErrInvalid) {
-			r.Log.Error("a mail that cannot be written", "copy", msgs[i].ID, "err", err)
-		}
-	})
+	r.transmit(ctx, msgs, jobs)
 	return nil
 }
 
@@ -396,6 +399,8 @@ func (j *job) outcome(now time.Time) func(*alert.Copy) {
 		return nil
 	case failed.Permanent:
 		return func(c *alert.Copy) { c.Refuse(why(failed), now) }
+	case j.ofLane:
+		j.fate = waiting
 	}
 	return func(c *alert.Copy) { c.Delay(why(failed), now) }
 }
@@ -405,13 +410,13 @@ func why(e *mail.SendError) alert.Failure {
 }
 
 // retry returns, for a copy that the operator put off, the op that has it tried
-// again in the same write.
+// again in the same write. What waits for its lane stays in the queue.
 func (r *run) retry(j *job) func() []table.Op {
 	return func() []table.Op {
-		if j.copy.State != alert.Delayed {
+		if j.copy.State != alert.Delayed || j.ofLane {
 			return nil
 		}
 		d := alert.Due{CopyRef: j.ref, Group: j.copy.Group(), Tries: j.copy.Tries}
-		return []table.Op{alert.DueOp(d, r.Now().Add(retryDelay(j.copy.Tries)))}
+		return []table.Op{alert.DueOp(d, r.Now().Add(again(j.copy.Reason, j.copy.Tries)))}
 	}
 }

@@ -6,11 +6,15 @@
 // connection, and recorded in one write. What a crash leaves in hand is sent again,
 // and counted: a duplicate is better than silence.
 //
+// How many copies leave at once, and how fast, the lane's gate says (package gate).
+//
 // The retry policy, whole: what the operator refuses for good is refused; what it
-// puts off waits RetryDelays, one copy alone, in its lane's turn; if the
-// operator itself is away, or its account's rate is reached, the slot waits
-// about Pause and goes on with the same copy. Nothing leaves after the alert
-// ceased to be useful.
+// puts off because of the recipient (greylisting, a full mailbox) waits as long as
+// the operator says, or RetryDelays, one copy alone, in its lane's turn; what it puts off because
+// of the lane stays at the head of its slot, and the lane pauses until a probe passes
+// (package pace); if the relay itself is away all lanes wait for one probe, up to a
+// minute, and if the account's rate is reached the slot waits about Pause. Then each
+// goes on with the same copy. Nothing leaves after the alert ceased to be useful.
 package dispatch
 
 import (
@@ -23,6 +27,7 @@ import (
 
 	"github.com/aws/aws-lambda-go/events"
 	"github.com/todoku/todoku/shared/alert"
+	"github.com/todoku/todoku/shared/lane/gate"
 	"github.com/todoku/todoku/shared/letter"
 	"github.com/todoku/todoku/shared/link"
 	"github.com/todoku/todoku/shared/mail"
@@ -56,6 +61,7 @@ type Handler struct {
 	Schools Schools
 	Queue   queue.Queue // where the messages come from
 	Mail    mail.Sender
+	Gate    *gate.Gate // hands out the places of lanes; nil: their slots are all that holds
 	Links   *link.Signer
 	BaseURL string // where answer pages are, without a slash at the end
 	Worker  alert.Worker

@@ -30,16 +30,23 @@ import (
 // clock is a clock that a test moves; several goroutines read it.
 type clock struct {
 	mu  sync.Mutex
-	now time.Time
+	now time.Time // zero: that of the bubble (testing/synctest) which the test runs in
 }
 
 func (c *clock) Now() time.Time {
+	if c.now.IsZero() {
+		return time.Now()
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.now
 }
 
 func (c *clock) Advance(d time.Duration) {
+	if c.now.IsZero() {
+		time.Sleep(d)
+		return
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.now = c.now.Add(d)
@@ -64,8 +71,12 @@ type bench struct {
 }
 
 func newBench(t *testing.T, families int) *bench {
+	return newBenchAt(t, families, &clock{now: time.Date(2026, 9, 1, 8, 0, 0, 0, time.UTC)}, true)
+}
+
+func newBenchAt(t *testing.T, families int, c *clock, misbehave bool) *bench {
 	t.Helper()
-	b := &bench{t: t, clock: &clock{now: time.Date(2026, 9, 1, 8, 0, 0, 0, time.UTC)}}
+	b := &bench{t: t, clock: c}
 	db, err := bbolt.Open(filepath.Join(t.TempDir(), "todoku.db"))
 	must(t, err)
 	t.Cleanup(func() { _ = db.Close() })
@@ -74,7 +85,7 @@ func newBench(t *testing.T, families int) *bench {
 	b.alerts = &alert.Store{Table: tab, IDs: id.NewSource(b.clock.Now, rand.Reader), Now: b.clock.Now}
 	log := slog.New(slog.NewTextHandler(t.Output(), nil))
 	b.copies, err = embedded.New(db, embedded.Config{
-		Name: "copies", VisibilityTimeout: time.Hour, MaxReceives: 1000, Now: b.clock.Now, Log: log, Update: tab.Update, Misbehave: true,
+		Name: "copies", VisibilityTimeout: time.Hour, MaxReceives: 1000, Now: b.clock.Now, Log: log, Update: tab.Update, Misbehave: misbehave,
 	})
 	must(t, err)
 	b.inbox = inbox.New(0, b.clock.Now)
@@ -142,7 +153,9 @@ func (b *bench) runUntil(ok func(alert.Status) bool) alert.Status {
 		if ok(st) {
 			return st
 		}
-		b.settle()
+		if !b.clock.now.IsZero() {
+			b.settle()
+		}
 		b.clock.Advance(time.Second)
 		b.copies.Wake()
 		must(b.t, tk.Handle(b.t.Context(), events.CloudWatchEvent{}))

@@ -104,6 +104,24 @@ func SendAll(ctx context.Context, s Sender, msgs []*Message, done func(i int, er
 	}
 }
 
+type turnKey struct{}
+
+// OnTurn returns a context for SendAll: a sender that makes messages wait for their
+// turn calls f with the index of each when its turn has come, and if f fails sends
+// neither it nor those after it, whose error f's is. Other senders do not call f.
+func OnTurn(ctx context.Context, f func(ctx context.Context, i int) error) context.Context {
+	return context.WithValue(ctx, turnKey{}, f)
+}
+
+// Turn says that the turn of the i-th message has come; see OnTurn.
+func Turn(ctx context.Context, i int) error {
+	f, ok := ctx.Value(turnKey{}).(func(context.Context, int) error)
+	if !ok {
+		return nil
+	}
+	return f(ctx, i)
+}
+
 // Scope says for whom a failure speaks.
 type Scope int
 

@@ -35,6 +35,7 @@ import (
 	"github.com/todoku/todoku/shared/enrol"
 	"github.com/todoku/todoku/shared/id"
 	"github.com/todoku/todoku/shared/lane"
+	"github.com/todoku/todoku/shared/lane/gate"
 	"github.com/todoku/todoku/shared/link"
 	"github.com/todoku/todoku/shared/mail"
 	"github.com/todoku/todoku/shared/mail/inbox"
@@ -117,6 +118,7 @@ type Machine struct {
 	Staff  *staff.Store
 	Audit  *audit.Log
 	Lanes  *lane.Lanes
+	Gate   *gate.Gate
 	Hosts  *mailhost.Store
 	Links  *link.Signer
 	Table  *table.Table
@@ -232,6 +234,8 @@ func (m *Machine) openStore() (err error) {
 	m.Enrol = &enrol.Store{Table: m.Table, Roster: m.Roster, IDs: ids, Now: m.cfg.Now, Random: m.cfg.Random}
 	m.Audit = &audit.Log{Table: m.Table, Now: m.cfg.Now}
 	m.Staff = &staff.Store{Table: m.Table, IDs: ids, Now: m.cfg.Now, Random: m.cfg.Random}
+	// The lock on the file keeps every other process out.
+	m.Gate = &gate.Gate{Table: m.Table, Lanes: m.Lanes, Alone: true, Now: m.cfg.Now, Dice: mathrand.Float64, Log: m.cfg.Log}
 	m.Hosts = &mailhost.Store{
 		Table: m.Table, Lanes: m.Lanes, Now: m.cfg.Now,
 		Asker: m.asker(),
@@ -291,7 +295,7 @@ func (m *Machine) wire(sender mail.Sender) {
 		Strands: strands, Now: m.cfg.Now, Log: m.cfg.Log,
 	}
 	m.dispatch = &dispatch.Handler{
-		Alerts: m.Alerts, Schools: m.Roster, Queue: m.Copies, Mail: sender, Links: m.Links,
+		Alerts: m.Alerts, Schools: m.Roster, Queue: m.Copies, Mail: sender, Links: m.Links, Gate: m.Gate,
 		BaseURL: m.cfg.BaseURL, Now: m.cfg.Now, Jitter: mathrand.Float64, Log: m.cfg.Log,
 		// The lock on the file keeps every other process out, so a claim that
 		// this one did not make is a dead one's.
@@ -377,7 +381,7 @@ func (m *Machine) Run(ctx context.Context) error {
 	err = g.Wait()
 	m.stopWork()
 	m.works.Wait()
-	return err
+	return errors.Join(err, m.Gate.Flush(context.WithoutCancel(ctx)))
 }
 
 // background runs work that outlives its request, until the Machine stops; what
@@ -417,6 +421,9 @@ func (m *Machine) runTick(ctx context.Context) error {
 		case <-t.C:
 			if err := m.Tick(ctx); err != nil && ctx.Err() == nil {
 				m.cfg.Log.Error("tick failed", "err", err)
+			}
+			if err := m.Gate.Flush(ctx); err != nil && ctx.Err() == nil {
+				m.cfg.Log.Warn("the lanes' memory was not written, it will be", "err", err)
 			}
 			if _, err := m.Table.Sweep(ctx, sweepBatch); err != nil && ctx.Err() == nil {
 				m.cfg.Log.Error("expired items not removed", "err", err)

@@ -20,11 +20,23 @@ func (s *State) Take(l Limits, now time.Time, want int) (n int, wait time.Durati
 		n, wait = s.room(l, now, want)
 	}
 	if n > 0 {
-		s.Out += n
+		if s.Out == 0 {
+			s.Heard = now // nothing was to be heard before
+		}
+		s.Out += l.places(n)
 		s.Tokens -= float64(n)
 		s.Sent = now
 	}
 	return n, wait
+}
+
+// places is how many places n copies take that leave together. Where replies are seen
+// they go one after the other over one connection.
+func (l Limits) places(n int) int {
+	if l.Events {
+		return n
+	}
+	return 1
 }
 
 // begin makes a lane ready that has never sent, or has rested.
@@ -54,16 +66,27 @@ func fade(wait, least, rested time.Duration) time.Duration {
 	return max(time.Duration(float64(wait)*math.Exp2(-float64(rested)/float64(Fade))), least)
 }
 
-// forget gives the places of verdicts back that will not come.
+// forget gives the places of verdicts back that will not come: a place that was taken
+// before the last turn and is still out at the next, and all of them if nothing is
+// sent or heard any more.
 func (s *State) forget(now time.Time) {
-	if s.Out > 0 && now.Sub(s.Sent) > Forget && now.Sub(s.Heard) > Forget {
-		s.Out, s.Stuck, s.Probing = 0, 0, false
+	quiet := now.Sub(s.Sent) > Forget && now.Sub(s.Heard) > Forget
+	if !quiet && now.Sub(s.Turned) < Forget/2 {
+		return
 	}
+	lost := min(s.Old, s.Out)
+	if quiet {
+		lost = s.Out
+	}
+	s.Out -= lost
+	s.Stuck = min(s.Stuck, s.Out)
+	s.Probing = s.Probing && s.Out > 0
+	s.Old, s.Turned = s.Out, now
 }
 
 // probe grants one place when the pause is over.
 func (s *State) probe(l Limits, now time.Time, want int) (int, time.Duration) {
-	if s.Probing && l.Events && s.Took > 0 && now.Sub(s.Sent) > ProbeWait {
+	if s.Probing && l.Events && now.Sub(s.Sent) > s.patience() {
 		s.Stuck++
 		s.stop(now, 0.5)
 	}
@@ -79,6 +102,14 @@ func (s *State) probe(l Limits, now time.Time, want int) (int, time.Duration) {
 	}
 	s.Probing = true
 	return 1, 0
+}
+
+// patience is how long to wait for the verdict on a probe.
+func (s *State) patience() time.Duration {
+	if s.Took == 0 {
+		return Silence
+	}
+	return ProbeWait
 }
 
 // miss notices by the number of copies without an event that some are put off, long
@@ -99,30 +130,33 @@ func (s *State) miss(l Limits, now time.Time) {
 }
 
 // Silent reports whether verdicts are overdue for so long that the lane no longer
-// waits for them.
+// waits for them. A lane that was never heard does not wait even if others are heard.
 func (s *State) Silent(l Limits, now time.Time) bool {
-	return l.Events && !l.Alive && s.Out > 0 && now.Sub(s.Heard) > Silence
+	return l.Events && (!l.Alive || s.Took == 0) && s.Out > 0 && now.Sub(s.Heard) > Silence
 }
 
-// cautiously grants one place after the other at the cautious rate, for missing
-// verdicts never stop an alert.
+// cautiously grants what the cautious rate allows since the last copy left, a few
+// seconds' worth at most, for missing verdicts never stop an alert.
 func (s *State) cautiously(l Limits, now time.Time, want int) (int, time.Duration) {
-	next := s.Sent.Add(time.Duration(float64(time.Second) / l.cautious()))
-	if now.Before(next) {
-		return 0, next.Sub(now)
+	due := l.cautious() * min(now.Sub(s.Sent), CautiousBurst).Seconds()
+	if due < 1 {
+		return 0, time.Duration((1-due)/l.cautious()*float64(time.Second)) + time.Millisecond
 	}
-	return min(want, 1), 0
+	return min(want, int(due)), 0
 }
 
 // room grants what window and bucket leave.
 func (s *State) room(l Limits, now time.Time, want int) (int, time.Duration) {
 	s.fill(l, now)
-	n := min(want, int(s.Window)+s.Stuck-s.Out)
+	n := int(s.Window) + s.Stuck - s.Out
 	if n <= 0 && l.Events {
 		return 0, ProbeWait
 	}
 	if n <= 0 {
 		return 0, Forget
+	}
+	if n = min(n, want); !l.Events {
+		n = want
 	}
 	if s.Rate == 0 {
 		return n, 0
@@ -145,12 +179,24 @@ func (s *State) fill(l Limits, now time.Time) {
 		return
 	}
 	if s.Tokens < 2 && d < Rest {
+		before := s.Rate
 		s.grow(now, d)
-		if l.Events && s.Took > 0 { // Little's law: more would be more connections at once than slots
-			s.Rate = min(s.Rate, Share*float64(max(l.Slots, 1))/s.Took.Seconds())
+		if l.Events && s.Took > 0 {
+			s.Rate = min(s.Rate, s.most(l, before, d))
 		}
 	}
 	s.Tokens = min(s.Tokens+s.Rate*d.Seconds(), max(s.Depth, 1))
+}
+
+// most is what a rate may become by Little's law, which would be as many connections
+// at once as the lane has slots. A lane that was never refused outgrows that, but
+// slowly.
+func (s *State) most(l Limits, before float64, d time.Duration) float64 {
+	most := Share * float64(max(l.Slots, 1)) / s.Took.Seconds()
+	if before < most || s.Ceil > 0 || s.First > 0 || s.Empty {
+		return most
+	}
+	return before * doubled(d, MostGrows)
 }
 
 func (s *State) grow(now time.Time, d time.Duration) {
@@ -173,9 +219,8 @@ func doubled(d, in time.Duration) float64 { return math.Exp2(float64(d) / float6
 // [0, 1).
 func (s *State) Judge(l Limits, now time.Time, v Verdict, dice float64) {
 	full := float64(s.Out) >= math.Floor(s.Window)
-	s.Out = max(s.Out-1, 0)
-	s.Heard = now
 	left := now.Add(-v.Took)
+	s.heard(now, left, v.Held)
 	if l.Events {
 		v.Kind = s.timed(v)
 	}
@@ -190,7 +235,19 @@ func (s *State) Judge(l Limits, now time.Time, v Verdict, dice float64) {
 		s.unheard(now, left, dice)
 	case Untold:
 		s.Tokens++
-		s.Probing = false
+		s.Probing = s.Probing && v.Held
+	}
+}
+
+// heard gives a place back, unless it is held.
+func (s *State) heard(now, left time.Time, held bool) {
+	s.Heard, s.Last = now, now
+	if held {
+		return
+	}
+	s.Out = max(s.Out-1, 0)
+	if s.Old > 0 && !left.After(s.Turned) {
+		s.Old--
 	}
 }
 
@@ -308,6 +365,14 @@ func (s *State) stop(now time.Time, dice float64) {
 		s.RateWait = LastTry
 		s.RateTry = now.Add(LastTry)
 	}
+}
+
+// Suspend stops a lane whose hold by people is over: it reopens with a probe.
+func (s *State) Suspend(now time.Time) {
+	if s.Stopped.IsZero() {
+		s.Stopped = now
+	}
+	s.Until, s.Probing = now, false
 }
 
 // slow learns from a refusal of the rate.

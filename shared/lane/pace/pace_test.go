@@ -204,7 +204,7 @@ func TestOneEventOneAnswer(t *testing.T) {
 	judge(&s, at(10), TooFast, 10*time.Second)
 	one := s
 	judge(&s, at(10.1), TooFast, 10*time.Second)
-	one.Out, one.Heard = s.Out, s.Heard
+	one.Out, one.Heard, one.Last = s.Out, s.Heard, s.Last
 	if d := cmp.Diff(one, s); d != "" {
 		t.Error(d)
 	}

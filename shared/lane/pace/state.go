@@ -18,6 +18,7 @@ const (
 	Below      = 0.92             // a lane stays this far below a measured rate
 	GuessGrows = 24 * time.Second // a guessed rate doubles in this time,
 	CeilGrows  = 30 * time.Second // one that tries to pass a measured one, in this
+	MostGrows  = 2 * time.Minute  // one that outgrows the slots, by events, in this
 	FirstTry   = time.Minute      // a measured rate is left alone for so long,
 	FirstWiden = time.Minute      // a measured window for so long,
 	LastTry    = 2 * time.Hour    // and after vain tries twice as long each time, up to this
@@ -25,6 +26,7 @@ const (
 	Rest = 30 * time.Second // a lane that sent nothing for so long finds a full bucket
 	Fade = 24 * time.Hour   // in so much rest the wait until more is tried halves
 
+	CautiousBurst = 5 * time.Second  // what was not used of the cautious rate for longer is lost
 	Silence       = 30 * time.Second // events that stay away so long are not waited for
 	Forget        = 15 * time.Minute // a verdict that did not come gives its place back
 	PutOff        = 20 * time.Second // a delivery by SES that took longer had been put off
@@ -84,16 +86,23 @@ type Verdict struct {
 	// Took is the time from the copy's start to the verdict; for an event
 	// processingTimeMillis. It tells whether the copy left before the last pause.
 	Took time.Duration
+	// Held says that the copy's place is still in use: more copies follow over the same
+	// connection. The last verdict of those that Take granted together gives it back.
+	Held bool
 }
 
 // State is what a lane knows and remembers. The zero value knows nothing. It is a
 // plain value, to be copied and compared; Append and Decode say how it is stored.
 type State struct {
-	Out   int           // copies without a verdict
+	Out   int           // places in use: copies without a verdict, or connections at work
 	Sent  time.Time     // when the newest of them left
-	Heard time.Time     // when the last verdict came
+	Heard time.Time     // when the last verdict came, or the first of those began that are out
+	Last  time.Time     // when the last verdict came
 	Stuck int           // of the copies out, how many SES is thought to have been put off with
 	Took  time.Duration // how long SES usually takes for a copy; only with events
+
+	Old    int       // places of Out that were taken before Turned
+	Turned time.Time // when those that were old then were given back
 
 	Window     float64       // copies that may be out; 0: not begun
 	WindowCeil float64       // what stood when connections were last refused; 0: never

@@ -46,6 +46,9 @@ func (p Paced) SendAll(ctx context.Context, msgs []*mail.Message, done func(i in
 		if stop == nil {
 			stop = p.wait(ctx, turns.At(i))
 		}
+		if stop == nil {
+			stop = mail.Turn(ctx, i)
+		}
 		err := stop
 		if err == nil {
 			err = p.Sender.Send(ctx, m)

@@ -1,0 +1,129 @@
+package dispatch
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"time"
+
+	"github.com/todoku/todoku/shared/alert"
+	"github.com/todoku/todoku/shared/lane/pace"
+	"github.com/todoku/todoku/shared/mail"
+)
+
+// admit asks the lane for places, and returns those of refs that have one. The others
+// go back to the queue until there may be places again.
+func (r *run) admit(ctx context.Context, refs []alert.CopyRef) ([]alert.CopyRef, error) {
+	if len(refs) == 0 {
+		return nil, nil
+	}
+	p, err := r.Gate.Ask(ctx, laneOf(r.group), len(refs))
+	if err != nil {
+		r.Log.Warn("a lane's state was not read, its slots hold", "lane", r.group, "err", err)
+	}
+	r.permit = p
+	if p.N == 0 {
+		r.wait = max(p.Wait, shortestWait)
+	}
+	left := p.N
+	for _, j := range r.jobs {
+		if j.fate != taken {
+			continue
+		}
+		if left--; left < 0 {
+			j.fate = waiting
+		}
+	}
+	if p.N == 0 {
+		return nil, errWait
+	}
+	return refs[:min(p.N, len(refs))], nil
+}
+
+// shortestWait is the least that a slot waits for its lane.
+const shortestWait = 50 * time.Millisecond
+
+// laneOf returns the lane of a message group, "lane#slot".
+func laneOf(group string) string {
+	name, _, _ := strings.Cut(group, "#")
+	return name
+}
+
+// leaveLane gives back the places that were not used.
+func (r *run) leaveLane(ctx context.Context) {
+	if r.permit == nil {
+		return
+	}
+	wait, err := r.permit.End(context.WithoutCancel(ctx), r.away)
+	r.permit, r.wait = nil, max(r.wait, wait, r.sooner())
+	if err != nil {
+		r.Log.Warn("a lane's state was not written, its places come back by themselves", "lane", r.group, "err", err)
+	}
+}
+
+// sooner is the least that a slot waits which goes on with copies that had no place.
+func (r *run) sooner() time.Duration {
+	for _, j := range r.jobs {
+		if j.fate == waiting {
+			return shortestWait
+		}
+	}
+	return 0
+}
+
+// transmit hands messages to the operator, until it answers for its whole lane.
+func (r *run) transmit(ctx context.Context, msgs []*mail.Message, jobs []*job) {
+	ctx, cancel := inTime(ctx)
+	defer cancel()
+	ctx = mail.OnTurn(ctx, r.onTurn)
+	began, puzzled := r.Now(), false
+	mail.SendAll(ctx, r.Mail, msgs, func(i int, err error) {
+		j := jobs[i]
+		j.fate, j.err = tried, err
+		r.heed(err)
+		if errors.Is(err, mail.ErrInvalid) {
+			r.Log.Error("a mail that cannot be written", "copy", msgs[i].ID, "err", err)
+		}
+		var kind pace.Kind
+		kind, puzzled = verdict(err, puzzled)
+		now := r.Now()
+		r.heard(kind, err, now.Sub(began))
+		began = now
+		if kind == pace.TooFast || kind == pace.Crowded {
+			j.ofLane = r.Gate != nil
+			if j.ofLane {
+				cancel()
+			}
+		}
+	})
+}
+
+// onTurn is called when a message is about to leave that waited for its turn: the
+// first takes the lane's places.
+func (r *run) onTurn(ctx context.Context, i int) error {
+	if i == 0 {
+		if err := r.permit.Begin(ctx); err != nil {
+			r.Log.Warn("a lane's state was not written, its slots hold", "lane", r.group, "err", err)
+		}
+	}
+	if i < r.permit.N {
+		return nil
+	}
+	return &mail.SendError{Scope: mail.ScopeOperator, Text: "the lane has no place", RetryAfter: max(r.permit.Wait, shortestWait)}
+}
+
+// heard tells the lane what became of the next copy.
+func (r *run) heard(kind pace.Kind, err error, took time.Duration) {
+	var e *mail.SendError
+	failed := errors.As(err, &e)
+	r.away = r.away || failed && e.Scope == mail.ScopeOperator
+	switch {
+	case r.Gate == nil:
+	case r.Gate.Events:
+		if err == nil || failed && e.Maybe {
+			r.permit.Left()
+		}
+	case kind != pace.Untold:
+		r.permit.Heard(kind, took)
+	}
+}
