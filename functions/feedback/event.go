@@ -3,6 +3,7 @@ package feedback
 import (
 	"encoding/json"
 	"errors"
+	"regexp"
 	"strings"
 	"time"
 
@@ -129,13 +130,15 @@ func (s *sesEvent) judge(r *report) {
 func failure(rs []recipient, words string) alert.Failure {
 	f := alert.Failure{Reason: words}
 	for _, r := range rs {
-		f.Status = r.Status
+		f.Status = statusCode.FindString(r.Status)
 		if r.Diagnostic != "" {
 			f.Reason = words + ": " + withoutAddresses(r.Diagnostic)
 		}
 	}
 	return f
 }
+
+var statusCode = regexp.MustCompile(`^[245]\.\d{1,3}\.\d{1,3}\b`)
 
 // longestReason bounds what is kept of an operator's words, in bytes.
 const longestReason = 200

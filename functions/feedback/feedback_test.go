@@ -9,6 +9,7 @@ import (
 	mathrand "math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -63,6 +64,19 @@ func (b *bench) family(t *testing.T, ref alert.Ref, contacts ...string) {
 	must(t, b.alerts.Table.Write(t.Context(), "", alert.CreateOps(ref.Alert, []alert.Made{{Class: ref.Class, Family: f}})...))
 }
 
+// families makes the records of families with a copy each.
+func (b *bench) families(t *testing.T, refs []alert.CopyRef) {
+	t.Helper()
+	var made []alert.Made
+	for _, r := range refs {
+		made = append(made, alert.Made{Class: r.Class, Family: alert.Family{
+			ID: r.Family, Children: []alert.Child{{ID: "child", Class: r.Class, Guardians: []int{0}}}, Guardians: []alert.Guardian{{ID: "g"}},
+			Copies: []alert.Copy{{Contact: r.Contact, Lane: "docomo", State: alert.Queued, At: start}},
+		}})
+	}
+	must(t, b.alerts.Table.Write(t.Context(), "", alert.CreateOps(refs[0].Alert, made)...))
+}
+
 // readEvent decodes a sample strictly and checks that nothing of it is lost.
 func readEvent(t *testing.T, path string) events.SQSEvent {
 	t.Helper()
@@ -99,6 +113,16 @@ func TestSamples(t *testing.T) {
 		"bounce-mailbox-full":       {state: alert.Refused, status: "4.2.2", reason: "MailboxFull"},
 		"bounce-undetermined":       {state: alert.Refused, reason: "Undetermined"},
 		"bounce-several-recipients": {state: alert.Refused, status: "5.1.1"},
+		"bounce-no-email":           {state: alert.Refused, reason: "NoEmail"},
+		"bounce-global-list":        {state: alert.Refused, status: "5.1.1", reason: "Permanent Suppressed"},
+		"bounce-too-large":          {state: alert.Refused, status: "5.3.4", reason: "MessageTooLarge"},
+		"bounce-content":            {state: alert.Refused, status: "5.7.1", reason: "ContentRejected"},
+		"bounce-attachment":         {state: alert.Refused, status: "5.7.1", reason: "AttachmentRejected"},
+		"bounce-out-of-office":      {state: alert.Refused, status: "5.7.1", reason: "Transient General"},
+		"bounce-dmarc":              {state: alert.Refused, status: "5.7.26", reason: "DMARC policy"},
+		"delay-every-type":          {state: alert.Delayed, status: "4.4.1", reason: "SendingDeferral"},
+		"malformed-members":         {state: alert.Queued},
+		"malformed-words":           {state: alert.Refused, status: "5.1.1", reason: "<address>"},
 		"reject":                    {state: alert.Refused, reason: "Bad content"},
 		"rendering-failure":         {state: alert.Refused, reason: "not rendered"},
 		"complaint":                 {state: alert.Queued},
@@ -192,6 +216,53 @@ func TestAnyOrder(t *testing.T) {
 	}
 }
 
+// TestHundredThousand delivers 100,000 events, shuffled and each of them up to three
+// times, among messages that are none: it ends as the same events do in order, once.
+func TestHundredThousand(t *testing.T) {
+	const copies, all = 8000, 100_000
+	seed := uint64(time.Now().UnixNano())
+	t.Logf("seed %d", seed)
+	rng := mathrand.New(mathrand.NewPCG(seed, 2))
+	refs := make([]alert.CopyRef, copies)
+	ids := id.NewSource(time.Now, rand.Reader)
+	for i := range refs {
+		refs[i] = sample
+		refs[i].Family = ids.New()
+	}
+	once := randomEvents(rng, refs)
+	var shuffled []events.SQSMessage
+	for len(shuffled) < all {
+		shuffled = append(shuffled, once[len(shuffled)%len(once)])
+	}
+	rng.Shuffle(len(shuffled), func(i, j int) { shuffled[i], shuffled[j] = shuffled[j], shuffled[i] })
+	for i, text := range []string{"", "{}", "null", `{"eventType":"Bounce"}`, sesfirst} {
+		shuffled[i*1000].Body, shuffled[len(shuffled)-1-i] = text, shuffled[i*1000]
+	}
+	want, got := newBench(t).after(t, rng, refs, once), newBench(t).after(t, rng, refs, append(shuffled, once...))
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Fatalf("it ended otherwise (-in order +shuffled):\n%s", diff)
+	}
+}
+
+const sesfirst = "Successfully validated SNS topic for Amazon SES event publishing."
+
+// after returns the copies as events leave them that come in batches.
+func (b *bench) after(t *testing.T, rng *mathrand.Rand, refs []alert.CopyRef, order []events.SQSMessage) []alert.Copy {
+	t.Helper()
+	for some := range slices.Chunk(refs, 20) {
+		b.families(t, some)
+	}
+	for len(order) > 0 {
+		n := min(1+rng.IntN(40), len(order))
+		r, err := b.handler.Handle(t.Context(), events.SQSEvent{Records: order[:n]})
+		if err != nil || len(r.BatchItemFailures) > 0 {
+			t.Fatalf("Handle: %v, %v", r, err)
+		}
+		order = order[n:]
+	}
+	return b.states(t, refs)
+}
+
 func randomEvents(rng *mathrand.Rand, refs []alert.CopyRef) []events.SQSMessage {
 	var all []events.SQSMessage
 	for _, r := range refs {
@@ -208,7 +279,7 @@ func event(rng *mathrand.Rand, r alert.CopyRef, at time.Time) string {
 		tags[k] = []string{v}
 	}
 	e := map[string]any{"mail": map[string]any{"timestamp": at, "tags": tags}}
-	switch rng.IntN(5) {
+	switch rng.IntN(7) {
 	case 0:
 		e["eventType"] = "Send"
 	case 1:
@@ -219,6 +290,10 @@ func event(rng *mathrand.Rand, r alert.CopyRef, at time.Time) string {
 		e["eventType"], e["bounce"] = "Bounce", map[string]any{"timestamp": at, "bounceType": "Permanent", "bounceSubType": "General"}
 	case 4:
 		e["eventType"], e["complaint"] = "Complaint", map[string]any{"timestamp": at}
+	case 5:
+		e["eventType"], e["reject"] = "Reject", map[string]any{"reason": "Bad content"}
+	case 6:
+		e["eventType"], e["failure"] = "Rendering Failure", map[string]any{"errorMessage": "none", "templateName": "none"}
 	}
 	text, err := json.Marshal(e)
 	if err != nil {
