@@ -43,11 +43,12 @@ func caller(me staff.Staff) desk.Person { return desk.Person{ID: me.ID, Name: me
 
 // theFamily: the request is about the family {family} of the alert {id}.
 func theFamily(s *Server, r *http.Request, me staff.Staff) (access.Target, error) {
-	if _, err := theAlert(s, r, me); err != nil {
+	about, err := theAlert(s, r, me)
+	if err != nil {
 		return access.Target{}, err
 	}
 	made, err := s.Alerts.FindFamily(r.Context(), refOf(r))
-	to := access.Target{School: me.School}
+	to := access.Target{School: about.School, District: about.District}
 	for _, c := range made.Family.Children {
 		to.Groups = append(to.Groups, c.Class)
 	}
@@ -207,7 +208,7 @@ func (s *Server) deskFrame(r *http.Request, me staff.Staff) (deskFrame, error) {
 	f.Link = r.URL.Path + f.View.Query()
 	f.MayPhone = access.MayAnywhere(me, access.Phone)
 	f.Version, err = s.desk().Version(ctx, a.ID)
-	f.Scripts = []string{statusScript, "desk.js"}
+	f.Scripts = []string{statusScript, "news.js", "desk.js"}
 	f.Refresh = lookForNews
 	return f, err
 }

@@ -5,12 +5,15 @@ package console
 import (
 	"flag"
 	"fmt"
+	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/todoku/todoku/shared/alert"
+	"github.com/todoku/todoku/shared/roster"
 	"github.com/todoku/todoku/shared/staff"
 	"github.com/todoku/todoku/shared/web/webtest/shot"
 )
@@ -25,6 +28,9 @@ func TestShots(t *testing.T) {
 	o.atAName()
 	empty := o.demoEmpty()
 	o.loadDemo()
+	for i := range 5 {
+		o.pastCheck(i)
+	}
 	c := o.signIn()
 	past := o.alert(func(d *alert.Draft) {
 		d.Kind, d.Subject = alert.Notice, "明日の遠足は予定どおり行います"
@@ -60,7 +66,7 @@ func TestShots(t *testing.T) {
 	u, err := url.Parse(site)
 	o.must(err)
 	session := c.Jar.Cookies(u)[0]
-	shot.Take(t, o.handler, *shots, map[string]string{session.Name: session.Value}, []shot.Page{
+	shot.Take(t, o.handler, *shots, map[string]string{session.Name: session.Value}, chosen([]shot.Page{
 		{Name: "home-empty", Path: "/shot/empty", HTML: empty},
 		{Name: "home", Path: "/"},
 		{Name: "quick", Path: "/quick/weather"},
@@ -72,6 +78,8 @@ func TestShots(t *testing.T) {
 		{Name: "undo", Path: "/alerts/" + waiting.ID + "?sent=1"},
 		{Name: "status", Path: "/alerts/" + a.ID},
 		{Name: "status-english", Path: "/shot/english", HTML: o.visit(c, "/alerts/"+a.ID+"?lang=en").body},
+		{Name: "status-teacher", Path: "/shot/status-teacher", HTML: o.visit(tc, "/alerts/"+a.ID+"?lang=ja").body},
+		{Name: "district", Path: "/shot/district", HTML: o.visit(o.districtPerson(), "/district?lang=ja").body},
 		{Name: "class", Path: "/alerts/" + a.ID + "/classes/" + help.Child.Class},
 		{Name: "help", Path: "/alerts/" + a.ID + "/help"},
 		{Name: "close", Path: "/alerts/" + a.ID + "/close"},
@@ -98,7 +106,54 @@ func TestShots(t *testing.T) {
 		{Name: "hand-over-preview-english", Path: "/shot/hand-over-en", HTML: o.submit(c, "/people/hand-over/preview?lang=en", url.Values{"leaves": {teacher.ID}}).body},
 		{Name: "sign-in-code", Path: "/sign-in/code"},
 		{Name: "not-found", Path: "/alerts/nonsense"},
+	}))
+}
+
+var onlyShots = flag.String("only", "", "beginnings of names of pictures, with commas; empty: all")
+
+func chosen(pages []shot.Page) []shot.Page {
+	return slices.DeleteFunc(pages, func(p shot.Page) bool {
+		return *onlyShots != "" && !slices.ContainsFunc(strings.Split(*onlyShots, ","), func(begin string) bool { return strings.HasPrefix(p.Name, begin) })
 	})
+}
+
+// districtPerson is somebody of the district of the demo school and two others, signed in.
+func (o *office) districtPerson() *http.Client {
+	o.t.Helper()
+	school, err := o.server.Roster.School(o.t.Context(), o.me.School)
+	o.must(err)
+	school.District = "d1"
+	o.must(o.server.Roster.PutSchool(o.t.Context(), school))
+	for id, name := range map[string]string{"s3": "第二小学校", "s4": "見本中学校"} {
+		o.must(o.server.Roster.PutSchool(o.t.Context(), roster.School{ID: id, Name: name, Mail: "a@b.example", Zone: "Asia/Tokyo", District: "d1"}))
+	}
+	m, err := o.server.Staff.PutStaff(o.t.Context(), staff.Staff{School: "s4", Name: "教育 委員", Mail: "district@school.example", Role: staff.District, District: "d1"})
+	o.must(err)
+	before := o.me
+	o.me = m
+	defer func() { o.me = before }()
+	return o.signIn()
+}
+
+// pastCheck is an earlier alert, half of which answered within minutes.
+func (o *office) pastCheck(n int) {
+	o.t.Helper()
+	a := o.alert(func(d *alert.Draft) { d.Subject = "以前の安否確認" }, true)
+	i := 0
+	o.must(o.server.eachChild(o.t.Context(), a.ID, func(lines []alert.ChildLine) error {
+		for _, l := range lines {
+			if i++; i%(4+n) == 0 || len(l.Child.Guardians) == 0 {
+				continue
+			}
+			o.answerLine(a, l, "safe")
+			o.pass(time.Duration(i*i/1500) * time.Second)
+		}
+		return nil
+	}))
+	o.pass(3 * time.Hour)
+	_, err := o.server.Close(o.t.Context(), o.me.School, a.ID)
+	o.must(err)
+	o.runJob(a.ID, alert.Cancel)
 }
 
 func (o *office) demoEmpty() string { return o.visit(o.signIn(), "/").body }

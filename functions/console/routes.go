@@ -101,6 +101,7 @@ func (s *Server) allowed(do access.Action, on about, h staffHandler) staffHandle
 			if err := access.Check(me, do, to); err != nil {
 				return nil, err
 			}
+			me.School = to.School // whoever acts for a district does so at the target's school
 		}
 		return h(r, me)
 	}
@@ -131,11 +132,14 @@ func isUndecided(t access.Target) bool { return t.School == undecidedSchool }
 // theAlert: the request is about the alert {id}. Of an alert that somebody may not
 // even see, it is not said that it exists.
 func theAlert(s *Server, r *http.Request, me staff.Staff) (access.Target, error) {
-	a, err := s.alertOf(r.Context(), me.School, r.PathValue("id"))
+	a, err := s.Alerts.Alert(r.Context(), r.PathValue("id"))
 	if err != nil {
 		return access.Target{}, err
 	}
 	to := ofAlert(a)
+	if to.District, err = s.districtOf(r.Context(), me, a.School); err != nil {
+		return access.Target{}, err
+	}
 	if !access.May(me, access.SeeAlert, to) {
 		return to, alert.ErrNotFound
 	}
@@ -144,10 +148,21 @@ func theAlert(s *Server, r *http.Request, me staff.Staff) (access.Target, error)
 
 // theGroup: the request is about the children of the group {group}.
 func theGroup(s *Server, r *http.Request, me staff.Staff) (access.Target, error) {
-	if _, err := theAlert(s, r, me); err != nil {
+	to, err := theAlert(s, r, me)
+	if err != nil {
 		return access.Target{}, err
 	}
-	return access.Target{School: me.School, Groups: []string{r.PathValue("group")}}, nil
+	return access.Target{School: to.School, District: to.District, Groups: []string{r.PathValue("group")}}, nil
+}
+
+// districtOf returns the district of another school, for somebody who is of one; "":
+// it does not matter.
+func (s *Server) districtOf(ctx context.Context, me staff.Staff, school string) (string, error) {
+	if me.Role != staff.District || me.School == school {
+		return "", nil
+	}
+	v, err := s.Roster.School(ctx, school)
+	return v.District, err
 }
 
 func ofAlert(a alert.Alert) access.Target {

@@ -85,6 +85,7 @@ func (s *Server) Handler() (http.Handler, error) {
 	s.quickRoutes(rt)
 	s.statusRoutes(rt)
 	s.deskRoutes(rt)
+	s.districtRoutes(rt)
 	s.signInRoutes(rt)
 	s.meRoutes(rt)
 	s.apiRoutes(rt)
@@ -170,6 +171,7 @@ var navigation = []struct {
 	do access.Action
 }{
 	{web.NavLink{Text: lang.T("連絡", "Alerts"), Href: "/"}, access.SeeAlert},
+	{web.NavLink{Text: lang.T("各校の状況", "Schools"), Href: districtPath}, access.Overview},
 	{web.NavLink{Text: lang.T("新しい連絡", "New alert"), Href: "/alerts/new"}, access.Send},
 	{web.NavLink{Text: lang.T("名簿", "Roster"), Href: "/roster"}, access.Roster},
 	{web.NavLink{Text: lang.T("登録状況", "Registration"), Href: reachPath}, access.Reach},

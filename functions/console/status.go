@@ -39,21 +39,27 @@ const (
 // records of progress, one of what was seen of its lanes, 8 counters of children, one counter for each slot of each
 // lane, at most 38 spans of 8 counters for the curve (some 20 items in the first
 // hours), at most 50 counters of classes, and the school's groups for their
-// names. No record of a child, guardian or copy is read.
+// names, a teacher's own classes, and the summaries of 20 earlier alerts. No record
+// of a child, guardian or copy is read. Every three seconds it is asked whether there
+// is news, which reads 8 counters and one for each class that was worked on.
 type statusPage struct {
 	web.Base
 	alert.Status
-	State     alert.State
-	UndoLeft  int // seconds in which the alert can still be taken back
-	Every     int // seconds until the next look; 0: nothing changes any more
-	Bar       []barPart
-	CopyKinds []alert.CopyState // the columns of the table of lanes
-	LaneLines []laneLine
-	Silent    []lang.Text // lanes whose mails are probably not arriving
-	Picture   curvePicture
-	Classes   []classLine
-	More      string // where the classes go on; "": nowhere
-	Link      string // the path of this page
+	SchoolName string // where that is not the reader's own
+	State      alert.State
+	UndoLeft   int // seconds in which the alert can still be taken back
+	Every      int // seconds until the next look; 0: nothing changes any more
+	Bar        []barPart
+	CopyKinds  []alert.CopyState // the columns of the table of lanes
+	LaneLines  []laneLine
+	Silent     []lang.Text // lanes whose mails are probably not arriving
+	Picture    curvePicture
+	Lately     int64       // first answers of the last Recent
+	Own        []classLine // a teacher's own classes
+	Classes    []classLine
+	Version    string
+	More       string // where the classes go on; "": nowhere
+	Link       string // the path of this page
 
 	MayExport, MayEnd bool
 }
@@ -90,24 +96,83 @@ func (s *Server) status(r *http.Request, me staff.Staff) (web.Response, error) {
 	for _, f := range heard.Found {
 		p.Silent = append(p.Silent, f.Say(s.Lanes.Named(f.Lane).Label))
 	}
-	p.Picture = drawCurve(st.Curve, st.Children.Total, now.Sub(st.Alert.Starts), web.Language(r))
-	classes, next, err := s.Alerts.Classes(ctx, st.Alert.ID, r.URL.Query().Get("after"), classesPerPage)
-	if err != nil {
+	if err := s.setCurve(r, p, now); err != nil {
 		return nil, err
 	}
-	ids := make([]string, len(classes))
-	for i, c := range classes {
-		ids[i] = c.Class
-	}
-	groups, err := s.Roster.Named(ctx, me.School, ids)
-	if err != nil {
+	if err := s.setClasses(r, me, p); err != nil {
 		return nil, err
 	}
-	p.Classes, p.More = classLines(me, classes, groups), next
+	if p.Version, err = s.desk().Version(ctx, st.Alert.ID); err != nil {
+		return nil, err
+	}
+	if home := visitorOf(r).staff.School; home != me.School {
+		school, err := s.Roster.School(ctx, me.School)
+		if err != nil {
+			return nil, err
+		}
+		p.SchoolName = school.Name
+	}
 	p.MayEnd = access.May(me, access.End, ofAlert(st.Alert))
 	p.MayExport = access.May(me, access.Export, access.Target{School: me.School})
 	p.setPace(r, now)
 	return web.Page{Template: "status.html", Data: p}, nil
+}
+
+// recently is what counts as just now.
+const recently = 10 * time.Minute
+
+func (s *Server) setCurve(r *http.Request, p *statusPage, now time.Time) error {
+	past, err := s.earlier(r.Context(), p.Alert)
+	if err != nil {
+		return err
+	}
+	elapsed := now.Sub(p.Alert.Starts)
+	p.Picture = drawCurve(p.Curve, p.Children.Total, elapsed, web.Language(r))
+	p.Picture.drawPast(past, p.Curve, p.Children.Total, elapsed, web.Language(r))
+	if n := len(p.Curve); n > 0 && elapsed > recently {
+		p.Lately = p.Curve[n-1].Answered - alert.AnsweredBy(p.Curve, elapsed-recently)
+	}
+	return nil
+}
+
+// mostOwn is how many classes of a teacher's stand first.
+const mostOwn = 12
+
+// setClasses reads one page of the classes, and a teacher's own, which stand first.
+func (s *Server) setClasses(r *http.Request, me staff.Staff, p *statusPage) error {
+	ctx := r.Context()
+	classes, next, err := s.Alerts.Classes(ctx, p.Alert.ID, r.URL.Query().Get("after"), classesPerPage)
+	if err != nil {
+		return err
+	}
+	var own []alert.ClassStatus
+	if me.Role == staff.Teacher {
+		own, err = s.Alerts.ClassesOf(ctx, p.Alert.ID, me.Groups[:min(len(me.Groups), mostOwn)])
+		if err != nil {
+			return err
+		}
+	}
+	var ids []string
+	for _, c := range append(slices.Clone(classes), own...) {
+		ids = append(ids, c.Class)
+	}
+	slices.Sort(ids)
+	groups, err := s.Roster.Named(ctx, me.School, slices.Compact(ids))
+	p.Own, p.Classes, p.More = classLines(me, own, groups), classLines(me, classes, groups), next
+	return err
+}
+
+// Recent is how long just now is, in minutes.
+func (p *statusPage) Recent() int { return int(recently / time.Minute) }
+
+// HelpIn returns the classes of this page in which help is needed.
+func (p *statusPage) HelpIn() (in []classLine) {
+	for _, c := range p.Classes {
+		if c.Help > 0 {
+			in = append(in, c)
+		}
+	}
+	return in
 }
 
 // setPace says how often the page is looked at anew, and what was just done.
@@ -134,7 +199,7 @@ func (p *statusPage) setPace(r *http.Request, now time.Time) {
 		p.Every = lookSeldom
 	}
 	p.Refresh = max(p.Every, 5) // a whole page: give people without scripts time to read
-	p.Scripts = append(p.Scripts, statusScript)
+	p.Scripts = append(p.Scripts, statusScript, "news.js", "board.js")
 }
 
 // StateName returns what the alert's state is called.
@@ -240,5 +305,23 @@ func classLines(me staff.Staff, classes []alert.ClassStatus, groups map[string]r
 	return lines
 }
 
-// AnsweredOf returns how many children of the class are answered for.
-func (c classLine) AnsweredOf() int64 { return c.Answered }
+// tile is a class as the part "tile" shows it.
+type tile struct {
+	Page  *web.Base
+	Alert string // its id
+	Class classLine
+}
+
+// Tile returns a class for the part "tile".
+func (p *statusPage) Tile(c classLine) tile { return tile{&p.Base, p.Alert.ID, c} }
+
+// Percent returns how many of a hundred children are answered for.
+func (t tile) Percent() int64 {
+	if t.Class.Total == 0 {
+		return 0
+	}
+	return t.Class.Answered * 100 / t.Class.Total
+}
+
+// Figure names the figure for the script that tells what has changed.
+func (t tile) Figure() string { return "class-" + t.Class.Class }

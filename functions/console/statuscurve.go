@@ -22,6 +22,13 @@ type curvePicture struct {
 	Now            float64    // x of the newest point
 	Empty          bool
 	AnsweredAtLast int64
+	End            time.Duration // of the time axis
+	Past           string        // path of the median of earlier alerts; "": there are none
+	PastWords      string        // how this one compares
+}
+
+func (p *curvePicture) x(d time.Duration) float64 {
+	return p.Left + float64(d)/float64(p.End)*(p.Right-p.Left)
 }
 
 // curveTick is a mark on an axis.
@@ -62,7 +69,8 @@ func drawCurve(points []alert.CurvePoint, total int64, elapsed time.Duration, l 
 		end = max(end, points[n-1].After)
 		p.AnsweredAtLast = points[n-1].Answered
 	}
-	x := func(d time.Duration) float64 { return p.Left + float64(d)/float64(end)*(p.Right-p.Left) }
+	p.End = end
+	x := p.x
 	y := func(n int64) float64 { return p.Bottom - float64(n)/float64(max(total, 1))*(p.Bottom-p.Top) }
 	p.setAxes(end, total, x, y, l)
 	p.setLine(points, min(max(elapsed, 0), end), x, y)

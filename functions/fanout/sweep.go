@@ -20,7 +20,7 @@ const sweepPage = 20
 func (h *Handler) cancel(ctx context.Context, a alert.Alert, p alert.Progress) error {
 	now := h.Now().UTC()
 	heard := func(ctx context.Context, class string) error { return h.heard(ctx, a, class) }
-	return h.sweep(ctx, a, p, heard, func(ctx context.Context, made []alert.Made) error {
+	err := h.sweep(ctx, a, &p, heard, func(ctx context.Context, made []alert.Made) error {
 		var changes []alert.Change
 		for _, m := range made {
 			changes = append(changes, alert.Change{Ref: m.Ref(a.ID), Apply: func(f *alert.Family) bool {
@@ -33,6 +33,15 @@ func (h *Handler) cancel(ctx context.Context, a alert.Alert, p alert.Progress) e
 		}
 		return h.Alerts.Update(ctx, changes...)
 	})
+	if err != nil {
+		return err
+	}
+	p.Done = true
+	ops, err := h.Alerts.SummaryOps(ctx, a)
+	if err != nil {
+		return err
+	}
+	return h.Alerts.SaveProgress(ctx, a, &p, ops...)
 }
 
 // remind queues a second round of copies to those who may still answer for a
@@ -44,7 +53,7 @@ func (h *Handler) remind(ctx context.Context, a alert.Alert, p alert.Progress) e
 		return h.Alerts.SaveProgress(ctx, a, &p)
 	}
 	nothing := func(context.Context, string) error { return nil }
-	return h.sweep(ctx, a, p, nothing, func(ctx context.Context, made []alert.Made) error {
+	err := h.sweep(ctx, a, &p, nothing, func(ctx context.Context, made []alert.Made) error {
 		var changes []alert.Change
 		msgs := make([][]queue.Message, len(made))
 		for i, m := range made {
@@ -64,6 +73,11 @@ func (h *Handler) remind(ctx context.Context, a alert.Alert, p alert.Progress) e
 		}
 		return nil
 	})
+	if err != nil {
+		return err
+	}
+	p.Done = true
+	return h.Alerts.SaveProgress(ctx, a, &p)
 }
 
 // heard notes in the roster which contacts have answered.
@@ -90,15 +104,14 @@ func (h *Handler) heard(ctx context.Context, a alert.Alert, class string) error 
 // class end. After an
 // interruption it begins again with the class where it was, so change must do no
 // harm to a family that it has seen.
-func (h *Handler) sweep(ctx context.Context, a alert.Alert, p alert.Progress, end func(context.Context, string) error, change func(context.Context, []alert.Made) error) error {
+func (h *Handler) sweep(ctx context.Context, a alert.Alert, p *alert.Progress, end func(context.Context, string) error, change func(context.Context, []alert.Made) error) error {
 	for class := p.Made.After; ; {
 		classes, _, err := h.Alerts.Classes(ctx, a.ID, class, 1)
 		if err != nil {
 			return err
 		}
 		if len(classes) == 0 {
-			p.Done = true
-			return h.Alerts.SaveProgress(ctx, a, &p)
+			return nil
 		}
 		class = classes[0].Class
 		if err := h.sweepClass(ctx, a, class, change); err != nil {
@@ -108,7 +121,7 @@ func (h *Handler) sweep(ctx context.Context, a alert.Alert, p alert.Progress, en
 			return err
 		}
 		p.Made.After = class
-		if err := h.Alerts.SaveProgress(ctx, a, &p); err != nil {
+		if err := h.Alerts.SaveProgress(ctx, a, p); err != nil {
 			return err
 		}
 	}

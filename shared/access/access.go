@@ -23,6 +23,7 @@ const (
 	Own      Action = "own"      // one's own sessions, keys and settings
 	Frame    Action = "frame"    // names of the school, its groups and its templates: nobody's data
 	SeeAlert Action = "see"      // an alert and its numbers
+	Overview Action = "overview" // the numbers of several schools beside each other
 	Children Action = "children" // children by name, their answers, and whom to phone
 	Phone    Action = "phone"    // record what was said on the phone
 	Export   Action = "export"   // children of an alert as a file
@@ -63,13 +64,14 @@ type rule struct {
 // rules is the table.
 //
 //	teachers: their own groups; managers: the school; viewers: look and phone at the
-//	call desk; district: look at and send to the schools of the district.
+//	call desk; district: look at, phone for and send to the schools of the district.
 var rules = map[Action]rule{
 	Own:        {teacher: ownThings, manager: ownThings, district: ownThings, viewer: ownThings},
 	Frame:      {teacher: ownSchool, manager: ownSchool, district: ownDistrict, viewer: ownSchool},
 	SeeAlert:   {teacher: ownGroups, manager: ownSchool, district: ownDistrict, viewer: ownSchool, some: true},
+	Overview:   {district: ownDistrict},
 	Children:   {teacher: ownGroups, manager: ownSchool, district: ownDistrict, viewer: ownSchool, some: true},
-	Phone:      {teacher: ownGroups, manager: ownSchool, district: nowhere, viewer: ownSchool, some: true},
+	Phone:      {teacher: ownGroups, manager: ownSchool, district: ownDistrict, viewer: ownSchool, some: true},
 	Export:     {teacher: nowhere, manager: ownSchool, district: ownDistrict, viewer: nowhere},
 	Send:       {teacher: ownGroups, manager: ownSchool, district: ownDistrict, viewer: nowhere},
 	End:        {teacher: ownGroups, manager: ownSchool, district: ownDistrict, viewer: nowhere},

@@ -41,11 +41,14 @@ var wanted = map[Action]map[staff.Role]string{
 	SeeAlert: {
 		staff.Teacher: "+++-+-----", staff.Manager: "+++++-----", staff.District: "++++++----", staff.Viewer: "+++++-----",
 	},
+	Overview: {
+		staff.Teacher: "----------", staff.Manager: "----------", staff.District: "++++++----", staff.Viewer: "----------",
+	},
 	Children: {
 		staff.Teacher: "+++-+-----", staff.Manager: "+++++-----", staff.District: "++++++----", staff.Viewer: "+++++-----",
 	},
 	Phone: {
-		staff.Teacher: "+++-+-----", staff.Manager: "+++++-----", staff.District: "----------", staff.Viewer: "+++++-----",
+		staff.Teacher: "+++-+-----", staff.Manager: "+++++-----", staff.District: "++++++----", staff.Viewer: "+++++-----",
 	},
 	Export: {
 		staff.Teacher: "----------", staff.Manager: "+++++-----", staff.District: "++++++----", staff.Viewer: "----------",

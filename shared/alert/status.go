@@ -3,6 +3,7 @@ package alert
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"hash/fnv"
 	"sort"
 	"strconv"
@@ -224,12 +225,44 @@ func (s *Store) Classes(ctx context.Context, alert, after string, limit int) ([]
 	}
 	classes := make([]ClassStatus, len(page.Items))
 	for i, item := range page.Items {
-		classes[i] = ClassStatus{
-			Class: item.Sort[len(classPrefix):], Total: item.Counts[fieldTotal],
-			Answered: item.Counts[string(Answered)], Help: item.Counts[fieldHelp],
-		}
+		classes[i] = classStatus(item)
 	}
 	return classes, strings.TrimPrefix(page.Next, classPrefix), nil
+}
+
+func classStatus(item table.Item) ClassStatus {
+	return ClassStatus{
+		Class: item.Sort[len(classPrefix):], Total: item.Counts[fieldTotal],
+		Answered: item.Counts[string(Answered)], Help: item.Counts[fieldHelp],
+	}
+}
+
+// Sum counts the children of a whole alert; Class is empty. It reads eight counters and
+// the record of the fan-out.
+func (s *Store) Sum(ctx context.Context, alert string) (ClassStatus, error) {
+	p, err := s.Progress(ctx, alert, FanOut)
+	if err != nil {
+		return ClassStatus{}, err
+	}
+	n := map[string]int64{}
+	err = s.counters(ctx, alert, childrenCounter, func(_ string, counts map[string]int64) { sum(n, counts) })
+	return ClassStatus{Total: p.Children, Answered: n[string(Answered)], Help: n[fieldHelp]}, err
+}
+
+// ClassesOf reads the classes with these ids, without those that the alert is not about.
+func (s *Store) ClassesOf(ctx context.Context, alert string, ids []string) ([]ClassStatus, error) {
+	var classes []ClassStatus
+	for _, class := range ids {
+		item, err := s.item(ctx, table.Key{Partition: partition(alert), Sort: classCounter(class)})
+		if errors.Is(err, ErrNotFound) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		classes = append(classes, classStatus(item))
+	}
+	return classes, nil
 }
 
 // ChildLine is one child in a list: the child, its state, and its family's record.

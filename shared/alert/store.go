@@ -22,6 +22,7 @@ import (
 //	                     answer/<child>/<id>         every answer ever given for the child
 //	school/<id>/alerts   <alert>                     the school's alerts, newest last
 //	school/<id>/accepts  <idempotency key>           which alert a repeated request made
+//	school/<id>/summaries <alert>                     what is kept of it when it is over (Summary)
 //	school/<id>/templates templates                  what the big buttons say (Template)
 //	open                 <alert>                     alerts that the tick looks after
 //	due                  <time>/...                  copies to be tried again (due.go)

@@ -1,25 +1,10 @@
-// The call desk.
-//
-// News: every second the page asks for the version of the desk, a few bytes, and has
-// its live part loaded anew (live.js) when that is another.
+// The call desk; news.js and live.js keep its list up to date.
 //
 // Bad connections: what is entered in a form with data-keep is first kept on this
 // device and then sent. What could not be sent is sent later, with the same id, which
 // the server records once. What the server refuses is kept until somebody decides.
 (() => {
-  const every = 1000, again = 5000, store = "todoku-desk";
-  const look = async () => {
-    const part = document.querySelector("[data-news]");
-    if (part && !document.hidden) {
-      try {
-        const answer = await fetch(part.dataset.news, { credentials: "same-origin", redirect: "error" });
-        if (answer.ok && (await answer.json()).version !== part.dataset.version) document.dispatchEvent(new Event("news"));
-      } catch { /* live.js says that there is no connection */ }
-    }
-    setTimeout(look, every);
-  };
-  setTimeout(look, every);
-
+  const again = 5000, store = "todoku-desk";
   let works = true;
   const load = () => { try { return JSON.parse(localStorage.getItem(store)) || {}; } catch { works = false; return {}; } };
   const save = (all) => { try { localStorage.setItem(store, JSON.stringify(all)); } catch { works = false; } };

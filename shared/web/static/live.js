@@ -16,6 +16,7 @@
       const focused = now.contains(document.activeElement) ? document.activeElement.id : "";
       now.replaceWith(next);
       if (focused) document.getElementById(focused)?.focus({ preventScroll: true });
+      document.dispatchEvent(new Event("swapped")); // for scripts that add to the part
       return true;
     };
     let looking = false;
