@@ -55,7 +55,7 @@ func morning(d *Drill) {
 
 	d.Operator.Decide(nil)
 	second := d.Send(Alert{Subject: "体育館に変わりました", Supersedes: first})
-	mails := d.Arrive("体育館に変わりました", Addresses(pupils...)...)
+	mails := d.ArriveLater(10*time.Minute, "体育館に変わりました", Addresses(pupils...)...) // the lane has paused
 	expired := d.NewBrowser().Open(old[others[0]].Link())
 	expired.Says(http.StatusOK, "体育館に変わりました").Says(http.StatusOK, "このリンクからは回答できません")
 	d.press(mails[held[0]], "無事です")

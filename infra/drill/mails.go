@@ -5,6 +5,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -61,6 +62,16 @@ func (m Mail) Link() string { return answerLink.FindString(m.Text) }
 // with returns the mails that were taken with a subject.
 func (d *Drill) with(subject string) []Mail {
 	return slices.DeleteFunc(d.Operator.Mails(), func(m Mail) bool { return m.Subject != subject })
+}
+
+// ArriveLater is Arrive for mails that lanes hold back for a while.
+func (d *Drill) ArriveLater(within time.Duration, subject string, to ...string) map[string]Mail {
+	d.Helper()
+	const step = 20 * time.Second
+	for waited := time.Duration(0); waited < within && len(d.with(subject)) < len(to); waited += step {
+		d.Advance(step)
+	}
+	return d.Arrive(subject, to...)
 }
 
 // Arrive waits until every one of the addresses has got a mail with the subject,

@@ -44,6 +44,7 @@ type Gate struct {
 	kept  map[string]*Lane // if Alone: what is in memory
 	relay pace.State       // if Alone: of the relay itself
 	looks looks
+	freed chan struct{} // closed when a batch has ended; nil: nobody waits
 }
 
 // Lane is what is kept of a lane.

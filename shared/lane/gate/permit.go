@@ -22,11 +22,13 @@ type Permit struct {
 	told    int   // copies of which the verdict is known, or will come as an event
 	open    bool  // the place is in use, where one serves a whole batch
 	relayed bool  // the relay counts the batch
+	soon    bool  // none was granted, but that may change in a moment
 }
 
 // Waits that Ask names.
 const (
-	opening  = 50 * time.Millisecond // while the window grows, a place is soon free
+	patience = time.Second           // of who waits in Ask for a window that grows
+	opening  = 50 * time.Millisecond // the least
 	crowded  = time.Second           // for a place, once the window has its size
 	gather   = 5 * time.Second       // at most, for the bucket to hold a batch
 	byEvents = 2 * time.Second       // for events that give places back
@@ -42,7 +44,7 @@ func (g *Gate) Ask(ctx context.Context, name string, want int) (*Permit, error) 
 	}
 	p := &Permit{gate: g, lane: name, limits: g.limits(name)}
 	if g.Alone {
-		return p, g.changeKept(ctx, name, func(l *Lane) bool { p.take(l, want); return true })
+		return p, p.askKept(ctx, want)
 	}
 	l, err := g.read(ctx, name)
 	if err != nil {
@@ -61,6 +63,43 @@ func (g *Gate) Ask(ctx context.Context, name string, want int) (*Permit, error) 
 	return p, nil
 }
 
+// askKept asks for places of a lane in memory. While the lane's window grows from its
+// small beginning, others' batches make room within milliseconds, and so does a probe
+// of the relay: that is waited for, because the queue would take longer to hand the
+// copies out again. A lane that has paused is not waited for.
+func (p *Permit) askKept(ctx context.Context, want int) error {
+	soon, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	for {
+		p.gate.mu.Lock()
+		freed := p.gate.freed
+		if freed == nil {
+			freed = make(chan struct{})
+			p.gate.freed = freed
+		}
+		p.gate.mu.Unlock()
+		err := p.gate.changeKept(ctx, p.lane, func(l *Lane) bool { p.take(l, want); return true })
+		if err != nil || p.N > 0 || !p.soon {
+			return err
+		}
+		select {
+		case <-freed:
+		case <-soon.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// free wakes those who wait for places.
+func (g *Gate) free() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.freed != nil {
+		close(g.freed)
+		g.freed = nil
+	}
+}
+
 func ignoreConflict(err error) error {
 	if _, conflict := table.Conflict(err); conflict {
 		return nil
@@ -71,6 +110,7 @@ func ignoreConflict(err error) error {
 // look asks the law, and leaves the answer in p and l.
 func (p *Permit) look(l *Lane, want int) {
 	now := p.gate.Now().UTC()
+	p.soon = false
 	if !l.Hold.over(now) {
 		p.N, p.Wait = 0, longest
 		return
@@ -96,17 +136,16 @@ func (p *Permit) limit(s *pace.State, now time.Time, want int, wait time.Duratio
 		return max(min(time.Duration(batch/s.Rate*float64(time.Second)), gather), wait, opening)
 	case p.limits.Events:
 		return byEvents
-	case s.WindowCeil > 0:
-		return crowded
 	}
-	return opening
+	p.soon = s.WindowCeil == 0
+	return crowded
 }
 
 // take takes places of a lane in memory, if the relay is there.
 func (p *Permit) take(l *Lane, want int) {
 	now := p.gate.Now().UTC()
 	if wait := p.gate.askRelay(now); wait > 0 {
-		p.Wait = wait
+		p.Wait, p.soon = wait, p.gate.relay.Probing
 		return
 	}
 	p.look(l, want)
@@ -190,6 +229,7 @@ func (p *Permit) End(ctx context.Context, away bool) (wait time.Duration, err er
 		wait = max(wait, p.gate.relayEnded(now, relayVerdict(away, p.told)))
 	}
 	p.begun, p.open, p.relayed = false, false, false
+	p.gate.free()
 	return wait, err
 }
 
