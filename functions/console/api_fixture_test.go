@@ -20,6 +20,7 @@ import (
 	"github.com/todoku/todoku/functions/fanout"
 	"github.com/todoku/todoku/shared/alert"
 	"github.com/todoku/todoku/shared/audit"
+	"github.com/todoku/todoku/shared/doctor"
 	"github.com/todoku/todoku/shared/enrol"
 	"github.com/todoku/todoku/shared/id"
 	"github.com/todoku/todoku/shared/lane"
@@ -70,6 +71,7 @@ func newOffice(t *testing.T) *office {
 	o.must(err)
 	app := &App{
 		Audit:  &audit.Log{Table: o.table, Now: o.clock},
+		Doctor: &doctor.Records{Table: o.table, Now: o.clock},
 		Alerts: &alert.Store{Table: o.table, IDs: ids, Now: o.clock}, Roster: &roster.Store{Table: o.table, IDs: ids, Now: o.clock},
 		Jobs: jobs, Mail: inbox.New(0, o.clock), BaseURL: "http://127.0.0.1:8080", Now: o.clock, Log: log,
 	}

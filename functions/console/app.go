@@ -34,6 +34,7 @@ import (
 	"github.com/todoku/todoku/shared/alert"
 	"github.com/todoku/todoku/shared/audience"
 	"github.com/todoku/todoku/shared/audit"
+	"github.com/todoku/todoku/shared/doctor"
 	"github.com/todoku/todoku/shared/enrol"
 	"github.com/todoku/todoku/shared/letter"
 	"github.com/todoku/todoku/shared/link"
@@ -57,6 +58,7 @@ type App struct {
 	Enrol  *enrol.Store
 	// InboundDomain is where empty mails with a code in front are taken; "": nowhere.
 	InboundDomain string
+	Doctor        *doctor.Records // what is wrong outside of Todoku
 	Hosts         *mailhost.Store // what DNS says of mail domains; nil: it is not asked
 	// BaseURL is where the pages are seen from outside, without a slash at the end.
 	BaseURL string

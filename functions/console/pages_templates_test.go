@@ -26,7 +26,7 @@ func TestTemplates(t *testing.T) {
 		"break_glass.html": &glassPage{}, "break_glass_held.html": &heldPage{}, "break_glass_settings.html": &glassSettingsPage{},
 
 		"me.html": &mePage{}, "tokens.html": &tokensPage{},
-		"audit.html": &auditPageData{},
+		"audit.html": &auditPageData{}, "system.html": &systemPage{},
 
 		"signin.html":      &signInPage{},
 		"signin_mail.html": &signInPage{},

@@ -95,6 +95,7 @@ func (s *Server) Handler() (http.Handler, error) {
 	s.peopleRoutes(rt)
 	s.glassRoutes(rt)
 	s.tokenRoutes(rt)
+	s.systemRoutes(rt)
 	s.routes = rt.all
 	return s.recognise(site.Root(rt.mux)), nil
 }
@@ -176,6 +177,7 @@ var navigation = []struct {
 	{web.NavLink{Text: lang.T("名簿", "Roster"), Href: "/roster"}, access.Roster},
 	{web.NavLink{Text: lang.T("登録状況", "Registration"), Href: reachPath}, access.Reach},
 	{web.NavLink{Text: lang.T("教職員", "People"), Href: peoplePath}, access.People},
+	{web.NavLink{Text: lang.T("システム", "System"), Href: systemPath}, access.Operate},
 	{web.NavLink{Text: lang.T("操作の記録", "Audit log"), Href: "/audit"}, access.Audit},
 	{web.NavLink{Text: lang.T("あなたの設定", "Your settings"), Href: mePath}, access.Own},
 	{web.NavLink{Text: lang.T("サインアウト", "Sign out"), Href: "/sign-out"}, access.Own},

@@ -42,10 +42,13 @@ type Handler struct {
 	// Audit has its days sealed. It may be nil, and then Schools as well.
 	Audit   *audit.Log
 	Schools Schools
-	Jobs    queue.Queue // of the fan-out function
-	Copies  queue.Queue // of the dispatch function
-	Now     func() time.Time
-	Log     *slog.Logger
+	// Also are done last, because they take long or matter less: the doctor. Each
+	// does what is due and bounds itself.
+	Also   []func(context.Context) error
+	Jobs   queue.Queue // of the fan-out function
+	Copies queue.Queue // of the dispatch function
+	Now    func() time.Time
+	Log    *slog.Logger
 
 	sealed   atomic.Int64 // until when nothing needs to be sealed, in seconds since 1970
 	listened listening
@@ -60,7 +63,11 @@ type Schools interface {
 // error says that something failed.
 func (h *Handler) Handle(ctx context.Context, _ events.CloudWatchEvent) error {
 	open, err := h.alerts(ctx)
-	return errors.Join(h.retry(ctx), err, h.enrol(ctx, open), h.seal(ctx))
+	err = errors.Join(h.retry(ctx), err, h.enrol(ctx, open), h.seal(ctx))
+	for _, also := range h.Also {
+		err = errors.Join(err, also(ctx))
+	}
+	return err
 }
 
 // sealEvery is how often it is looked whether a day of the audit log is over.

@@ -41,6 +41,7 @@ func Console(p *Parts) (any, error) {
 	s := &console.Server{
 		App: &console.App{
 			Audit:  p.Audit(),
+			Doctor: p.doctorRecords(),
 			Alerts: p.Alerts(), Roster: p.Roster(), Jobs: p.Jobs(), Mail: p.Mail(), Links: p.Links(), Hosts: p.Hosts(),
 			BaseURL: p.Config.BaseURL, Now: p.Now, Log: p.Log, Enrol: p.Enrol(), InboundDomain: p.Config.InboundDomain,
 		},
@@ -129,6 +130,7 @@ func Inbound(p *Parts) (any, error) {
 // Tick looks after what is due.
 func Tick(p *Parts) (any, error) {
 	h := &tick.Handler{Audit: p.Audit(), Schools: p.Roster(), Alerts: p.Alerts(), Enrol: p.Enrol(), Jobs: p.Jobs(), Copies: p.Copies(), Memos: &memo.Office{Staff: p.Staff(), Copies: p.Copies()}, Lanes: p.Config.Lanes, Now: p.Now, Log: p.Log}
+	h.Also = []func(context.Context) error{p.daily().Run}
 	return h.Handle, nil
 }
 

@@ -39,6 +39,7 @@ const (
 	Tokens     Action = "tokens"    // API tokens
 	Templates  Action = "templates" // what the big buttons of a new alert say
 	Settings   Action = "settings"  // of the school
+	Operate    Action = "operate"   // whether the system works, and what keeps it from that
 )
 
 // reach is how far an action goes, each including those before.
@@ -84,6 +85,7 @@ var rules = map[Action]rule{
 	Tokens:     {manager: ownSchool},
 	Templates:  {manager: ownSchool},
 	Settings:   {manager: ownSchool},
+	Operate:    {manager: ownSchool},
 }
 
 func (r rule) of(role staff.Role) reach {

@@ -71,6 +71,7 @@ var wanted = map[Action]map[staff.Role]string{
 	Tokens:    onlyManagers,
 	Templates: onlyManagers,
 	Settings:  onlyManagers,
+	Operate:   onlyManagers,
 	Audit: {
 		staff.Teacher: "----------", staff.Manager: "+++++-----", staff.District: "++++++----", staff.Viewer: "----------",
 	},

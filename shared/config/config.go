@@ -50,7 +50,7 @@ var needs = map[string][]Var{
 	"dispatch":     {Table, Copies, Keys, ConfigurationSet, BaseURL, Lease},
 	"feedback":     {Table},
 	"inbound":      {Table, Keys, ConfigurationSet, BaseURL, InboundDomain},
-	"tick":         {Table, Jobs, Copies, Lanes},
+	"tick":         {Table, Jobs, Copies, Lanes, ConfigurationSet, BaseURL, InboundDomain},
 }
 
 // Needs returns the variables that a function reads, in a fixed order; none for a

@@ -243,3 +243,20 @@ const (
 )
 
 type verdicts struct{ spf, dkim verdict }
+
+// Names are what the checks are called.
+var Names = map[string]lang.Text{
+	"spf":       lang.T("送信元の証明（SPF）", "Proof of the sender (SPF)"),
+	"dkim":      lang.T("電子署名（DKIM）", "Signature (DKIM)"),
+	"dmarc":     lang.T("なりすまし対策（DMARC）", "Policy against forgery (DMARC)"),
+	"mx":        lang.T("返信の受け取り先（MX）", "Where replies go (MX)"),
+	"inbound":   lang.T("空メールの受け取り", "Guardians' empty mail"),
+	"reverse":   lang.T("逆引き", "Reverse DNS"),
+	"blocklist": lang.T("拒否リスト", "Blocklists"),
+	"relay":     lang.T("メール中継サーバー", "Mail relay"),
+	"web":       lang.T("保護者のページ", "Guardians' pages"),
+	"clock":     lang.T("時計", "Clock"),
+	"disk":      lang.T("ディスク", "Disk"),
+	"backup":    lang.T("バックアップ", "Backup"),
+	"ses":       lang.T("Amazon SES", "Amazon SES"),
+}

@@ -256,6 +256,7 @@ type Score struct {
 	Children int    `json:"n"`
 	Verified int    `json:"v"` // with a confirmed address
 	None     int    `json:"x"` // without any
+	Contacts int    `json:"c"` // addresses to which an alert to everybody goes
 }
 
 // Percent is the reach score, as ClassReach.Percent.
@@ -301,10 +302,17 @@ func (s *Store) Keep(ctx context.Context) error {
 			continue
 		}
 		var all ClassReach
-		if _, err := s.eachReach(ctx, school.ID, nil, func(c ChildReach) { all.add(c, s.Now()) }); err != nil {
+		contacts := map[string]bool{} // siblings share them
+		add := func(c ChildReach) {
+			all.add(c, s.Now())
+			for _, r := range c.usable() {
+				contacts[r.Contact.ID] = true
+			}
+		}
+		if _, err := s.eachReach(ctx, school.ID, nil, add); err != nil {
 			return err
 		}
-		v := Score{Day: day, Children: all.Children, Verified: all.VerifiedOnes, None: all.None}
+		v := Score{Day: day, Children: all.Children, Verified: all.VerifiedOnes, None: all.None, Contacts: len(contacts)}
 		err = s.Table.Write(ctx, "", table.Create{Key: k, Value: encode(v), Expires: s.Now().Add(scoreKept)})
 		if _, there := table.Conflict(err); err != nil && !there {
 			return err

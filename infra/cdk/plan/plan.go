@@ -68,6 +68,8 @@ const (
 	SendMail       Use = "send mail"
 	ReadAccount    Use = "read the account's state"
 	ReadKeys       Use = "read keys"
+	ReadIdentities Use = "read how the schools' mail is set up"
+	ReadSilenced   Use = "read whom SES does not send to"
 )
 
 // Actions are the IAM actions that a use needs.
@@ -85,8 +87,11 @@ var Actions = map[Use][]string{
 	// (https://docs.aws.amazon.com/ses/latest/dg/control-user-access.html).
 	SendMail: {"ses:SendEmail", "ses:SendRawEmail"},
 	// What SES says of the account is of no resource.
-	ReadAccount: {"ses:GetAccount"},
-	ReadKeys:    {"secretsmanager:GetSecretValue"},
+	ReadAccount:    {"ses:GetAccount"},
+	ReadKeys:       {"secretsmanager:GetSecretValue"},
+	ReadIdentities: {"ses:GetConfigurationSet", "ses:GetConfigurationSetEventDestinations", "ses:GetEmailIdentity"},
+	// As with the account's state, there is no resource.
+	ReadSilenced: {"ses:ListSuppressedDestinations"},
 }
 
 // ConsumeActions are what Lambda needs on a queue to start a function from it
@@ -188,7 +193,7 @@ var Functions = []Function{
 		// It ends before the next one begins.
 		Name: "tick", Memory: 512, Timeout: 55 * time.Second,
 		Trigger: EveryMinute{},
-		Uses:    []Use{ReadTable, QueryTable, WriteTable, SendJobs, SendCopies},
+		Uses:    []Use{ReadTable, QueryTable, WriteTable, SendJobs, SendCopies, ReadAccount, ReadIdentities, ReadSilenced},
 	},
 }
 

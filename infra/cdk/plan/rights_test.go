@@ -21,19 +21,23 @@ import (
 // actionsOf are the IAM actions that a call of the SDK needs. A call that is not
 // here fails the test: whoever adds one says what it needs.
 var actionsOf = map[string][]string{
-	"dynamodb.GetItem":                  {"dynamodb:GetItem"},
-	"dynamodb.Query":                    {"dynamodb:Query"},
-	"dynamodb.PutItem":                  {"dynamodb:PutItem"},
-	"dynamodb.UpdateItem":               {"dynamodb:UpdateItem"},
-	"dynamodb.DeleteItem":               {"dynamodb:DeleteItem"},
-	"dynamodb.TransactWriteItems":       {"dynamodb:ConditionCheckItem", "dynamodb:DeleteItem", "dynamodb:PutItem", "dynamodb:UpdateItem"},
-	"dynamodb.DescribeEndpoints":        nil, // the SDK's endpoint discovery, which is off
-	"sqs.SendMessageBatch":              {"sqs:SendMessage"},
-	"sqs.ChangeMessageVisibility":       {"sqs:ChangeMessageVisibility"},
-	"sesv2.SendEmail":                   {"ses:SendEmail", "ses:SendRawEmail"}, // see plan.Actions
-	"sesv2.GetAccount":                  {"ses:GetAccount"},
-	"sesv2.DeleteSuppressedDestination": {"ses:DeleteSuppressedDestination"},
-	"secretsmanager.GetSecretValue":     {"secretsmanager:GetSecretValue"},
+	"dynamodb.GetItem":                           {"dynamodb:GetItem"},
+	"dynamodb.Query":                             {"dynamodb:Query"},
+	"dynamodb.PutItem":                           {"dynamodb:PutItem"},
+	"dynamodb.UpdateItem":                        {"dynamodb:UpdateItem"},
+	"dynamodb.DeleteItem":                        {"dynamodb:DeleteItem"},
+	"dynamodb.TransactWriteItems":                {"dynamodb:ConditionCheckItem", "dynamodb:DeleteItem", "dynamodb:PutItem", "dynamodb:UpdateItem"},
+	"dynamodb.DescribeEndpoints":                 nil, // the SDK's endpoint discovery, which is off
+	"sqs.SendMessageBatch":                       {"sqs:SendMessage"},
+	"sqs.ChangeMessageVisibility":                {"sqs:ChangeMessageVisibility"},
+	"sesv2.SendEmail":                            {"ses:SendEmail", "ses:SendRawEmail"}, // see plan.Actions
+	"sesv2.GetEmailIdentity":                     {"ses:GetEmailIdentity"},
+	"sesv2.GetConfigurationSet":                  {"ses:GetConfigurationSet"},
+	"sesv2.GetConfigurationSetEventDestinations": {"ses:GetConfigurationSetEventDestinations"},
+	"sesv2.ListSuppressedDestinations":           {"ses:ListSuppressedDestinations"},
+	"sesv2.GetAccount":                           {"ses:GetAccount"},
+	"sesv2.DeleteSuppressedDestination":          {"ses:DeleteSuppressedDestination"},
+	"secretsmanager.GetSecretValue":              {"secretsmanager:GetSecretValue"},
 }
 
 // credentials are the services by which the SDK could get credentials of other

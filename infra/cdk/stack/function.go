@@ -132,9 +132,9 @@ func (b *builder) resources(u plan.Use) []*string {
 		return []*string{b.queues[plan.Jobs].live.QueueArn()}
 	case plan.SendCopies, plan.PostponeCopies:
 		return []*string{b.queues[plan.Copies].live.QueueArn()}
-	case plan.SendMail:
+	case plan.SendMail, plan.ReadIdentities:
 		return b.mailResources()
-	case plan.ReadAccount:
+	case plan.ReadAccount, plan.ReadSilenced:
 		return []*string{jsii.String("*")}
 	case plan.ReadKeys:
 		return []*string{b.keys.SecretArn()}

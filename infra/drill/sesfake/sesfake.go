@@ -107,8 +107,9 @@ type Server struct {
 	rand     *rand.Rand
 	closed   bool
 	timers   map[*time.Timer]struct{}
-	pending  sync.WaitGroup // events that will be emitted
-	untold   int            // how many they are
+	setup    map[string]map[string]any // see SetUp
+	pending  sync.WaitGroup            // events that will be emitted
+	untold   int                       // how many they are
 }
 
 // New returns a server.
@@ -130,6 +131,7 @@ func New(cfg Config) *Server {
 	}
 	s.mux.HandleFunc("POST /v2/email/outbound-emails", s.send)
 	s.mux.HandleFunc("GET /v2/email/account", s.account)
+	s.setupRoutes()
 	return s
 }
 
@@ -302,10 +304,10 @@ func (s *Server) account(w http.ResponseWriter, _ *http.Request) {
 	s.mu.Lock()
 	enabled, sent := !s.paused, len(s.sent)
 	s.mu.Unlock()
-	writeJSON(w, http.StatusOK, map[string]any{
-		"SendingEnabled": enabled, "ProductionAccessEnabled": true,
-		"SendQuota": map[string]float64{"MaxSendRate": s.cfg.Rate, "Max24HourSend": 1e6, "SentLast24Hours": float64(sent)},
-	})
+	writeJSON(w, http.StatusOK, s.said("account", map[string]any{
+		"SendingEnabled": enabled,
+		"SendQuota":      map[string]float64{"MaxSendRate": s.cfg.Rate, "Max24HourSend": 1e6, "SentLast24Hours": float64(sent)},
+	}))
 }
 
 func reply(w http.ResponseWriter, a Answer) {

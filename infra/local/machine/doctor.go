@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/beevik/ntp"
@@ -30,15 +31,48 @@ type Sending struct {
 
 // Examine looks at all that must be right for mail to reach guardians.
 func (m *Machine) Examine(ctx context.Context) (doctor.Report, error) {
-	schools, err := m.Roster.Schools(ctx)
-	if err != nil {
-		return doctor.Report{}, err
-	}
-	s, err := m.cfg.setup(schools, m.Lanes)
+	s, err := m.doctorSetup(ctx)
 	if err != nil {
 		return doctor.Report{}, err
 	}
 	return doctor.Examine(ctx, s), nil
+}
+
+func (m *Machine) doctorSetup(ctx context.Context) (doctor.Setup, error) {
+	schools, err := m.Roster.Schools(ctx)
+	if err != nil {
+		return doctor.Setup{}, err
+	}
+	return m.cfg.setup(schools, m.Lanes)
+}
+
+// settle is how long after its start a machine lets the doctor wait, unless somebody
+// asks: whoever starts it anew has other things to see to.
+const settle = 5 * time.Minute
+
+// examineDaily returns what the tick calls. The examination is done beside it: it
+// takes longer than the tick may.
+func (m *Machine) examineDaily() func(context.Context) error {
+	d := &doctor.Daily{Records: doctor.Records{Table: m.Table, Now: m.cfg.Now}, Setup: m.doctorSetup, Log: m.cfg.Log}
+	began := m.cfg.Now()
+	var busy atomic.Bool
+	return func(ctx context.Context) error {
+		if m.cfg.Now().Sub(began) < settle {
+			if waits, err := d.Waits(ctx); err != nil || !waits {
+				return err
+			}
+		}
+		if !busy.CompareAndSwap(false, true) {
+			return nil
+		}
+		m.background(func(ctx context.Context) {
+			defer busy.Store(false)
+			if err := d.Run(ctx); err != nil && ctx.Err() == nil {
+				m.cfg.Log.Error("the doctor could not look", "err", err)
+			}
+		})
+		return nil
+	}
 }
 
 // Examine looks from outside: at a machine that runs, by asking it, or at what a

@@ -32,6 +32,7 @@ import (
 	"github.com/todoku/todoku/functions/tick"
 	"github.com/todoku/todoku/shared/alert"
 	"github.com/todoku/todoku/shared/audit"
+	"github.com/todoku/todoku/shared/doctor"
 	"github.com/todoku/todoku/shared/enrol"
 	"github.com/todoku/todoku/shared/id"
 	"github.com/todoku/todoku/shared/lane"
@@ -302,7 +303,9 @@ func (m *Machine) wire(sender mail.Sender) {
 		Worker: alert.Worker{ID: m.Alerts.IDs.New(), Lease: visibility, Alone: true},
 	}
 	m.tick = &tick.Handler{Audit: m.Audit, Schools: m.Roster, Alerts: m.Alerts, Enrol: m.Enrol, Jobs: m.Jobs, Copies: m.Copies, Memos: &memo.Office{Staff: m.Staff, Copies: m.Copies}, Lanes: m.Lanes, Now: m.cfg.Now, Log: m.cfg.Log}
+	m.tick.Also = []func(context.Context) error{m.examineDaily()}
 	m.app = &console.App{
+		Doctor: &doctor.Records{Table: m.Table, Now: m.cfg.Now},
 		Audit:  m.Audit,
 		Alerts: m.Alerts, Roster: m.Roster, Jobs: m.Jobs, Mail: sender, Links: m.Links, Hosts: m.Hosts,
 		BaseURL: m.cfg.BaseURL, Now: m.cfg.Now, Log: m.cfg.Log, Enrol: m.Enrol, InboundDomain: m.cfg.InboundDomain,

@@ -1,0 +1,74 @@
+package console
+
+import (
+	"net/http"
+
+	"github.com/todoku/todoku/shared/access"
+	"github.com/todoku/todoku/shared/doctor"
+	"github.com/todoku/todoku/shared/lang"
+	"github.com/todoku/todoku/shared/staff"
+	"github.com/todoku/todoku/shared/web"
+)
+
+const systemPath = "/system"
+
+// systemRoutes are the pages on which a manager sees whether the system works.
+func (s *Server) systemRoutes(rt *routes) {
+	rt.page("GET "+systemPath, access.Operate, s.system)
+	rt.page("POST "+systemPath+"/doctor", access.Operate, s.askDoctor, changesNothing())
+}
+
+// systemPage is the data of system.html.
+type systemPage struct {
+	web.Base
+	Report  doctor.Report
+	Known   bool // there is a report
+	Waiting bool // for a new one
+}
+
+// LevelName returns what a level is called.
+func (systemPage) LevelName(l doctor.Level) lang.Text { return levelNames[l] }
+
+// LevelTag returns how a level looks.
+func (systemPage) LevelTag(l doctor.Level) string {
+	return map[doctor.Level]string{doctor.Fail: "help", doctor.Warn: "silent", doctor.Unknown: "over"}[l]
+}
+
+// Live is where the page looks for the report.
+func (p systemPage) Live() string { return systemPath + "?lang=" + string(p.Lang) }
+
+// CheckName returns what a check is called.
+func (systemPage) CheckName(check string) lang.Text { return doctor.Names[check] }
+
+var levelNames = map[doctor.Level]lang.Text{
+	doctor.Fail:    lang.T("今すぐ直してください", "Mend it now"),
+	doctor.Warn:    lang.T("近いうちに直してください", "Mend it soon"),
+	doctor.Unknown: lang.T("確かめられませんでした", "Could not be checked"),
+}
+
+// refreshWaiting is how often, in seconds, the page that waits for a report looks.
+const refreshWaiting = 5
+
+func (s *Server) system(r *http.Request, _ staff.Staff) (web.Response, error) {
+	p := &systemPage{}
+	var err error
+	if p.Report, p.Known, err = s.Doctor.Last(r.Context()); err != nil {
+		return nil, err
+	}
+	if p.Waiting, err = s.Doctor.Waits(r.Context()); err != nil {
+		return nil, err
+	}
+	if p.Waiting {
+		p.Refresh, p.Scripts = refreshWaiting, []string{"live.js"}
+	}
+	return web.Page{Template: "system.html", Data: p}, nil
+}
+
+// askDoctor has the next tick examine: an examination takes longer than a page may,
+// and needs rights that the pages do not have.
+func (s *Server) askDoctor(r *http.Request, _ staff.Staff) (web.Response, error) {
+	if err := s.Doctor.Ask(r.Context()); err != nil {
+		return nil, err
+	}
+	return web.Redirect{To: systemPath}, nil
+}

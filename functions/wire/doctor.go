@@ -1,0 +1,92 @@
+package wire
+
+import (
+	"context"
+	"errors"
+	"strings"
+
+	"github.com/todoku/todoku/shared/address"
+	"github.com/todoku/todoku/shared/doctor"
+	"github.com/todoku/todoku/shared/enrol"
+	"github.com/todoku/todoku/shared/mail/ses"
+	"github.com/todoku/todoku/shared/roster"
+)
+
+// doctorRecords are what the doctor has found.
+func (p *Parts) doctorRecords() *doctor.Records { return &doctor.Records{Table: p.table, Now: p.Now} }
+
+// daily returns what examines once a day, and when somebody asks.
+func (p *Parts) daily() *doctor.Daily {
+	e := &examiner{parts: p, roster: p.Roster(), enrol: p.Enrol(), account: ses.OpenDoctor(p.aws, p.Config.ConfigurationSet)}
+	e.account.Recipients, e.account.Known = e.recipients, e.known
+	return &doctor.Daily{Records: *p.doctorRecords(), Setup: e.setup, Log: p.Log}
+}
+
+// examiner says what there is to look at.
+type examiner struct {
+	parts   *Parts
+	roster  *roster.Store
+	enrol   *enrol.Store
+	account *ses.Doctor
+	schools []roster.School // as of the last setup
+}
+
+func (e *examiner) setup(ctx context.Context) (doctor.Setup, error) {
+	schools, err := e.roster.Schools(ctx)
+	if err != nil {
+		return doctor.Setup{}, err
+	}
+	e.schools = schools
+	s := doctor.Setup{Web: e.parts.Config.BaseURL, Inbound: e.parts.Config.InboundDomain, Now: e.parts.Now}
+	if dns, ok := resolver.(doctor.Resolver); ok {
+		s.DNS = dns
+	}
+	var found []doctor.Finding
+	seen := map[string]bool{}
+	for _, school := range schools {
+		domain := strings.ToLower(school.Mail[strings.LastIndexByte(school.Mail, '@')+1:])
+		if seen[domain] {
+			continue
+		}
+		seen[domain] = true
+		m, findings := e.account.Mail(ctx, domain)
+		s.Mails = append(s.Mails, m)
+		found = append(found, findings...)
+	}
+	identities := func(context.Context) ([]doctor.Finding, []doctor.Fact) { return found, nil }
+	s.More = []func(context.Context) ([]doctor.Finding, []doctor.Fact){identities, e.account.Account, e.account.Set, e.account.Suppressed}
+	return s, nil
+}
+
+// recipients returns how many addresses get an alert to everybody of every school, as
+// they were counted today.
+func (e *examiner) recipients(ctx context.Context) (n int, err error) {
+	for _, s := range e.schools {
+		scores, err := e.enrol.Scores(ctx, s.ID, 1)
+		if err != nil {
+			return 0, err
+		}
+		for _, score := range scores {
+			n += score.Contacts
+		}
+	}
+	return n, nil
+}
+
+// known reports whether an address is in a roster.
+func (e *examiner) known(ctx context.Context, text string) (bool, error) {
+	a, err := address.Parse(text)
+	if err != nil {
+		return false, nil //nolint:nilerr // what cannot be read is in no roster
+	}
+	for _, s := range e.schools {
+		_, err := e.roster.FindByAddress(ctx, s.ID, a.Key())
+		if err == nil {
+			return true, nil
+		}
+		if !errors.Is(err, roster.ErrNotFound) {
+			return false, err
+		}
+	}
+	return false, nil
+}

@@ -1,0 +1,180 @@
+package doctor
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"slices"
+	"time"
+
+	"github.com/todoku/todoku/shared/table"
+)
+
+// Records keep the newest report, and the wish for a new one.
+type Records struct {
+	Table table.Table
+	Now   func() time.Time
+}
+
+var (
+	stateKey  = table.Key{Partition: "doctor", Sort: "state"}
+	reportKey = table.Key{Partition: "doctor", Sort: "report"}
+)
+
+// state is read by every tick, so it is small.
+type state struct {
+	Asked time.Time `json:"asked,omitzero"`
+	Begun time.Time `json:"begun,omitzero"`
+	Done  time.Time `json:"done,omitzero"`
+}
+
+const (
+	every = 24 * time.Hour
+	// stuck is after how long an examination that did not end is begun again.
+	stuck = 3 * Timeout
+)
+
+// due reports whether somebody should examine now.
+func (s state) due(now time.Time) bool {
+	if s.Begun.After(s.Done) && now.Sub(s.Begun) < stuck {
+		return false // somebody does
+	}
+	return s.Asked.After(s.Begun) || now.Sub(s.Done) >= every
+}
+
+// waits reports whether a report has been asked for that is not there yet.
+func (s state) waits() bool { return s.Asked.After(s.Done) }
+
+// Last returns the newest report, false if there is none yet.
+func (r *Records) Last(ctx context.Context) (rep Report, ok bool, err error) {
+	item, err := r.Table.Get(ctx, reportKey)
+	if errors.Is(err, table.ErrNotFound) {
+		return rep, false, nil
+	}
+	if err != nil {
+		return rep, false, err
+	}
+	return rep, true, json.Unmarshal(item.Value, &rep)
+}
+
+// Ask asks for a report: the next tick makes it.
+func (r *Records) Ask(ctx context.Context) error {
+	return r.change(ctx, func(s *state) bool { s.Asked = r.Now(); return true })
+}
+
+// Waits reports whether a report has been asked for that is not there yet.
+func (r *Records) Waits(ctx context.Context) (bool, error) {
+	s, _, err := r.state(ctx)
+	return s.waits(), err
+}
+
+func (r *Records) state(ctx context.Context) (s state, revision int64, err error) {
+	item, err := r.Table.Get(ctx, stateKey)
+	if errors.Is(err, table.ErrNotFound) {
+		return s, 0, nil
+	}
+	if err != nil {
+		return s, 0, err
+	}
+	return s, item.Revision, json.Unmarshal(item.Value, &s)
+}
+
+// change changes the state if change says so; who is overtaken looks again.
+func (r *Records) change(ctx context.Context, change func(*state) bool) error {
+	for {
+		s, revision, err := r.state(ctx)
+		if err != nil || !change(&s) {
+			return err
+		}
+		err = put(ctx, r.Table, stateKey, revision, s)
+		if _, overtaken := table.Conflict(err); !overtaken {
+			return err
+		}
+	}
+}
+
+func put(ctx context.Context, t table.Table, key table.Key, revision int64, v any) error {
+	value, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	if revision == 0 {
+		return t.Write(ctx, "", table.Create{Key: key, Value: value})
+	}
+	return t.Write(ctx, "", table.Replace{Key: key, Revision: revision, Value: value})
+}
+
+func (r *Records) keep(ctx context.Context, rep Report) error {
+	var revision int64
+	item, err := r.Table.Get(ctx, reportKey)
+	if err == nil {
+		revision = item.Revision
+	} else if !errors.Is(err, table.ErrNotFound) {
+		return err
+	}
+	if err := put(ctx, r.Table, reportKey, revision, rep); err != nil {
+		return err
+	}
+	return r.change(ctx, func(s *state) bool { s.Done = rep.At; return true })
+}
+
+// Daily examines once a day, and when somebody asks.
+type Daily struct {
+	Records
+	Setup func(context.Context) (Setup, error)
+	// Tell is called with failures that the report before did not have; nil: nobody is
+	// told. It is tried once: the page and the log say the same.
+	Tell func(context.Context, []Finding) error
+	Log  *slog.Logger
+}
+
+// Run examines if it is time to; it is called often. An examination takes up to
+// Timeout: with less left, it waits for the next call.
+func (d *Daily) Run(ctx context.Context) error {
+	if left, ok := ctx.Deadline(); ok && time.Until(left) < Timeout+perStep {
+		return nil
+	}
+	mine := false
+	err := d.change(ctx, func(s *state) bool {
+		mine = s.due(d.Now())
+		s.Begun = d.Now()
+		return mine
+	})
+	if err != nil || !mine {
+		return err
+	}
+	setup, err := d.Setup(ctx)
+	if err != nil {
+		return err
+	}
+	began := d.Now()
+	rep := Examine(ctx, setup)
+	rep.At = began
+	for _, f := range rep.Findings {
+		d.Log.Warn("the doctor found something", "check", f.Check, "finding", f.ID, "level", f.Level)
+	}
+	news, err := d.news(ctx, rep)
+	if err != nil {
+		return err
+	}
+	if err := d.keep(ctx, rep); err != nil || d.Tell == nil || len(news) == 0 {
+		return err
+	}
+	return d.Tell(ctx, news)
+}
+
+// news returns the failures that the report before did not have.
+func (d *Daily) news(ctx context.Context, rep Report) (news []Finding, err error) {
+	last, _, err := d.Last(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, f := range rep.Findings {
+		same := func(old Finding) bool { return old.ID == f.ID && old.About == f.About && old.Level == Fail }
+		if f.Level == Fail && !slices.ContainsFunc(last.Findings, same) {
+			news = append(news, f)
+		}
+	}
+	return news, nil
+}

@@ -1,0 +1,73 @@
+package doctor
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/todoku/todoku/shared/table/bbolt"
+)
+
+func TestDaily(t *testing.T) {
+	now := time.Date(2026, 9, 1, 8, 0, 0, 0, time.UTC)
+	clock := func() time.Time { return now }
+	db, err := bbolt.Open(filepath.Join(t.TempDir(), "todoku.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = db.Close() })
+	tab, err := bbolt.New(db, clock)
+	if err != nil {
+		t.Fatal(err)
+	}
+	looks, fails := 0, error(nil)
+	d := &Daily{
+		Records: Records{Table: tab, Now: clock}, Log: slog.New(slog.DiscardHandler),
+		Setup: func(context.Context) (Setup, error) {
+			looks++
+			return Setup{Now: clock, Backup: func() (time.Time, error) { return time.Time{}, nil }}, fails
+		},
+	}
+	run := func(name string, after time.Duration, want int) {
+		t.Helper()
+		now = now.Add(after)
+		err := d.Run(t.Context())
+		if looks != want || (err != nil) != (fails != nil) {
+			t.Fatalf("%s: %d looks, want %d; %v", name, looks, want, err)
+		}
+	}
+	if _, ok, err := d.Last(t.Context()); ok || err != nil {
+		t.Fatalf("a report before the first look, %v", err)
+	}
+	run("at the first tick", 0, 1)
+	rep, ok, err := d.Last(t.Context())
+	if !ok || err != nil || rep.Worst() != Warn || !rep.At.Equal(now) {
+		t.Fatalf("%+v %v %v", rep, ok, err)
+	}
+	run("at the second tick", time.Minute, 1)
+	if err := d.Ask(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if waits, err := d.Waits(t.Context()); !waits || err != nil {
+		t.Fatalf("%v %v", waits, err)
+	}
+	run("when asked", time.Second, 2)
+	if waits, err := d.Waits(t.Context()); waits || err != nil {
+		t.Fatalf("%v %v", waits, err)
+	}
+	run("a day less a minute later", every-time.Minute, 2)
+	fails = errors.New("the store is busy")
+	run("a day later, in vain", time.Minute, 3)
+	fails = nil
+	run("while somebody may be at it", stuck-time.Second, 3)
+	run("when nobody is any more", time.Second, 4)
+	short, cancel := context.WithTimeout(t.Context(), Timeout)
+	defer cancel()
+	now = now.Add(every)
+	if err := d.Run(short); err != nil || looks != 4 {
+		t.Errorf("%d looks with too little time, %v", looks, err)
+	}
+}
