@@ -63,6 +63,7 @@ func TestShots(t *testing.T) {
 		UsefulUntil: o.clock().Add(6 * time.Hour), Undo: alert.GlassWait, Sender: alert.Sender{ID: teacher.ID, Name: teacher.Name}, Glass: &alert.Glass{},
 	}, "")
 	o.must(err)
+	o.examine()
 	u, err := url.Parse(site)
 	o.must(err)
 	session := c.Jar.Cookies(u)[0]
@@ -104,6 +105,8 @@ func TestShots(t *testing.T) {
 		{Name: "hand-over", Path: "/people/hand-over"},
 		{Name: "hand-over-preview", Path: "/shot/hand-over", HTML: o.submit(c, "/people/hand-over/preview", url.Values{"leaves": {teacher.ID}, "class_" + o.group("1年2組"): {o.me.Name}}).body},
 		{Name: "hand-over-preview-english", Path: "/shot/hand-over-en", HTML: o.submit(c, "/people/hand-over/preview?lang=en", url.Values{"leaves": {teacher.ID}}).body},
+		{Name: "system", Path: "/system"},
+		{Name: "system-english", Path: "/shot/system-en", HTML: o.visit(c, "/system?lang=en").body},
 		{Name: "sign-in-code", Path: "/sign-in/code"},
 		{Name: "not-found", Path: "/alerts/nonsense"},
 	}))

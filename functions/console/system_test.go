@@ -24,7 +24,7 @@ func TestSystem(t *testing.T) {
 	}
 	o.examine()
 	a := o.visit(c, "/system?lang=en")
-	for _, want := range []string{"There is no backup yet.", "Mend it soon", "backup-none", "todoku backup FILE", "12:00", "Check now"} {
+	for _, want := range []string{"There is no backup yet.", "Mend it soon", "backup-none", "school.example.jp TXT &#34;v=spf1 ip4:192.0.2.25 ~all&#34;", "todoku backup FILE", "12:00", "Check now"} {
 		if !strings.Contains(a.body, want) {
 			t.Errorf("%q is not on the page: %s", want, a.body)
 		}

@@ -9,6 +9,7 @@ import (
 	"github.com/todoku/todoku/shared/doctor"
 	"github.com/todoku/todoku/shared/enrol"
 	"github.com/todoku/todoku/shared/mail/ses"
+	"github.com/todoku/todoku/shared/memo"
 	"github.com/todoku/todoku/shared/roster"
 )
 
@@ -19,7 +20,7 @@ func (p *Parts) doctorRecords() *doctor.Records { return &doctor.Records{Table: 
 func (p *Parts) daily() *doctor.Daily {
 	e := &examiner{parts: p, roster: p.Roster(), enrol: p.Enrol(), account: ses.OpenDoctor(p.aws, p.Config.ConfigurationSet)}
 	e.account.Recipients, e.account.Known = e.recipients, e.known
-	return &doctor.Daily{Records: *p.doctorRecords(), Setup: e.setup, Log: p.Log}
+	return &doctor.Daily{Records: *p.doctorRecords(), Setup: e.setup, Log: p.Log, Tell: doctor.TellManagers(&memo.Office{Staff: p.Staff(), Copies: p.Copies()}, e.roster, p.Now)}
 }
 
 // examiner says what there is to look at.

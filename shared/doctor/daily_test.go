@@ -23,12 +23,16 @@ func TestDaily(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	looks, fails := 0, error(nil)
+	looks, fails, told, disk := 0, error(nil), 0, uint64(1<<40)
 	d := &Daily{
 		Records: Records{Table: tab, Now: clock}, Log: slog.New(slog.DiscardHandler),
 		Setup: func(context.Context) (Setup, error) {
 			looks++
-			return Setup{Now: clock, Backup: func() (time.Time, error) { return time.Time{}, nil }}, fails
+			return Setup{Now: clock, Backup: func() (time.Time, error) { return time.Time{}, nil }, Disk: room(disk, 1)}, fails
+		},
+		Tell: func(_ context.Context, news []Finding) error {
+			told += len(news)
+			return nil
 		},
 	}
 	run := func(name string, after time.Duration, want int) {
@@ -48,9 +52,10 @@ func TestDaily(t *testing.T) {
 		t.Fatalf("%+v %v %v", rep, ok, err)
 	}
 	run("at the second tick", time.Minute, 1)
-	if err := d.Ask(t.Context()); err != nil {
-		t.Fatal(err)
+	if err := d.Ask(t.Context()); err != nil || told != 0 {
+		t.Fatalf("told of %d failures, %v", told, err)
 	}
+	disk = 1
 	if waits, err := d.Waits(t.Context()); !waits || err != nil {
 		t.Fatalf("%v %v", waits, err)
 	}
@@ -64,6 +69,9 @@ func TestDaily(t *testing.T) {
 	fails = nil
 	run("while somebody may be at it", stuck-time.Second, 3)
 	run("when nobody is any more", time.Second, 4)
+	if told != 1 {
+		t.Errorf("told of %d failures: one is there, and is news once", told)
+	}
 	short, cancel := context.WithTimeout(t.Context(), Timeout)
 	defer cancel()
 	now = now.Add(every)

@@ -68,7 +68,8 @@ const (
 	SendMail       Use = "send mail"
 	ReadAccount    Use = "read the account's state"
 	ReadKeys       Use = "read keys"
-	ReadIdentities Use = "read how the schools' mail is set up"
+	ReadIdentities Use = "read how the schools' mail domains are set up"
+	ReadMailSet    Use = "read what SES tells of mail"
 	ReadSilenced   Use = "read whom SES does not send to"
 )
 
@@ -89,7 +90,8 @@ var Actions = map[Use][]string{
 	// What SES says of the account is of no resource.
 	ReadAccount:    {"ses:GetAccount"},
 	ReadKeys:       {"secretsmanager:GetSecretValue"},
-	ReadIdentities: {"ses:GetConfigurationSet", "ses:GetConfigurationSetEventDestinations", "ses:GetEmailIdentity"},
+	ReadIdentities: {"ses:GetEmailIdentity"},
+	ReadMailSet:    {"ses:GetConfigurationSet", "ses:GetConfigurationSetEventDestinations"},
 	// As with the account's state, there is no resource.
 	ReadSilenced: {"ses:ListSuppressedDestinations"},
 }
@@ -193,7 +195,7 @@ var Functions = []Function{
 		// It ends before the next one begins.
 		Name: "tick", Memory: 512, Timeout: 55 * time.Second,
 		Trigger: EveryMinute{},
-		Uses:    []Use{ReadTable, QueryTable, WriteTable, SendJobs, SendCopies, ReadAccount, ReadIdentities, ReadSilenced},
+		Uses:    []Use{ReadTable, QueryTable, WriteTable, SendJobs, SendCopies, ReadAccount, ReadIdentities, ReadMailSet, ReadSilenced},
 	},
 }
 

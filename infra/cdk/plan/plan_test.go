@@ -18,6 +18,7 @@ var variable = map[plan.Use]config.Var{
 	plan.SendJobs: config.Jobs, plan.PostponeJobs: config.Jobs,
 	plan.SendCopies: config.Copies, plan.PostponeCopies: config.Copies,
 	plan.SendMail: config.ConfigurationSet, plan.ReadAccount: config.ConfigurationSet,
+	plan.ReadIdentities: config.ConfigurationSet, plan.ReadMailSet: config.ConfigurationSet, plan.ReadSilenced: config.ConfigurationSet,
 	plan.ReadKeys: config.Keys,
 }
 

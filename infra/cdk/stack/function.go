@@ -109,7 +109,7 @@ func (b *builder) role(f plan.Function, log awslogs.LogGroup) awsiam.Role {
 		},
 	})
 	if slices.Contains(f.Uses, plan.ReadAccount) {
-		explain(role, "AwsSolutions-IAM5", "ses:GetAccount, which tells the account's sending rate, has no resource but *.")
+		explain(role, "AwsSolutions-IAM5", "ses:GetAccount, which tells the account's sending rate, and ses:ListSuppressedDestinations have no resource but *.")
 	}
 	return role
 }
@@ -132,8 +132,12 @@ func (b *builder) resources(u plan.Use) []*string {
 		return []*string{b.queues[plan.Jobs].live.QueueArn()}
 	case plan.SendCopies, plan.PostponeCopies:
 		return []*string{b.queues[plan.Copies].live.QueueArn()}
-	case plan.SendMail, plan.ReadIdentities:
+	case plan.SendMail:
 		return b.mailResources()
+	case plan.ReadMailSet:
+		return b.mailResources()[:1]
+	case plan.ReadIdentities:
+		return b.mailResources()[1:]
 	case plan.ReadAccount, plan.ReadSilenced:
 		return []*string{jsii.String("*")}
 	case plan.ReadKeys:

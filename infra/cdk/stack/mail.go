@@ -79,8 +79,8 @@ func (b *builder) addMailRecords(domain string, id awsses.CfnEmailIdentity) {
 	}
 }
 
-// mailResources returns what SES checks when a mail is sent: the From domain's
-// identity and the configuration set.
+// mailResources returns what SES checks when a mail is sent: the configuration set,
+// then the identities of the From domains.
 func (b *builder) mailResources() []*string {
 	resources := []*string{b.arn("ses", "configuration-set", b.mails.Ref())}
 	for _, domain := range b.Settings.MailDomains {
