@@ -30,7 +30,7 @@ const importGroup = "import-"
 // group of its own: one that was cut off is hidden for a while, and must not keep
 // the next from going on.
 func importMessage(school string, in imported) queue.Message {
-	name := fmt.Sprintf("%s%s-%d", importGroup, in.ID, in.Touched.UnixMilli())
+	name := fmt.Sprintf("%s%s-%d-%d", importGroup, in.ID, in.Run, in.Touched.UnixMilli())
 	body, err := json.Marshal(importRef{School: school, Import: in.ID, Run: in.Run})
 	if err != nil {
 		panic(err) // it can only hold what JSON can

@@ -38,5 +38,6 @@ func TestTemplates(t *testing.T) {
 		"roster_preview.html": &previewPage{},
 		"roster_result.html":  &resultPage{},
 		"roster_running.html": &runningPage{},
+		"roster_turn.html":    &turnPage{}, "roster_turn_preview.html": &turnPreview{}, "roster_turn_result.html": &turnResult{},
 	})
 }

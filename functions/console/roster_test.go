@@ -309,7 +309,7 @@ func TestKeepIsTheFile(t *testing.T) {
 		random[i] = byte(i * i >> 7)
 	}
 	for name, file := range map[string][]byte{"empty": {}, "small": []byte("a"), "several pieces": incompressible(3 * pieceBytes), "repeated": random} {
-		in, err := im.keep(t.Context(), "s1", "x.csv", file)
+		in, err := im.keep(t.Context(), "s1", "x.csv", file, false)
 		o.must(err)
 		in, err = im.get(t.Context(), "s1", in.ID)
 		o.must(err)

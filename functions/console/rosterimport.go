@@ -53,6 +53,10 @@ func (m *importer) plan(ctx context.Context, school string, in imported) (*roste
 	if err != nil {
 		return nil, nil, err
 	}
+	if in.Turn {
+		plan, err := roster.NewTurn(ctx, m.roster, school, sheet, in.Mapping, in.turn())
+		return sheet, plan, err
+	}
 	plan, err := roster.NewPlan(ctx, m.roster, school, sheet, in.Mapping)
 	return sheet, plan, err
 }
@@ -130,11 +134,12 @@ func (m *importer) run(ctx context.Context, school string, in imported) error {
 	case err != nil && ctx.Err() != nil:
 		return ctx.Err()
 	}
-	mine := in.Run
+	mine, leave := in.Run, in.Leave
 	end := func(in *imported) bool {
-		in.State, in.Counts, in.Touched = importDone, counts, m.now().UTC()
+		in.Leave = nil
+		in.State, in.Counts, in.Touched = map[bool]importState{false: importDone, true: importUndone}[in.Undoing], counts, m.now().UTC()
 		if err != nil {
-			in.State, in.Trouble = importFailed, trouble(err)
+			in.State, in.Trouble, in.Leave = importFailed, trouble(err), leave
 		}
 		return in.Run == mine
 	}
@@ -163,6 +168,9 @@ func (m *importer) commit(ctx context.Context, school string, in imported, stop 
 			err = fmt.Errorf("console: import: panic: %v", fault)
 		}
 	}()
+	if in.Undoing {
+		return m.undo(ctx, school, in)
+	}
 	_, plan, err := m.plan(ctx, school, in)
 	if err != nil {
 		return counts, err
@@ -170,6 +178,9 @@ func (m *importer) commit(ctx context.Context, school string, in imported, stop 
 	counts = importCounts{
 		Added: plan.Children.Added, Changed: plan.Children.Changed, Unchanged: plan.Children.Unchanged,
 		Errors: len(errorRows(plan)),
+	}
+	if in.Turn {
+		counts = turnCounts(plan)
 	}
 	g := gauge{every: progressEvery, now: m.now, save: func(done, total int) {
 		if m.report(ctx, school, in, done, total) {

@@ -51,31 +51,43 @@ const (
 	importRuns   importState = "running"
 	importDone   importState = "done"
 	importFailed importState = "failed"
+	importUndone importState = "undone" // a turn of the year that was taken back
 )
 
 // imported is one import of a roster.
 type imported struct {
-	ID       string         `json:"id"`
-	File     string         `json:"file"` // its name, as the person knows it
-	Pieces   int            `json:"pieces"`
-	Sent     time.Time      `json:"sent"`
-	State    importState    `json:"state"`
-	Run      int            `json:"run,omitempty"`     // how often it was begun: only the last one goes on
-	Mapping  roster.Mapping `json:"mapping,omitempty"` // columns named by hand for this file
-	Done     int            `json:"done,omitempty"`    // families written, while it runs
-	Total    int            `json:"total,omitempty"`
-	Touched  time.Time      `json:"touched,omitzero"` // when it last got further
-	Counts   importCounts   `json:"counts,omitzero"`  // when it is done
-	Trouble  lang.Text      `json:"trouble,omitzero"` // why it failed
+	ID      string         `json:"id"`
+	File    string         `json:"file"` // its name, as the person knows it
+	Pieces  int            `json:"pieces"`
+	Sent    time.Time      `json:"sent"`
+	State   importState    `json:"state"`
+	Run     int            `json:"run,omitempty"`     // how often it was begun: only the last one goes on
+	Mapping roster.Mapping `json:"mapping,omitempty"` // columns named by hand for this file
+	Done    int            `json:"done,omitempty"`    // families written, while it runs
+	Total   int            `json:"total,omitempty"`
+	Touched time.Time      `json:"touched,omitzero"` // when it last got further
+	Counts  importCounts   `json:"counts,omitzero"`  // when it is done
+	Trouble lang.Text      `json:"trouble,omitzero"` // why it failed
+	// Of a turn of the year; the last three are what somebody has confirmed.
+	Turn    bool      `json:"turn,omitempty"`
+	Undoing bool      `json:"undoing,omitempty"` // what runs is its undoing
+	Rise    int       `json:"rise,omitempty"`
+	Leave   []string  `json:"leave,omitempty"` // ids of children
+	Until   time.Time `json:"until,omitzero"`  // when what was before is deleted
+
 	revision int64
 }
 
-// importCounts says what an import did, in children; Errors are rows.
+// importCounts says what an import did, in children; Errors are rows, Back and Kept
+// families.
 type importCounts struct {
 	Added     int `json:"added"`
 	Changed   int `json:"changed"`
 	Unchanged int `json:"unchanged"`
 	Errors    int `json:"errors"`
+	Left      int `json:"left,omitempty"` // by a turn of the year
+	Back      int `json:"back,omitempty"` // by its undoing
+	Kept      int `json:"kept,omitempty"` // which it could not put back
 }
 
 // stalled reports whether the import runs no longer though it is not done.
@@ -99,8 +111,8 @@ var noImport = problem.New(problem.NotFound,
 
 // keep stores a file until it is confirmed. The pieces are written first: if that
 // is cut off they expire, and nobody ever sees half a file.
-func (m *imports) keep(ctx context.Context, school, name string, file []byte) (imported, error) {
-	in := imported{ID: m.ids.New(), File: fileName(name), Sent: m.now().UTC(), State: importWaits}
+func (m *imports) keep(ctx context.Context, school, name string, file []byte, turn bool) (imported, error) {
+	in := imported{ID: m.ids.New(), Turn: turn, File: fileName(name), Sent: m.now().UTC(), State: importWaits}
 	expires := in.Sent.Add(importLife)
 	for piece := range pieces(file) {
 		key := table.Key{Partition: piecesOf(in.ID), Sort: fmt.Sprintf("%04d", in.Pieces)}
@@ -229,6 +241,11 @@ func (m *imports) forget(ctx context.Context, school string, in imported) error 
 // last returns a school's newest import that was done; ok is false if there is
 // none among the newest few.
 func (m *imports) last(ctx context.Context, school string) (in imported, ok bool, err error) {
+	return m.newest(ctx, school, func(in imported) bool { return in.State == importDone || in.State == importUndone })
+}
+
+// newest returns the newest import of a kind among the newest few.
+func (m *imports) newest(ctx context.Context, school string, is func(imported) bool) (in imported, ok bool, err error) {
 	const few = 20
 	page, err := m.table.Query(ctx, table.Query{Partition: importKey(school, "").Partition, Limit: few, Reverse: true})
 	if err != nil {
@@ -239,7 +256,7 @@ func (m *imports) last(ctx context.Context, school string) (in imported, ok bool
 		if err := json.Unmarshal(item.Value, &in); err != nil {
 			return in, false, err
 		}
-		if in.State == importDone {
+		if is(in) {
 			return in, true, nil
 		}
 	}

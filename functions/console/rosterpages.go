@@ -20,6 +20,8 @@ func (s *Server) rosterRoutes(rt *routes) {
 	p := &rosterPages{Server: s, importer: newImporter(s.Roster, s.Hosts, s.Now, s.Log)}
 	rt.page("GET /roster", access.Roster, p.overview)
 	rt.page("POST /roster/imports", access.Roster, p.upload, upTo(s.maxSheet()+web.MaxForm), changesNothing())
+	rt.page("GET "+turnPath, access.Roster, p.turnStart)
+	rt.page("POST /roster/imports/{id}/undo", access.Roster, p.undoTurn, records(audit.RosterChange))
 	rt.page("GET /roster/imports/{id}", access.Roster, p.show)
 	rt.page("POST /roster/imports/{id}/columns", access.Roster, p.nameColumns, changesNothing())
 	rt.page("POST /roster/imports/{id}/confirm", access.Roster, p.confirm, records(audit.RosterChange))
@@ -85,7 +87,7 @@ func (p *rosterPages) upload(r *http.Request, me staff.Staff) (web.Response, err
 	if err != nil {
 		return p.refuseFile(r, me, err)
 	}
-	in, err := p.imports.keep(r.Context(), me.School, name, file)
+	in, err := p.imports.keep(r.Context(), me.School, name, file, isTurn(r))
 	if err != nil {
 		return nil, err
 	}
@@ -100,6 +102,9 @@ func (p *rosterPages) refuseFile(r *http.Request, me staff.Staff, err error) (we
 	var e *problem.Error
 	if !errors.As(err, &e) {
 		return nil, err
+	}
+	if isTurn(r) {
+		return p.refuseTurnFile(r, me, e)
 	}
 	return p.overviewWith(r.Context(), me, problem.List{e.In("file")})
 }
@@ -143,7 +148,10 @@ func (p *rosterPages) show(r *http.Request, me staff.Staff) (web.Response, error
 	switch in.State {
 	case importWaits:
 		return p.preview(r.Context(), me, in)
-	case importDone:
+	case importDone, importUndone:
+		if in.Turn {
+			return p.turnResult(in)
+		}
 		return p.result(r.Context(), me, in)
 	}
 	data := &runningPage{Import: in, Stalled: in.stalled(p.Now()) || in.State == importFailed}
@@ -166,6 +174,16 @@ func (d *runningPage) Percent() int { return 100 * d.Import.Done / max(d.Import.
 // confirm begins the import.
 func (p *rosterPages) confirm(r *http.Request, me staff.Staff) (web.Response, error) {
 	importID := r.PathValue("id")
+	in, err := p.imports.get(r.Context(), me.School, importID)
+	if err != nil {
+		return nil, err
+	}
+	if in.Turn && in.State == importWaits {
+		return p.confirmTurn(r, me, in)
+	}
+	if in.Undoing {
+		return p.undoTurn(r, me)
+	}
 	if err := p.begin(r.Context(), me, importID); err != nil {
 		return nil, err
 	}

@@ -67,6 +67,9 @@ func (p *rosterPages) preview(ctx context.Context, me staff.Staff, in imported) 
 		return nil, withhold(err)
 	}
 	doubtDomains(ctx, p.Hosts, plan)
+	if in.Turn {
+		return p.turnPreview(ctx, me, in, sheet, plan, nil)
+	}
 	mapping, err := p.mapping(ctx, me, in)
 	if err != nil {
 		return nil, err

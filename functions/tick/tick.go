@@ -92,13 +92,13 @@ func (h *Handler) seal(ctx context.Context) error {
 	return nil
 }
 
-// enrol puts invitations whose time has come into the copies' queue, and keeps the
-// day's reach, which reads whole rosters and must not delay an alert.
+// enrol puts invitations whose time has come into the copies' queue, deletes what is
+// left of children who left when their time is over, and keeps the day's reach, which reads whole rosters and must not delay an alert.
 func (h *Handler) enrol(ctx context.Context, openAlerts int) error {
 	if h.Enrol == nil {
 		return nil
 	}
-	err := h.Enrol.Feed(ctx, h.Copies)
+	err := errors.Join(h.Enrol.Feed(ctx, h.Copies), h.Enrol.EndTurns(ctx))
 	if openAlerts > 0 {
 		return err
 	}

@@ -38,6 +38,7 @@ var scenarios = []struct {
 	{"people are invited, imported and handed over", people},
 	{"a guardian looks after the own contacts", ownPage},
 	{"a guardian wants no notices, and then nothing", noNotices},
+	{"the school year turns, is taken back and turns again", turnYear},
 	{"who has not answered is phoned, each family once", callDesk},
 	{"an operator that swallows mail is called out", silentLane},
 	{"a teacher tells the whole school in an emergency", breakGlass},

@@ -3,6 +3,7 @@ package roster
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 
 	"github.com/todoku/todoku/shared/problem"
@@ -25,6 +26,11 @@ const (
 func (p *Plan) Commit(ctx context.Context, progress func(done, total int)) error {
 	if err := p.store.addGroups(ctx, p.School, p.groups); err != nil {
 		return err
+	}
+	if p.turn != nil {
+		if err := p.beginTurn(ctx); err != nil {
+			return err
+		}
 	}
 	c := &commit{plan: p, progress: progress}
 	c.total = rowsOf(p.steps)
@@ -78,7 +84,12 @@ func (c *commit) write(ctx context.Context, steps []step) error {
 }
 
 func (c *commit) writeOne(ctx context.Context, s step) error {
-	_, err := c.plan.store.replace(ctx, c.plan.School, s.old, s.next)
+	var err error
+	if c.plan.turn != nil {
+		err = c.plan.turnStep(ctx, s)
+	} else {
+		_, err = c.plan.store.replace(ctx, c.plan.School, s.old, s.next)
+	}
 	_, conflict := table.Conflict(err)
 	switch {
 	case conflict, errors.Is(err, table.ErrBusy), problem.Is(err, problem.Conflict):
@@ -96,6 +107,14 @@ func (c *commit) writeOne(ctx context.Context, s step) error {
 // replan plans families anew from what the roster holds now. What turns out not to
 // be writable is added to p.Errors.
 func (p *Plan) replan(ctx context.Context, steps []step) ([]step, error) {
+	if p.turn != nil { // whose children are recognised only as a whole
+		again, err := newPlan(ctx, p.store, p.School, p.Sheet, p.mapping, &p.turn.Turn)
+		if err != nil {
+			return nil, err
+		}
+		p.Errors = byRow(append(p.Errors, again.Errors...))
+		return slices.DeleteFunc(again.steps, func(s step) bool { return !s.changed }), nil
+	}
 	k, err := p.store.known(ctx, p.School)
 	if err != nil {
 		return nil, err

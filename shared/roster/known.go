@@ -11,6 +11,7 @@ import (
 // about 20 MB.
 type known struct {
 	families  map[string]Family
+	familyOf  map[string]string // by the ids of children
 	numbers   map[string]spot
 	names     map[string][]spot // by nameKey
 	addresses map[string]string // contact's key to family
@@ -26,7 +27,7 @@ type spot struct {
 }
 
 func (s *Store) known(ctx context.Context, school string) (*known, error) {
-	k := &known{families: map[string]Family{}, numbers: map[string]spot{}, names: map[string][]spot{},
+	k := &known{families: map[string]Family{}, familyOf: map[string]string{}, numbers: map[string]spot{}, names: map[string][]spot{},
 		addresses: map[string]string{}, phones: map[string][]string{}, groups: map[string]Group{}}
 	groups, err := s.storedGroups(ctx, school)
 	if err != nil {
@@ -53,6 +54,7 @@ func (k *known) add(f Family) {
 	k.families[f.ID] = f
 	for i, c := range f.Children {
 		at := spot{f.ID, i, c.ID}
+		k.familyOf[c.ID] = f.ID
 		if c.Number != "" {
 			k.numbers[fold(c.Number)] = at
 		}
@@ -86,14 +88,17 @@ func (k *known) child(at spot) Child { return k.families[at.family].Children[at.
 
 // locate finds out which children of the roster the pupils are: by number, then
 // by class, name and reading, then by class and name alone.
-func (k *known) locate(pupils []*pupil) {
+func (k *known) locate(pupils []*pupil) { k.locateAmong(pupils, func(spot) bool { return true }) }
+
+// locateAmong is locate among some children of the roster.
+func (k *known) locateAmong(pupils []*pupil, among func(spot) bool) {
 	taken := map[spot]bool{}
 	for _, find := range []func(*pupil) []spot{k.byNumber, k.byReading, k.byName} {
 		for _, p := range pupils {
 			if p.at != nil {
 				continue
 			}
-			found := slices.DeleteFunc(find(p), func(at spot) bool { return taken[at] })
+			found := slices.DeleteFunc(find(p), func(at spot) bool { return taken[at] || !among(at) })
 			if len(found) == 1 {
 				p.at = &found[0]
 				taken[found[0]] = true

@@ -54,10 +54,14 @@ type Plan struct {
 	// Missing are the children in the roster who are not in the file. An import
 	// leaves them alone; at the turn of the year they may have left.
 	Missing []Child
+	// Turning is what a turn of the year does; it is set by NewTurn.
+	Turning Turning
 
-	store  *Store
-	groups []Group // of the good rows
-	steps  []step
+	store   *Store
+	mapping Mapping
+	turn    *turning // nil: an import that is no turn
+	groups  []Group  // of the good rows
+	steps   []step
 }
 
 // step is one family's part of a plan.
@@ -65,6 +69,7 @@ type step struct {
 	household
 	next                          Family
 	changed                       bool
+	left                          []string // children who leave
 	children, guardians, contacts Tally
 	notes                         []Note
 }
@@ -85,6 +90,10 @@ func (s step) rows() int {
 // A sheet that cannot be imported at all is refused with a *problem.Error; what is
 // wrong with single rows is in Plan.Errors.
 func NewPlan(ctx context.Context, s *Store, school string, sheet *Sheet, mapping Mapping) (*Plan, error) {
+	return newPlan(ctx, s, school, sheet, mapping, nil)
+}
+
+func newPlan(ctx context.Context, s *Store, school string, sheet *Sheet, mapping Mapping, t *Turn) (*Plan, error) {
 	if mapping == nil {
 		saved, err := s.Mapping(ctx, school)
 		if err != nil {
@@ -103,12 +112,17 @@ func NewPlan(ctx context.Context, s *Store, school string, sheet *Sheet, mapping
 	if err != nil {
 		return nil, err
 	}
-	p := &Plan{School: school, Sheet: sheet, Columns: columns, store: s}
+	p := &Plan{School: school, Sheet: sheet, Columns: columns, store: s, mapping: mapping}
+	if t != nil {
+		if p.turn, err = p.newTurning(ctx, *t); err != nil {
+			return nil, err
+		}
+	}
 	return p, p.make(k)
 }
 
 func (p *Plan) make(k *known) error {
-	rr := &rowReader{sheet: p.Sheet, columns: p.Columns}
+	rr := &rowReader{sheet: p.Sheet, columns: p.Columns, turn: p.turn != nil}
 	rr.warnings = p.Columns.notes(p.Sheet.Rows[p.Columns.Row].Number)
 	var good, bad []entry
 	for i := p.Columns.Row + 1; i < len(p.Sheet.Rows); i++ {
@@ -127,15 +141,25 @@ func (p *Plan) make(k *known) error {
 		return problem.New(problem.Invalid, "見出しの下に行がありません。児童生徒を1行に1人ずつ入れてください。",
 			"There are no rows below the headers. Please enter one child in each row.")
 	}
-	pupils := refuseShared(rr, gather(rr, good))
-	k.locate(pupils)
+	all := gather(rr, good)
+	pupils := refuseShared(rr, slices.Clone(all))
+	if p.turn != nil {
+		pupils = p.locateTurn(k, pupils, rr)
+		p.leavers(k, all, bad)
+	} else {
+		k.locate(pupils)
+	}
 	p.steps = p.resolve(k, pupils, rr)
 	p.groups = groupsOf(p.steps)
 	if len(p.groups) > MaxGroups {
 		return problem.New(problem.Invalid, "組とグループが%d件を超えています。組の列に別のものが入っていないか確かめてください。",
 			"There are more than %d classes and groups. Please check that the column for classes holds classes.", MaxGroups)
 	}
-	p.Missing = missing(k, p.steps, pupils, bad)
+	if p.turn != nil {
+		p.summarise(k)
+	} else {
+		p.Missing = missing(k, p.steps, pupils, bad)
+	}
 	p.finish(rr)
 	return nil
 }
@@ -187,8 +211,9 @@ func (p *Plan) resolve(k *known, pupils []*pupil, rr *rowReader) []step {
 	for k.tieGuardians(steps) {
 		steps = p.allSteps(k, pupils)
 	}
+	steps = append(steps, p.leaveOnly(k, steps)...)
 	steps = slices.DeleteFunc(steps, func(st step) bool {
-		err := st.check(p.School)
+		err := st.check(p.School, p.turn != nil)
 		if err != nil {
 			st.fail(rr, err)
 		}
@@ -224,6 +249,7 @@ func (p *Plan) step(h *household) step {
 	st.next = h.build(p.store.IDs, func(row int, f Field, text lang.Text) { st.notes = append(st.notes, Note{row, f, text}) })
 	before := fuse(h.old)
 	st.changed = len(h.old) != 1 || !same(before, st.next)
+	p.leave(&st)
 	for _, pupil := range h.pupils {
 		c := st.next.Children[pupil.index]
 		old, found := before.child(c.ID)
@@ -292,17 +318,24 @@ func (f Family) ownerOf(contact string) string {
 }
 
 // check returns what keeps the step from being written.
-func (s step) check(school string) error {
+func (s step) check(school string, turn bool) error {
 	if len(s.pupils) > MaxFamilyChildren {
 		return tooManyChildren(len(s.pupils))
 	}
 	if !s.changed {
 		return nil
 	}
-	if err := s.next.Validate(); err != nil {
-		return err
+	after := ways{}
+	if len(s.next.Children) > 0 { // else it ceases to exist
+		if err := s.next.Validate(); err != nil {
+			return err
+		}
+		after = waysTo(school, s.next)
 	}
-	ops := 1 + len(s.old) + len(waysTo(school, s.old...).to(waysTo(school, s.next)))
+	ops := 1 + len(s.old) + len(waysTo(school, s.old...).to(after))
+	if turn {
+		ops++ // the journal
+	}
 	if ops > table.MaxOps {
 		return tooMuch()
 	}
@@ -347,6 +380,11 @@ func missing(k *known, steps []step, pupils []*pupil, bad []entry) []Child {
 			here[at.id] = true
 		}
 	}
+	return absent(k, here)
+}
+
+// absent returns the children of the roster but those who are here.
+func absent(k *known, here map[string]bool) []Child {
 	var gone []Child
 	for _, f := range k.families {
 		for _, c := range f.Children {
@@ -368,7 +406,7 @@ func (p *Plan) finish(rr *rowReader) {
 		p.Guardians.add(s.guardians)
 		p.Contacts.add(s.contacts)
 	}
-	if n := len(p.Missing); n > 0 {
+	if n := len(p.Missing); n > 0 && p.turn == nil {
 		rr.warn(0, "", lang.T("名簿にいて、このファイルにいない児童生徒が%d人います（%[2]s）。取り込んでも消えません。",
 			"%[1]d children in the roster are not in this file (%[2]s). The import leaves them as they are.", n, firstNames(p.Missing)))
 	}

@@ -14,9 +14,11 @@ type pupil struct {
 	at        *spot    // where the child is in the roster; nil if it is new
 	extra     []string // phone keys that tie its family to others, beside those in its rows
 
-	index  int      // in the children of the family being built
-	named  []*wish  // its guardians, as its rows name them
-	claims []string // keys of the addresses in its rows
+	isNew   bool     // it is nobody of the roster, whatever its family's children are called
+	childID string   // in the family being built
+	index   int      // in the children of the family being built
+	named   []*wish  // its guardians, as its rows name them
+	claims  []string // keys of the addresses in its rows
 }
 
 // row returns the number of the first row about the child.

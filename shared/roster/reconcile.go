@@ -189,7 +189,7 @@ func (b *builder) placeChildren() {
 		}
 	}
 	for _, p := range b.pupils {
-		if p.index < 0 {
+		if p.index < 0 && !p.isNew {
 			p.index = b.moved(p, taken)
 		}
 		if p.index < 0 {
@@ -197,6 +197,7 @@ func (b *builder) placeChildren() {
 			b.f.Children = append(b.f.Children, Child{ID: b.ids.New()})
 		}
 		taken[p.index] = true
+		p.childID = b.f.Children[p.index].ID
 		b.updateChild(p)
 	}
 }
@@ -221,6 +222,9 @@ func (b *builder) located(p *pupil) int {
 
 func (b *builder) updateChild(p *pupil) {
 	c := &b.f.Children[p.index]
+	if c.Class != p.child.Class {
+		c.Seat = 0 // it was one of another class
+	}
 	c.Name, c.Class = p.child.Name, p.child.Class
 	if p.child.Number != "" {
 		c.Number = p.child.Number

@@ -43,6 +43,7 @@ func (p party) empty() bool { return p.name == "" && len(p.phones) == 0 && len(p
 type rowReader struct {
 	sheet    *Sheet
 	columns  *Columns
+	turn     bool // of the year
 	errors   []Note
 	warnings []Note
 }
@@ -69,7 +70,9 @@ func (rr *rowReader) read(i int) (e entry, ok bool) {
 	if len(rr.errors) > before {
 		return e, false
 	}
-	rr.warnUnreachable(e)
+	if !rr.turn || rr.columns.has(Mail) { // a turn's list need not have addresses: the roster has them
+		rr.warnUnreachable(e)
+	}
 	return e, true
 }
 

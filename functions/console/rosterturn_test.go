@@ -1,0 +1,146 @@
+package console
+
+import (
+	"net/http"
+	"net/url"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+)
+
+const (
+	turnRoster = "学年,組,番号,氏名,ふりがな,保護者1氏名,保護者1メール\n" +
+		"1,1,1,見本 一郎,みほん いちろう,見本 花子,hanako@example.jp\n" +
+		"2,1,1,見本 二葉,みほん ふたば,見本 花子,hanako@example.jp\n" +
+		"2,1,2,例 四季,れい しき,例 陽子,yoko@example.jp\n" +
+		"1,1,2,転出 太郎,てんしゅつ たろう,転出 親,gone@example.jp\n"
+	turnList = "学年,組,氏名\n2,1,見本 一郎\n1,1,新入 花\n"
+)
+
+var seenField = regexp.MustCompile(`name="seen" value="([^"]*)"`)
+
+// turnUpload sends a list for the turn of the year and returns the path of its import.
+func (o *office) turnUpload(c *http.Client, csv string) (string, answer) {
+	o.t.Helper()
+	body, kind := formBody("新年度.csv", []byte(csv))
+	r, err := http.NewRequestWithContext(o.t.Context(), "POST", site+"/roster/imports?for=turn", body)
+	o.must(err)
+	r.Header.Set("Content-Type", kind)
+	res, err := c.Do(r)
+	o.must(err)
+	defer func() { _ = res.Body.Close() }()
+	a := answer{res, readAll(o.t, res)}
+	return a.Header.Get("Location"), a
+}
+
+func TestTurnOfTheYear(t *testing.T) {
+	o := newOffice(t)
+	o.load(turnRoster)
+	c := o.signIn()
+	o.holds(o.visit(c, "/roster"), `href="/roster/turn"`)
+	o.holds(o.visit(c, "/roster/turn"), "1年1組 2人", `action="/roster/imports?for=turn"`)
+	path, _ := o.turnUpload(c, turnList)
+	preview := o.visit(c, path)
+	o.holds(preview, "学年が一つ上がるリスト", "卒業学年でないのに", "転出 太郎", "1年1組 1人", "新しい人 1人", `name="sure"`)
+	if strings.Contains(preview.body, "例 四季") {
+		t.Error("who graduates is listed by name")
+	}
+	seen := seenField.FindStringSubmatch(preview.body)[1]
+
+	for name, form := range map[string]url.Values{
+		"without the tick":        {"seen": {seen}},
+		"of another preview":      {"seen": {"x"}, "sure": {"1"}},
+		"without having seen any": {"sure": {"1"}},
+	} {
+		if a := o.submit(c, path+"/confirm", form); a.StatusCode == http.StatusSeeOther || o.children() != 4 {
+			t.Errorf("%s: status %d", name, a.StatusCode)
+		}
+	}
+	if a := o.submit(c, path+"/confirm", url.Values{"seen": {seen}, "sure": {"1"}, "keep": {"14"}}); a.StatusCode != http.StatusSeeOther {
+		t.Fatalf("status %d: %.300s", a.StatusCode, a.body)
+	}
+	o.holds(o.visit(c, path), "名簿が新しい年度になりました", "更新を取り消して")
+	if n := o.children(); n != 2 {
+		t.Errorf("%d children after the turn", n)
+	}
+	o.holds(o.visit(c, "/roster/turn"), "まで取り消せます", path)
+	for range 2 { // a double click
+		if a := o.submit(c, path+"/undo", nil); a.StatusCode != http.StatusSeeOther {
+			t.Fatalf("undo: status %d", a.StatusCode)
+		}
+	}
+	o.holds(o.visit(c, path), "更新を取り消しました", "4家庭を")
+	if n := o.children(); n != 4 {
+		t.Errorf("%d children after the undoing", n)
+	}
+}
+
+func TestTurnWithErrors(t *testing.T) {
+	o := newOffice(t)
+	o.load(turnRoster)
+	c := o.signIn()
+	path, _ := o.turnUpload(c, turnList+"99,1,誤 記\n")
+	a := o.visit(c, path)
+	o.holds(a, "まだ実行できません", path+"/rejected.csv")
+	if strings.Contains(a.body, `name="seen"`) {
+		t.Error("it can be confirmed")
+	}
+	if a := o.submit(c, path+"/confirm", url.Values{"sure": {"1"}}); a.StatusCode != http.StatusUnprocessableEntity || o.children() != 4 {
+		t.Errorf("status %d", a.StatusCode)
+	}
+	_, refused := o.turnUpload(c, "%PDF-1.7\n\x00")
+	if refused.StatusCode != http.StatusUnprocessableEntity || !strings.Contains(refused.body, "年度を更新する") {
+		t.Errorf("a PDF: status %d", refused.StatusCode)
+	}
+}
+
+// TestTurnSeesTheRosterAnew: a child who came in while somebody looked does not leave
+// unseen.
+func TestTurnSeesTheRosterAnew(t *testing.T) {
+	o := newOffice(t)
+	o.load(turnRoster)
+	c := o.signIn()
+	path, _ := o.turnUpload(c, turnList)
+	seen := seenField.FindStringSubmatch(o.visit(c, path).body)[1]
+	o.load("学年,組,氏名\n1,1,途中 転入\n")
+	a := o.submit(c, path+"/confirm", url.Values{"seen": {seen}, "sure": {"1"}})
+	if a.StatusCode != http.StatusConflict || !strings.Contains(a.body, "途中 転入") || o.children() != 5 {
+		t.Errorf("status %d", a.StatusCode)
+	}
+}
+
+func TestTurnTooLateToUndo(t *testing.T) {
+	o := newOffice(t)
+	o.load(turnRoster)
+	c := o.signIn()
+	path, _ := o.turnUpload(c, turnList)
+	seen := seenField.FindStringSubmatch(o.visit(c, path).body)[1]
+	o.submit(c, path+"/confirm", url.Values{"seen": {seen}, "sure": {"1"}, "keep": {"14"}})
+	o.pass(14 * 24 * time.Hour)
+	c = o.signIn()
+	o.holds(o.visit(c, path), "もう取り消せません")
+	if a := o.submit(c, path+"/undo", nil); a.StatusCode != http.StatusGone || o.children() != 2 {
+		t.Errorf("status %d", a.StatusCode)
+	}
+}
+
+func TestTurnByQueue(t *testing.T) {
+	o := newOffice(t)
+	o.load(turnRoster)
+	c := o.signIn()
+	k, importer := o.withQueue()
+	path, _ := o.turnUpload(c, turnList)
+	seen := seenField.FindStringSubmatch(o.visit(c, path).body)[1]
+	o.submit(c, path+"/confirm", url.Values{"seen": {seen}, "sure": {"1"}})
+	if failed := o.handle(t.Context(), importer, k.messages...); failed > 0 || o.children() != 2 {
+		t.Fatalf("%d failed, %d children", failed, o.children())
+	}
+	k.messages = nil
+	o.submit(c, path+"/undo", nil)
+	for range 2 { // the queue hands it out twice
+		if failed := o.handle(t.Context(), importer, k.messages...); failed > 0 || o.children() != 4 {
+			t.Fatalf("%d failed, %d children", failed, o.children())
+		}
+	}
+}

@@ -1,0 +1,549 @@
+package roster
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/todoku/todoku/shared/lang"
+	"github.com/todoku/todoku/shared/problem"
+	"github.com/todoku/todoku/shared/table"
+)
+
+// The turn of the year is an import by which children change class, and after which
+// those who are not in the list have left. It differs from another import in three
+// things: children are recognised across classes (turnmatch.go); who is not in the
+// list leaves the roster; and what was there before is kept in a journal until a set
+// time. Until then the turn can be undone; at that time the tick deletes the journal,
+// and with it all that is known of those who left (docs/decisions/0029).
+//
+//	school/<school>/turn/<turn>  <family>                  Past
+//	roster/turns                 <until>/<school>/<turn>   Ending
+
+// Turn is a turn of the year. Its ID names the journal.
+type Turn struct {
+	ID    string
+	Until time.Time // when the journal ends
+	// Confirmed says that somebody has looked at who leaves. Then Rise and Leave are
+	// what that person saw, and nobody else leaves.
+	Confirmed bool
+	Rise      int
+	Leave     []string // ids of children
+}
+
+// turnSlack is how long the journal is kept beyond its end, for an undoing that was
+// begun in the last minute.
+const turnSlack = time.Hour
+
+// Turning is what a turn would do.
+type Turning struct {
+	Rise             int // 1 if the list is of the next school year, 0 if of the same
+	Moved, Stay, New int // children in the list: in another class than before, in the same, and new
+	Classes          []ClassTurn
+	Leavers          []Child // who leave, as Plan.Missing
+	Top              int     // the highest grade; its children are expected to leave
+}
+
+// ClassTurn says where the children of a class come from.
+type ClassTurn struct {
+	Class         Group
+	Children, New int
+	From          []Origin
+}
+
+// Origin is how many come from a class.
+type Origin struct {
+	Name string
+	N    int
+}
+
+// Graduates returns how many of those who leave are of the highest grade, and
+// Others the rest: somebody should look at their names.
+func (t Turning) Graduates(grades map[string]int) (graduates int, others []Child) {
+	for _, c := range t.Leavers {
+		if grades[c.Class] == t.Top && t.Rise > 0 && t.Top > 0 {
+			graduates++
+		} else {
+			others = append(others, c)
+		}
+	}
+	return graduates, others
+}
+
+// Past is what a turn has changed in one family: an entry of its journal.
+type Past struct {
+	Family string   `json:"family"` // that came of it; it does not exist if all children left
+	Before []Family `json:"before"` // empty: the family is new
+	Placed []string `json:"placed,omitempty"`
+	New    []string `json:"new,omitempty"`  // of the placed children, who were not there before
+	Left   []string `json:"left,omitempty"` // children
+
+	revision int64
+}
+
+// Gone returns the addresses that were in the roster only for those who left, as the
+// family was.
+func (p Past) Gone() []Contact {
+	var gone []Contact
+	for _, f := range p.Before {
+		rest, _ := f.without(setOf(p.Left))
+		for _, g := range f.Guardians {
+			if _, stays := rest.Guardian(g.ID); !stays || len(rest.Children) == 0 {
+				gone = append(gone, g.Contacts...)
+			}
+		}
+	}
+	return gone
+}
+
+// Ending is a journal that ends.
+type Ending struct {
+	School string    `json:"school"`
+	Turn   string    `json:"turn"`
+	Until  time.Time `json:"until"`
+}
+
+const endingsPart = "roster/turns"
+
+func (e Ending) key() table.Key {
+	return table.Key{Partition: endingsPart, Sort: e.Until.UTC().Add(turnSlack).Format(time.RFC3339) + "/" + e.School + "/" + e.Turn}
+}
+
+func pastKey(school, turn, family string) table.Key {
+	return table.Key{Partition: part(school, "turn/"+turn), Sort: family}
+}
+
+func setOf(ids []string) map[string]bool {
+	set := make(map[string]bool, len(ids))
+	for _, id := range ids {
+		set[id] = true
+	}
+	return set
+}
+
+// without returns the family without some of its children, and without the guardians
+// who answered for those and now answer for nobody.
+func (f Family) without(gone map[string]bool) (rest Family, left []string) {
+	rest = clone(f)
+	alone := map[string]bool{}
+	rest.Children = slices.DeleteFunc(rest.Children, func(c Child) bool {
+		if gone[c.ID] {
+			left = append(left, c.ID)
+			for _, g := range c.Guardians {
+				alone[g] = true
+			}
+		}
+		return gone[c.ID]
+	})
+	for _, c := range rest.Children {
+		for _, g := range c.Guardians {
+			delete(alone, g)
+		}
+	}
+	rest.Guardians = slices.DeleteFunc(rest.Guardians, func(g Guardian) bool { return alone[g.ID] })
+	return rest, left
+}
+
+// NewTurn finds out what importing the sheet as a turn would do, as NewPlan does.
+func NewTurn(ctx context.Context, s *Store, school string, sheet *Sheet, mapping Mapping, t Turn) (*Plan, error) {
+	return newPlan(ctx, s, school, sheet, mapping, &t)
+}
+
+// turning is a plan's part that only a turn has.
+type turning struct {
+	Turn
+	leave  map[string]bool // who leaves
+	placed map[string]bool // by a run of the same turn that was cut off
+}
+
+func (p *Plan) newTurning(ctx context.Context, t Turn) (*turning, error) {
+	placed := map[string]bool{}
+	err := p.store.eachPast(ctx, p.School, t.ID, func(past Past) error {
+		for _, id := range past.Placed {
+			placed[id] = true
+		}
+		return nil
+	})
+	return &turning{Turn: t, leave: map[string]bool{}, placed: placed}, err
+}
+
+func (s *Store) eachPast(ctx context.Context, school, turn string, do func(Past) error) error {
+	return each(ctx, s.Table, table.Query{Partition: pastKey(school, turn, "").Partition}, func(item table.Item) error {
+		p := Past{revision: item.Revision}
+		if err := json.Unmarshal(item.Value, &p); err != nil {
+			return err
+		}
+		return do(p)
+	})
+}
+
+// leavers finds who leaves: of the whole roster, those whom no row means, not even a
+// faulty one or one that could mean several.
+func (p *Plan) leavers(k *known, pupils []*pupil, bad []entry) {
+	here := map[string]bool{}
+	for _, pupil := range pupils {
+		switch {
+		case pupil.at != nil:
+			here[pupil.at.id] = true
+		case !pupil.isNew:
+			bad = append(bad, pupil.rows...)
+		}
+	}
+	k.forgotten(bad, here)
+	gone := absent(k, here)
+	if p.turn.Confirmed {
+		seen := setOf(p.turn.Leave)
+		gone = slices.DeleteFunc(gone, func(c Child) bool { return !seen[c.ID] })
+	}
+	for _, c := range gone {
+		p.turn.leave[c.ID] = true
+	}
+	p.Missing = gone
+	p.Turning.Leavers = gone
+}
+
+// leave takes those who leave out of the step's family.
+func (p *Plan) leave(st *step) {
+	if p.turn == nil {
+		return
+	}
+	st.next, st.left = st.next.without(p.turn.leave)
+	st.changed = st.changed || len(st.left) > 0
+	for _, pupil := range st.pupils { // indexes have moved
+		id := pupil.childID
+		pupil.index = slices.IndexFunc(st.next.Children, func(c Child) bool { return c.ID == id })
+	}
+}
+
+// leaveOnly returns steps for the families that no row is about and that somebody
+// leaves.
+func (p *Plan) leaveOnly(k *known, steps []step) []step {
+	if p.turn == nil {
+		return nil
+	}
+	met := map[string]bool{}
+	for _, st := range steps {
+		for _, f := range st.old {
+			met[f.ID] = true
+		}
+	}
+	families := map[string]bool{}
+	for _, c := range p.Missing {
+		families[k.familyOf[c.ID]] = true
+	}
+	var only []step
+	for id := range families {
+		if f := k.families[id]; !met[id] && f.ID != "" {
+			st := step{household: household{old: []Family{f}}, changed: true}
+			st.next, st.left = f.without(p.turn.leave)
+			only = append(only, st)
+		}
+	}
+	slices.SortFunc(only, func(a, b step) int { return strings.Compare(a.old[0].ID, b.old[0].ID) })
+	return only
+}
+
+// summarise says what the turn does, class by class.
+func (p *Plan) summarise(k *known) {
+	classes, from := map[string]*ClassTurn{}, map[string]map[string]int{}
+	for _, st := range p.steps {
+		for _, pupil := range st.pupils {
+			class := pupil.rows[0].class
+			c := classes[class.ID]
+			if c == nil {
+				c = &ClassTurn{Class: class}
+				classes[class.ID], from[class.ID] = c, map[string]int{}
+			}
+			c.Children++
+			switch {
+			case pupil.at == nil:
+				c.New++
+				p.Turning.New++
+			case k.child(*pupil.at).Class == class.ID:
+				p.Turning.Stay++
+			default:
+				p.Turning.Moved++
+			}
+			if pupil.at != nil {
+				from[class.ID][k.groups[k.child(*pupil.at).Class].Name]++
+			}
+		}
+	}
+	var groups []Group
+	for _, c := range classes {
+		groups = append(groups, c.Class)
+	}
+	inOrder(groups)
+	for _, g := range groups {
+		c := classes[g.ID]
+		for name, n := range from[g.ID] {
+			c.From = append(c.From, Origin{name, n})
+		}
+		slices.SortFunc(c.From, func(a, b Origin) int { return cmp.Or(natural(a.Name, b.Name)) })
+		p.Turning.Classes = append(p.Turning.Classes, *c)
+	}
+	for _, g := range k.groups {
+		p.Turning.Top = max(p.Turning.Top, p.gradeNow(k, g))
+	}
+}
+
+// gradeNow returns a class's grade if it has children.
+func (p *Plan) gradeNow(k *known, g Group) int {
+	if g.Kind != Class || g.Children == 0 {
+		return 0
+	}
+	return g.Grade
+}
+
+// Grades returns the grades of a school's classes.
+func Grades(groups []Group) map[string]int {
+	grades := map[string]int{}
+	for _, g := range groups {
+		if g.Kind == Class {
+			grades[g.ID] = g.Grade
+		}
+	}
+	return grades
+}
+
+// begin notes when the journal ends, before anything is in it.
+func (p *Plan) beginTurn(ctx context.Context) error {
+	e := Ending{School: p.School, Turn: p.turn.ID, Until: p.turn.Until}
+	err := p.store.Table.Write(ctx, "", table.Create{Key: e.key(), Value: encode(e)})
+	if _, there := table.Conflict(err); there {
+		return nil
+	}
+	return err
+}
+
+// turnStep writes a step of a turn together with its entry in the journal.
+func (p *Plan) turnStep(ctx context.Context, st step) error {
+	s := p.store
+	next, ops, err := s.replacing(ctx, p.School, st.old, st.next)
+	if err != nil {
+		return err
+	}
+	journal, err := p.journal(ctx, st, next)
+	if err != nil {
+		return err
+	}
+	return s.write(ctx, append(ops, journal))
+}
+
+// journal returns what adds a step to the journal. If the turn was cut off after it
+// had changed the family before, what the family was at first stays.
+func (p *Plan) journal(ctx context.Context, st step, next Family) (table.Op, error) {
+	k := pastKey(p.School, p.turn.ID, next.ID)
+	var past Past
+	rev, err := p.store.read(ctx, k, &past)
+	if err != nil && !errors.Is(err, ErrNotFound) {
+		return nil, err
+	}
+	past.Family = next.ID
+	if rev == 0 {
+		past.Before = st.old
+	}
+	before := fuse(st.old)
+	past.Left = addNew(past.Left, st.left...)
+	for _, pupil := range st.pupils {
+		if pupil.index < 0 {
+			continue
+		}
+		id := next.Children[pupil.index].ID
+		past.Placed = addNew(past.Placed, id)
+		if _, there := before.child(id); !there {
+			past.New = addNew(past.New, id)
+		}
+	}
+	if rev == 0 {
+		return table.Create{Key: k, Value: encode(past)}, nil
+	}
+	return table.Replace{Key: k, Revision: rev, Value: encode(past)}, nil
+}
+
+// replacing returns the family as replace would store it, and the ops that do so: a
+// family without children is deleted.
+func (s *Store) replacing(ctx context.Context, school string, old []Family, f Family) (Family, []table.Op, error) {
+	if len(f.Children) == 0 {
+		ops, err := s.ops(ctx, school, old, nil)
+		return f, ops, err
+	}
+	f = s.withIDs(f)
+	if err := f.Validate(); err != nil {
+		return f, nil, err
+	}
+	f.Updated = s.Now().UTC()
+	ops, err := s.ops(ctx, school, old, &f)
+	return f, ops, err
+}
+
+// Undone counts what an undoing did, in families; Kept are those that somebody has
+// changed since in a way that it could not undo.
+type Undone struct{ Back, Kept int }
+
+// UndoTurn puts back, family by family, what a turn changed: children are in their
+// classes of before, those who left are back with their guardians and addresses, and
+// those who were new are gone, unless a guardian has confirmed an address for them
+// since. What guardians have changed themselves stays. It can be stopped and begun
+// again; families that cannot be put back stay in the journal until its end.
+func (s *Store) UndoTurn(ctx context.Context, school, turn string) (Undone, error) {
+	var u Undone
+	err := s.eachPast(ctx, school, turn, func(p Past) error {
+		err := s.undoFamily(ctx, school, turn, p)
+		var told *problem.Error
+		switch {
+		case err == nil:
+			u.Back++
+		case errors.As(err, &told) && (told.Kind == problem.Conflict || told.Kind == problem.Invalid):
+			u.Kept++
+		default:
+			return err
+		}
+		return ctx.Err()
+	})
+	return u, err
+}
+
+func (s *Store) undoFamily(ctx context.Context, school, turn string, p Past) error {
+	for range editTries {
+		now, err := s.Family(ctx, school, p.Family)
+		if err != nil && !errors.Is(err, ErrNotFound) {
+			return err
+		}
+		var old []Family
+		if err == nil {
+			old = []Family{now}
+		}
+		f := p.undone(now)
+		ops := []table.Op{}
+		if len(old) > 0 || len(f.Children) > 0 {
+			if _, ops, err = s.replacing(ctx, school, old, f); err != nil {
+				return err
+			}
+		}
+		err = s.write(ctx, append(ops, table.Delete{Key: pastKey(school, turn, p.Family), Revision: p.revision}))
+		if _, conflict := table.Conflict(err); !conflict {
+			return err
+		}
+		if again, err := s.Family(ctx, school, p.Family); err != nil || again.Revision == now.Revision {
+			return overtaken(err) // an address or a number is another family's now
+		}
+	}
+	return table.ErrBusy
+}
+
+// undone returns what the family was, with what guardians changed since. The zero
+// Family stands for one that is not there now.
+func (p Past) undone(now Family) Family {
+	before := fuse(p.Before)
+	f := clone(now)
+	f.ID, f.Revision = p.Family, now.Revision
+	for _, c := range before.Children {
+		i := slices.IndexFunc(f.Children, func(x Child) bool { return x.ID == c.ID })
+		switch {
+		case i >= 0:
+			x := &f.Children[i]
+			x.Class, x.Seat, x.Groups, x.Name, x.Kana, x.Number = c.Class, c.Seat, c.Groups, c.Name, c.Kana, c.Number
+		case slices.Contains(p.Left, c.ID):
+			f.Children = append(f.Children, c)
+			f.readmit(before, c.Guardians)
+		}
+	}
+	return p.withoutNew(f, before)
+}
+
+// readmit brings guardians back who are not in the family any more.
+func (f *Family) readmit(before Family, guardians []string) {
+	for _, id := range guardians {
+		if _, there := f.Guardian(id); there {
+			continue
+		}
+		if g, ok := before.Guardian(id); ok {
+			f.Guardians = append(f.Guardians, g)
+		}
+	}
+}
+
+// withoutNew takes out the children whom the turn brought, but for those for whom
+// somebody has confirmed an address that was not there before.
+func (p Past) withoutNew(f, before Family) Family {
+	gone := setOf(p.New)
+	for _, c := range f.Children {
+		for _, id := range c.Guardians {
+			g, _ := f.Guardian(id)
+			if slices.ContainsFunc(g.Contacts, func(k Contact) bool { return k.Confirmed() && before.ownerOf(k.ID) == "" }) {
+				delete(gone, c.ID)
+			}
+		}
+	}
+	rest, _ := f.without(gone)
+	return rest
+}
+
+// Endings returns journals whose time is over, the oldest first. It reads one page.
+func (s *Store) Endings(ctx context.Context, limit int) ([]Ending, error) {
+	page, err := s.Table.Query(ctx, table.Query{Partition: endingsPart, Limit: limit})
+	if err != nil {
+		return nil, err
+	}
+	now := s.Now().UTC().Format(time.RFC3339)
+	var over []Ending
+	for _, item := range page.Items {
+		if item.Sort > now+"~" {
+			break
+		}
+		var e Ending
+		if err := json.Unmarshal(item.Value, &e); err != nil {
+			return nil, err
+		}
+		over = append(over, e)
+	}
+	return over, nil
+}
+
+// End deletes at most limit entries of a journal whose time is over, after forget has
+// seen to what else is known of those who left; and the journal's mark when there is
+// nothing left. done says that there is not.
+func (s *Store) End(ctx context.Context, e Ending, limit int, forget func([]Past) error) (done bool, err error) {
+	page, err := s.Table.Query(ctx, table.Query{Partition: pastKey(e.School, e.Turn, "").Partition, Limit: limit})
+	if err != nil {
+		return false, err
+	}
+	past := make([]Past, len(page.Items))
+	for i, item := range page.Items {
+		if err := json.Unmarshal(item.Value, &past[i]); err != nil {
+			return false, err
+		}
+	}
+	if len(past) > 0 {
+		if err := forget(past); err != nil {
+			return false, err
+		}
+	}
+	for _, item := range page.Items {
+		err := s.Table.Write(ctx, "", table.Delete{Key: item.Key, Revision: item.Revision})
+		if _, gone := table.Conflict(err); err != nil && !gone {
+			return false, err
+		}
+	}
+	if len(page.Items) > 0 || page.Next != "" {
+		return false, nil
+	}
+	err = s.Table.Write(ctx, "", table.Delete{Key: e.key(), Revision: 1})
+	if _, gone := table.Conflict(err); gone {
+		err = nil
+	}
+	return err == nil, err
+}
+
+// notInTurn says why a turn does not begin while rows are faulty: who is not in the
+// list leaves, so all of it has to be understood.
+var notInTurn = lang.T("年度の更新は、エラーの行がなくなってから実行できます。リストにいない児童生徒を転出・卒業とみなすためです。",
+	"The turn of the year needs a list without errors, because who is not in it has left.")
+
+// ErrFaulty says that a turn cannot be confirmed.
+var ErrFaulty = &problem.Error{Kind: problem.Invalid, Text: notInTurn}
