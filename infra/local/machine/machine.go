@@ -20,7 +20,7 @@ import (
 	"sync"
 	"time"
 
-	bolt "go.etcd.io/bbolt"
+	"github.com/todoku/todoku/shared/journal"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/aws/aws-lambda-go/events"
@@ -133,7 +133,7 @@ type Machine struct {
 	tick     *tick.Handler
 	probes   *probes
 	relay    *smtp.Relay
-	db       *bolt.DB
+	db       *journal.DB
 	app      *console.App
 	poster   *enrol.Poster
 	postman  *memo.Postman

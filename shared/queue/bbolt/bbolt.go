@@ -27,9 +27,9 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/todoku/todoku/shared/journal"
 	"github.com/todoku/todoku/shared/queue"
 	table "github.com/todoku/todoku/shared/table/bbolt"
-	bolt "go.etcd.io/bbolt"
 )
 
 // Config says how a queue behaves. Its zero value works.
@@ -53,7 +53,7 @@ type Config struct {
 	// nil. It may run fn several times and share the transaction with others, to
 	// pay for one sync between them: a queue in a table's file is given the
 	// table's Update. If nil the queue shares its writes among themselves.
-	Update func(fn func(*bolt.Tx) error) error
+	Update func(fn func(*journal.Tx) error) error
 	// Misbehave makes the queue do, from Seed, what a queue may do and handlers
 	// must bear: hand out again what was handled, let groups overtake each other,
 	// and mix groups in a batch. Tests of handlers set it. If Seed is 0 one is
@@ -62,7 +62,7 @@ type Config struct {
 	Seed      uint64
 }
 
-func (c Config) withDefaults(db *bolt.DB) Config {
+func (c Config) withDefaults(db *journal.DB) Config {
 	c.Name = or(c.Name, "queue")
 	c.VisibilityTimeout = or(c.VisibilityTimeout, 5*time.Minute)
 	c.MaxReceives = or(c.MaxReceives, 10)
@@ -87,7 +87,7 @@ func or[T comparable](v, otherwise T) T {
 
 // Queue is a durable queue. Its methods are safe for concurrent use.
 type Queue struct {
-	db    *bolt.DB
+	db    *journal.DB
 	cfg   Config
 	log   *slog.Logger
 	epoch string // of this process's receipts
@@ -114,7 +114,7 @@ var (
 // New opens the queue with cfg's name in db, creating it if need be. There must be
 // one Queue of a name at a time: what New finds in flight it takes for the
 // remains of a process that died.
-func New(db *bolt.DB, cfg Config) (*Queue, error) {
+func New(db *journal.DB, cfg Config) (*Queue, error) {
 	cfg = cfg.withDefaults(db)
 	q := &Queue{
 		db:       db,

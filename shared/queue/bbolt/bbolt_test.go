@@ -9,7 +9,8 @@ import (
 
 	"github.com/todoku/todoku/shared/queue/bbolt"
 	"github.com/todoku/todoku/shared/queue/queuetest"
-	bolt "go.etcd.io/bbolt"
+
+	"github.com/todoku/todoku/shared/journal"
 )
 
 func TestConformance(t *testing.T) {
@@ -36,9 +37,9 @@ func subject(t *testing.T, cfg bbolt.Config) queuetest.Subject {
 	}
 }
 
-func openFile(t *testing.T, path string) *bolt.DB {
+func openFile(t *testing.T, path string) *journal.DB {
 	t.Helper()
-	db, err := bolt.Open(path, 0o600, nil)
+	db, err := journal.Open(path, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -46,7 +47,7 @@ func openFile(t *testing.T, path string) *bolt.DB {
 	return db
 }
 
-func open(t *testing.T, db *bolt.DB, cfg bbolt.Config) *bbolt.Queue {
+func open(t *testing.T, db *journal.DB, cfg bbolt.Config) *bbolt.Queue {
 	t.Helper()
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.NewTextHandler(t.Output(), nil))

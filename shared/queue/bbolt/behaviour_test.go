@@ -18,19 +18,19 @@ import (
 
 	"github.com/aws/aws-lambda-go/events"
 	"github.com/google/go-cmp/cmp"
+	"github.com/todoku/todoku/shared/journal"
 	"github.com/todoku/todoku/shared/queue"
 	"github.com/todoku/todoku/shared/queue/bbolt"
-	bolt "go.etcd.io/bbolt"
 )
 
-// journal is a handler that notes what it gets, "id(receives)", a line a batch.
-type journal struct {
+// diary is a handler that notes what it gets, "id(receives)", a line a batch.
+type diary struct {
 	mu    sync.Mutex
 	lines []string
 	then  queue.Handler
 }
 
-func (j *journal) handle(ctx context.Context, e events.SQSEvent) (events.SQSEventResponse, error) {
+func (j *diary) handle(ctx context.Context, e events.SQSEvent) (events.SQSEventResponse, error) {
 	var line []string
 	for _, r := range e.Records {
 		line = append(line, fmt.Sprintf("%s(%s)", r.Attributes[queue.AttrID], r.Attributes[queue.AttrReceiveCount]))
@@ -44,7 +44,7 @@ func (j *journal) handle(ctx context.Context, e events.SQSEvent) (events.SQSEven
 	return j.then(ctx, e)
 }
 
-func (j *journal) take() []string {
+func (j *diary) take() []string {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	lines := j.lines
@@ -94,7 +94,7 @@ func send(t *testing.T, q *bbolt.Queue, group string, ids ...string) {
 	}
 }
 
-func newFile(t *testing.T) *bolt.DB { return openFile(t, filepath.Join(t.TempDir(), "queue.db")) }
+func newFile(t *testing.T) *journal.DB { return openFile(t, filepath.Join(t.TempDir(), "queue.db")) }
 
 // settle waits until nothing moves any more without the clock.
 func settle() { time.Sleep(time.Millisecond); synctest.Wait() }
@@ -103,7 +103,7 @@ func TestFailedMessageIsAloneNextTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q := open(t, newFile(t), bbolt.Config{MaxReceives: 2, VisibilityTimeout: time.Minute})
 		send(t, q, "g", "a", "bad", "c", "d")
-		j := &journal{then: failID("bad")}
+		j := &diary{then: failID("bad")}
 		start(t, q, j.handle)
 		settle()
 		send(t, q, "g", "e", "f")
@@ -137,7 +137,7 @@ func TestReopen(t *testing.T) {
 			t.Errorf("stats (-want +got):\n%s%v", diff, err)
 		}
 		send(t, q, "waiting", "w1", "w3") // w1 is a duplicate still
-		j := &journal{then: fail}
+		j := &diary{then: fail}
 		start(t, q, j.handle)
 		settle()
 		if diff := cmp.Diff([]string{"w1(1) w2(1) w3(1)"}, j.take()); diff != "" {
@@ -259,7 +259,7 @@ func TestBatchesAreBoundedInBytes(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		j := &journal{}
+		j := &diary{}
 		start(t, q, j.handle)
 		settle()
 		if diff := cmp.Diff([]string{"m0(1) m1(1)", "m2(1)", "m3(1)"}, j.take()); diff != "" {
@@ -277,7 +277,7 @@ func TestTransactionsABatch(t *testing.T) {
 			send(t, q, "g", fmt.Sprint("m", i))
 		}
 		before := f.updates.Load()
-		start(t, q, (&journal{}).handle)
+		start(t, q, (&diary{}).handle)
 		settle()
 		if n := f.updates.Load() - before; n != 5 {
 			t.Errorf("%d transactions for 4 batches of a group, want 5", n)
@@ -346,7 +346,7 @@ func TestNames(t *testing.T) {
 		fanout, dispatch := open(t, db, bbolt.Config{Name: "fanout"}), open(t, db, bbolt.Config{Name: "dispatch"})
 		send(t, fanout, "g", "same-id", "only-fanout")
 		send(t, dispatch, "g", "same-id")
-		j := &journal{}
+		j := &diary{}
 		start(t, dispatch, j.handle)
 		settle()
 		if diff := cmp.Diff([]string{"same-id(1)"}, j.take()); diff != "" {

@@ -17,6 +17,8 @@ import (
 	"github.com/todoku/todoku/shared/queue"
 	"github.com/todoku/todoku/shared/queue/bbolt"
 	bolt "go.etcd.io/bbolt"
+
+	"github.com/todoku/todoku/shared/journal"
 )
 
 // The load of the benchmarks: what fanning out one alert to a district makes.
@@ -42,8 +44,8 @@ func loadMessages(run, i int) []queue.Message {
 	return msgs
 }
 
-func benchQueue(b *testing.B) (*bbolt.Queue, *bolt.DB) {
-	db, err := bolt.Open(filepath.Join(b.TempDir(), "queue.db"), 0o600, &bolt.Options{FreelistType: bolt.FreelistMapType, NoFreelistSync: true})
+func benchQueue(b *testing.B) (*bbolt.Queue, *journal.DB) {
+	db, err := journal.Open(filepath.Join(b.TempDir(), "queue.db"), &bolt.Options{FreelistType: bolt.FreelistMapType, NoFreelistSync: true})
 	if err != nil {
 		b.Fatal(err)
 	}

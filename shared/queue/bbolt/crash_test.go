@@ -20,7 +20,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/todoku/todoku/shared/queue"
 	"github.com/todoku/todoku/shared/queue/bbolt"
-	bolt "go.etcd.io/bbolt"
+
+	"github.com/todoku/todoku/shared/journal"
 )
 
 // childFile names, in the environment, the file of a process that is to be killed.
@@ -39,7 +40,7 @@ var childConfig = bbolt.Config{MaxReceives: 3, Log: slog.New(slog.DiscardHandler
 // childMain sends and handles messages, saying so in lines, until it is killed: by
 // itself when it handles "poison", else by its parent.
 func childMain(path, round string) {
-	db, err := bolt.Open(path, 0o600, nil)
+	db, err := journal.Open(path, nil)
 	if err != nil {
 		panic(err)
 	}
@@ -229,7 +230,7 @@ func drainInto(t *testing.T, q *bbolt.Queue, handled *tally) {
 // withQueue opens the file, as a process would, for the time of f.
 func withQueue(t *testing.T, path string, f func(*bbolt.Queue)) {
 	t.Helper()
-	db, err := bolt.Open(path, 0o600, nil)
+	db, err := journal.Open(path, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -6,8 +6,8 @@ import (
 	"slices"
 	"strconv"
 
+	"github.com/todoku/todoku/shared/journal"
 	"github.com/todoku/todoku/shared/queue"
-	bolt "go.etcd.io/bbolt"
 )
 
 // redriveAtOnce is how many dead letters one transaction brings back.
@@ -23,7 +23,7 @@ func (q *Queue) ListDead(ctx context.Context, after string, limit int) ([]queue.
 		return nil, err
 	}
 	var letters []queue.DeadLetter
-	err = q.db.View(func(tx *bolt.Tx) error {
+	err = q.db.View(func(tx *journal.Tx) error {
 		c := openBuckets(tx, q.cfg.Name).dead.Cursor()
 		for k, v := c.Seek(sequenceKey(from + 1)); k != nil && len(letters) < limit; k, v = c.Next() {
 			l, err := decodeDeadLetter(v)
@@ -78,7 +78,7 @@ func (q *Queue) chosen(handles []string) (seqs []uint64, err error) {
 		seqs = append(seqs, seq)
 	}
 	if len(handles) == 0 {
-		err = q.db.View(func(tx *bolt.Tx) error {
+		err = q.db.View(func(tx *journal.Tx) error {
 			return openBuckets(tx, q.cfg.Name).dead.ForEach(func(k, _ []byte) error {
 				seqs = append(seqs, sequence(k))
 				return nil
@@ -92,7 +92,7 @@ func (q *Queue) chosen(handles []string) (seqs []uint64, err error) {
 func (q *Queue) redrive(seqs []uint64) (int, error) {
 	var byGroup map[string]int
 	var n int
-	err := q.cfg.Update(func(tx *bolt.Tx) error {
+	err := q.cfg.Update(func(tx *journal.Tx) error {
 		byGroup, n = map[string]int{}, 0
 		b := openBuckets(tx, q.cfg.Name)
 		for _, seq := range seqs {

@@ -11,9 +11,9 @@ import (
 
 	"github.com/aws/aws-lambda-go/events"
 	"github.com/google/go-cmp/cmp"
+	"github.com/todoku/todoku/shared/journal"
 	"github.com/todoku/todoku/shared/queue"
 	"github.com/todoku/todoku/shared/queue/bbolt"
-	bolt "go.etcd.io/bbolt"
 )
 
 // While the file cannot be written nothing is handed out and nothing is lost;
@@ -25,7 +25,7 @@ func TestFileFault(t *testing.T) {
 		q := open(t, f.db, bbolt.Config{VisibilityTimeout: time.Minute, Update: f.update})
 		send(t, q, "a", "a1")
 		f.broken.Store(true)
-		j := &journal{}
+		j := &diary{}
 		start(t, q, j.handle)
 		time.Sleep(10 * time.Second)
 		expect(t, "while nothing can be claimed", q, j, bbolt.Stats{Visible: 1})
@@ -76,15 +76,15 @@ func TestStopWhileTheFileIsFaulty(t *testing.T) {
 
 // faultyFile is a file that cannot be written while it is broken.
 type faultyFile struct {
-	db      *bolt.DB
+	db      *journal.DB
 	err     error
 	broken  atomic.Bool
 	updates atomic.Int64
 }
 
-func (f *faultyFile) update(fn func(*bolt.Tx) error) error {
+func (f *faultyFile) update(fn func(*journal.Tx) error) error {
 	f.updates.Add(1)
-	return f.db.Update(func(tx *bolt.Tx) error {
+	return f.db.Update(func(tx *journal.Tx) error {
 		if err := fn(tx); err != nil || !f.broken.Load() {
 			return err
 		}
@@ -94,7 +94,7 @@ func (f *faultyFile) update(fn func(*bolt.Tx) error) error {
 
 // expect checks what was handed out since the last time, in any order, and what is
 // there.
-func expect(t *testing.T, when string, q *bbolt.Queue, j *journal, want bbolt.Stats, batches ...string) {
+func expect(t *testing.T, when string, q *bbolt.Queue, j *diary, want bbolt.Stats, batches ...string) {
 	t.Helper()
 	got := j.take()
 	slices.Sort(got)

@@ -14,6 +14,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/todoku/todoku/shared/queue"
 	bolt "go.etcd.io/bbolt"
+
+	"github.com/todoku/todoku/shared/journal"
 )
 
 func TestChunk(t *testing.T) {
@@ -45,7 +47,7 @@ func TestChunk(t *testing.T) {
 // The log that deduplicates does not grow with what has expired, in the file or
 // in memory.
 func TestSentLogIsBounded(t *testing.T) {
-	db, err := bolt.Open(filepath.Join(t.TempDir(), "queue.db"), 0o600, &bolt.Options{NoSync: true})
+	db, err := journal.Open(filepath.Join(t.TempDir(), "queue.db"), &bolt.Options{NoSync: true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -70,7 +72,7 @@ func TestSentLogIsBounded(t *testing.T) {
 		t.Errorf("%d ids in memory, want those of 5 minutes, %d", n, 5*each)
 	}
 	records := 0
-	err = db.View(func(tx *bolt.Tx) error {
+	err = db.View(func(tx *journal.Tx) error {
 		return openBuckets(tx, "queue").sent.ForEach(func(_, _ []byte) error { records++; return nil })
 	})
 	if want := 5 * 3; err != nil || records != want {
@@ -81,7 +83,7 @@ func TestSentLogIsBounded(t *testing.T) {
 // Of a message that was handled, in vain at first, only its id is left in the file.
 func TestNothingIsLeftBehind(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		db, err := bolt.Open(filepath.Join(t.TempDir(), "queue.db"), 0o600, nil)
+		db, err := journal.Open(filepath.Join(t.TempDir(), "queue.db"), nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -104,9 +106,9 @@ func TestNothingIsLeftBehind(t *testing.T) {
 		if err != nil {
 			t.Error(err)
 		}
-		err = db.View(func(tx *bolt.Tx) error {
+		err = db.View(func(tx *journal.Tx) error {
 			b := openBuckets(tx, "queue")
-			for name, bucket := range map[string]*bolt.Bucket{
+			for name, bucket := range map[string]*journal.Bucket{
 				"messages": b.messages, "attempts": b.attempts, "groups": b.groups, "dead": b.dead,
 			} {
 				if k, _ := bucket.Cursor().First(); k != nil {
@@ -126,7 +128,7 @@ func TestNothingIsLeftBehind(t *testing.T) {
 
 // A hash or a record that stands for something else drops no message.
 func TestSeenTrustsOnlyTheFile(t *testing.T) {
-	db, err := bolt.Open(filepath.Join(t.TempDir(), "queue.db"), 0o600, &bolt.Options{NoSync: true})
+	db, err := journal.Open(filepath.Join(t.TempDir(), "queue.db"), &bolt.Options{NoSync: true})
 	if err != nil {
 		t.Fatal(err)
 	}

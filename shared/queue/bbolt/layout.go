@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"time"
 
-	bolt "go.etcd.io/bbolt"
+	"github.com/todoku/todoku/shared/journal"
 )
 
 // A queue is one top-level bucket, "queue/NAME", of five:
@@ -21,7 +21,7 @@ import (
 // one batch of a group is in flight, and it is always the group's first messages.
 // Attempts holds only messages that were handed out in vain before.
 type buckets struct {
-	messages, attempts, groups, sent, dead *bolt.Bucket
+	messages, attempts, groups, sent, dead *journal.Bucket
 }
 
 // Sequences run to the end of pages at the end of groups, so pages may be filled
@@ -30,7 +30,7 @@ const fill = 0.9
 
 func rootName(queue string) []byte { return []byte("queue/" + queue) }
 
-func createBuckets(tx *bolt.Tx, queue string) error {
+func createBuckets(tx *journal.Tx, queue string) error {
 	root, err := tx.CreateBucketIfNotExists(rootName(queue))
 	if err != nil {
 		return err
@@ -43,11 +43,11 @@ func createBuckets(tx *bolt.Tx, queue string) error {
 	return nil
 }
 
-func openBuckets(tx *bolt.Tx, queue string) buckets {
+func openBuckets(tx *journal.Tx, queue string) buckets {
 	root := tx.Bucket(rootName(queue))
-	in := func(name string) *bolt.Bucket {
+	in := func(name string) *journal.Bucket {
 		b := root.Bucket([]byte(name))
-		b.FillPercent = fill
+		b.Fill(fill)
 		return b
 	}
 	return buckets{

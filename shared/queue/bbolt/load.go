@@ -5,13 +5,13 @@ import (
 	"fmt"
 	"slices"
 
-	bolt "go.etcd.io/bbolt"
+	"github.com/todoku/todoku/shared/journal"
 )
 
 // load creates what is missing in the file, takes what is in flight out of flight,
 // and builds what memory holds of it.
 func (q *Queue) load() error {
-	err := q.cfg.Update(func(tx *bolt.Tx) error {
+	err := q.cfg.Update(func(tx *journal.Tx) error {
 		if err := createBuckets(tx, q.cfg.Name); err != nil {
 			return err
 		}
@@ -20,7 +20,7 @@ func (q *Queue) load() error {
 	if err != nil {
 		return fmt.Errorf("queue: open %s: %w", q.cfg.Name, err)
 	}
-	return q.db.View(func(tx *bolt.Tx) error { return q.index(openBuckets(tx, q.cfg.Name)) })
+	return q.db.View(func(tx *journal.Tx) error { return q.index(openBuckets(tx, q.cfg.Name)) })
 }
 
 // recover takes the messages that were in flight when the last process ended out

@@ -5,8 +5,8 @@ import (
 	"errors"
 	"time"
 
+	"github.com/todoku/todoku/shared/journal"
 	"github.com/todoku/todoku/shared/queue"
-	bolt "go.etcd.io/bbolt"
 )
 
 const (
@@ -155,7 +155,7 @@ func (q *Queue) retake(r *round, n int) []order {
 // write puts a round into the file.
 func (q *Queue) write(r *round) error {
 	now := q.cfg.Now()
-	return q.cfg.Update(func(tx *bolt.Tx) error {
+	return q.cfg.Update(func(tx *journal.Tx) error {
 		b := openBuckets(tx, q.cfg.Name)
 		for _, p := range r.finished {
 			if err := b.complete(p, milli(p.hiddenUntil(p.group.until))); err != nil {

@@ -5,8 +5,8 @@ import (
 	"hash/maphash"
 	"slices"
 
+	"github.com/todoku/todoku/shared/journal"
 	"github.com/todoku/todoku/shared/queue"
-	bolt "go.etcd.io/bbolt"
 )
 
 // A Send of any size is written in transactions of at most this much, so that
@@ -31,7 +31,7 @@ func chunk(msgs []queue.Message) int {
 func (q *Queue) send(msgs []queue.Message) error {
 	now := milli(q.cfg.Now())
 	var accepted map[string]int // messages by group
-	err := q.cfg.Update(func(tx *bolt.Tx) (err error) {
+	err := q.cfg.Update(func(tx *journal.Tx) (err error) {
 		accepted, err = q.store(openBuckets(tx, q.cfg.Name), msgs, now)
 		return err
 	})
@@ -91,7 +91,7 @@ type seen struct {
 const idsPerRecord = 64
 
 // has reports whether the id was sent within the interval before now.
-func (s *seen) has(log *bolt.Bucket, id string, now int64) bool {
+func (s *seen) has(log *journal.Bucket, id string, now int64) bool {
 	record, ok := s.records[maphash.String(s.seed, id)]
 	if !ok {
 		return false
@@ -101,7 +101,7 @@ func (s *seen) has(log *bolt.Bucket, id string, now int64) bool {
 }
 
 // add writes the ids to the log and removes about as much from its expired end.
-func (s *seen) add(log *bolt.Bucket, ids []string, now int64) error {
+func (s *seen) add(log *journal.Bucket, ids []string, now int64) error {
 	removals := 2
 	for some := range slices.Chunk(ids, idsPerRecord) {
 		seq, err := log.NextSequence()
@@ -124,7 +124,7 @@ func (s *seen) remember(record uint64, ids []string) {
 }
 
 // expire removes up to limit records that are too old to matter.
-func (s *seen) expire(log *bolt.Bucket, now int64, limit int) error {
+func (s *seen) expire(log *journal.Bucket, now int64, limit int) error {
 	var old [][]byte
 	c := log.Cursor()
 	for k, v := c.First(); k != nil && len(old) < limit; k, v = c.Next() {
@@ -153,7 +153,7 @@ func (s *seen) forget(record uint64, ids []string) {
 }
 
 // load reads the log into memory.
-func (s *seen) load(log *bolt.Bucket) error {
+func (s *seen) load(log *journal.Bucket) error {
 	return log.ForEach(func(k, v []byte) error {
 		_, ids := decodeSent(v)
 		s.remember(binary.BigEndian.Uint64(k), ids)

@@ -6,7 +6,7 @@ import (
 	"errors"
 	"time"
 
-	bolt "go.etcd.io/bbolt"
+	"github.com/todoku/todoku/shared/journal"
 )
 
 // Stats is the state of a queue at a moment.
@@ -26,7 +26,7 @@ func (q *Queue) Stats() (Stats, error) {
 		return s, nil
 	}
 	now := milli(q.cfg.Now())
-	err := q.db.View(func(tx *bolt.Tx) error {
+	err := q.db.View(func(tx *journal.Tx) error {
 		oldest, err := openBuckets(tx, q.cfg.Name).oldest(groups, now)
 		s.Oldest = time.Duration(max(0, now-oldest)) * time.Millisecond
 		return err
@@ -81,13 +81,13 @@ func (q *Queue) CheckHealth(ctx context.Context) error {
 		return err
 	}
 	probe := []byte{0} // no group has this name
-	err := q.cfg.Update(func(tx *bolt.Tx) error {
+	err := q.cfg.Update(func(tx *journal.Tx) error {
 		return openBuckets(tx, q.cfg.Name).groups.Put(probe, groupState{At: milli(q.cfg.Now())}.encode())
 	})
 	if err != nil {
 		return err
 	}
-	return q.cfg.Update(func(tx *bolt.Tx) error {
+	return q.cfg.Update(func(tx *journal.Tx) error {
 		b := openBuckets(tx, q.cfg.Name)
 		if b.groups.Get(probe) == nil {
 			return errors.New("queue: what was written is not there")

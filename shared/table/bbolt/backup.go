@@ -15,6 +15,7 @@ import (
 
 	bolt "go.etcd.io/bbolt"
 
+	"github.com/todoku/todoku/shared/journal"
 	"github.com/todoku/todoku/shared/problem"
 )
 
@@ -31,10 +32,10 @@ const (
 // it has written is of no use, and Restore will say so.
 //
 // The file grows with what is written meanwhile, since no page that the copy still
-// needs can be used again.
+// needs can be used again. What the journal holds is put into the file first.
 func (t *Table) Backup(ctx context.Context, w io.Writer) error {
 	out := &sealer{ctx: ctx, w: w, sum: sha256.New()}
-	err := t.db.View(func(tx *bolt.Tx) error {
+	err := t.db.Snapshot(func(tx *bolt.Tx) error {
 		_, err := tx.WriteTo(out)
 		return err
 	})
@@ -79,12 +80,14 @@ func seal(n int64, sum hash.Hash) []byte {
 }
 
 // Restore puts the backup at the path src in place as the file dst, which must not
-// exist. It checks the seal and every page first, and either dst is there
+// exist, nor its journal. It checks the seal and every page first, and either dst is there
 // afterwards, whole and on the disk, or not at all. Errors that a person can do
 // something about are problem.Errors.
 func Restore(src, dst string) error {
-	if _, err := os.Lstat(dst); err == nil {
-		return dataExists
+	for _, name := range []string{dst, dst + journal.Suffix} {
+		if _, err := os.Lstat(name); err == nil {
+			return dataExists
+		}
 	}
 	in, err := os.Open(src)
 	if err != nil {
@@ -144,7 +147,9 @@ func unsealed(in io.ReaderAt) error {
 // that were in it when the backup was made. It does not use bbolt's own check,
 // which brings the process down if the faults are grave.
 func verify(f *os.File) (err error) {
-	db, err := openFile(f.Name(), &bolt.Options{ReadOnly: true, Timeout: lockWait})
+	db, err := guarded(func() (*bolt.DB, error) {
+		return bolt.Open(f.Name(), 0o600, &bolt.Options{ReadOnly: true, Timeout: lockWait})
+	})
 	if err != nil {
 		return err
 	}
@@ -159,7 +164,11 @@ func verify(f *os.File) (err error) {
 }
 
 func verifyContents(tx *bolt.Tx) error {
-	ready, err := checkFormat(tx)
+	ready := false
+	var err error
+	if b := tx.Bucket(bucketFormat); b != nil {
+		ready, err = checkFormat(b.Get(formatKey))
+	}
 	switch {
 	case err != nil:
 		return err

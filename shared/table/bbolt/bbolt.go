@@ -12,7 +12,7 @@ import (
 	"sync"
 	"time"
 
-	bolt "go.etcd.io/bbolt"
+	"github.com/todoku/todoku/shared/journal"
 
 	"github.com/todoku/todoku/shared/problem"
 	"github.com/todoku/todoku/shared/table"
@@ -20,7 +20,7 @@ import (
 
 // Table implements table.Table and table.Checker.
 type Table struct {
-	db    *bolt.DB
+	db    *journal.DB
 	group *Group
 	now   func() time.Time
 
@@ -35,11 +35,13 @@ var (
 // New returns the table in db, which it creates there if need be. now is the clock
 // by which items expire. There must be one Table a file. It needs no closing; the
 // caller closes db when no call is running any more.
-func New(db *bolt.DB, now func() time.Time) (*Table, error) {
+func New(db *journal.DB, now func() time.Time) (*Table, error) {
 	t := &Table{db: db, group: NewGroup(db), now: now}
 	ready := false
-	err := db.View(func(tx *bolt.Tx) (err error) {
-		ready, err = checkFormat(tx)
+	err := db.View(func(tx *journal.Tx) (err error) {
+		if b := tx.Bucket(bucketFormat); b != nil {
+			ready, err = checkFormat(b.Get(formatKey))
+		}
 		return err
 	})
 	if err == nil && !ready {
@@ -53,7 +55,7 @@ func New(db *bolt.DB, now func() time.Time) (*Table, error) {
 
 // Update is Group.Update on the group that commits the table's own writes: others
 // who write to the same file call it to share them.
-func (t *Table) Update(fn func(*bolt.Tx) error) error { return t.group.Update(fn) }
+func (t *Table) Update(fn func(*journal.Tx) error) error { return t.group.Update(fn) }
 
 // Get implements table.Table.
 func (t *Table) Get(ctx context.Context, key table.Key) (table.Item, error) {
@@ -64,7 +66,7 @@ func (t *Table) Get(ctx context.Context, key table.Key) (table.Item, error) {
 		return table.Item{}, err
 	}
 	var item table.Item
-	err := t.db.View(func(tx *bolt.Tx) error {
+	err := t.db.View(func(tx *journal.Tx) error {
 		s, err := parse(tx.Bucket(bucketItems).Get(itemKey(key)))
 		if err != nil {
 			return err
@@ -81,7 +83,7 @@ func (t *Table) Get(ctx context.Context, key table.Key) (table.Item, error) {
 	return item, nil
 }
 
-func create(tx *bolt.Tx) error {
+func create(tx *journal.Tx) error {
 	for _, name := range [][]byte{bucketItems, bucketExpiry, bucketFormat} {
 		if _, err := tx.CreateBucketIfNotExists(name); err != nil {
 			return err
@@ -90,14 +92,10 @@ func create(tx *bolt.Tx) error {
 	return tx.Bucket(bucketFormat).Put(formatKey, []byte(formatVersion))
 }
 
-// checkFormat reports whether the file holds a table, and fails if it is one of
-// another version.
-func checkFormat(tx *bolt.Tx) (ready bool, err error) {
-	b := tx.Bucket(bucketFormat)
-	if b == nil {
-		return false, nil
-	}
-	switch v := b.Get(formatKey); {
+// checkFormat reports whether a file whose bucket of formats holds v (nil: it has none)
+// holds a table, and fails if it is one of another version.
+func checkFormat(v []byte) (ready bool, err error) {
+	switch {
 	case v == nil:
 		return false, nil
 	case string(v) != formatVersion:

@@ -11,6 +11,8 @@ import (
 
 	bolt "go.etcd.io/bbolt"
 
+	"github.com/todoku/todoku/shared/journal"
+
 	"github.com/todoku/todoku/shared/table"
 	"github.com/todoku/todoku/shared/table/bbolt"
 )
@@ -185,7 +187,7 @@ func BenchmarkOptions(b *testing.B) {
 	} {
 		b.Run(test.name, func(b *testing.B) {
 			test.options.InitialMmapSize = 1 << 30
-			db, err := bolt.Open(filepath.Join(b.TempDir(), "todoku.db"), 0o600, &test.options)
+			db, err := journal.Open(filepath.Join(b.TempDir(), "todoku.db"), &test.options)
 			if err != nil {
 				b.Fatal(err)
 			}

@@ -5,7 +5,7 @@ import (
 	"log"
 	"time"
 
-	bolt "go.etcd.io/bbolt"
+	"github.com/todoku/todoku/shared/journal"
 
 	"github.com/todoku/todoku/shared/table/bbolt"
 )
@@ -14,7 +14,7 @@ import (
 
 var (
 	background = context.Background()
-	tableDB    *bolt.DB // the file that the child has open
+	tableDB    *journal.DB // the file that the child has open
 )
 
 func mustOpen(path string) *bbolt.Table {

@@ -19,6 +19,8 @@ import (
 
 	bolt "go.etcd.io/bbolt"
 
+	"github.com/todoku/todoku/shared/journal"
+
 	"github.com/todoku/todoku/shared/problem"
 	"github.com/todoku/todoku/shared/table"
 	"github.com/todoku/todoku/shared/table/bbolt"
@@ -170,8 +172,8 @@ func verifyWhole(t *testing.T, path string, reported map[string]bool) {
 	}
 }
 
-func checkPages(db *bolt.DB) error {
-	return db.View(func(tx *bolt.Tx) (err error) {
+func checkPages(db *journal.DB) error {
+	return db.Snapshot(func(tx *bolt.Tx) (err error) {
 		for e := range tx.Check() {
 			err = errors.Join(err, e)
 		}
@@ -217,7 +219,7 @@ const exitNoMount = 3
 func fillMount(dir string) {
 	err := syscall.Mount("", "/", "", syscall.MS_REC|syscall.MS_PRIVATE, "")
 	if err == nil {
-		err = syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=6m")
+		err = syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=16m")
 	}
 	if err != nil {
 		log.Print(err)
@@ -229,7 +231,7 @@ func fillMount(dir string) {
 	demand(isFull(err), "open on a full disk: %v", err)
 	files, _ := os.ReadDir(dir)
 	demand(len(files) == 1, "open on a full disk left files: %v", files)
-	check(os.Truncate(ballast, 2<<20))
+	check(os.Truncate(ballast, 6<<20))
 	fillTable(path, func() { check(os.Remove(ballast)) })
 }
 

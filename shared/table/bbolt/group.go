@@ -4,7 +4,7 @@ import (
 	"errors"
 	"sync"
 
-	bolt "go.etcd.io/bbolt"
+	"github.com/todoku/todoku/shared/journal"
 )
 
 // Group lets concurrent writers of one file share commits: while one commit waits
@@ -17,7 +17,7 @@ import (
 // sharing. It needs no goroutine of its own and no closing; the writer that finds
 // nobody committing does it for those who line up behind.
 type Group struct {
-	db *bolt.DB
+	db *journal.DB
 
 	mu      sync.Mutex
 	leading bool // some writer commits, or was told to
@@ -26,7 +26,7 @@ type Group struct {
 
 // call is one writer's part of a commit.
 type call struct {
-	fn   func(*bolt.Tx) error
+	fn   func(*journal.Tx) error
 	err  error
 	next chan step
 }
@@ -46,7 +46,7 @@ var (
 )
 
 // NewGroup returns the group of db.
-func NewGroup(db *bolt.DB) *Group { return &Group{db: db} }
+func NewGroup(db *journal.DB) *Group { return &Group{db: db} }
 
 // Update is DB.Update, except that fn can share its transaction with others. When
 // it returns nil what fn wrote survives a crash, and every View that begins
@@ -57,7 +57,7 @@ func NewGroup(db *bolt.DB) *Group { return &Group{db: db} }
 // remains, but the others start over: what is to be expected, such as a conflict,
 // fn had better capture and return nil. fn must not end its goroutine, which can
 // be another writer's.
-func (g *Group) Update(fn func(*bolt.Tx) error) error {
+func (g *Group) Update(fn func(*journal.Tx) error) error {
 	c := &call{fn: fn, err: errAborted, next: make(chan step, 2)}
 	if g.enter(c) {
 		g.lead()
@@ -117,7 +117,7 @@ func (g *Group) commit(calls []*call) {
 	rest := append([]*call(nil), calls...)
 	for len(rest) > 0 {
 		bad := -1
-		err := g.db.Update(func(tx *bolt.Tx) error {
+		err := g.db.Update(func(tx *journal.Tx) error {
 			bad = firstBad(rest, tx)
 			if bad >= 0 {
 				return errRolledBack
@@ -133,7 +133,7 @@ func (g *Group) commit(calls []*call) {
 	}
 }
 
-func firstBad(calls []*call, tx *bolt.Tx) int {
+func firstBad(calls []*call, tx *journal.Tx) int {
 	for i, c := range calls {
 		if !succeeds(c.fn, tx) {
 			return i
@@ -143,7 +143,7 @@ func firstBad(calls []*call, tx *bolt.Tx) int {
 }
 
 // succeeds hides a panic: the writer whose it is runs into it again, alone.
-func succeeds(fn func(*bolt.Tx) error, tx *bolt.Tx) (ok bool) {
+func succeeds(fn func(*journal.Tx) error, tx *journal.Tx) (ok bool) {
 	defer func() {
 		if recover() != nil {
 			ok = false

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	bolt "go.etcd.io/bbolt"
+
+	"github.com/todoku/todoku/shared/journal"
 	boltErrors "go.etcd.io/bbolt/errors"
 
 	"github.com/todoku/todoku/shared/problem"
@@ -35,33 +37,35 @@ const (
 // file of which 400,000 items were deleted that would be 630 KiB a commit instead
 // of 160 (and see BenchmarkOptions). It is found again when the file is opened, which takes about
 // 25 ms for 100,000 items (BenchmarkOpen).
-func Open(path string) (*bolt.DB, error) {
+func Open(path string) (*journal.DB, error) {
 	size, err := ensureFile(path)
 	if err != nil {
 		return nil, fault(fmt.Errorf("bbolt: make the file: %w", err))
 	}
-	db, err := openFile(path, &bolt.Options{
-		Timeout:         lockWait,
-		FreelistType:    bolt.FreelistMapType,
-		NoFreelistSync:  true,
-		NoStatistics:    true, // they cost each read a lock
-		InitialMmapSize: int(max(mapped, 2*size)),
+	db, err := guarded(func() (*journal.DB, error) {
+		return journal.Open(path, &bolt.Options{
+			Timeout:         lockWait,
+			FreelistType:    bolt.FreelistMapType,
+			NoFreelistSync:  true,
+			NoStatistics:    true, // they cost each read a lock
+			InitialMmapSize: int(max(mapped, 2*size)),
+		})
 	})
 	if err != nil {
 		return nil, err
 	}
-	db.AllocSize = grow
+	db.File().AllocSize = grow
 	return db, nil
 }
 
-// openFile opens a file that exists and says for people what is wrong with it.
-func openFile(path string, o *bolt.Options) (db *bolt.DB, err error) {
+// guarded opens a file that exists and says for people what is wrong with it.
+func guarded[DB any](open func() (*DB, error)) (db *DB, err error) {
 	defer func() { // bbolt panics if it cannot find the free pages of a damaged file
 		if p := recover(); p != nil {
 			db, err = nil, noDatabase.Because(fmt.Errorf("bbolt: %v", p))
 		}
 	}()
-	db, err = bolt.Open(path, 0o600, o)
+	db, err = open()
 	switch {
 	case err == nil:
 		return db, nil

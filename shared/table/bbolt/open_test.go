@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	bolt "go.etcd.io/bbolt"
+	"github.com/todoku/todoku/shared/journal"
 
 	"github.com/todoku/todoku/shared/table"
 	"github.com/todoku/todoku/shared/table/bbolt"
@@ -36,7 +36,7 @@ func TestOpenRefuses(t *testing.T) {
 	if !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("without a folder: %v", err)
 	}
-	wantFiles(t, dir, "damaged", "in use", "text")
+	wantFiles(t, dir, "damaged", "in use", "in use"+journal.Suffix, "text")
 }
 
 // TestOpenAgain finds what was written before, and leaves no other file behind.
@@ -69,7 +69,7 @@ func TestOpenAgain(t *testing.T) {
 func TestNewerFormat(t *testing.T) {
 	now := noon
 	db, _ := openAt(t, &now)
-	err := db.Update(func(tx *bolt.Tx) error { return tx.Bucket([]byte("format")).Put([]byte("table"), []byte("2")) })
+	err := db.Update(func(tx *journal.Tx) error { return tx.Bucket([]byte("format")).Put([]byte("table"), []byte("2")) })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -85,7 +85,7 @@ func TestCorruptItem(t *testing.T) {
 		now := noon
 		db, tbl := openAt(t, &now)
 		key := table.Key{Partition: "p", Sort: "a"}
-		err := db.Update(func(tx *bolt.Tx) error { return tx.Bucket([]byte("table")).Put([]byte("p\x00a"), []byte(value)) })
+		err := db.Update(func(tx *journal.Tx) error { return tx.Bucket([]byte("table")).Put([]byte("p\x00a"), []byte(value)) })
 		if err != nil {
 			t.Fatal(err)
 		}

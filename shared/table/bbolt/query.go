@@ -6,6 +6,8 @@ import (
 
 	bolt "go.etcd.io/bbolt"
 
+	"github.com/todoku/todoku/shared/journal"
+
 	"github.com/todoku/todoku/shared/table"
 )
 
@@ -29,7 +31,7 @@ func (t *Table) Query(ctx context.Context, q table.Query) (table.Page, error) {
 		q.Limit = table.MaxPage
 	}
 	var page table.Page
-	err := t.db.View(func(tx *bolt.Tx) (err error) {
+	err := t.db.View(func(tx *journal.Tx) (err error) {
 		page, err = newScan(tx, q).page(q, t.now().Unix())
 		return err
 	})
@@ -46,7 +48,7 @@ type scan struct {
 	reverse   bool
 }
 
-func newScan(tx *bolt.Tx, q table.Query) *scan {
+func newScan(tx *journal.Tx, q table.Query) *scan {
 	low := itemKey(table.Key{Partition: q.Partition, Sort: q.Prefix})
 	s := &scan{cursor: tx.Bucket(bucketItems).Cursor(), low: low, high: behindPrefix(low), reverse: q.Reverse}
 	if q.After == "" {

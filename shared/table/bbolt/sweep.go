@@ -4,7 +4,7 @@ import (
 	"context"
 	"fmt"
 
-	bolt "go.etcd.io/bbolt"
+	"github.com/todoku/todoku/shared/journal"
 
 	"github.com/todoku/todoku/shared/table"
 )
@@ -26,12 +26,12 @@ func (t *Table) Sweep(ctx context.Context, limit int) (int, error) {
 	}
 	now := t.now().Unix()
 	n := 0
-	err := t.db.View(func(tx *bolt.Tx) error {
+	err := t.db.View(func(tx *journal.Tx) error {
 		n = len(expired(tx, now, 1))
 		return nil
 	})
 	if err == nil && n > 0 {
-		err = t.group.Update(func(tx *bolt.Tx) (err error) {
+		err = t.group.Update(func(tx *journal.Tx) (err error) {
 			n, err = sweep(tx, now, limit)
 			return err
 		})
@@ -43,7 +43,7 @@ func (t *Table) Sweep(ctx context.Context, limit int) (int, error) {
 }
 
 // expired returns up to limit entries of expiry whose second is not after now.
-func expired(tx *bolt.Tx, now int64, limit int) [][]byte {
+func expired(tx *journal.Tx, now int64, limit int) [][]byte {
 	var entries [][]byte
 	c := tx.Bucket(bucketExpiry).Cursor()
 	for k, _ := c.First(); k != nil && len(entries) < limit; k, _ = c.Next() {
@@ -55,7 +55,7 @@ func expired(tx *bolt.Tx, now int64, limit int) [][]byte {
 	return entries
 }
 
-func sweep(tx *bolt.Tx, now int64, limit int) (int, error) {
+func sweep(tx *journal.Tx, now int64, limit int) (int, error) {
 	entries := expired(tx, now, limit)
 	items := openItems(tx)
 	for _, e := range entries {

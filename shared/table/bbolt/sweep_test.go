@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	bolt "go.etcd.io/bbolt"
+	"github.com/todoku/todoku/shared/journal"
 
 	"github.com/todoku/todoku/shared/table"
 	"github.com/todoku/todoku/shared/table/bbolt"
@@ -16,7 +16,7 @@ import (
 var noon = time.Date(2026, 4, 1, 12, 0, 0, 0, time.UTC)
 
 // openAt opens a table whose clock is *now.
-func openAt(t *testing.T, now *time.Time) (*bolt.DB, *bbolt.Table) {
+func openAt(t *testing.T, now *time.Time) (*journal.DB, *bbolt.Table) {
 	t.Helper()
 	db, err := bbolt.Open(filepath.Join(t.TempDir(), "todoku.db"))
 	if err != nil {
@@ -38,12 +38,11 @@ func mustWrite(t *testing.T, tbl *bbolt.Table, token string, ops ...table.Op) {
 }
 
 // entries counts what the file holds of the table, expired or not.
-func entries(t *testing.T, db *bolt.DB) (items, expiring int) {
+func entries(t *testing.T, db *journal.DB) (items, expiring int) {
 	t.Helper()
-	err := db.View(func(tx *bolt.Tx) error {
-		items = tx.Bucket([]byte("table")).Stats().KeyN
-		expiring = tx.Bucket([]byte("expiry")).Stats().KeyN
-		return nil
+	err := db.View(func(tx *journal.Tx) error {
+		count := func(n *int) func(_, _ []byte) error { return func(_, _ []byte) error { *n++; return nil } }
+		return errors.Join(tx.Bucket([]byte("table")).ForEach(count(&items)), tx.Bucket([]byte("expiry")).ForEach(count(&expiring)))
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -83,7 +82,7 @@ func TestSweep(t *testing.T) {
 		{time.Hour, 1, 1, 2, 0, "the last"},
 	} {
 		now = noon.Add(step.after)
-		before := lastCommit(t, db)
+		before := db.Commits()
 		n, err := tbl.Sweep(t.Context(), step.limit)
 		if err != nil || n != step.want {
 			t.Errorf("%s: Sweep = %d, %v; want %d", step.reason, n, err, step.want)
@@ -91,7 +90,7 @@ func TestSweep(t *testing.T) {
 		if items, expiring := entries(t, db); items != step.items || expiring != step.expiring {
 			t.Errorf("%s: left %d items, %d expiring; want %d, %d", step.reason, items, expiring, step.items, step.expiring)
 		}
-		if step.want == 0 && lastCommit(t, db) != before {
+		if step.want == 0 && db.Commits() != before {
 			t.Errorf("%s: a sweep of nothing wrote to the file", step.reason)
 		}
 	}

@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"time"
 
-	bolt "go.etcd.io/bbolt"
+	"github.com/todoku/todoku/shared/journal"
 
 	"github.com/todoku/todoku/shared/table"
 )
@@ -26,7 +26,7 @@ func (t *Table) Write(ctx context.Context, token string, ops ...table.Op) error 
 	}
 	w := newWrite(token, ops)
 	var outcome error
-	err := t.group.Update(func(tx *bolt.Tx) (err error) {
+	err := t.group.Update(func(tx *journal.Tx) (err error) {
 		if outcome = ctx.Err(); outcome != nil {
 			return nil
 		}
@@ -104,7 +104,7 @@ func isRevision(r int64) func(stored) bool {
 
 // run applies w, or does nothing and returns as outcome why not. An error is a
 // fault of the file; then the transaction must be rolled back.
-func (w *write) run(tx *bolt.Tx, now time.Time) (outcome, err error) {
+func (w *write) run(tx *journal.Tx, now time.Time) (outcome, err error) {
 	items := openItems(tx)
 	if w.token != "" {
 		again, outcome, err := w.repeated(items, now)
@@ -195,16 +195,16 @@ func (w *write) remember(items items, now time.Time) error {
 }
 
 // items is the table within one transaction.
-type items struct{ items, expiry *bolt.Bucket }
+type items struct{ items, expiry *journal.Bucket }
 
 // fillPercent is how full a page of items is left when it is split. Of 100,000
 // items, 0.5 (bbolt's own) makes 57 MiB if they are written in the order of their
 // keys and 38 if not; 0.7 makes 39 and 39; 0.9 makes 30 and 56.
 const fillPercent = 0.7
 
-func openItems(tx *bolt.Tx) items {
+func openItems(tx *journal.Tx) items {
 	t := items{tx.Bucket(bucketItems), tx.Bucket(bucketExpiry)}
-	t.items.FillPercent = fillPercent
+	t.items.Fill(fillPercent)
 	return t
 }
 
