@@ -21,6 +21,7 @@ const districtPath = "/district"
 
 func (s *Server) districtRoutes(rt *routes) {
 	rt.page("GET "+districtPath, access.Overview, s.district, on(undecided))
+	s.districtSendRoutes(rt)
 }
 
 // Bounds of a page of a district.
@@ -42,6 +43,8 @@ type districtPage struct {
 	Every int
 	Lines []schoolLine
 	Quiet []string // schools without an open alert
+	All   []roster.School
+	Here  string // the school to which the session has turned
 	Sum   alert.ClassStatus
 	More  string
 	Path  string
@@ -74,6 +77,7 @@ func (s *Server) district(r *http.Request, me staff.Staff) (web.Response, error)
 		schools = schools[:schoolsPerPage]
 		p.More = schools[schoolsPerPage-1].ID
 	}
+	p.All, p.Here = schools, me.School
 	if err := s.openAlerts(ctx, p, schools); err != nil {
 		return nil, err
 	}

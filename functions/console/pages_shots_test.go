@@ -67,6 +67,8 @@ func TestShots(t *testing.T) {
 	u, err := url.Parse(site)
 	o.must(err)
 	session := c.Jar.Cookies(u)[0]
+	oc, _ := o.ofDistrict()
+	dform := url.Values{"kind": {"notice"}, "subject": {"大雪による休校"}, "body": {"明日は休校です。\n自宅で過ごしてください。"}, "useful_until": {"2026-04-07T18:00"}, "schools": {"s1", "s2"}, "key": {"d"}}
 	shot.Take(t, o.handler, *shots, map[string]string{session.Name: session.Value}, chosen([]shot.Page{
 		{Name: "home-empty", Path: "/shot/empty", HTML: empty},
 		{Name: "home", Path: "/"},
@@ -108,6 +110,9 @@ func TestShots(t *testing.T) {
 		{Name: "system", Path: "/system"},
 		{Name: "system-english", Path: "/shot/system-en", HTML: o.visit(c, "/system?lang=en").body},
 		{Name: "sign-in-code", Path: "/sign-in/code"},
+		{Name: "district-form", Path: "/shot/district-form", HTML: o.visit(oc, "/district/send").body},
+		{Name: "district-preview", Path: "/shot/district-preview", HTML: o.submit(oc, "/district/preview", dform).body},
+		{Name: "district-sent", Path: "/shot/district-sent", HTML: o.submit(oc, "/district/send", dform).body},
 		{Name: "not-found", Path: "/alerts/nonsense"},
 	}))
 }

@@ -25,7 +25,7 @@ func TestTemplates(t *testing.T) {
 		"desk.html": &deskPage{}, "family.html": &familyPage{}, "paper.html": &paperPage{}, "paper_enter.html": &paperPage{},
 		"break_glass.html": &glassPage{}, "break_glass_held.html": &heldPage{}, "break_glass_settings.html": &glassSettingsPage{},
 
-		"me.html": &mePage{}, "tokens.html": &tokensPage{},
+		"me.html": &mePage{}, "tokens.html": &tokensPage{}, "district_send.html": &districtAlertPage{}, "district_sent.html": &districtSentPage{},
 		"audit.html": &auditPageData{}, "system.html": &systemPage{},
 
 		"signin.html":      &signInPage{},

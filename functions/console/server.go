@@ -132,6 +132,9 @@ func (s *Server) recognise(next http.Handler) http.Handler {
 		}
 		var v visitor
 		v.staff, v.err = s.Staff.BySession(r.Context(), s.sessionSecret(r))
+		if v.err == nil {
+			v.staff, v.err = s.turned(r.Context(), v.staff)
+		}
 		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), visitorKey{}, v)))
 	})
 }

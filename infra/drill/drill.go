@@ -22,6 +22,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/todoku/todoku/infra/found"
 	"github.com/todoku/todoku/shared/mail/incoming"
 	"github.com/todoku/todoku/shared/mailhost/dnstest"
 	"github.com/todoku/todoku/shared/roster"
@@ -53,6 +54,8 @@ type System struct {
 	// Post hands in a mail for InboundDomain, as the sender's server does. Its error is
 	// what that server is told.
 	Post func(raw []byte, e incoming.Envelope) error
+	// Invite makes a one-time sign-in link, as the operator does by the command.
+	Invite func(found.Request) (link string, err error)
 	// Tick runs the function that looks after what is due. It runs at no other time.
 	Tick func() error
 }
@@ -82,7 +85,7 @@ var begin = time.Date(2026, time.April, 6, 8, 30, 0, 0, time.FixedZone("JST", 9*
 var (
 	school = roster.School{
 		Name: "見本市立ドリル小学校", NameEN: "Drill Elementary School",
-		Mail: "anzen@drill-es.example.jp", Phone: "03-0000-0001", Zone: "Asia/Tokyo",
+		Mail: "anzen@drill-es.example.jp", Phone: "03-0000-0001", Zone: "Asia/Tokyo", District: "見本市",
 	}
 	manager = staff.Staff{Name: "教頭 見本", Mail: "kyoto@drill-es.example.jp", Role: staff.Manager}
 )

@@ -13,6 +13,7 @@ import (
 
 	"github.com/todoku/todoku/infra/drill/cloud"
 	"github.com/todoku/todoku/infra/drill/sesfake"
+	"github.com/todoku/todoku/infra/found"
 	"github.com/todoku/todoku/shared/mail"
 	"github.com/todoku/todoku/shared/mail/incoming"
 	"github.com/todoku/todoku/shared/roster"
@@ -68,7 +69,11 @@ func foundOnAWS(ctx context.Context, c *cloud.Cloud, w World) (System, error) {
 	return System{
 		URL: c.URL, Token: token, SignIn: c.URL + "/sign-in/" + link,
 		Waiting: func() (int, int, error) { return c.Waiting(context.Background()) },
-		Tick:    func() error { return c.Tick(context.Background()) },
+		Invite: func(r found.Request) (string, error) {
+			r.URL = c.URL
+			return found.Founder{Table: c.Table, IDs: c.IDs, Now: w.Clock.Now, Random: rand.Reader}.Link(context.Background(), r)
+		},
+		Tick: func() error { return c.Tick(context.Background()) },
 		Post: func(raw []byte, e incoming.Envelope) error {
 			m := sesfake.Incoming{Raw: raw, Source: e.From, Recipients: e.To, SPF: "PASS", DKIM: "GRAY", DMARC: "GRAY"}
 			if e.Verdicts.DMARC == incoming.Fail {

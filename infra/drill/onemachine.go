@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/todoku/todoku/infra/found"
 	"github.com/todoku/todoku/infra/local/machine"
 	"github.com/todoku/todoku/shared/mail"
 	"github.com/todoku/todoku/shared/mail/inbox"
@@ -26,7 +27,7 @@ func OneMachine(t testing.TB, w World) System {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := found(t.Context(), m, w)
+	s, err := establish(t.Context(), m, w)
 	if err != nil {
 		t.Fatal(errors.Join(err, m.Close()))
 	}
@@ -34,7 +35,7 @@ func OneMachine(t testing.TB, w World) System {
 	return s
 }
 
-func found(ctx context.Context, m *machine.Machine, w World) (System, error) {
+func establish(ctx context.Context, m *machine.Machine, w World) (System, error) {
 	w.School.ID = m.Alerts.IDs.New() // w is our own copy
 	manager, err := m.Found(ctx, w.School, w.Manager)
 	if err != nil {
@@ -48,6 +49,7 @@ func found(ctx context.Context, m *machine.Machine, w World) (System, error) {
 	return System{
 		URL: m.URL(), Token: token, SignIn: link, Operator: inboxOperator{m.Inbox},
 		Waiting: func() (int, int, error) { return waiting(m) },
+		Invite:  func(r found.Request) (string, error) { return m.Invite(context.Background(), r) },
 		Tick:    func() error { return m.Tick(context.Background()) },
 		Post:    func(raw []byte, e incoming.Envelope) error { return post(m.InboundAddr(), raw, e) },
 	}, err

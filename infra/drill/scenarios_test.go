@@ -42,6 +42,7 @@ var scenarios = []struct {
 	{"who has not answered is phoned, each family once", callDesk},
 	{"an operator that swallows mail is called out", silentLane},
 	{"a teacher tells the whole school in an emergency", breakGlass},
+	{"the district looks at its schools and tells them all", district},
 }
 
 func TestOneMachine(t *testing.T) {

@@ -10,7 +10,9 @@ import (
 	"time"
 
 	"github.com/aws/aws-lambda-go/events"
+	"github.com/todoku/todoku/infra/found"
 	"github.com/todoku/todoku/infra/local/machine"
+	"github.com/todoku/todoku/shared/staff"
 )
 
 // invoke runs one function on an event from a file, and prints its answer.
@@ -159,4 +161,33 @@ func (p *program) verifyAudit(ctx context.Context, args []string) error {
 		return fmt.Errorf("the audit log is not whole: %d faults", faults)
 	}
 	return nil
+}
+
+// signIn prints a one-time sign-in link for a manager, or for somebody who looks after
+// the district's schools. It makes the school and the person if they are not there.
+func (p *program) signIn(ctx context.Context, args []string) error {
+	f, data := p.flags("sign-in", "sign-in [-data DIR] -school NAME -manager-mail ADDRESS")
+	var r found.Request
+	f.StringVar(&r.School.Name, "school", "", "name of the school")
+	f.StringVar(&r.School.Mail, "from", "", "mail address that its alerts come from; of a new school")
+	f.StringVar(&r.School.Phone, "phone", "", "its phone number; of a new school")
+	f.StringVar(&r.School.Zone, "zone", "Asia/Tokyo", "its time zone; of a new school")
+	f.StringVar(&r.School.District, "district", "", "its district, if it belongs to one; of a new school")
+	f.StringVar(&r.Person.Name, "manager", "", "name of the person; of a new one")
+	f.StringVar(&r.Person.Mail, "manager-mail", "", "mail address of the person")
+	office := f.Bool("for-district", false, "for somebody who looks after all schools of the school's district, not for a manager")
+	if err := f.Parse(args); err != nil {
+		return err
+	}
+	if f.NArg() > 0 {
+		return fmt.Errorf("what is %q? See local sign-in -h", f.Arg(0))
+	}
+	if *office {
+		r.Person.Role = staff.District
+	}
+	link, err := machine.NewOperator(*data).SignIn(ctx, r)
+	if err == nil {
+		_, err = fmt.Fprintf(p.stdout, "sign-in: %s\n", link)
+	}
+	return err
 }

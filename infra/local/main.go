@@ -6,6 +6,7 @@
 //	local backup [-data DIR] FILE                                 copy the database, running or not
 //	local restore [-data DIR] FILE                                put a copy back, into an empty folder
 //	local dead [-data DIR] [-redrive] jobs|copies|mails           list or redrive dead letters, while running
+//	local sign-in [-data DIR] -school NAME -manager-mail ADDRESS  print a one-time sign-in link, while running
 //	local verify-audit [-data DIR]                                check that the audit log is whole, running or not
 //
 // `local -h` and `local COMMAND -h` list the flags.
@@ -89,6 +90,8 @@ func (p *program) run(ctx context.Context, args []string) error {
 			return p.restore(args[1:])
 		case "dead":
 			return p.dead(ctx, args[1:])
+		case "sign-in":
+			return p.signIn(ctx, args[1:])
 		case "verify-audit":
 			return p.verifyAudit(ctx, args[1:])
 		}

@@ -44,6 +44,7 @@ func (p *program) options(args []string) (options, error) {
 	f.StringVar(&o.school.Name, "school", "", "name of the school, at the first start")
 	f.StringVar(&o.school.Mail, "from", "", "mail address of the school that alerts come from, at the first start")
 	f.StringVar(&o.school.Phone, "phone", "", "phone number of the school, at the first start")
+	f.StringVar(&o.school.District, "district", "", "district of the school, if it belongs to one, at the first start")
 	f.StringVar(&o.school.Zone, "zone", "Asia/Tokyo", "time zone of the school, at the first start")
 	f.StringVar(&o.manager.Name, "manager", "", "name of the first manager, at the first start")
 	f.StringVar(&o.manager.Mail, "manager-mail", "", "mail address of the first manager, at the first start")

@@ -34,6 +34,7 @@ type session struct {
 	Since time.Time `json:"since"`
 	Seen  time.Time `json:"seen"` // to within touchEvery
 	Epoch int       `json:"epoch,omitempty"`
+	At    string    `json:"at,omitempty"` // the school to which somebody of the district has turned
 }
 
 func (s *Store) newSession(m Staff) session {
@@ -140,7 +141,7 @@ func (s *Store) BySession(ctx context.Context, secret string) (Staff, error) {
 	if err != nil {
 		return m, err
 	}
-	m.Via = e.ID
+	m.Via, m.At = e.ID, e.At
 	return m, s.touchSession(ctx, secret, e, revision)
 }
 
@@ -163,6 +164,23 @@ func (s *Store) touchSession(ctx context.Context, secret string, e session, revi
 	}
 	e.Seen = now
 	return s.touch(ctx, table.Replace{Key: secretKey("session", secret), Revision: revision, Value: encode(e), Expires: e.ends()})
+}
+
+// Turn has a session be about another school from the next request on. Whether the
+// person has any business there is for the caller to ask, then and with each request.
+func (s *Store) Turn(ctx context.Context, staffID, sessionID, school string) error {
+	for range writeTries {
+		e, key, revision, err := s.sessionByRef(ctx, sessionRefKey(staffID, sessionID))
+		if err != nil {
+			return err
+		}
+		e.At = school
+		err = s.Table.Write(ctx, "", table.Replace{Key: key, Revision: revision, Value: encode(e), Expires: e.ends()})
+		if _, touched := table.Conflict(err); !touched {
+			return err
+		}
+	}
+	return table.ErrBusy
 }
 
 // touch writes when something was last seen. If another request did so at the

@@ -56,6 +56,9 @@ type Staff struct {
 	Revision int64 `json:"-"` // of the item it was read from
 	// Via is the id of the session or API token by which the person was recognised.
 	Via string `json:"-"`
+	// At is the school to which the session of somebody of the district has turned; "":
+	// none.
+	At string `json:"-"`
 	// Only are the actions to which the API token is limited; none: it is not.
 	Only []string `json:"-"`
 }

@@ -15,11 +15,14 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"strings"
 	"time"
 
+	"github.com/todoku/todoku/infra/found"
 	"github.com/todoku/todoku/shared/id"
 	"github.com/todoku/todoku/shared/problem"
 	"github.com/todoku/todoku/shared/settings"
+	"github.com/todoku/todoku/shared/staff"
 	"github.com/todoku/todoku/shared/table/dynamo"
 )
 
@@ -55,8 +58,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		return err
 	}
 	ids := id.NewSource(time.Now, rand.Reader)
-	f := founder{table: dynamo.Open(aws, name, time.Now, ids), ids: ids, now: time.Now, random: rand.Reader}
-	link, err := f.link(ctx, o)
+	f := found.Founder{Table: dynamo.Open(aws, name, time.Now, ids), IDs: ids, Now: time.Now, Random: rand.Reader}
+	link, err := f.Link(ctx, o)
 	if err != nil {
 		return err
 	}
@@ -65,19 +68,20 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 }
 
 // parse reads the flags.
-func parse(args []string, table *string, stderr io.Writer) (request, error) {
-	var r request
+func parse(args []string, table *string, stderr io.Writer) (found.Request, error) {
+	var r found.Request
 	f := flag.NewFlagSet("signin", flag.ContinueOnError)
 	f.SetOutput(stderr)
 	f.StringVar(table, "table", "", "the stack's output TableName")
-	f.StringVar(&r.url, "url", "", "the stack's output Web")
-	f.StringVar(&r.school.Name, "school", "", "name of the school")
-	f.StringVar(&r.school.Mail, "from", "", "address that its alerts come from; of a new school")
-	f.StringVar(&r.school.Phone, "phone", "", "its phone number; of a new school")
-	f.StringVar(&r.school.Zone, "zone", "Asia/Tokyo", "its time zone; of a new school")
-	f.StringVar(&r.school.District, "district", "", "its district, if it belongs to one; of a new school")
-	f.StringVar(&r.manager.Name, "manager", "", "name of the manager; of a new one")
-	f.StringVar(&r.manager.Mail, "manager-mail", "", "mail address of the manager")
+	f.StringVar(&r.URL, "url", "", "the stack's output Web")
+	f.StringVar(&r.School.Name, "school", "", "name of the school")
+	f.StringVar(&r.School.Mail, "from", "", "address that its alerts come from; of a new school")
+	f.StringVar(&r.School.Phone, "phone", "", "its phone number; of a new school")
+	f.StringVar(&r.School.Zone, "zone", "Asia/Tokyo", "its time zone; of a new school")
+	f.StringVar(&r.School.District, "district", "", "its district, if it belongs to one; of a new school")
+	f.StringVar(&r.Person.Name, "manager", "", "name of the manager; of a new one")
+	office := f.Bool("for-district", false, "for somebody who looks after all schools of the school's district, not for a manager")
+	f.StringVar(&r.Person.Mail, "manager-mail", "", "mail address of the manager")
 	if err := f.Parse(args); err != nil {
 		return r, err
 	}
@@ -86,6 +90,12 @@ func parse(args []string, table *string, stderr io.Writer) (request, error) {
 	}
 	if *table == "" {
 		return r, errors.New("-table is missing: give the stack's output TableName")
+	}
+	if !strings.HasPrefix(r.URL, "https://") {
+		return r, fmt.Errorf("-url %q is not an https address: give the stack's output Web", r.URL)
+	}
+	if *office {
+		r.Person.Role = staff.District
 	}
 	return r, nil
 }

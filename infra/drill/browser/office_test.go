@@ -149,6 +149,20 @@ func (o *office) newSchool() staff.Staff {
 	return m
 }
 
+// newOfficer makes somebody who looks after the district, of which the demo school is one.
+func (o *office) newOfficer() staff.Staff {
+	o.Helper()
+	school, err := o.Roster.School(o.Context(), o.manager.School)
+	o.must(err)
+	school.District = "見本市"
+	o.must(o.Roster.PutSchool(o.Context(), school))
+	m, err := o.Staff.PutStaff(o.Context(), staff.Staff{
+		School: school.ID, District: school.District, Role: staff.District, Name: "指導主事 見本", Mail: "shido@city.example.jp",
+	})
+	o.must(err)
+	return m
+}
+
 // signInLink makes a one-time link, as the program prints it.
 func (o *office) signInLink(who staff.Staff) string {
 	o.Helper()

@@ -16,6 +16,7 @@ const (
 	guardian who = iota // or anybody else who is not signed in
 	manager             // of the demo school
 	newcomer            // manager of a school without a roster
+	officer             // looks after the district of the demo school
 )
 
 // stop is a page that people meet.
@@ -68,6 +69,12 @@ func pages(t testing.TB, s *staged) []stop {
 		{name: "own settings", who: manager, path: "/me"},
 		{name: "API tokens", who: manager, path: "/tokens"},
 		{name: "API tokens, nothing said", who: manager, then: submit("form[action='/tokens']"), status: http.StatusUnprocessableEntity},
+		{name: "schools of the district", who: officer, path: "/district"},
+		{name: "tell the district", who: officer, path: "/district/send"},
+		{name: "tell the district, nothing said", who: officer, then: submit("#send"), status: http.StatusUnprocessableEntity},
+		{name: "tell the district, preview", who: officer, path: "/district/send", then: districtAlert},
+		{name: "told the district", who: officer, then: submit("#send")},
+		{name: "told the district, undone", who: officer, then: submit("form[action='/district/undo']")},
 		{name: "audit log, a wrong day", who: manager, path: "/audit?from=2026-01-01&to=2026-04-06", status: http.StatusUnprocessableEntity},
 		{name: "sign out", who: manager, path: "/sign-out"},
 		{name: "inbox", who: manager, path: "/inbox"},
@@ -126,6 +133,13 @@ func spoil(b *tab) {
 	submit("#compose")(b)
 }
 
+// districtAlert fills in an alert to all schools and goes on to its preview.
+func districtAlert(b *tab) {
+	b.Helper()
+	run[bool](b, `(f => { f.subject.value = "大雪による休校"; f.body.value = "明日は休校です。"; return true; })(document.getElementById("send"))`)
+	submit("#send")(b)
+}
+
 // upload chooses a file of that content for the roster and sends it.
 func upload(t testing.TB, name, content string) func(b *tab) {
 	path := filepath.Join(t.TempDir(), name)
@@ -174,7 +188,7 @@ func TestPages(t *testing.T) {
 
 // people returns somebody in each role, who speaks the language.
 func (s *staged) people(t testing.TB, language string) map[who]*tab {
-	people := map[who]*tab{guardian: nil, manager: nil, newcomer: nil}
+	people := map[who]*tab{guardian: nil, manager: nil, newcomer: nil, officer: nil}
 	for role := range people {
 		b := newPerson(t, s.URL(), phone)
 		b.speak(language)
@@ -183,6 +197,7 @@ func (s *staged) people(t testing.TB, language string) map[who]*tab {
 	}
 	s.signIn(people[manager], s.manager)
 	s.signIn(people[newcomer], s.newSchool())
+	s.signIn(people[officer], s.newOfficer())
 	return people
 }
 

@@ -1,6 +1,7 @@
 package machine
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -12,6 +13,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/todoku/todoku/infra/found"
 	"github.com/todoku/todoku/shared/audit"
 	"github.com/todoku/todoku/shared/queue"
 	"github.com/todoku/todoku/shared/roster"
@@ -46,6 +48,19 @@ func (m *Machine) control() http.Handler {
 		}
 		_ = json.NewEncoder(w).Encode(rep)
 	})
+	mux.HandleFunc("POST /sign-in", func(w http.ResponseWriter, r *http.Request) {
+		var req found.Request
+		err := json.NewDecoder(r.Body).Decode(&req)
+		var link string
+		if err == nil {
+			link, err = m.Invite(r.Context(), req)
+		}
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusUnprocessableEntity)
+			return
+		}
+		_ = json.NewEncoder(w).Encode(link)
+	})
 	mux.HandleFunc("GET /audit", func(w http.ResponseWriter, r *http.Request) {
 		reports, err := verifyAudit(r.Context(), m.Table, m.cfg.Now)
 		if err != nil {
@@ -55,6 +70,14 @@ func (m *Machine) control() http.Handler {
 		_ = json.NewEncoder(w).Encode(reports)
 	})
 	return mux
+}
+
+// Invite makes a one-time sign-in link, and the school and the person if they are not
+// there yet.
+func (m *Machine) Invite(ctx context.Context, r found.Request) (string, error) {
+	r.URL = m.cfg.BaseURL
+	f := found.Founder{Table: m.Table, IDs: m.Alerts.IDs, Now: m.cfg.Now, Random: m.cfg.Random}
+	return f.Link(ctx, r)
 }
 
 // verifyAudit checks the audit logs of all schools.
@@ -197,6 +220,20 @@ func (o *Operator) VerifyAudit(ctx context.Context) (reports []audit.Report, err
 	return reports, err
 }
 
+// SignIn has the running Machine make a one-time sign-in link.
+func (o *Operator) SignIn(ctx context.Context, r found.Request) (link string, err error) {
+	asked, err := json.Marshal(r)
+	if err != nil {
+		return "", err
+	}
+	body, err := o.ask(ctx, http.MethodPost, "/sign-in", asked...)
+	if err != nil {
+		return "", err
+	}
+	defer func() { _ = body.Close() }()
+	return link, json.NewDecoder(body).Decode(&link)
+}
+
 // errNotRunning says that no Machine runs on the folder.
 var errNotRunning = errors.New("nothing runs on this folder: start Todoku, then give the command again")
 
@@ -209,8 +246,8 @@ func (o *Operator) json(ctx context.Context, method, path string, v any) error {
 	return json.NewDecoder(body).Decode(v)
 }
 
-func (o *Operator) ask(ctx context.Context, method, path string) (io.ReadCloser, error) {
-	req, err := http.NewRequestWithContext(ctx, method, "http://todoku"+path, nil)
+func (o *Operator) ask(ctx context.Context, method, path string, body ...byte) (io.ReadCloser, error) {
+	req, err := http.NewRequestWithContext(ctx, method, "http://todoku"+path, bytes.NewReader(body))
 	if err != nil {
 		return nil, err
 	}

@@ -1,0 +1,143 @@
+package found
+
+import (
+	"context"
+	"crypto/rand"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/todoku/todoku/shared/id"
+	"github.com/todoku/todoku/shared/roster"
+	"github.com/todoku/todoku/shared/staff"
+	"github.com/todoku/todoku/shared/table/bbolt"
+)
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func newFounder(t *testing.T) Founder {
+	t.Helper()
+	now := func() time.Time { return time.Date(2026, 9, 1, 8, 0, 0, 0, time.UTC) }
+	db, err := bbolt.Open(filepath.Join(t.TempDir(), "todoku.db"))
+	must(t, err)
+	t.Cleanup(func() { _ = db.Close() })
+	tab, err := bbolt.New(db, now)
+	must(t, err)
+	return Founder{Table: tab, IDs: id.NewSource(now, rand.Reader), Now: now, Random: rand.Reader}
+}
+
+func (f Founder) people() *staff.Store {
+	return &staff.Store{Table: f.Table, IDs: f.IDs, Now: f.Now, Random: f.Random}
+}
+
+// first is the request that begins a deployment.
+func first() Request {
+	return Request{
+		URL:    "https://anzen.example.jp",
+		School: roster.School{Name: "見本小学校", Mail: "anzen@school.example.jp", Phone: "03-0000-0000", Zone: "Asia/Tokyo"},
+		Person: staff.Staff{Name: "教頭 見本", Mail: "kyoto@school.example.jp"},
+	}
+}
+
+// signIn follows a link and returns who is signed in.
+func (f Founder) signIn(t *testing.T, link string) staff.Staff {
+	t.Helper()
+	token, ok := strings.CutPrefix(link, "https://anzen.example.jp/sign-in/")
+	if !ok {
+		t.Fatalf("the link is %s", link)
+	}
+	_, who, err := f.people().SignIn(context.Background(), token, "")
+	must(t, err)
+	who.Via = "" // the session's, which is another each time
+	return who
+}
+
+// TestLink begins a deployment, asks for a second link, and adds a school.
+func TestLink(t *testing.T) {
+	f := newFounder(t)
+	link, err := f.Link(t.Context(), first())
+	must(t, err)
+	manager := f.signIn(t, link)
+	if manager.Name != "教頭 見本" || manager.Role != staff.Manager {
+		t.Errorf("signed in is %s, %s", manager.Name, manager.Role)
+	}
+
+	again := first()
+	again.School = roster.School{Name: "見本小学校"}
+	again.Person = staff.Staff{Mail: "Kyoto@school.example.jp"}
+	link, err = f.Link(t.Context(), again)
+	must(t, err)
+	if d := cmp.Diff(manager, f.signIn(t, link)); d != "" {
+		t.Errorf("the second link signs somebody else in: %s", d)
+	}
+
+	second := first()
+	second.School.Name = "見本中学校"
+	link, err = f.Link(t.Context(), second)
+	must(t, err)
+	if who := f.signIn(t, link); who.School == manager.School {
+		t.Error("the second school is the first")
+	}
+}
+
+func TestLinkRefuses(t *testing.T) {
+	tests := []struct {
+		name   string
+		change func(r *Request)
+	}{
+		{"a district where there is none", func(r *Request) { r.Person.Role = staff.District }},
+		{"no school", func(r *Request) { r.School = roster.School{} }},
+		{"unknown school", func(r *Request) { r.School = roster.School{Name: "別の学校"} }},
+		{"no address", func(r *Request) { r.School.Mail = "anzen" }},
+		{"no such zone", func(r *Request) { r.School.Zone = "Asia/Todoku" }},
+		{"no manager's address", func(r *Request) { r.Person.Mail = "" }},
+		{"unknown manager", func(r *Request) { r.Person.Name = "" }},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			r := first()
+			tt.change(&r)
+			if link, err := newFounder(t).Link(t.Context(), r); err == nil {
+				t.Errorf("made %s", link)
+			}
+		})
+	}
+}
+
+func TestNoLinkForTeachers(t *testing.T) {
+	f := newFounder(t)
+	link, err := f.Link(t.Context(), first())
+	must(t, err)
+	teacher := staff.Staff{School: f.signIn(t, link).School, Name: "担任", Mail: "tannin@school.example.jp", Role: staff.Teacher}
+	_, err = f.people().PutStaff(t.Context(), teacher)
+	must(t, err)
+	r := first()
+	r.Person.Mail = teacher.Mail
+	if link, err := f.Link(t.Context(), r); err == nil {
+		t.Errorf("made %s", link)
+	}
+}
+
+// TestDistrict: whoever looks after the district belongs to that of the school.
+func TestDistrict(t *testing.T) {
+	f := newFounder(t)
+	r := first()
+	r.School.District, r.Person.Role = "見本市", staff.District
+	link, err := f.Link(t.Context(), r)
+	must(t, err)
+	if who := f.signIn(t, link); who.Role != staff.District || who.District != "見本市" {
+		t.Errorf("signed in is %+v", who)
+	}
+	r.Person.Role = staff.Manager
+	if link, err := f.Link(t.Context(), r); err == nil {
+		t.Errorf("a manager's link for somebody of the district: %s", link)
+	}
+}
