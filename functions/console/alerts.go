@@ -174,6 +174,7 @@ func (s *Server) composeAgain(ctx context.Context, me staff.Staff, c compose, wr
 	p.May = access.May(me, access.Send, access.Target{School: me.School})
 	p.setGroups(sendable(me, groups))
 	p.Old = s.replaced(ctx, me, c.Supersedes)
+	p.Proof = s.proof(ctx)
 	page := web.Page{Template: "compose.html", Data: p, Header: keptForBack()}
 	if len(wrong) > 0 {
 		page.Status = web.Status(wrong[0].Kind)

@@ -41,6 +41,7 @@ import (
 	"github.com/todoku/todoku/shared/mail"
 	"github.com/todoku/todoku/shared/mailhost"
 	"github.com/todoku/todoku/shared/problem"
+	"github.com/todoku/todoku/shared/proof"
 	"github.com/todoku/todoku/shared/queue"
 	"github.com/todoku/todoku/shared/roster"
 	"github.com/todoku/todoku/shared/staff"
@@ -59,6 +60,7 @@ type App struct {
 	// InboundDomain is where empty mails with a code in front are taken; "": nowhere.
 	InboundDomain string
 	Doctor        *doctor.Records // what is wrong outside of Todoku
+	Proof         *proof.Records  // that the whole way works; nil: nothing is said of it
 	Hosts         *mailhost.Store // what DNS says of mail domains; nil: it is not asked
 	// BaseURL is where the pages are seen from outside, without a slash at the end.
 	BaseURL string

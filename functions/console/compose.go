@@ -251,6 +251,7 @@ type composePage struct {
 	Others   []groupBox
 	Children int  // of the whole school
 	May      bool // send to the whole school
+	Proof    proven
 	Defaults map[alert.Kind]string
 }
 

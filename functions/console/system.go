@@ -1,6 +1,7 @@
 package console
 
 import (
+	"context"
 	"net/http"
 
 	"github.com/todoku/todoku/shared/access"
@@ -24,6 +25,32 @@ type systemPage struct {
 	Report  doctor.Report
 	Known   bool // there is a report
 	Waiting bool // for a new one
+	Proof   proven
+}
+
+// proven is what a page says of the newest proof. Its zero value says nothing.
+type proven struct {
+	Ever    bool
+	Late    bool // it is too old, or there should be one
+	Minutes int  // since
+}
+
+// proof reads how the proofs go. What cannot be read is not said: the page is about
+// something else.
+func (a *App) proof(ctx context.Context) (p proven) {
+	if a.Proof == nil || a.Proof.Every == 0 {
+		return p
+	}
+	last, err := a.Proof.Last(ctx)
+	if err != nil {
+		a.Log.Warn("the proofs cannot be read", "err", err)
+		return p
+	}
+	p.Ever, p.Late = !last.IsZero(), a.Proof.Check(ctx) != nil
+	if p.Ever {
+		p.Minutes = int(a.Now().Sub(last).Minutes())
+	}
+	return p
 }
 
 // LevelName returns what a level is called.
@@ -50,7 +77,7 @@ var levelNames = map[doctor.Level]lang.Text{
 const refreshWaiting = 5
 
 func (s *Server) system(r *http.Request, _ staff.Staff) (web.Response, error) {
-	p := &systemPage{}
+	p := &systemPage{Proof: s.proof(r.Context())}
 	var err error
 	if p.Report, p.Known, err = s.Doctor.Last(r.Context()); err != nil {
 		return nil, err

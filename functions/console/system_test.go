@@ -1,12 +1,16 @@
 package console
 
 import (
+	"encoding/json"
 	"net/http"
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/todoku/todoku/shared/doctor"
+	"github.com/todoku/todoku/shared/proof"
+	"github.com/todoku/todoku/shared/table"
 )
 
 // TestSystem: a manager sees what is wrong with the fix, and asks for a new look.
@@ -36,4 +40,37 @@ func (o *office) examine() {
 	o.t.Helper()
 	d := &doctor.Daily{Records: *o.server.Doctor, Log: o.server.Log, Setup: o.broken}
 	o.must(d.Run(o.t.Context()))
+}
+
+// TestProofOnPages: who is about to send an alert sees whether the system works.
+func TestProofOnPages(t *testing.T) {
+	for _, tt := range []struct {
+		name  string
+		state proof.State
+		pass  time.Duration // since the start
+		says  string
+		not   string
+	}{
+		{"just started", proof.State{}, 0, "", "class=\"notice alarm\""},
+		{"proven", proof.State{Last: monday.Add(-7 * time.Minute)}, 0, "7分前に", "class=\"notice alarm\""},
+		{"late", proof.State{Last: monday.Add(-131 * time.Minute)}, 0, "（最後の確認：131分前）", "自動で確かめました"},
+		{"never", proof.State{}, 131 * time.Minute, "確かめられていません。連絡は", "最後の確認"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			o := newOffice(t)
+			value, err := json.Marshal(tt.state)
+			o.must(err)
+			if !tt.state.Last.IsZero() {
+				o.must(o.table.Write(t.Context(), "", table.Create{Key: table.Key{Partition: "proof", Sort: "state"}, Value: value}))
+			}
+			c := o.signIn()
+			o.pass(tt.pass)
+			for _, path := range []string{"/alerts/new", "/system"} {
+				a := o.visit(c, path)
+				if a.StatusCode != http.StatusOK || !strings.Contains(a.body, tt.says) || strings.Contains(a.body, tt.not) {
+					t.Errorf("%s: status %d, wants %q and not %q: %s", path, a.StatusCode, tt.says, tt.not, a.body)
+				}
+			}
+		})
+	}
 }

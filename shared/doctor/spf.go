@@ -20,7 +20,7 @@ const maxLookups = 10
 const rfcSPF = "https://www.rfc-editor.org/rfc/rfc7208#section-"
 
 var whySPF = lang.Text{
-	JA: "GoogleやDoCoMoなどは、SPFで送信元が確かめられないメールを遅らせ、拒否し、または黙って捨てます。",
+	JA: "Googleやdocomoなどは、SPFで送信元が確かめられないメールを遅らせ、拒否し、または黙って捨てます。",
 	EN: "Google, docomo and others delay, refuse or silently drop mail whose source SPF does not name.",
 }
 

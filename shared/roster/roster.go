@@ -38,6 +38,8 @@ type School struct {
 	// BreakGlass says how a teacher can send to the whole school: GlassAlone,
 	// GlassSecond or GlassOff.
 	BreakGlass string `json:"break_glass,omitempty"`
+	// Proof says that it is no school: proofs are made with it, and no list has it.
+	Proof bool `json:"proof,omitempty"`
 }
 
 // How a teacher can send to the whole school.

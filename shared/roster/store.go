@@ -120,7 +120,8 @@ func (s *Store) PutSchool(ctx context.Context, v School) error {
 
 // Schools returns all schools in the order of their ids.
 func (s *Store) Schools(ctx context.Context) ([]School, error) {
-	return all[School](ctx, s.Table, table.Query{Partition: schoolsPart})
+	schools, err := all[School](ctx, s.Table, table.Query{Partition: schoolsPart})
+	return slices.DeleteFunc(schools, func(v School) bool { return v.Proof }), err
 }
 
 // Family reads a family. It fails with ErrNotFound if there is none.

@@ -43,6 +43,7 @@ import (
 	"github.com/todoku/todoku/shared/mail/smtp"
 	"github.com/todoku/todoku/shared/mailhost"
 	"github.com/todoku/todoku/shared/memo"
+	"github.com/todoku/todoku/shared/proof"
 	sharedqueue "github.com/todoku/todoku/shared/queue"
 	queue "github.com/todoku/todoku/shared/queue/bbolt"
 	"github.com/todoku/todoku/shared/roster"
@@ -69,6 +70,7 @@ type Config struct {
 	InboundDomain string
 	Log           *slog.Logger
 	Sending       // for the doctor
+	Proof         Proof
 
 	// What follows is for tests.
 
@@ -132,6 +134,7 @@ type Machine struct {
 	dispatch *dispatch.Handler
 	tick     *tick.Handler
 	probes   *probes
+	proofs   *proof.Records
 	relay    *smtp.Relay
 	db       *journal.DB
 	app      *console.App
@@ -291,21 +294,23 @@ func (m *Machine) openMail() (sender mail.Sender, conns int, err error) {
 // wire makes the handlers of the queues and the clock, and the services behind
 // the pages.
 func (m *Machine) wire(sender mail.Sender) {
+	m.proofs = &proof.Records{Table: m.Table, Now: m.cfg.Now, Every: m.cfg.Proof.Every, Started: m.cfg.Now()}
 	m.fanout = &fanout.Handler{
 		Alerts: m.Alerts, Roster: m.Roster, Lanes: m.Lanes, Hosts: m.Hosts, Jobs: m.Jobs, Copies: m.Copies,
 		Strands: strands, Now: m.cfg.Now, Log: m.cfg.Log,
 	}
 	m.dispatch = &dispatch.Handler{
-		Alerts: m.Alerts, Schools: m.Roster, Queue: m.Copies, Mail: sender, Links: m.Links, Gate: m.Gate,
+		Alerts: m.Alerts, Schools: m.Roster, Queue: m.Copies, Mail: proof.Sender{Sender: sender, Check: m.checkMail}, Links: m.Links, Gate: m.Gate,
 		BaseURL: m.cfg.BaseURL, Now: m.cfg.Now, Jitter: mathrand.Float64, Log: m.cfg.Log,
 		// The lock on the file keeps every other process out, so a claim that
 		// this one did not make is a dead one's.
 		Worker: alert.Worker{ID: m.Alerts.IDs.New(), Lease: visibility, Alone: true},
 	}
 	m.tick = &tick.Handler{Audit: m.Audit, Schools: m.Roster, Alerts: m.Alerts, Enrol: m.Enrol, Jobs: m.Jobs, Copies: m.Copies, Memos: &memo.Office{Staff: m.Staff, Copies: m.Copies}, Lanes: m.Lanes, Now: m.cfg.Now, Log: m.cfg.Log}
-	m.tick.Also = []func(context.Context) error{m.examineDaily()}
+	m.tick.Also = []func(context.Context) error{m.examineDaily(), m.prover().Run}
 	m.app = &console.App{
 		Doctor: &doctor.Records{Table: m.Table, Now: m.cfg.Now},
+		Proof:  m.proofs,
 		Audit:  m.Audit,
 		Alerts: m.Alerts, Roster: m.Roster, Jobs: m.Jobs, Mail: sender, Links: m.Links, Hosts: m.Hosts,
 		BaseURL: m.cfg.BaseURL, Now: m.cfg.Now, Log: m.cfg.Log, Enrol: m.Enrol, InboundDomain: m.cfg.InboundDomain,

@@ -75,15 +75,25 @@ func (m *Machine) firstSchool(ctx context.Context) (web.School, error) {
 }
 
 func (m *Machine) health() http.Handler {
-	mailCheck := func(context.Context) error { return nil } // the inbox is memory: it works if this program does
-	if m.relay != nil {
-		mailCheck = m.relay.Check
-	}
-	return health.New(m.cfg.Now, map[string]func(context.Context) error{
+	checks := map[string]func(context.Context) error{
 		"store": m.Table.CheckHealth,
 		"queue": m.probes.check,
-		"mail":  mailCheck,
-	})
+		"mail":  m.checkMail,
+	}
+	if m.proofs.Every == 0 {
+		return health.New(m.cfg.Now, checks)
+	}
+	checks["proof"] = m.proofs.Check
+	return health.New(m.cfg.Now, checks).Proven(m.proofs.Last)
+}
+
+// checkMail proves by use that mail can be handed over. The inbox is memory: it works
+// if this program does.
+func (m *Machine) checkMail(ctx context.Context) error {
+	if m.relay == nil {
+		return nil
+	}
+	return m.relay.Check(ctx)
 }
 
 //go:embed templates/*.html

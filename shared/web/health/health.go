@@ -22,12 +22,15 @@ const (
 type Report struct {
 	Status string            `json:"status"` // ok or failing
 	Checks map[string]string `json:"checks"` // by part: ok, or what is wrong
+	// ProofMinutes is how long ago it was last proven that an alert is answered.
+	ProofMinutes *int `json:"last_proof_minutes,omitempty"`
 }
 
 // Handler answers with a Report: 200 if every part works, else 503. Use New.
 type Handler struct {
 	checks map[string]func(context.Context) error
 	now    func() time.Time
+	proven func(context.Context) (time.Time, error)
 
 	mu     sync.Mutex
 	at     time.Time
@@ -38,6 +41,13 @@ type Handler struct {
 // part, and its error names no person. now is the clock of the answers' memory.
 func New(now func() time.Time, checks map[string]func(context.Context) error) *Handler {
 	return &Handler{now: now, checks: checks}
+}
+
+// Proven has the answer tell how old the newest proof is; last returns when it was
+// given, zero for never.
+func (h *Handler) Proven(last func(context.Context) (time.Time, error)) *Handler {
+	h.proven = last
+	return h
 }
 
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -78,5 +88,11 @@ func (h *Handler) check(ctx context.Context) Report {
 		})
 	}
 	all.Wait()
+	if h.proven != nil {
+		if last, err := h.proven(ctx); err == nil && !last.IsZero() {
+			minutes := int(h.now().Sub(last).Minutes())
+			rep.ProofMinutes = &minutes
+		}
+	}
 	return rep
 }

@@ -1,0 +1,59 @@
+package drill
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/todoku/todoku/infra/local/machine"
+)
+
+// TestProof: the machine proves by itself that an alert is answered, tells whoever
+// watches from outside, and is red on both when it cannot any more.
+func TestProof(t *testing.T) {
+	var pings atomic.Int64
+	watch := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { pings.Add(1) }))
+	t.Cleanup(watch.Close)
+	var ahead atomic.Int64
+	now := func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) }
+	m, err := machine.New(machine.Config{
+		Addr: "127.0.0.1:0", Data: t.TempDir(), Now: now, Tick: 20 * time.Millisecond,
+		Proof: machine.Proof{Every: time.Hour, DeadMan: watch.URL},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := m.FoundDemo(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- m.Run(ctx) }()
+	t.Cleanup(func() {
+		stop()
+		if err := errors.Join(<-ended, m.Close()); err != nil {
+			t.Error(err)
+		}
+	})
+	d := &Drill{TB: t}
+	ahead.Add(int64(2 * time.Minute))
+	for want := int64(1); want <= 3; want++ {
+		d.Until("a proof", func() bool { return pings.Load() == want })
+		status, report := health(t, m.URL())
+		if status != http.StatusOK || report["last_proof_minutes"] != 0.0 {
+			t.Errorf("after proof %d: status %d, %v", want, status, report)
+		}
+		ahead.Add(int64(time.Hour))
+	}
+	if n := len(m.Inbox.List()); n > 0 {
+		t.Errorf("%d mails in the inbox: nobody is to see those of a proof", n)
+	}
+	schools, err := m.Roster.Schools(t.Context())
+	if err != nil || len(schools) != 1 {
+		t.Errorf("%d schools, %v: the proof's is none", len(schools), err)
+	}
+}
