@@ -134,13 +134,17 @@ func (s *Server) newAlert(r *http.Request, me staff.Staff) (web.Response, error)
 	if err != nil {
 		return nil, err
 	}
-	c := newCompose(alert.Kind(q.Get("kind")), s.Now(), loc, s.Alerts.IDs.New())
+	chases, err := s.Alerts.Chases(ctx, me.School)
+	if err != nil {
+		return nil, err
+	}
+	c := newCompose(alert.Kind(q.Get("kind")), s.Now(), loc, chases, s.Alerts.IDs.New())
 	if id := q.Get("supersedes") + q.Get("from"); id != "" {
 		old, err := s.seenAlert(ctx, me, id)
 		if err != nil {
 			return nil, err
 		}
-		c = composeFrom(old, s.Now(), loc, c.Key)
+		c = composeFrom(old, s.Now(), loc, chases, c.Key)
 		if q.Get("supersedes") != "" {
 			c.Supersedes = id
 		}
@@ -164,7 +168,11 @@ func (s *Server) composeAgain(ctx context.Context, me staff.Staff, c compose, wr
 		return nil, err
 	}
 	slices.SortStableFunc(wrong, func(a, b *problem.Error) int { return composeOrder(a.Field) - composeOrder(b.Field) })
-	p := &composePage{Form: c, Defaults: map[alert.Kind]string{}}
+	chases, err := s.Alerts.Chases(ctx, me.School)
+	if err != nil {
+		return nil, err
+	}
+	p := &composePage{Form: c, Defaults: map[alert.Kind]string{}, Chases: chases}
 	p.Problems = wrong
 	p.Scripts = []string{"once.js", "compose.js"}
 	p.Resubmit = web.Resubmit{Form: "compose", Action: "/alerts/new", Enter: true}
@@ -263,7 +271,9 @@ func (s *Server) fill(r *http.Request, me staff.Staff) (filled, error) {
 	f := filled{form: readCompose(form.Values)}
 	f.draft, f.wrong = f.form.draft(me, loc)
 	f.wrong = append(form.Wrong, f.wrong...)
-	return f, nil
+	chases, err := s.Alerts.Chases(r.Context(), me.School)
+	chases.Apply(&f.draft)
+	return f, err
 }
 
 // judge adds what the domain finds wrong with the draft. A problem that the form
@@ -323,8 +333,10 @@ func (p *draftPage) Drill() bool { return p.Draft.Kind == alert.Drill }
 // KindName returns what the alert's kind is called.
 func (p *draftPage) KindName() lang.Text { return kindName(p.Draft.Kind) }
 
-// RemindMinutes returns after how many minutes the reminder is sent.
-func (p *draftPage) RemindMinutes() int { return int(p.Draft.RemindAfter / time.Minute) }
+// Reminder says when and how often those are reminded who have not answered.
+func (p *draftPage) Reminder() lang.Text {
+	return reminderWords(p.Draft.RemindAfter, p.Draft.RemindEvery, p.Draft.RemindTimes)
+}
 
 // Confirm is what the button says: what is sent, to whom, and to how many.
 func (p *draftPage) Confirm() lang.Text {

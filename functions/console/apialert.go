@@ -38,6 +38,8 @@ type alertRequest struct {
 	UsefulUntil string      `json:"useful_until"`
 	Answers     []apiChoice `json:"answers"`
 	Remind      int64       `json:"remind_after_minutes"`
+	RemindTimes int64       `json:"remind_times"`
+	RemindEvery int64       `json:"remind_every_minutes"`
 	Supersedes  string      `json:"supersedes"`
 	Undo        int64       `json:"undo_seconds"`
 }
@@ -46,6 +48,7 @@ func (q *alertRequest) members() members {
 	return members{
 		"kind": &q.Kind, "subject": &q.Subject, "body": &q.Body, "groups": &q.Groups, "all": &q.All,
 		"useful_until": &q.UsefulUntil, "answers": &q.Answers, "remind_after_minutes": &q.Remind,
+		"remind_times": &q.RemindTimes, "remind_every_minutes": &q.RemindEvery,
 		"supersedes": &q.Supersedes, "undo_seconds": &q.Undo,
 	}
 }
@@ -103,6 +106,13 @@ func (q *alertRequest) times(d *alert.Draft) problem.List {
 		wrong = append(wrong, outOfRange("undo_seconds", int64(maxUndo/time.Second)))
 		q.Undo = 0
 	}
+	for field, n := range map[string]*int64{"remind_times": &q.RemindTimes, "remind_every_minutes": &q.RemindEvery} {
+		if *n < 0 || *n > int64(alert.MaxUseful/time.Minute) {
+			wrong = append(wrong, outOfRange(field, int64(alert.MaxUseful/time.Minute)))
+			*n = 0
+		}
+	}
+	d.RemindTimes, d.RemindEvery = int(q.RemindTimes), time.Duration(q.RemindEvery)*time.Minute
 	d.RemindAfter, d.Undo = time.Duration(q.Remind)*time.Minute, time.Duration(q.Undo)*time.Second
 	return wrong
 }
@@ -115,7 +125,7 @@ func outOfRange(field string, most int64) *problem.Error {
 }
 
 // apiFields are the names that the domain's fields have in the API.
-var apiFields = map[string]string{"choices": "answers", "remind_after": "remind_after_minutes"}
+var apiFields = map[string]string{"choices": "answers", "remind_after": "remind_after_minutes", "remind_every": "remind_every_minutes"}
 
 // apiNames returns err with its fields under their names in the API.
 func apiNames(err error) error {

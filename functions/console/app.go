@@ -118,6 +118,11 @@ func (a *App) Send(ctx context.Context, me staff.Staff, d alert.Draft, key strin
 		return alert.Alert{}, err
 	}
 	d.Audience, d.ID = names, a.Alerts.IDs.New()
+	chases, err := a.Alerts.Chases(ctx, d.School)
+	if err != nil {
+		return alert.Alert{}, err
+	}
+	d.TellMissing = chases.Of(d.Kind).TellMissing
 	if _, wrong := d.Tidy(a.Now()); len(wrong) > 0 {
 		return alert.Alert{}, wrong // nothing that could be done, so nothing to record
 	}

@@ -69,7 +69,7 @@ func (s *Server) newGlass(r *http.Request, me staff.Staff) (web.Response, error)
 	if err != nil {
 		return nil, err
 	}
-	return s.glassWith(r, me, school, newCompose(alert.Safety, s.Now(), school.Location(), s.Alerts.IDs.New()), nil)
+	return s.glassWith(r, me, school, newCompose(alert.Safety, s.Now(), school.Location(), alert.Chases{}, s.Alerts.IDs.New()), nil)
 }
 
 func (s *Server) glassWith(r *http.Request, me staff.Staff, school roster.School, c compose, wrong problem.List) (web.Response, error) {
@@ -104,8 +104,8 @@ func (s *Server) breakGlass(r *http.Request, me staff.Staff) (web.Response, erro
 	d := f.draft
 	d.All, d.Groups, d.Supersedes, d.Undo = true, nil, "", alert.GlassWait
 	d.Glass = &alert.Glass{Second: school.BreakGlass == roster.GlassSecond}
-	if d.Kind == alert.Safety {
-		d.RemindAfter = standardReminder * time.Minute
+	if err := s.remindAsUsual(r.Context(), &d); err != nil {
+		return nil, err
 	}
 	_, more := d.Tidy(s.Now())
 	f.add(more)

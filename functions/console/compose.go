@@ -56,24 +56,28 @@ var usefulFor = map[alert.Kind]time.Duration{
 	alert.Drill:  3 * time.Hour,
 }
 
-const standardReminder = 30 // minutes
-
 // newCompose returns the form as it is first shown.
-func newCompose(kind alert.Kind, now time.Time, loc *time.Location, key string) compose {
+func newCompose(kind alert.Kind, now time.Time, loc *time.Location, chases alert.Chases, key string) compose {
 	if _, ok := usefulFor[kind]; !ok {
 		kind = alert.Safety
 	}
 	c := compose{Kind: string(kind), Answers: standardAnswers, Key: key, Until: defaultUntil(kind, now, loc)}
 	c.setLines(alert.DefaultChoices(alert.Safety))
-	if kind != alert.Notice {
-		c.Remind = strconv.Itoa(standardReminder)
-	}
+	c.Remind = defaultRemind(chases, kind)
 	return c
 }
 
 func defaultUntil(kind alert.Kind, now time.Time, loc *time.Location) string {
 	const step = 10 * time.Minute
 	return now.Add(usefulFor[kind] + step - 1).In(loc).Truncate(step).Format(localTime)
+}
+
+// defaultRemind is what the school does for a kind, as the form writes it.
+func defaultRemind(chases alert.Chases, kind alert.Kind) string {
+	if after := chases.Of(kind).After; after > 0 {
+		return strconv.Itoa(after)
+	}
+	return ""
 }
 
 func (c *compose) setLines(choices []alert.Choice) {
@@ -83,8 +87,8 @@ func (c *compose) setLines(choices []alert.Choice) {
 }
 
 // composeFrom returns the form filled in with an alert that was sent before.
-func composeFrom(a alert.Alert, now time.Time, loc *time.Location, key string) compose {
-	c := newCompose(a.Kind, now, loc, key)
+func composeFrom(a alert.Alert, now time.Time, loc *time.Location, chases alert.Chases, key string) compose {
+	c := newCompose(a.Kind, now, loc, chases, key)
 	c.Subject, c.Body = a.Subject, a.Body
 	c.All, c.Groups = a.All, a.Groups
 	c.Remind = ""
@@ -253,6 +257,7 @@ type composePage struct {
 	May      bool // send to the whole school
 	Proof    proven
 	Defaults map[alert.Kind]string
+	Chases   alert.Chases
 }
 
 // gradeBoxes is a grade, which may be chosen as a whole, and its classes. Classes
@@ -312,6 +317,9 @@ var kindCards = []kindCard{
 	{alert.Safety, lang.T("安否確認", "Safety check"), lang.T("地震や災害のとき。無事か、助けが必要かをたずねます。", "After an earthquake or disaster. Asks who is safe and who needs help.")},
 	{alert.Drill, lang.T("訓練", "Drill"), lang.T("安否確認の練習。すべてのメールと画面に【訓練】と付きます。", "A safety check for practice. Every mail and page is marked as a drill.")},
 }
+
+// DefaultRemind is after how many minutes the school reminds for a kind.
+func (p *composePage) DefaultRemind(k alert.Kind) string { return defaultRemind(p.Chases, k) }
 
 // Kinds returns the kinds to choose from.
 func (p *composePage) Kinds() []kindCard { return kindCards }

@@ -170,7 +170,7 @@ func (s *Server) newDistrictAlert(r *http.Request, me staff.Staff) (web.Response
 		return nil, err
 	}
 	boxes, err := s.schoolBoxes(r.Context(), me, true, nil)
-	p := &districtAlertPage{Form: newCompose(alert.Notice, s.Now(), loc, s.Alerts.IDs.New()), Schools: boxes}
+	p := &districtAlertPage{Form: newCompose(alert.Notice, s.Now(), loc, alert.Chases{}, s.Alerts.IDs.New()), Schools: boxes}
 	return s.districtForm(p, me, nil), err
 }
 
@@ -199,8 +199,8 @@ func (s *Server) fillDistrict(r *http.Request, me staff.Staff) (districtDraft, e
 	}
 	d := &f.draft
 	d.All, d.Groups, d.Supersedes = true, nil, ""
-	if d.Kind == alert.Safety {
-		d.RemindAfter = standardReminder * time.Minute
+	if err := s.remindAsUsual(r.Context(), d); err != nil {
+		return districtDraft{}, err
 	}
 	_, more := d.Tidy(s.Now())
 	f.add(more)

@@ -86,7 +86,11 @@ func (s *Server) quickPage(ctx context.Context, me staff.Staff, t alert.Template
 	if err != nil {
 		return nil, err
 	}
-	p := &quickPage{Template: t, Form: newCompose(t.Kind, s.Now(), loc, s.Alerts.IDs.New())}
+	chases, err := s.Alerts.Chases(ctx, me.School)
+	if err != nil {
+		return nil, err
+	}
+	p := &quickPage{Template: t, Form: newCompose(t.Kind, s.Now(), loc, chases, s.Alerts.IDs.New())}
 	p.Form.Subject, p.Form.Body = t.Subject, t.Body
 	p.Until = p.Form.Until
 	p.May = access.May(me, access.Send, access.Target{School: me.School})

@@ -94,6 +94,7 @@ func (s *Server) Handler() (http.Handler, error) {
 	s.auditRoutes(rt)
 	s.peopleRoutes(rt)
 	s.glassRoutes(rt)
+	s.chaseRoutes(rt)
 	s.tokenRoutes(rt)
 	s.systemRoutes(rt)
 	s.routes = rt.all

@@ -43,6 +43,7 @@ type job struct {
 	ref     alert.CopyRef
 	copy    alert.Copy // as last seen
 	fate    fate
+	moot    bool  // a reminder of what was answered meanwhile
 	err     error // what the operator said
 	ofLane  bool  // which speaks of the lane: it waits for that, at the head of its slot
 }
@@ -236,7 +237,8 @@ func (r *run) look(ctx context.Context, now time.Time) ([]alert.CopyRef, error) 
 				return false
 			}
 			j.copy = *c
-			if useful && c.Waits() && !slices.Contains(refs, j.ref) {
+			j.moot = c.Round > 0 && !f.Awaits(c.Guardian)
+			if useful && !j.moot && c.Waits() && !slices.Contains(refs, j.ref) {
 				j.fate = taken
 				refs = append(refs, j.ref)
 			}
@@ -358,7 +360,7 @@ func (r *run) changes(now time.Time) []alert.Change {
 	useful := r.alert.Useful(now)
 	for _, j := range r.jobs {
 		change := j.outcome(now)
-		if change == nil && j.fate == over && !useful {
+		if change == nil && j.fate == over && (!useful || j.moot) {
 			change = func(c *alert.Copy) { c.Cancel(now) }
 		}
 		if change == nil {

@@ -124,8 +124,9 @@ func (h *Handler) job(ctx context.Context, a alert.Alert, job alert.Job) error {
 		return h.knowingHosts(ctx).fanOut(ctx, a, p)
 	case alert.Cancel:
 		return h.cancel(ctx, a, p)
-	case alert.Remind:
-		return h.remind(ctx, a, p)
+	}
+	if round, rest := job.Reminder(); round > 0 {
+		return h.knowingHosts(ctx).remind(ctx, a, p, alert.Round{Number: round, Rest: rest})
 	}
 	return fmt.Errorf("fanout: unknown job %q", job)
 }

@@ -345,6 +345,7 @@ func TestRemind(t *testing.T) {
 	}
 	b.copies.msgs = nil
 	b.run(a, alert.Remind)
+	b.run(a, alert.RemindJob(1, true))
 	got := map[string]bool{}
 	for _, ref := range b.refs() {
 		if ref.Round == 1 {

@@ -7,7 +7,6 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/todoku/todoku/shared/alert"
-	"github.com/todoku/todoku/shared/queue"
 	"github.com/todoku/todoku/shared/roster"
 )
 
@@ -42,42 +41,6 @@ func (h *Handler) cancel(ctx context.Context, a alert.Alert, p alert.Progress) e
 		return err
 	}
 	return h.Alerts.SaveProgress(ctx, a, &p, ops...)
-}
-
-// remind queues a second round of copies to those who may still answer for a
-// child that nobody has answered for.
-func (h *Handler) remind(ctx context.Context, a alert.Alert, p alert.Progress) error {
-	now := h.Now().UTC()
-	if !a.Useful(now) {
-		p.Done = true
-		return h.Alerts.SaveProgress(ctx, a, &p)
-	}
-	nothing := func(context.Context, string) error { return nil }
-	err := h.sweep(ctx, a, &p, nothing, func(ctx context.Context, made []alert.Made) error {
-		var changes []alert.Change
-		msgs := make([][]queue.Message, len(made))
-		for i, m := range made {
-			changes = append(changes, alert.Change{Ref: m.Ref(a.ID), Apply: func(f *alert.Family) bool {
-				changed := f.AddRound(1, now)
-				msgs[i] = messages(a.ID, []alert.Made{{Class: m.Class, Family: *f}})
-				return changed
-			}})
-		}
-		if err := h.Alerts.Update(ctx, changes...); err != nil {
-			return err
-		}
-		for _, m := range msgs {
-			if err := h.Copies.Send(ctx, m...); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-	if err != nil {
-		return err
-	}
-	p.Done = true
-	return h.Alerts.SaveProgress(ctx, a, &p)
 }
 
 // heard notes in the roster which contacts have answered.

@@ -33,6 +33,13 @@ func (l *listening) turn(id string, now time.Time) bool {
 	return true
 }
 
+// resting reports whether an alert is not to be looked at yet.
+func (l *listening) resting(id string, now time.Time) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return now.Before(l.next[id])
+}
+
 func (l *listening) put(id string, t time.Time) {
 	if l.next == nil {
 		l.next = map[string]time.Time{}

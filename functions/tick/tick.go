@@ -39,6 +39,8 @@ type Handler struct {
 	// Memos tells people what was noticed, in which Lanes have names; nil: nobody is told.
 	Memos *memo.Office
 	Lanes *lane.Lanes
+	// Roster has the names of classes, for Memos.
+	Roster Roster
 	// Audit has its days sealed. It may be nil, and then Schools as well.
 	Audit   *audit.Log
 	Schools Schools
@@ -52,11 +54,18 @@ type Handler struct {
 
 	sealed   atomic.Int64 // until when nothing needs to be sealed, in seconds since 1970
 	listened listening
+	chased   listening
 }
 
 // Schools lists the schools, as roster.Store does.
 type Schools interface {
 	Schools(ctx context.Context) ([]roster.School, error)
+}
+
+// Roster reads a school and its groups, as roster.Store does.
+type Roster interface {
+	School(ctx context.Context, id string) (roster.School, error)
+	Groups(ctx context.Context, school string) ([]roster.Group, error)
 }
 
 // Handle runs once. What fails is logged and tried again by the next run; the
@@ -178,11 +187,10 @@ func (h *Handler) alert(ctx context.Context, a alert.Alert) error {
 			return err
 		}
 		h.listened.forget(a.ID)
+		h.chased.forget(a.ID)
 		return h.Alerts.Forget(ctx, a.ID)
-	case a.RemindAfter > 0 && !now.Before(a.Starts.Add(a.RemindAfter)):
-		_, err = h.job(ctx, a, alert.Remind, time.Time{})
 	}
-	return err
+	return h.chase(ctx, a, now)
 }
 
 // job reports whether a job is done, and queues it if it has not begun within

@@ -86,7 +86,7 @@ func (b *bench) done(a alert.Alert, job alert.Job) {
 	b.t.Helper()
 	p, err := b.handler.Alerts.Progress(b.t.Context(), a.ID, job)
 	b.must(err)
-	p.Done = true
+	p.Done, p.Children = true, 1
 	b.must(b.handler.Alerts.SaveProgress(b.t.Context(), a, &p))
 }
 
@@ -135,7 +135,10 @@ func TestLifeOfAnAlert(t *testing.T) {
 	b.want(b.tickEverySecond(20 * time.Minute))
 	b.want(b.tickEverySecond(2*time.Second), alert.Remind)
 	b.done(a, alert.Remind)
-	b.want(b.tickEverySecond(40*time.Minute - 2*time.Second))
+	b.want(b.tickEverySecond(alert.RestAfter - 2*time.Second))
+	b.want(b.tickEverySecond(2*time.Second), alert.RemindJob(1, true))
+	b.done(a, alert.RemindJob(1, true))
+	b.want(b.tickEverySecond(35*time.Minute - 2*time.Second))
 	b.want(b.tickEverySecond(2*time.Second), alert.Cancel)
 	b.done(a, alert.Cancel)
 	b.want(b.tickEverySecond(time.Minute))

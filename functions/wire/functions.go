@@ -129,7 +129,8 @@ func Inbound(p *Parts) (any, error) {
 
 // Tick looks after what is due.
 func Tick(p *Parts) (any, error) {
-	h := &tick.Handler{Audit: p.Audit(), Schools: p.Roster(), Alerts: p.Alerts(), Enrol: p.Enrol(), Jobs: p.Jobs(), Copies: p.Copies(), Memos: &memo.Office{Staff: p.Staff(), Copies: p.Copies()}, Lanes: p.Config.Lanes, Now: p.Now, Log: p.Log}
+	h := &tick.Handler{Audit: p.Audit(), Schools: p.Roster(), Alerts: p.Alerts(), Enrol: p.Enrol(), Jobs: p.Jobs(), Copies: p.Copies(), Memos: &memo.Office{Staff: p.Staff(), Copies: p.Copies()}, Lanes: p.Config.Lanes, Roster: p.Roster(), Now: p.Now, Log: p.Log}
+	h.Roster = p.Roster()
 	h.Also = []func(context.Context) error{p.daily().Run}
 	return h.Handle, nil
 }

@@ -106,24 +106,6 @@ func (d *Drill) equal(what string, got, want any) {
 	}
 }
 
-func remind(d *Drill) {
-	pupils := d.class(40)
-	id := d.Send(Alert{Subject: "安否の確認", Remind: 30 * time.Minute})
-	mails := d.Arrive("安否の確認", Addresses(pupils...)...)
-	answered := pupils[8] // with a mother and a father: one answers for both
-	d.press(mails[answered.Parents[1].Addresses[0]], "無事です")
-
-	d.Advance(29 * time.Minute)
-	d.equal("mails before the time", len(d.Operator.Mails()), len(mails))
-
-	d.Advance(2 * time.Minute)
-	waiting := slices.Delete(slices.Clone(pupils), 8, 9)
-	reminders := d.Arrive("安否の確認（再送・未回答の方へ）", Addresses(waiting...)...)
-	d.press(reminders[waiting[12].Parents[0].Addresses[0]], "無事です")
-	d.Advance(time.Hour)
-	d.equal("copies that left", d.Settle(id).left(), int64(len(mails)+len(reminders)))
-}
-
 func drillMark(d *Drill) {
 	pupils := d.class(12)
 	id := d.Send(Alert{Kind: "drill", Subject: "避難訓練"})

@@ -27,6 +27,9 @@ type Draft struct {
 	Audience    string // the groups' names, as staff read them
 	UsefulUntil time.Time
 	RemindAfter time.Duration
+	RemindEvery time.Duration `json:",omitempty"`
+	RemindTimes int           `json:",omitempty"`
+	TellMissing bool          `json:"-"` // by the school's settings, not by who sends
 	Supersedes  string        // id of the alert that this one replaces, or ""
 	Undo        time.Duration // for how long it can be taken back; 0 where no person watches
 	Sender      Sender
@@ -125,6 +128,17 @@ func (d Draft) checkTimes(now time.Time) problem.List {
 	if d.RemindAfter < 0 || d.RemindAfter > MaxUseful {
 		l = append(l, problem.New(problem.Invalid, "再通知までの時間が正しくありません。分の数で入力してください。", "Enter the minutes until the reminder.").In("remind_after"))
 	}
+	return append(l, d.checkRounds()...)
+}
+
+func (d Draft) checkRounds() problem.List {
+	var l problem.List
+	if d.RemindTimes < 0 || d.RemindTimes > MaxReminders {
+		l = append(l, problem.New(problem.Invalid, "再送は%d回までです。", "At most %d reminders are possible.", MaxReminders).In("remind_times"))
+	}
+	if d.RemindEvery != 0 && (d.RemindEvery < MinRemindEvery || d.RemindEvery > MaxUseful) {
+		l = append(l, problem.New(problem.Invalid, "再送の間隔は、%d分以上にしてください。", "Leave at least %d minutes between reminders.", int(MinRemindEvery.Minutes())).In("remind_every"))
+	}
 	return l
 }
 
@@ -171,7 +185,8 @@ func (d Draft) alert(id string, now time.Time) Alert {
 		ID: id, School: d.School, Kind: d.Kind, Subject: d.Subject, Body: d.Body,
 		Choices: d.Choices, Groups: d.Groups, All: d.All, Audience: d.Audience, Sender: d.Sender,
 		Accepted: now, Starts: starts, UsefulUntil: d.UsefulUntil.UTC(),
-		RemindAfter: d.RemindAfter, Supersedes: d.Supersedes, Glass: d.Glass,
+		RemindAfter: d.RemindAfter, RemindEvery: d.RemindEvery, RemindTimes: d.RemindTimes, TellMissing: d.TellMissing,
+		Supersedes: d.Supersedes, Glass: d.Glass,
 	}
 }
 

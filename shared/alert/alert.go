@@ -23,8 +23,7 @@ const (
 	MaxChoiceText = 40 // characters
 	MaxGroups     = 5000
 	MaxUseful     = 7 * 24 * time.Hour // from sending to UsefulUntil
-	MaxReminders  = 1
-	UndoWindow    = 10 * time.Second // in which a person can take back what he or she sent
+	UndoWindow    = 10 * time.Second   // in which a person can take back what he or she sent
 )
 
 // Kind says what an alert is for.
@@ -101,6 +100,9 @@ type Alert struct {
 	Starts      time.Time     `json:"starts"` // nothing leaves before: the end of the undo window
 	UsefulUntil time.Time     `json:"useful_until"`
 	RemindAfter time.Duration `json:"remind_after,omitempty"` // nanoseconds; 0: no reminder
+	RemindEvery time.Duration `json:"remind_every,omitempty"` // from one reminder to the next
+	RemindTimes int           `json:"remind_times,omitempty"` // reminders at most; see Rounds
+	TellMissing bool          `json:"tell_missing,omitempty"` // the sender is mailed who is missing, at each reminder
 
 	Glass *Glass `json:"glass,omitempty"` // it is held, or was
 

@@ -348,7 +348,7 @@ func step(f *alert.Family, c *alert.Copy, op int, why alert.Failure, now time.Ti
 	case 6:
 		c.Cancel(now)
 	case 7:
-		f.AddRound(1, now)
+		f.AddRound(alert.Round{Number: 1, Rest: true, Now: now})
 	case 8:
 		f.Children[len(f.Copies)%2].Answer = &alert.Answer{Choice: "help", Help: now.Second()%2 == 0, At: now}
 	}

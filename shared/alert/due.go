@@ -23,8 +23,11 @@ type CopyRef struct {
 // no personal data.
 func (c CopyRef) ID() string {
 	name := c.Alert + "-" + c.Contact
-	if c.Round > 0 {
+	switch {
+	case c.Round == 1:
 		name += "-r"
+	case c.Round > 1:
+		name += "-r" + strconv.Itoa(c.Round)
 	}
 	return name
 }

@@ -94,7 +94,7 @@ type Copy struct {
 	Mailbox  string    `json:"m"` // as RFC 5321 writes it
 	Lane     string    `json:"l"`
 	Slot     int       `json:"sl,omitempty"`
-	Round    int       `json:"r,omitempty"` // 0: the alert; 1: its reminder
+	Round    int       `json:"r,omitempty"` // 0: the alert; from 1: its reminders
 	State    CopyState `json:"s"`
 	At       time.Time `json:"t"`                // when it came into State
 	Tries    int       `json:"n,omitempty"`      // how often sending began
@@ -181,31 +181,4 @@ func contains(is []int, i int) bool {
 		}
 	}
 	return false
-}
-
-// AddRound adds a further round of copies, queued, for the guardians of children
-// whom nobody has answered for, to every contact that the last round has left
-// for. It reports whether it added any; a round is added once.
-func (f *Family) AddRound(round int, now time.Time) bool {
-	waiting := map[int]bool{}
-	for i := range f.Children {
-		if f.Children[i].Answer == nil {
-			for _, g := range f.Children[i].Guardians {
-				waiting[g] = true
-			}
-		}
-	}
-	added := false
-	for _, c := range f.Copies {
-		left := c.State == Sent || c.State == Delivered
-		if c.Round != round-1 || !left || !waiting[c.Guardian] || f.Copy(c.Contact, round) >= 0 {
-			continue
-		}
-		f.Copies = append(f.Copies, Copy{
-			Contact: c.Contact, Guardian: c.Guardian, Mailbox: c.Mailbox,
-			Lane: c.Lane, Slot: c.Slot, Round: round, State: Queued, At: now,
-		})
-		added = true
-	}
-	return added
 }

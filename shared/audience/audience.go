@@ -191,7 +191,7 @@ func Build(f roster.Family, groups Set, lanes *lane.Lanes) (m alert.Made, at int
 	}
 	for _, g := range f.Guardians {
 		if i, in := index[g.ID]; in {
-			addCopies(&m.Family, g, i, lanes)
+			AddCopies(&m.Family, g, i, lanes)
 		}
 	}
 	return m, at, at >= 0
@@ -215,7 +215,9 @@ func child(c roster.Child, f roster.Family, index map[string]int, into *alert.Fa
 	return out
 }
 
-func addCopies(f *alert.Family, g roster.Guardian, guardian int, lanes *lane.Lanes) {
+// AddCopies adds queued copies to all contacts of a guardian whom alerts reach;
+// guardian is the guardian's place in the family.
+func AddCopies(f *alert.Family, g roster.Guardian, guardian int, lanes *lane.Lanes) {
 	for _, c := range g.Contacts {
 		if !c.Tellable() {
 			continue

@@ -6,6 +6,7 @@ package letter
 import (
 	"html"
 	"net/mail"
+	"strconv"
 	"strings"
 	"time"
 
@@ -20,13 +21,13 @@ type Writer struct {
 	school     roster.School
 	text, html [2]string // before and after the link
 	subject    string
-	reminder   bool
+	round      int
 }
 
 // NewWriter returns a Writer for an alert of a school; round is that of the
 // copies (Copy.Round): after the first they are marked as a reminder.
 func NewWriter(a alert.Alert, s roster.School, round int) *Writer {
-	w := &Writer{alert: a, school: s, reminder: round > 0}
+	w := &Writer{alert: a, school: s, round: round}
 	w.subject = w.title()
 	w.text = w.textParts()
 	w.html = w.htmlParts()
@@ -35,8 +36,11 @@ func NewWriter(a alert.Alert, s roster.School, round int) *Writer {
 
 func (w *Writer) title() string {
 	title := w.alert.Title()
-	if w.reminder {
+	switch {
+	case w.round == 1:
 		return title + "（再送・未回答の方へ）"
+	case w.round > 1:
+		return title + "（再送" + strconv.Itoa(w.round) + "回目・未回答の方へ）"
 	}
 	return title
 }

@@ -201,3 +201,8 @@ func (w *Watch) lanes() int {
 }
 
 func (w *Watch) names() []string { return slices.Sorted(maps.Keys(w.Tracks)) }
+
+// Silent reports whether a lane was called out.
+func (w Watch) Silent(lane string) bool {
+	return slices.ContainsFunc(w.Found, func(f Finding) bool { return f.Lane == lane })
+}

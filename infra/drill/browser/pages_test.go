@@ -67,6 +67,8 @@ func pages(t testing.TB, s *staged) []stop {
 		{name: "system, being checked", who: manager, then: submit("form[action='/system/doctor']")},
 		{name: "audit log", who: manager, path: "/audit"},
 		{name: "own settings", who: manager, path: "/me"},
+		{name: "reminders", who: manager, path: "/chase"},
+		{name: "reminders, nothing said", who: manager, then: emptied("form[action='/chase']"), status: http.StatusUnprocessableEntity},
 		{name: "API tokens", who: manager, path: "/tokens"},
 		{name: "API tokens, nothing said", who: manager, then: submit("form[action='/tokens']"), status: http.StatusUnprocessableEntity},
 		{name: "schools of the district", who: officer, path: "/district"},
@@ -117,6 +119,15 @@ func submit(selector string) func(b *tab) {
 		b.leave(func() {
 			run[bool](b, `(e => { e.form ? e.click() : e.requestSubmit(); return true; })(document.querySelector(`+quote(selector)+`))`)
 		})
+	}
+}
+
+// emptied sends a form with nothing in its fields.
+func emptied(selector string) func(b *tab) {
+	return func(b *tab) {
+		b.Helper()
+		run[bool](b, `(f => { for (const e of f.querySelectorAll("input[type=text]")) e.value = ""; return true; })(document.querySelector(`+quote(selector)+`))`)
+		submit(selector)(b)
 	}
 }
 

@@ -307,6 +307,7 @@ func (m *Machine) wire(sender mail.Sender) {
 		Worker: alert.Worker{ID: m.Alerts.IDs.New(), Lease: visibility, Alone: true},
 	}
 	m.tick = &tick.Handler{Audit: m.Audit, Schools: m.Roster, Alerts: m.Alerts, Enrol: m.Enrol, Jobs: m.Jobs, Copies: m.Copies, Memos: &memo.Office{Staff: m.Staff, Copies: m.Copies}, Lanes: m.Lanes, Now: m.cfg.Now, Log: m.cfg.Log}
+	m.tick.Roster = m.Roster
 	m.tick.Also = []func(context.Context) error{m.examineDaily(), m.prover().Run}
 	m.app = &console.App{
 		Doctor: &doctor.Records{Table: m.Table, Now: m.cfg.Now},
