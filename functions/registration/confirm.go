@@ -95,6 +95,10 @@ type childLine struct{ Name, Class string }
 // NeedsCode reports whether the school invited the address without a child.
 func (p *confirmPage) NeedsCode() bool { return len(p.Join.Children) == 0 }
 
+// Asked reports whether the page asks somebody who is registered whether mail arrives.
+// It shows no child then: an operator may have given the address to somebody else.
+func (p *confirmPage) Asked() bool { return p.Join.Door == enrol.Recheck }
+
 // Confirmed reports whether it is done.
 func (p *confirmPage) Confirmed() bool { return !p.Join.Confirmed.IsZero() }
 
@@ -113,12 +117,14 @@ func (h *handler) confirmPage(r *http.Request, o opened, j enrol.Join, p *confir
 	}
 	p.Base, p.Token, p.Join, p.Relations = o.base(), o.token, j, relations
 	p.Problems = wrong
-	children, err := h.Enrol.Children(r.Context(), j)
-	if err != nil {
-		return nil, err
-	}
-	if p.Children, err = h.lines(r, j.School, children); err != nil {
-		return nil, err
+	if !p.Asked() {
+		children, err := h.Enrol.Children(r.Context(), j)
+		if err != nil {
+			return nil, err
+		}
+		if p.Children, err = h.lines(r, j.School, children); err != nil {
+			return nil, err
+		}
 	}
 	page := web.Page{Template: "confirm.html", Data: p}
 	if len(wrong) > 0 {

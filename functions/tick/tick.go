@@ -111,6 +111,9 @@ func (h *Handler) enrol(ctx context.Context, openAlerts int) error {
 	if openAlerts > 0 {
 		return err
 	}
+	if h.Lanes != nil {
+		err = errors.Join(err, h.Enrol.Recheck(ctx, h.Lanes))
+	}
 	return errors.Join(err, h.Enrol.Keep(ctx))
 }
 

@@ -40,6 +40,7 @@ var scenarios = []struct {
 	{"a guardian looks after the own contacts", ownPage},
 	{"a guardian wants no notices, and then nothing", noNotices},
 	{"the school year turns, is taken back and turns again", turnYear},
+	{"an address of which nothing was heard for a year is asked", recheck},
 	{"who has not answered is phoned, each family once", callDesk},
 	{"an operator that swallows mail is called out", silentLane},
 	{"a teacher tells the whole school in an emergency", breakGlass},

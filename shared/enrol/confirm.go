@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 	"strings"
+	"time"
 
 	"golang.org/x/text/unicode/norm"
 
@@ -49,7 +50,11 @@ func (s *Store) Confirm(ctx context.Context, school, joinID string) (Join, error
 	if !j.Open(s.Now()) {
 		return j, ErrEnded
 	}
-	if len(j.Children) > 0 {
+	if j.Door == Recheck {
+		if err := s.heardAgain(ctx, j); err != nil {
+			return j, err
+		}
+	} else if len(j.Children) > 0 {
 		if err := s.enter(ctx, j, roster.Verified); err != nil {
 			return j, err
 		}
@@ -90,7 +95,7 @@ func (s *Store) enter(ctx context.Context, j Join, state roster.ContactState) er
 			return err
 		}
 		f := union(families)
-		f.admit(j, state)
+		f.admit(j, state, s.Now().UTC())
 		_, err = s.Roster.Merge(ctx, j.School, f.Family, families...)
 		if _, conflict := table.Conflict(err); !conflict {
 			return err
@@ -184,7 +189,7 @@ func union(families []roster.Family) household {
 // admit gives the join's guardian the address in a state, and the children that
 // guardian. An id that is still missing is given when the family is written, so a
 // new guardian's is made here from the join's, which no other guardian has.
-func (h *household) admit(j Join, state roster.ContactState) {
+func (h *household) admit(j Join, state roster.ContactState, now time.Time) {
 	g := h.guardian(j)
 	if j.Relation != "" && g.Relation == "" {
 		g.Relation = j.Relation
@@ -204,6 +209,11 @@ func (h *household) admit(j Join, state roster.ContactState) {
 		g.Contacts = append(g.Contacts, roster.Contact{Address: j.Address, State: state})
 	case state == roster.Verified: // an address that was closed is opened again by its owner
 		g.Contacts[contact].State = state
+	}
+	if state == roster.Verified { // somebody was heard of
+		if i := slices.IndexFunc(g.Contacts, func(c roster.Contact) bool { return c.Key() == key(j.Address) }); i >= 0 {
+			g.Contacts[i].Answered = now
+		}
 	}
 	for i := range h.Children {
 		c := &h.Children[i]

@@ -35,7 +35,16 @@ func (r Route) Why() lang.Text {
 
 // Refused reports whether an operator refuses mail for the address.
 func (r Route) Refused() bool {
+	if r.Join.Door == Recheck && r.Join.Mail.State == Refused && r.Contact.Answered.Before(r.Join.Mail.At) {
+		return true // it was confirmed once, and does not take mail any more
+	}
 	return r.Contact.State == roster.Refused || r.Contact.State != roster.Verified && r.Join.Mail.State == Refused
+}
+
+// Stale reports whether nothing was heard by a confirmed address for RecheckAfter, or
+// since it was asked whether it is still read.
+func (r Route) Stale(now time.Time) bool {
+	return r.Contact.State == roster.Verified && (now.Sub(LastHeard(r.Contact)) >= RecheckAfter || LastHeard(r.Contact).Before(r.Contact.Rechecked))
 }
 
 // ChildReach is how well those who answer for a child can be reached.

@@ -56,6 +56,9 @@ var asking = map[Asking][2]lang.Text{
 // and in English.
 func Ask(s roster.School, how Asking, id, mailbox, link string, tags map[string]string, now time.Time) *tmail.Message {
 	words := asking[how]
+	if how == Checking { // the address is registered: there is nothing to ignore
+		return known(plain(s, words[0], words[1], link, lang.T("届いていることを知らせる", "Tell the school that it arrives"), id, mailbox, tags, now))
+	}
 	return plain(s, words[0], words[1], link, lang.T("登録の手続きを開く", "Open the registration"), id, mailbox, tags, now)
 }
 
@@ -85,7 +88,11 @@ func LostRoute(s roster.School, classes string, children int, id, mailbox, link 
 // ToStaff tells somebody of the school's own what they should know. What is personal is
 // behind the link.
 func ToStaff(s roster.School, subject, body lang.Text, link string, press lang.Text, id, mailbox string, now time.Time) *tmail.Message {
-	m := plain(s, subject, body, link, press, id, mailbox, nil, now)
+	return known(plain(s, subject, body, link, press, id, mailbox, nil, now))
+}
+
+// known takes out of a mail what is said to those who may not expect it.
+func known(m *tmail.Message) *tmail.Message {
 	m.Text = strings.Replace(m.Text, ignore+"\n\n", "", 1)
 	m.HTML = strings.Replace(m.HTML, lines(ignore+"\n\n")+"<br><br>", "", 1)
 	return m

@@ -128,10 +128,14 @@ const (
 
 // Contact is one mail address of one guardian.
 type Contact struct {
-	ID       string       `json:"id"`
-	Address  string       `json:"address"` // as address.Address.String writes it
-	State    ContactState `json:"state"`
-	Answered time.Time    `json:"answered,omitzero"` // when it last answered an alert
+	ID      string       `json:"id"`
+	Address string       `json:"address"` // as address.Address.String writes it
+	State   ContactState `json:"state"`
+	// Answered is when its guardian was last heard of by it: when an alert was answered
+	// (Store.Heard) or the address was confirmed.
+	Answered time.Time `json:"answered,omitzero"`
+	// Rechecked is when it was last asked whether it is still read.
+	Rechecked time.Time `json:"rechecked,omitzero"`
 	// What its guardian chose. Both are theirs alone: no import changes them.
 	Paused time.Time `json:"paused,omitzero"` // until when nothing is sent to it
 	Quiet  bool      `json:"quiet,omitempty"` // it gets no notices: safety checks and drills only

@@ -138,10 +138,15 @@ func (s *Store) Family(ctx context.Context, school, family string) (Family, erro
 // Families returns one page of a school's families in the order of their ids,
 // those after the given one, and next to go on with; an empty next is the end.
 func (s *Store) Families(ctx context.Context, school, after string) (families []Family, next string, err error) {
+	return s.FamiliesUpTo(ctx, school, after, table.MaxPage)
+}
+
+// FamiliesUpTo returns a page as Families does, of at most limit families.
+func (s *Store) FamiliesUpTo(ctx context.Context, school, after string, limit int) (families []Family, next string, err error) {
 	if !usable(school) {
 		return nil, "", nil
 	}
-	page, err := s.Table.Query(ctx, table.Query{Partition: part(school, "families"), After: after})
+	page, err := s.Table.Query(ctx, table.Query{Partition: part(school, "families"), After: after, Limit: limit})
 	if err != nil {
 		return nil, "", err
 	}
