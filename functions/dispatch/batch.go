@@ -132,6 +132,9 @@ func (r *run) work(ctx context.Context) error {
 		return err
 	}
 	r.alert, r.families = a, r.Alerts.Editor()
+	if parked, err := r.park(ctx); parked || err != nil {
+		return err
+	}
 	if err := r.takeKnown(ctx); err != nil || len(r.jobs) == 0 {
 		r.leaveLane(ctx)
 		return err
@@ -139,7 +142,9 @@ func (r *run) work(ctx context.Context) error {
 	err = r.send(ctx)
 	r.leaveLane(ctx)
 	// What was taken and not sent is put back, if it can be.
-	return errors.Join(err, r.record(ctx))
+	err = errors.Join(err, r.record(ctx))
+	r.hear(ctx)
+	return err
 }
 
 // drop tells of a message that will never name a copy: one that is malformed, or

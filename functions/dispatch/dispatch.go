@@ -62,6 +62,7 @@ type Handler struct {
 	Queue   queue.Queue // where the messages come from
 	Mail    mail.Sender
 	Gate    *gate.Gate // hands out the places of lanes; nil: their slots are all that holds
+	Court   Court      // judges refusals, and holds lanes; nil: nobody does
 	Links   *link.Signer
 	BaseURL string // where answer pages are, without a slash at the end
 	Worker  alert.Worker

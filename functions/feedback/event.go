@@ -8,7 +8,9 @@ import (
 	"time"
 
 	"github.com/todoku/todoku/shared/alert"
+	"github.com/todoku/todoku/shared/docket"
 	"github.com/todoku/todoku/shared/enrol"
+	"github.com/todoku/todoku/shared/judge"
 )
 
 // sesEvent is what Todoku reads of an event that SES publishes:
@@ -64,15 +66,16 @@ type report struct {
 	why       alert.Failure
 	at        time.Time
 	complaint bool
+	evidence  judge.Evidence // of a refusal
 
-	school, join string // whose mail it was, if not a copy
+	school, join, test string // whose mail it was, if not a copy
 }
 
 // Errors of parse.
 var (
 	// errForeign says that a message is no event about a copy: SES's first message
 	// on a topic is plain text, and other systems may use the topic.
-	errForeign = errors.New("feedback: not about a copy")
+	errForeign = errors.New("feedback: not about a mail of ours")
 )
 
 // parse reads the body of a queue message.
@@ -94,9 +97,13 @@ func parse(body string) (report, error) {
 	c, ours := alert.CopyOfTags(tags)
 	r := report{copy: c, at: s.Mail.Timestamp}
 	if !ours {
-		if r.school, r.join, ours = enrol.OfTags(tags); !ours {
-			return report{}, errForeign
-		}
+		r.school, r.join, ours = enrol.OfTags(tags)
+	}
+	if !ours {
+		r.school, r.test, ours = docket.TestOfTags(tags)
+	}
+	if !ours {
+		return report{}, errForeign
 	}
 	s.judge(&r)
 	return r, nil
@@ -116,6 +123,7 @@ func (s *sesEvent) judge(r *report) {
 	case kind == "Bounce" && s.Bounce != nil:
 		b := s.Bounce
 		r.state, r.at, r.why = alert.Refused, b.Timestamp, failure(b.BouncedRecipients, b.BounceType+" "+b.BounceSubType)
+		r.evidence = judge.Evidence{Status: r.why.Status, Text: said(r.why.Reason), Bounce: b.BounceType, SubType: b.BounceSubType}
 	case kind == "Complaint" && s.Complaint != nil:
 		r.complaint, r.at = true, s.Complaint.Timestamp
 	case kind == "Reject" && s.Reject != nil:
@@ -136,6 +144,12 @@ func failure(rs []recipient, words string) alert.Failure {
 		}
 	}
 	return f
+}
+
+// said returns the operator's words in a failure's reason.
+func said(reason string) string {
+	_, words, _ := strings.Cut(reason, ": ")
+	return strings.TrimPrefix(words, "smtp; ")
 }
 
 var statusCode = regexp.MustCompile(`^[245]\.\d{1,3}\.\d{1,3}\b`)

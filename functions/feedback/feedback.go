@@ -13,13 +13,16 @@ import (
 
 	"github.com/aws/aws-lambda-go/events"
 	"github.com/todoku/todoku/shared/alert"
+	"github.com/todoku/todoku/shared/docket"
 	"github.com/todoku/todoku/shared/enrol"
+	"github.com/todoku/todoku/shared/judge"
 )
 
 // Handler records events.
 type Handler struct {
 	Alerts *alert.Store
 	Enrol  *enrol.Store
+	Court  *docket.Store // judges refusals; nil: nobody does
 	Log    *slog.Logger
 }
 
@@ -41,7 +44,7 @@ func (h *Handler) Handle(ctx context.Context, e events.SQSEvent) (events.SQSEven
 		if r.state == "" {
 			continue
 		}
-		if r.join != "" {
+		if r.join != "" || r.test != "" {
 			if !h.letter(ctx, r) {
 				res.BatchItemFailures = append(res.BatchItemFailures, events.SQSBatchItemFailure{ItemIdentifier: m.MessageId})
 			}
@@ -50,7 +53,7 @@ func (h *Handler) Handle(ctx context.Context, e events.SQSEvent) (events.SQSEven
 		if byAlert[r.copy.Alert] == nil {
 			order = append(order, r.copy.Alert)
 		}
-		byAlert[r.copy.Alert] = append(byAlert[r.copy.Alert], item{m.MessageId, r})
+		byAlert[r.copy.Alert] = append(byAlert[r.copy.Alert], item{message: m.MessageId, report: r})
 	}
 	for _, a := range order {
 		for _, failed := range h.alert(ctx, byAlert[a]) {
@@ -65,8 +68,11 @@ var letterStates = map[alert.CopyState]enrol.LetterState{
 	alert.Sent: enrol.Accepted, alert.Delayed: enrol.Accepted, alert.Delivered: enrol.Delivered, alert.Refused: enrol.Refused,
 }
 
-// letter records what became of a registration's mail, and reports whether it did.
+// letter records what became of a mail that is no copy, and reports whether it did.
 func (h *Handler) letter(ctx context.Context, r report) bool {
+	if r.test != "" {
+		return h.test(ctx, r)
+	}
 	_, err := h.Enrol.Report(ctx, r.school, r.join, enrol.Letter{
 		State: letterStates[r.state], At: r.at, Code: r.why.Code, Status: r.why.Status, Reason: r.why.Reason,
 	})
@@ -81,41 +87,99 @@ func (h *Handler) letter(ctx context.Context, r report) bool {
 	return true
 }
 
+// test records what became of a test mail to an operator.
+func (h *Handler) test(ctx context.Context, r report) bool {
+	var refused judge.Class
+	switch {
+	case h.Court == nil, r.state != alert.Delivered && r.state != alert.Refused:
+		return true
+	case r.state == alert.Refused:
+		refused = judge.Of(r.evidence)
+	}
+	err := h.Court.Tested(ctx, r.school, r.test, refused, r.evidence.Text)
+	if err != nil {
+		h.Log.Warn("a test's event was not recorded, it will come again", "school", r.school, "err", err)
+	}
+	return err == nil
+}
+
 // item is one report with the id of its message.
 type item struct {
 	message string
 	report
+	lane string // of the copy, once its record was read
 }
 
-// alert records reports of one alert's copies, and returns the ids of the
-// messages that failed.
+// alert records reports of one alert's copies, has refusals judged, and returns the ids
+// of the messages that failed.
 func (h *Handler) alert(ctx context.Context, items []item) []string {
 	if err := h.Alerts.Update(ctx, changes(items)...); err == nil {
-		return nil
+		return h.hear(ctx, items)
 	}
 	var failed []string
-	for _, it := range items {
-		err := h.Alerts.Update(ctx, changes([]item{it})...)
+	var recorded []item
+	for i := range items {
+		it := items[i : i+1]
+		err := h.Alerts.Update(ctx, changes(it)...)
 		switch {
 		case err == nil:
+			recorded = append(recorded, it[0])
 		case errors.Is(err, alert.ErrNotFound):
 			// The alert's data has ended, or the event is of another system with our
 			// names: there is nothing left that it could be recorded in.
-			h.Log.Info("event of an unknown copy passed over", "alert", it.copy.Alert, "contact", it.copy.Contact)
+			h.Log.Info("event of an unknown copy passed over", "alert", it[0].copy.Alert, "contact", it[0].copy.Contact)
 		default:
-			h.Log.Warn("event not recorded, it will come again", "alert", it.copy.Alert, "contact", it.copy.Contact, "err", err)
-			failed = append(failed, it.message)
+			h.Log.Warn("event not recorded, it will come again", "alert", it[0].copy.Alert, "contact", it[0].copy.Contact, "err", err)
+			failed = append(failed, it[0].message)
 		}
 	}
-	return failed
+	return append(failed, h.hear(ctx, recorded)...)
+}
+
+// hear has the refusals among recorded reports of one alert judged, and returns the ids of
+// those that have to come again for it.
+func (h *Handler) hear(ctx context.Context, items []item) []string {
+	var refusals []docket.Refusal
+	var messages []string
+	for _, it := range items {
+		if it.state != alert.Refused || it.evidence.Bounce == "" || it.lane == "" {
+			continue // SES itself refused to send it, or there is no such copy
+		}
+		refusals = append(refusals, docket.Refusal{
+			Copy: it.copy, Lane: it.lane, Class: judge.Of(withLane(it.evidence, it.lane)), Status: it.why.Status, Words: it.evidence.Text, At: it.at,
+		})
+		messages = append(messages, it.message)
+	}
+	if h.Court == nil || len(refusals) == 0 {
+		return nil
+	}
+	a, err := h.Alerts.Alert(ctx, refusals[0].Copy.Alert)
+	if err == nil {
+		err = h.Court.Hear(ctx, a, refusals...)
+	}
+	if err != nil && !errors.Is(err, alert.ErrNotFound) {
+		h.Log.Warn("refusals not judged, they will come again", "alert", refusals[0].Copy.Alert, "copies", len(refusals), "err", err)
+		return messages
+	}
+	return nil
+}
+
+func withLane(e judge.Evidence, lane string) judge.Evidence {
+	e.Lane = lane
+	return e
 }
 
 func changes(items []item) []alert.Change {
 	cs := make([]alert.Change, len(items))
-	for i, it := range items {
+	for i := range items {
+		it := &items[i]
 		cs[i] = alert.Change{Ref: it.copy.Ref, Apply: func(f *alert.Family) bool {
 			n := f.Copy(it.copy.Contact, it.copy.Round)
-			return n >= 0 && f.Copies[n].Event(it.state, it.why, it.at)
+			if n < 0 {
+				return false
+			}
+			it.lane = f.Copies[n].Lane
+			return f.Copies[n].Event(it.state, it.why, it.at)
 		}}
 	}
 	return cs

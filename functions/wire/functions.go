@@ -108,7 +108,7 @@ func Dispatch(p *Parts) (any, error) {
 	h := &dispatch.Handler{
 		Alerts: p.Alerts(), Schools: p.Roster(), Queue: p.Copies(), Mail: sender, Links: p.Links(),
 		BaseURL: p.Config.BaseURL, Now: p.Now, Jitter: rand.Float64, Log: p.Log,
-		Worker: alert.Worker{ID: p.ids.New(), Lease: p.Config.Lease},
+		Worker: alert.Worker{ID: p.ids.New(), Lease: p.Config.Lease}, Court: p.Docket(),
 	}
 	i := &registration.Inviter{Poster: p.poster(sender), Log: p.Log}
 	m := &memo.Postman{Staff: p.Staff(), Schools: p.Roster(), Mail: sender, BaseURL: p.Config.BaseURL, Now: p.Now, Log: p.Log}
@@ -117,7 +117,7 @@ func Dispatch(p *Parts) (any, error) {
 
 // Feedback records what SES reports.
 func Feedback(p *Parts) (any, error) {
-	h := &feedback.Handler{Alerts: p.Alerts(), Enrol: p.Enrol(), Log: p.Log}
+	h := &feedback.Handler{Alerts: p.Alerts(), Enrol: p.Enrol(), Court: p.Docket(), Log: p.Log}
 	return h.Handle, nil
 }
 

@@ -22,6 +22,7 @@ import (
 	"github.com/todoku/todoku/shared/alert"
 	"github.com/todoku/todoku/shared/audit"
 	"github.com/todoku/todoku/shared/config"
+	"github.com/todoku/todoku/shared/docket"
 	"github.com/todoku/todoku/shared/enrol"
 	"github.com/todoku/todoku/shared/id"
 	"github.com/todoku/todoku/shared/link"
@@ -95,6 +96,11 @@ func (p *Parts) Hosts() *mailhost.Store {
 // Enrol returns the codes and the addresses that wait for their confirmation.
 func (p *Parts) Enrol() *enrol.Store {
 	return &enrol.Store{Table: p.table, Roster: p.Roster(), IDs: p.ids, Now: p.Now, Random: p.Random}
+}
+
+// Docket returns what judges refusals.
+func (p *Parts) Docket() *docket.Store {
+	return &docket.Store{Table: p.table, Alerts: p.Alerts(), Roster: p.Roster(), Events: true, Now: p.Now}
 }
 
 // poster returns what sends their mails.

@@ -25,7 +25,7 @@ type rule struct {
 
 var (
 	domain = []string{
-		"shared/access", "shared/address", "shared/alert", "shared/audience", "shared/audit", "shared/budget", "shared/desk", "shared/enrol", "shared/id", "shared/judge", "shared/lane", "shared/lang",
+		"shared/access", "shared/address", "shared/alert", "shared/audience", "shared/audit", "shared/budget", "shared/desk", "shared/docket", "shared/enrol", "shared/id", "shared/judge", "shared/lane", "shared/lang",
 		"shared/letter", "shared/link", "shared/mailhost", "shared/memo", "shared/pack", "shared/problem", "shared/qr", "shared/roster", "shared/sendrate", "shared/silence", "shared/staff",
 	}
 	ports    = []string{"shared/table", "shared/queue", "shared/mail"}

@@ -104,6 +104,18 @@ func (s *Store) addHands(ctx context.Context, alert string, lanes map[string]map
 	})
 }
 
+// LaneCounts counts the copies of one lane of an alert by state, but for those that
+// have not left yet.
+func (s *Store) LaneCounts(ctx context.Context, alert, lane string) (map[CopyState]int64, error) {
+	counts := map[string]int64{}
+	err := s.counters(ctx, alert, laneCounter(lane), func(_ string, part map[string]int64) { sum(counts, part) })
+	by := map[CopyState]int64{}
+	for _, state := range CopyStates {
+		by[state] = max(counts[string(state)], 0)
+	}
+	return by, err
+}
+
 // addCounts adds one slot's counter to its lane's, and returns its field "again".
 func addCounts(lanes map[string]map[string]int64, lane string, counts map[string]int64) int64 {
 	if lanes[lane] == nil {

@@ -146,6 +146,7 @@ type SendError struct {
 	Code      int    // SMTP reply code, 0 if there was none
 	Enhanced  string // RFC 3463 status code such as "5.1.1", "" if there was none
 	Text      string // the operator's words, without addresses
+	AfterData bool   // it replied to the message, not to the recipient's address
 	// RetryAfter is how long it is of no use to try again, with ScopeOperator any
 	// message; 0 if that is not known.
 	RetryAfter time.Duration

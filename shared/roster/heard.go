@@ -29,10 +29,12 @@ func (s *Store) Heard(ctx context.Context, school, family string, answered map[s
 
 // heard notes an answer, and reports whether it is worth a write.
 func (c *Contact) heard(at time.Time) bool {
-	if !at.After(c.Answered) || at.Sub(c.Answered) < HeardEvery && c.State != Refused {
+	troubled := c.State == Refused || !c.RefusedAt.IsZero() && at.After(c.RefusedAt)
+	if !at.After(c.Answered) || at.Sub(c.Answered) < HeardEvery && !troubled {
 		return false
 	}
 	c.Answered = at.UTC()
+	c.Refusal, c.RefusedAt = "", time.Time{}
 	if c.State == Refused {
 		c.State = Verified
 	}

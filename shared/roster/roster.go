@@ -10,6 +10,8 @@ package roster
 import (
 	"slices"
 	"time"
+
+	"github.com/todoku/todoku/shared/judge"
 )
 
 // Limits of a roster.
@@ -139,6 +141,10 @@ type Contact struct {
 	// What its guardian chose. Both are theirs alone: no import changes them.
 	Paused time.Time `json:"paused,omitzero"` // until when nothing is sent to it
 	Quiet  bool      `json:"quiet,omitempty"` // it gets no notices: safety checks and drills only
+	// What operators said of it, until somebody answers through it.
+	Refusal    judge.Class `json:"refusal,omitempty"`   // what the last refusal meant
+	RefusedAt  time.Time   `json:"refused_at,omitzero"` // when its operator first refused mail for it
+	Complained time.Time   `json:"complained,omitzero"` // when its guardian reported a mail as spam
 }
 
 // Confirmed reports whether the guardian has a say in the contact: it was

@@ -184,7 +184,7 @@ var Functions = []Function{
 		// Ten events in a batch share the writes of their counters: alone each would cost
 		// nearly twice as much. Nobody waits for two seconds more.
 		Trigger: FromQueue{Queue: Events, Concurrency: 10, Window: 2 * time.Second},
-		Uses:    []Use{ReadTable, WriteTable},
+		Uses:    []Use{ReadTable, QueryTable, WriteTable},
 	},
 	{
 		Name: "inbound", Memory: 256, Timeout: 30 * time.Second,

@@ -1,0 +1,337 @@
+package docket
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/todoku/todoku/shared/address"
+	"github.com/todoku/todoku/shared/alert"
+	"github.com/todoku/todoku/shared/judge"
+	"github.com/todoku/todoku/shared/lane"
+	"github.com/todoku/todoku/shared/lang"
+	"github.com/todoku/todoku/shared/memo"
+	"github.com/todoku/todoku/shared/roster"
+	"github.com/todoku/todoku/shared/staff"
+	"github.com/todoku/todoku/shared/table"
+)
+
+// Clerk decides the cases whose time has come, and tells people. The tick calls it.
+type Clerk struct {
+	*Store
+	Memos *memo.Office
+	Lanes *lane.Lanes
+	// Unlist takes a mailbox off the mail operator's list of addresses to which it no longer
+	// sends; nil: it has none. A mailbox that is not on the list is no error.
+	Unlist func(ctx context.Context, mailbox string) error
+	Log    *slog.Logger
+}
+
+// Limits of one run, so that a minute suffices for it. SES lets a program take one
+// address a second off its list.
+const (
+	mostDue    = 20
+	mostCases  = 100
+	mostUnlist = 30
+	again      = time.Minute // after a run that did not come to the end
+)
+
+// Work does what is due.
+func (c *Clerk) Work(ctx context.Context) error {
+	page, err := c.Table.Query(ctx, table.Query{Partition: duePart, Limit: mostDue})
+	if err != nil {
+		return err
+	}
+	end := c.Now().UTC().Format(dueLayout) + "0" // after every key of this second
+	for _, item := range page.Items {
+		if item.Sort > end {
+			return nil
+		}
+		d := due{key: item.Key}
+		if err := json.Unmarshal(item.Value, &d); err != nil {
+			return fmt.Errorf("docket: item %s: %w", item.Key, err)
+		}
+		if err := c.do(ctx, d); err != nil {
+			return err
+		}
+		err := c.Table.Write(ctx, "", table.Delete{Key: item.Key, Revision: item.Revision})
+		if _, gone := table.Conflict(err); err != nil && !gone {
+			return err
+		}
+	}
+	return nil
+}
+
+func (c *Clerk) do(ctx context.Context, d due) error {
+	if d.Lane != "" {
+		return c.alarm(ctx, d)
+	}
+	a, err := c.Alerts.Alert(ctx, d.Alert)
+	if errors.Is(err, alert.ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return c.decide(ctx, a)
+}
+
+// alarm tells the managers that a lane is held.
+func (c *Clerk) alarm(ctx context.Context, d due) error {
+	e, err := c.Event(ctx, d.School, d.Lane)
+	if err != nil || !e.Held() {
+		return err
+	}
+	c.Log.Warn("an operator refuses a school's mail, its lane is held", "school", d.School, "lane", d.Lane, "class", e.Class, "alike", e.Alike, "settled", e.Settled)
+	name, said, policy := c.Lanes.Named(d.Lane).Label, e.Said(), judge.Policy.Do()
+	body := lang.Text{
+		JA: name.JA + "が、学校からのメールを拒否しています。\n" + said.JA + "\n" + policy.JA + "\n\n" +
+			"連絡先はそのまま残し、" + name.JA + "あての送信を止めました。まだ届いていない家庭には、電話で連絡してください。\n原因を直したら、画面の「テストを送る」で確かめてください。受け取られれば、自動で再開します。\n",
+		EN: name.EN + " refuses mail from the school.\n" + said.EN + "\n" + policy.EN + "\n\n" +
+			"All contacts were kept, and sending to " + name.EN + " is held. Please phone the families who have not been reached.\nWhen the cause is mended, send a test from the page: if it is taken, sending goes on by itself.\n",
+	}
+	_, err = c.Memos.Tell(ctx, memo.Memo{
+		School: d.School, About: "held-" + e.Alert + "-" + strconv.Itoa(e.Number), Path: Path, Body: body, Until: e.Since.Add(24 * time.Hour),
+		Subject: lang.Text{JA: name.JA + "が学校のメールを拒否しています", EN: name.EN + " refuses the school's mail"},
+	}, memo.Managers)
+	return err
+}
+
+// Path is of the page that shows what operators refuse.
+const Path = "/mail"
+
+// decided is what was found out in one look at an alert's cases.
+type decided struct {
+	alert   alert.Alert
+	held    map[string]Event
+	byClass map[string]int // what teachers are told: cases by class
+	unlist  int
+}
+
+// decide decides an alert's cases, as many as a run may, and tells the teachers.
+func (c *Clerk) decide(ctx context.Context, a alert.Alert) error {
+	held, _, err := c.read(ctx, a.School)
+	if err != nil {
+		return err
+	}
+	d := &decided{alert: a, held: held, byClass: map[string]int{}}
+	left, err := c.decideAll(ctx, d)
+	if tellErr := c.tell(ctx, d); err == nil {
+		err = tellErr
+	}
+	if err == nil && left {
+		err = c.put(ctx, due{Alert: a.ID}, c.Now().UTC().Add(again))
+	}
+	return err
+}
+
+// decideAll reports whether cases are left for another run.
+func (c *Clerk) decideAll(ctx context.Context, d *decided) (left bool, err error) {
+	done := 0
+	for q := (table.Query{Partition: casesPart(d.alert.ID), Prefix: casePrefix}); ; {
+		page, err := c.Table.Query(ctx, q)
+		if err != nil {
+			return false, err
+		}
+		for _, item := range page.Items {
+			var v Case
+			if err := json.Unmarshal(item.Value, &v); err != nil {
+				return false, fmt.Errorf("docket: item %s: %w", item.Key, err)
+			}
+			if !d.open(v) {
+				continue
+			}
+			if done++; done > mostCases || d.unlist >= mostUnlist {
+				return true, nil
+			}
+			if err := c.settle(ctx, d, item, v); err != nil {
+				return false, err
+			}
+		}
+		if q.After = page.Next; q.After == "" {
+			return false, nil
+		}
+	}
+}
+
+// policy reports whether a case is part of a policy event of its lane.
+func (d *decided) policy(v Case) bool {
+	e := d.held[v.Lane]
+	return e.Alert == d.alert.ID && e.Class.Kind() == v.Class.Kind()
+}
+
+// open reports whether there is something to decide: nothing was yet, or a contact was
+// closed before it became known that the case is one of many.
+func (d *decided) open(v Case) bool { return v.Done == "" || v.Done == Closed && d.policy(v) }
+
+// settle decides one case: the contact first, so that a case that was cut off is decided
+// anew.
+func (c *Clerk) settle(ctx context.Context, d *decided, item table.Item, v Case) error {
+	f, err := c.Roster.Family(ctx, d.alert.School, v.Family)
+	gone := errors.Is(err, roster.ErrNotFound)
+	if err != nil && !gone {
+		return err
+	}
+	before := v
+	if !gone {
+		err = c.Roster.EditContacts(ctx, d.alert.School, v.Family, func(k *roster.Contact) bool {
+			return k.ID == v.Contact && d.apply(&v, before, k, c.Now())
+		})
+		if err != nil && !errors.Is(err, roster.ErrNotFound) {
+			return err
+		}
+	}
+	if v.Done == "" {
+		v.Done = Kept // its contact is gone, or closed by somebody else
+	}
+	if err := c.spread(ctx, d, f, v); err != nil {
+		return err
+	}
+	err = c.Table.Write(ctx, "", table.Replace{Key: item.Key, Revision: item.Revision, Value: encode(v), Expires: item.Expires})
+	if _, conflict := table.Conflict(err); conflict {
+		return nil // another run was faster
+	}
+	return err
+}
+
+// apply decides a case on its contact, and reports whether the contact changes. It may be
+// called again with a newer contact.
+func (d *decided) apply(v *Case, before Case, k *roster.Contact, now time.Time) bool {
+	*v = before
+	if d.policy(*v) {
+		v.Done = Spared
+		if v.Was == "" || k.State != roster.Refused {
+			return false
+		}
+		k.State, k.Refusal, k.RefusedAt = v.Was, "", time.Time{}
+		return true
+	}
+	if k.State == roster.Refused && k.RefusedAt.Equal(v.At) {
+		v.Done, v.Was = Closed, roster.Unverified // by a run that did not come to the end
+		return false
+	}
+	if !k.Tellable() {
+		v.Done = Kept
+		return false
+	}
+	if judge.Closes(v.Class, proof(*k), now) {
+		v.Done, v.Was = Closed, k.State
+		k.State, k.Refusal, k.RefusedAt = roster.Refused, v.Class, v.At
+		return true
+	}
+	v.Done = Kept
+	if !v.Class.Speaks() || !k.RefusedAt.IsZero() && v.At.Sub(k.RefusedAt) < judge.Second {
+		return false
+	}
+	k.Refusal, k.RefusedAt = v.Class, v.At
+	return true
+}
+
+// spread has what was decided known: to the mail operator's list, and to the teachers'.
+func (c *Clerk) spread(ctx context.Context, d *decided, f roster.Family, v Case) error {
+	g, k := find(f, v.Contact)
+	if g == nil {
+		return nil
+	}
+	if c.Unlist != nil && v.Done != Closed && (v.Class.Speaks() || v.Class == judge.Listed || v.Done == Spared) {
+		a, err := address.Parse(k.Address)
+		if err == nil {
+			d.unlist++
+			err = c.Unlist(ctx, a.Mailbox())
+		}
+		if err != nil {
+			return err
+		}
+	}
+	if v.Done == Spared || !(v.Class.Speaks() || v.Class == judge.Listed || v.Class == judge.Full) {
+		return nil
+	}
+	for _, class := range classesOf(f, g.ID) {
+		if err := c.list(ctx, d.alert.School, Line{Class: class, Family: f.ID, Contact: v.Contact, Refusal: v.Class, At: v.At, Closed: v.Done == Closed}); err != nil {
+			return err
+		}
+		d.byClass[class]++
+	}
+	return nil
+}
+
+func find(f roster.Family, contact string) (*roster.Guardian, *roster.Contact) {
+	for i := range f.Guardians {
+		g := &f.Guardians[i]
+		for j := range g.Contacts {
+			if g.Contacts[j].ID == contact {
+				return g, &g.Contacts[j]
+			}
+		}
+	}
+	return nil, nil
+}
+
+// classesOf returns the classes of the children for whom a guardian answers.
+func classesOf(f roster.Family, guardian string) []string {
+	var classes []string
+	for _, c := range f.Children {
+		if slices.Contains(c.Guardians, guardian) && !slices.Contains(classes, c.Class) {
+			classes = append(classes, c.Class)
+		}
+	}
+	return classes
+}
+
+// tell tells the teachers of the classes what was refused, each in one memo; what is of a
+// class without a teacher, the managers.
+func (c *Clerk) tell(ctx context.Context, d *decided) error {
+	if len(d.byClass) == 0 {
+		return nil
+	}
+	people, err := c.Memos.Staff.OfSchool(ctx, d.alert.School)
+	if err != nil {
+		return err
+	}
+	names, err := c.Roster.Named(ctx, d.alert.School, slices.Collect(maps.Keys(d.byClass)))
+	if err != nil {
+		return err
+	}
+	orphans := maps.Clone(d.byClass)
+	for _, p := range people {
+		if p.Role != staff.Teacher || p.Disabled || p.Mail == "" {
+			continue
+		}
+		mine := map[string]int{}
+		for _, g := range p.Groups {
+			if n := d.byClass[g]; n > 0 {
+				mine[g] = n
+				delete(orphans, g)
+			}
+		}
+		if err := c.digest(ctx, d, mine, names, memo.Person(p.ID)); err != nil {
+			return err
+		}
+	}
+	return c.digest(ctx, d, orphans, names, memo.Managers)
+}
+
+// digest tells somebody how many addresses were refused in classes. It names no child.
+func (c *Clerk) digest(ctx context.Context, d *decided, classes map[string]int, names map[string]roster.Group, isFor func(staff.Staff) bool) error {
+	if len(classes) == 0 {
+		return nil
+	}
+	body := lang.T("「%s」で、メールが届かなかった連絡先があります。\n", "\"%s\": mail did not arrive at some addresses.\n", d.alert.Title())
+	for _, class := range slices.Sorted(maps.Keys(classes)) {
+		line := lang.T("・%[1]s：%[2]d件\n", "%[1]s: %[2]d\n", names[class].Name, classes[class])
+		body = lang.Text{JA: body.JA + line.JA, EN: body.EN + line.EN}
+	}
+	body.JA += "\nご家庭に連絡先を確かめてください。どの連絡先か、どうすればよいかは、画面に出ています。\n"
+	body.EN += "\nPlease ask the families for their addresses. The page says which they are, and what to do.\n"
+	_, err := c.Memos.Tell(ctx, memo.Memo{
+		School: d.alert.School, About: "refused-" + d.alert.ID + "-" + strconv.FormatInt(c.Now().Unix(), 36), Path: Path, Body: body,
+		Subject: lang.T("届かなかった連絡先があります", "Mail did not arrive at some addresses"), Until: c.Now().Add(48 * time.Hour),
+	}, isFor)
+	return err
+}
