@@ -19,6 +19,7 @@ import (
 	"github.com/todoku/todoku/functions/tick"
 	"github.com/todoku/todoku/shared/alert"
 	"github.com/todoku/todoku/shared/bridge"
+	"github.com/todoku/todoku/shared/docket"
 	"github.com/todoku/todoku/shared/memo"
 	"github.com/todoku/todoku/shared/queue"
 	"github.com/todoku/todoku/shared/web"
@@ -131,7 +132,8 @@ func Inbound(p *Parts) (any, error) {
 func Tick(p *Parts) (any, error) {
 	h := &tick.Handler{Audit: p.Audit(), Schools: p.Roster(), Alerts: p.Alerts(), Enrol: p.Enrol(), Jobs: p.Jobs(), Copies: p.Copies(), Memos: &memo.Office{Staff: p.Staff(), Copies: p.Copies()}, Lanes: p.Config.Lanes, Roster: p.Roster(), Now: p.Now, Log: p.Log}
 	h.Roster = p.Roster()
-	h.Also = []func(context.Context) error{p.daily().Run}
+	clerk := &docket.Clerk{Store: p.Docket(), Memos: h.Memos, Lanes: p.Config.Lanes, Log: p.Log}
+	h.Also = []func(context.Context) error{clerk.Work, p.daily().Run}
 	return h.Handle, nil
 }
 

@@ -24,6 +24,8 @@ var scenarios = []struct {
 	{"reminders are as the school has set them", chaseSettings},
 	{"what has not left in time is cancelled", expire},
 	{"a refused contact is shown, and others are told", refuse},
+	{"a lone unknown user is closed, and its teacher told", loneRefusal},
+	{"an operator that refuses everybody closes nobody", policyEvent},
 	{"an operator that was away gets its mail later", away},
 	{"links of a replaced alert show the newest", supersede},
 	{"a closed alert takes no answers", closeAlert},

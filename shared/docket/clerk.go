@@ -236,7 +236,7 @@ func (d *decided) apply(v *Case, before Case, k *roster.Contact, now time.Time) 
 // spread has what was decided known: to the mail operator's list, and to the teachers'.
 func (c *Clerk) spread(ctx context.Context, d *decided, f roster.Family, v Case) error {
 	g, k := find(f, v.Contact)
-	if g == nil {
+	if g == nil || k.State == roster.Closed {
 		return nil
 	}
 	if c.Unlist != nil && v.Done != Closed && (v.Class.Speaks() || v.Class == judge.Listed || v.Done == Spared) {

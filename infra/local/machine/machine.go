@@ -32,6 +32,7 @@ import (
 	"github.com/todoku/todoku/functions/tick"
 	"github.com/todoku/todoku/shared/alert"
 	"github.com/todoku/todoku/shared/audit"
+	"github.com/todoku/todoku/shared/docket"
 	"github.com/todoku/todoku/shared/doctor"
 	"github.com/todoku/todoku/shared/enrol"
 	"github.com/todoku/todoku/shared/id"
@@ -122,6 +123,7 @@ type Machine struct {
 	Audit  *audit.Log
 	Lanes  *lane.Lanes
 	Gate   *gate.Gate
+	Docket *docket.Store
 	Hosts  *mailhost.Store
 	Links  *link.Signer
 	Table  *table.Table
@@ -236,6 +238,7 @@ func (m *Machine) openStore() (err error) {
 	m.Alerts = &alert.Store{Table: m.Table, IDs: ids, Now: m.cfg.Now}
 	m.Roster = &roster.Store{Table: m.Table, IDs: ids, Now: m.cfg.Now}
 	m.Enrol = &enrol.Store{Table: m.Table, Roster: m.Roster, IDs: ids, Now: m.cfg.Now, Random: m.cfg.Random}
+	m.Docket = &docket.Store{Table: m.Table, Alerts: m.Alerts, Roster: m.Roster, Now: m.cfg.Now}
 	m.Audit = &audit.Log{Table: m.Table, Now: m.cfg.Now}
 	m.Staff = &staff.Store{Table: m.Table, IDs: ids, Now: m.cfg.Now, Random: m.cfg.Random}
 	// The lock on the file keeps every other process out.
@@ -304,11 +307,12 @@ func (m *Machine) wire(sender mail.Sender) {
 		BaseURL: m.cfg.BaseURL, Now: m.cfg.Now, Jitter: mathrand.Float64, Log: m.cfg.Log,
 		// The lock on the file keeps every other process out, so a claim that
 		// this one did not make is a dead one's.
-		Worker: alert.Worker{ID: m.Alerts.IDs.New(), Lease: visibility, Alone: true},
+		Worker: alert.Worker{ID: m.Alerts.IDs.New(), Lease: visibility, Alone: true}, Court: m.Docket,
 	}
 	m.tick = &tick.Handler{Audit: m.Audit, Schools: m.Roster, Alerts: m.Alerts, Enrol: m.Enrol, Jobs: m.Jobs, Copies: m.Copies, Memos: &memo.Office{Staff: m.Staff, Copies: m.Copies}, Lanes: m.Lanes, Now: m.cfg.Now, Log: m.cfg.Log}
 	m.tick.Roster = m.Roster
-	m.tick.Also = []func(context.Context) error{m.examineDaily(), m.prover().Run}
+	clerk := &docket.Clerk{Store: m.Docket, Memos: m.tick.Memos, Lanes: m.Lanes, Log: m.cfg.Log}
+	m.tick.Also = []func(context.Context) error{clerk.Work, m.examineDaily(), m.prover().Run}
 	m.app = &console.App{
 		Doctor: &doctor.Records{Table: m.Table, Now: m.cfg.Now},
 		Proof:  m.proofs,

@@ -1,0 +1,389 @@
+package docket_test
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/todoku/todoku/shared/alert"
+	"github.com/todoku/todoku/shared/docket"
+	"github.com/todoku/todoku/shared/id"
+	"github.com/todoku/todoku/shared/judge"
+	"github.com/todoku/todoku/shared/lane"
+	"github.com/todoku/todoku/shared/memo"
+	"github.com/todoku/todoku/shared/queue"
+	"github.com/todoku/todoku/shared/roster"
+	"github.com/todoku/todoku/shared/staff"
+	"github.com/todoku/todoku/shared/table/bbolt"
+)
+
+// court is a school with one class, an alert to it, and a docket.
+type court struct {
+	*docket.Clerk
+	t        *testing.T
+	now      time.Time
+	school   string
+	class    roster.Group
+	alert    alert.Alert
+	unlisted []string
+	memos    []queue.Message
+}
+
+func (c *court) Send(_ context.Context, msgs ...queue.Message) error {
+	c.memos = append(c.memos, msgs...)
+	return queue.Check(msgs...)
+}
+
+func (c *court) Postpone(context.Context, string, time.Duration) error { return nil }
+
+func newCourt(t *testing.T) *court {
+	t.Helper()
+	c := &court{t: t, now: time.Date(2026, 9, 1, 8, 0, 0, 0, time.UTC)}
+	now := func() time.Time { return c.now }
+	db, err := bbolt.Open(filepath.Join(t.TempDir(), "todoku.db"))
+	c.must(err)
+	t.Cleanup(func() { _ = db.Close() })
+	tab, err := bbolt.New(db, now)
+	c.must(err)
+	ids := id.NewSource(now, rand.Reader)
+	people := &staff.Store{Table: tab, IDs: ids, Now: now, Random: rand.Reader}
+	lanes, err := lane.Load(nil)
+	c.must(err)
+	c.school = ids.New()
+	c.Clerk = &docket.Clerk{
+		Store: &docket.Store{
+			Table: tab, Now: now, Alerts: &alert.Store{Table: tab, IDs: ids, Now: now}, Roster: &roster.Store{Table: tab, IDs: ids, Now: now},
+		},
+		Memos: &memo.Office{Staff: people, Copies: c}, Lanes: lanes, Log: slog.New(slog.NewTextHandler(t.Output(), nil)),
+		Unlist: func(_ context.Context, mailbox string) error { c.unlisted = append(c.unlisted, mailbox); return nil },
+	}
+	c.must(c.Roster.PutSchool(t.Context(), roster.School{ID: c.school, Name: "見本小学校", Mail: "anzen@school.example.jp"}))
+	c.class = roster.Group{ID: ids.New(), Kind: roster.Class, Name: "1年2組", Label: "2", Grade: 1}
+	c.must(c.Roster.PutGroup(t.Context(), c.school, c.class))
+	for _, p := range []staff.Staff{
+		{Name: "manager", Role: staff.Manager}, {Name: "teacher", Role: staff.Teacher, Groups: []string{c.class.ID}},
+		{Name: "other", Role: staff.Teacher, Groups: []string{"another"}},
+	} {
+		p.School, p.Mail = c.school, p.Name+"@school.example.jp"
+		_, err := people.PutStaff(t.Context(), p)
+		c.must(err)
+	}
+	c.newAlert()
+	return c
+}
+
+func (c *court) must(err error) {
+	c.t.Helper()
+	if err != nil {
+		c.t.Fatal(err)
+	}
+}
+
+func (c *court) newAlert() {
+	c.t.Helper()
+	a, _, err := c.Alerts.Accept(c.t.Context(), alert.Draft{
+		School: c.school, Kind: alert.Safety, Subject: "台風", Body: "回答してください。", All: true, UsefulUntil: c.now.Add(6 * time.Hour),
+	}, c.Alerts.IDs.New())
+	c.must(err)
+	c.alert = a
+}
+
+// family makes a family with one contact in the state, and returns the copy to it of the
+// alert, in a state.
+func (c *court) family(k roster.Contact) (alert.CopyRef, roster.Contact) {
+	c.t.Helper()
+	g := c.Alerts.IDs.New()
+	k.ID = c.Alerts.IDs.New()
+	k.Address = strings.ToLower(k.ID) + "@docomo.ne.jp"
+	f, err := c.Roster.PutFamily(c.t.Context(), c.school, roster.Family{
+		Children:  []roster.Child{{Name: "見本 太郎 " + k.ID, Class: c.class.ID, Guardians: []string{g}}},
+		Guardians: []roster.Guardian{{ID: g, Name: "見本 花子", Contacts: []roster.Contact{k}}},
+	})
+	c.must(err)
+	return alert.CopyRef{Ref: alert.Ref{Alert: c.alert.ID, Class: c.class.ID, Family: f.ID}, Contact: k.ID}, k
+}
+
+// settled makes the copy's record, as its verdict leaves it.
+func (c *court) settled(ref alert.CopyRef, state alert.CopyState) {
+	c.t.Helper()
+	f := alert.Family{
+		ID: ref.Family, Children: []alert.Child{{ID: "c", Class: ref.Class, Guardians: []int{0}}}, Guardians: []alert.Guardian{{ID: "g"}},
+		Copies: []alert.Copy{{Contact: ref.Contact, Lane: "docomo", State: alert.Queued, At: c.now}},
+	}
+	c.must(c.Alerts.Table.Write(c.t.Context(), "", alert.CreateOps(ref.Alert, []alert.Made{{Class: ref.Class, Family: f}})...))
+	c.must(c.Alerts.Update(c.t.Context(), alert.Change{Ref: ref.Ref, Apply: func(f *alert.Family) bool {
+		f.Copies[0].State = state
+		return true
+	}}))
+}
+
+func (c *court) refused(ref alert.CopyRef, class judge.Class) docket.Refusal {
+	return docket.Refusal{Copy: ref, Lane: "docomo", Class: class, Code: 550, Words: "Unknown user (address)", At: c.now}
+}
+
+// refuse has copies to n contacts refused, each told twice.
+func (c *court) refuse(n int, k roster.Contact, class judge.Class) []alert.CopyRef {
+	c.t.Helper()
+	var refs []alert.CopyRef
+	for range n {
+		ref, _ := c.family(k)
+		c.settled(ref, alert.Refused)
+		c.must(c.Hear(c.t.Context(), c.alert, c.refused(ref, class)))
+		c.must(c.Hear(c.t.Context(), c.alert, c.refused(ref, class), c.refused(ref, class)))
+		refs = append(refs, ref)
+	}
+	return refs
+}
+
+func (c *court) contact(ref alert.CopyRef) roster.Contact {
+	c.t.Helper()
+	f, err := c.Roster.Family(c.t.Context(), c.school, ref.Family)
+	c.must(err)
+	return f.Guardians[0].Contacts[0]
+}
+
+// later moves the clock by minutes, and has the tick work in each.
+func (c *court) later(minutes int) {
+	c.t.Helper()
+	for range minutes {
+		c.now = c.now.Add(time.Minute)
+		c.must(c.Work(c.t.Context()))
+	}
+}
+
+// told returns the subjects of the memos so far, with whom they are for.
+func (c *court) told() []string {
+	var told []string
+	people, err := c.Memos.Staff.OfSchool(c.t.Context(), c.school)
+	c.must(err)
+	for _, m := range c.memos {
+		for _, p := range people {
+			if strings.HasSuffix(m.Group, p.ID) {
+				about, _, _ := strings.Cut(strings.TrimPrefix(m.ID, "memo-"), "-")
+				told = append(told, about+" "+p.Name)
+			}
+		}
+	}
+	return told
+}
+
+var (
+	unverified = roster.Contact{State: roster.Unverified}
+	verified   = roster.Contact{State: roster.Verified}
+)
+
+// TestTwoHundred: 200 verified contacts of one operator are refused in one send. None is
+// closed, there is one alarm, and SES's list is cleared of all of them.
+func TestTwoHundred(t *testing.T) {
+	c := newCourt(t)
+	refs := c.refuse(200, verified, judge.Unknown)
+	c.later(30)
+	for _, ref := range refs {
+		if k := c.contact(ref); k.State != roster.Verified {
+			t.Fatalf("a contact is %s", k.State)
+		}
+	}
+	if diff := cmp.Diff([]string{"held manager"}, c.told()); diff != "" {
+		t.Errorf("told (-want +got):\n%s", diff)
+	}
+	slices.Sort(c.unlisted)
+	if got := slices.Compact(slices.Clone(c.unlisted)); len(got) != 200 || len(c.unlisted) != 200 {
+		t.Errorf("%d addresses were taken off the list, in %d calls", len(got), len(c.unlisted))
+	}
+	held, err := c.Holds(t.Context(), c.school, "docomo")
+	c.must(err)
+	if other, _ := c.Holds(t.Context(), "another", "docomo"); !held || other {
+		t.Errorf("held: %t, for another school: %t", held, other)
+	}
+	body := c.memos[0].Body
+	for _, want := range []string{"ドコモが、学校からのメールを拒否しています", "550 Unknown user", "/mail"} {
+		if !strings.Contains(body, want) {
+			t.Errorf("the alarm does not say %q: %s", want, body)
+		}
+	}
+	if seen, _, err := c.Refused(t.Context(), c.school, ""); err != nil || len(seen) > 0 {
+		t.Errorf("teachers see %v, %v", seen, err)
+	}
+}
+
+func TestLone(t *testing.T) {
+	lately := time.Date(2026, 7, 1, 8, 0, 0, 0, time.UTC)
+	tests := []struct {
+		name     string
+		k        roster.Contact
+		class    judge.Class
+		state    roster.ContactState
+		listed   bool // for the teacher
+		unlisted bool // by SES
+	}{
+		{"never verified", unverified, judge.Unknown, roster.Refused, true, false},
+		{"never verified, by its filter", unverified, judge.Filtered, roster.Refused, true, false},
+		{"never verified, full", unverified, judge.Full, roster.Unverified, true, false},
+		{"never verified, policy", unverified, judge.Policy, roster.Unverified, false, false},
+		{"answered lately", roster.Contact{State: roster.Unverified, Answered: lately}, judge.Unknown, roster.Unverified, true, true},
+		{"confirmed", verified, judge.Unknown, roster.Verified, true, true},
+		{"confirmed, refused before", roster.Contact{State: roster.Verified, RefusedAt: lately}, judge.Unknown, roster.Refused, true, false},
+		{"confirmed, on SES's list", verified, judge.Listed, roster.Verified, true, true},
+		{"closed by its guardian", roster.Contact{State: roster.Closed}, judge.Unknown, roster.Closed, false, false},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			c := newCourt(t)
+			ref := c.refuse(1, tt.k, tt.class)[0]
+			c.later(9)
+			if c.contact(ref).State != tt.k.State || len(c.memos) > 0 {
+				t.Error("it is decided before others could come")
+			}
+			c.later(10)
+			if got := c.contact(ref).State; got != tt.state {
+				t.Errorf("the contact is %s, want %s", got, tt.state)
+			}
+			seen, _, err := c.Refused(t.Context(), c.school, c.class.ID)
+			c.must(err)
+			if (len(seen) == 1) != tt.listed || len(c.unlisted) == 1 != tt.unlisted {
+				t.Errorf("listed: %v, taken off SES's list: %v", seen, c.unlisted)
+			}
+			if tt.listed && !slices.Equal(c.told(), []string{"refused teacher"}) {
+				t.Errorf("told: %q", c.told())
+			}
+		})
+	}
+}
+
+// TestDigest: seven of a class, one mail.
+func TestDigest(t *testing.T) {
+	c := newCourt(t)
+	for range 40 {
+		ref, _ := c.family(verified)
+		c.settled(ref, alert.Sent)
+	}
+	c.refuse(7, unverified, judge.Unknown)
+	c.later(30)
+	if diff := cmp.Diff([]string{"refused teacher"}, c.told()); diff != "" {
+		t.Errorf("told (-want +got):\n%s", diff)
+	}
+	if !strings.Contains(c.memos[0].Body, "1年2組：7件") {
+		t.Errorf("the memo: %s", c.memos[0].Body)
+	}
+}
+
+// TestReopen: contacts were closed before it became known that theirs were the first of
+// many. They are opened again.
+func TestReopen(t *testing.T) {
+	c := newCourt(t)
+	first := c.refuse(2, unverified, judge.Unknown)
+	c.later(20)
+	if got := c.contact(first[0]).State; got != roster.Refused {
+		t.Fatalf("a lone one is %s", got)
+	}
+	c.refuse(12, verified, judge.Filtered)
+	c.later(20)
+	for _, ref := range first {
+		if k := c.contact(ref); k.State != roster.Unverified || !k.RefusedAt.IsZero() {
+			t.Errorf("the contact is %s, refused at %s", k.State, k.RefusedAt)
+		}
+	}
+	if seen, _, err := c.Refused(t.Context(), c.school, c.class.ID); err != nil || len(seen) > 0 {
+		t.Errorf("teachers still see %v, %v", seen, err)
+	}
+}
+
+// TestResume: a test that is refused leaves the lane held, one that is taken lets it go;
+// refusals of before that do not hold it again, later ones do, and are told again.
+func TestResume(t *testing.T) {
+	c := newCourt(t)
+	refs := c.refuse(5, verified, judge.Unknown)
+	c.later(1)
+	holds := func() bool {
+		t.Helper()
+		c.now = c.now.Add(docket.Fresh)
+		held, err := c.Holds(t.Context(), c.school, "docomo")
+		c.must(err)
+		return held
+	}
+	c.must(c.Tried(t.Context(), c.school, "docomo", "test-1"))
+	c.must(c.Tested(t.Context(), c.school, "test-0", "", "")) // of another time
+	c.must(c.Tested(t.Context(), c.school, "test-1", judge.Unknown, "550 Unknown user"))
+	if e, _ := c.Event(t.Context(), c.school, "docomo"); !holds() || e.Test.Refused != judge.Unknown {
+		t.Errorf("after a test that was refused: %+v", e)
+	}
+	before := c.now
+	c.must(c.Tried(t.Context(), c.school, "docomo", "test-2"))
+	c.must(c.Tested(t.Context(), c.school, "test-2", "", ""))
+	c.must(c.Tested(t.Context(), c.school, "test-2", "", ""))
+	if holds() {
+		t.Error("it is held after a test that was taken")
+	}
+	if err := c.Resume(t.Context(), c.school, "docomo", "staff"); err == nil {
+		t.Error("what is not held was resumed")
+	}
+	for range 5 { // late events
+		ref, _ := c.family(verified)
+		c.settled(ref, alert.Refused)
+		late := c.refused(ref, judge.Unknown)
+		late.At = before
+		c.must(c.Hear(t.Context(), c.alert, late))
+	}
+	c.later(1)
+	if holds() {
+		t.Error("refusals of before hold it again")
+	}
+	c.refuse(6, verified, judge.Unknown)
+	c.later(1)
+	if !holds() {
+		t.Error("it is not held when the operator refuses again")
+	}
+	if diff := cmp.Diff([]string{"held manager", "held manager"}, c.told()); diff != "" {
+		t.Errorf("told (-want +got):\n%s", diff)
+	}
+	if k := c.contact(refs[0]); k.State != roster.Verified {
+		t.Errorf("a contact is %s", k.State)
+	}
+}
+
+// TestBadList: a class list in which one address in ten is wrong is no policy.
+func TestBadList(t *testing.T) {
+	c := newCourt(t)
+	var wrong []alert.CopyRef
+	for i := range 100 {
+		if i%10 == 3 {
+			wrong = append(wrong, c.refuse(1, unverified, judge.Unknown)...)
+			continue
+		}
+		ref, _ := c.family(unverified)
+		c.settled(ref, alert.Sent)
+	}
+	c.later(20)
+	for _, ref := range wrong {
+		if got := c.contact(ref).State; got != roster.Refused {
+			t.Errorf("a wrong address is %s", got)
+		}
+	}
+	if held, _ := c.Holds(t.Context(), c.school, "docomo"); held {
+		t.Error("the lane is held")
+	}
+}
+
+// TestGone: a family that has left since leaves nothing to decide.
+func TestGone(t *testing.T) {
+	c := newCourt(t)
+	ref := c.refuse(1, unverified, judge.Unknown)[0]
+	f, err := c.Roster.Family(t.Context(), c.school, ref.Family)
+	c.must(err)
+	c.must(c.Roster.DeleteFamily(t.Context(), c.school, f))
+	c.later(20)
+	other := ref
+	other.Family = fmt.Sprint("x", ref.Family)
+	c.must(c.Hear(t.Context(), c.alert, c.refused(other, judge.Unknown)))
+	if len(c.memos) > 0 {
+		t.Errorf("told: %q", c.told())
+	}
+}
