@@ -178,12 +178,18 @@ func (d *Drill) finish() {
 	d.checkLog()
 }
 
+// doctorSubject is of the mail in which the doctor tells of what it found.
+var doctorSubject = "【" + school.Name + "】【要対応】保護者に連絡が届かないおそれがあります / Mend this: alerts may not reach guardians"
+
 // checkMails fails for every mail that was not expected, and for every one that
 // came twice.
 func (d *Drill) checkMails() {
 	d.Helper()
 	came := map[envelope]int{}
 	for _, m := range d.Operator.Mails() {
+		if m.Subject == doctorSubject && d.expected[m.envelope()] == 0 {
+			continue // in a world whose DNS knows no domain the doctor finds something in every scenario
+		}
 		came[m.envelope()]++
 	}
 	if diff := cmp.Diff(d.expected, came); diff != "" {
