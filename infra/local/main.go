@@ -88,6 +88,10 @@ func (p *program) run(ctx context.Context, args []string) error {
 			return p.backup(ctx, args[1:])
 		case "restore":
 			return p.restore(args[1:])
+		case "export":
+			return p.export(ctx, args[1:])
+		case "import":
+			return p.importAll(ctx, args[1:])
 		case "dead":
 			return p.dead(ctx, args[1:])
 		case "sign-in":

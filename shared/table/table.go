@@ -194,3 +194,11 @@ func Conflict(err error) ([]int, bool) {
 type Checker interface {
 	CheckHealth(ctx context.Context) error
 }
+
+// Walker is a Table of which everything can be read, by operators who move it
+// elsewhere. Every adapter is one.
+type Walker interface {
+	// Walk calls f for each item, in any order, until f fails. An item that exists all
+	// the while is met exactly once; of what is written meanwhile it sees a part.
+	Walk(ctx context.Context, f func(Item) error) error
+}

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/todoku/todoku/infra/found"
+	"github.com/todoku/todoku/infra/move"
 	"github.com/todoku/todoku/shared/audit"
 	"github.com/todoku/todoku/shared/queue"
 	"github.com/todoku/todoku/shared/roster"
@@ -194,6 +195,39 @@ func (o *Operator) Restore(name string) error {
 	return table.Restore(name, filepath.Join(o.data, FileName))
 }
 
+// Export writes everything to the file name, which must not exist, to be moved
+// elsewhere. No Machine may run on the folder.
+func (o *Operator) Export(ctx context.Context, name string) (sum move.Sum, err error) {
+	err = o.withTable(func(t *table.Table) error {
+		sum, err = move.ToFile(ctx, t, nil, defaultNow(), name)
+		return err
+	})
+	return sum, err
+}
+
+// Import puts what a file holds into the data folder, which must not hold a database.
+func (o *Operator) Import(ctx context.Context, name string) (sum move.Sum, err error) {
+	if _, err := os.Lstat(filepath.Join(o.data, FileName)); err == nil {
+		return sum, move.ErrNotEmpty
+	}
+	if err := os.MkdirAll(o.data, 0o700); err != nil {
+		return sum, err
+	}
+	in, err := os.Open(name)
+	if err != nil {
+		return sum, err
+	}
+	defer func() { _ = in.Close() }()
+	if _, _, err := move.Check(in); err != nil {
+		return sum, err
+	}
+	err = o.makeTable(func(t *table.Table) error {
+		sum, err = move.In(ctx, in, t, true)
+		return err
+	})
+	return sum, err
+}
+
 // Dead lists up to a page of a queue's dead letters that come after one.
 func (o *Operator) Dead(ctx context.Context, queueName, after string) ([]queue.DeadLetter, error) {
 	var letters []queue.DeadLetter
@@ -268,11 +302,15 @@ func (o *Operator) ask(ctx context.Context, method, path string, body ...byte) (
 
 // withTable opens the database of a folder on which no Machine runs.
 func (o *Operator) withTable(f func(*table.Table) error) error {
-	path := filepath.Join(o.data, FileName)
-	if _, err := os.Stat(path); err != nil {
+	if _, err := os.Stat(filepath.Join(o.data, FileName)); err != nil {
 		return err // to open it would make it
 	}
-	db, err := table.Open(path)
+	return o.makeTable(f)
+}
+
+// makeTable is withTable, but makes the database if there is none.
+func (o *Operator) makeTable(f func(*table.Table) error) error {
+	db, err := table.Open(filepath.Join(o.data, FileName))
 	if err != nil {
 		return err
 	}

@@ -18,7 +18,7 @@ import (
 	"github.com/todoku/todoku/shared/table"
 )
 
-// Table implements table.Table and table.Checker.
+// Table implements table.Table, table.Checker and table.Walker.
 type Table struct {
 	db    *journal.DB
 	group *Group
@@ -30,6 +30,7 @@ type Table struct {
 var (
 	_ table.Table   = (*Table)(nil)
 	_ table.Checker = (*Table)(nil)
+	_ table.Walker  = (*Table)(nil)
 )
 
 // New returns the table in db, which it creates there if need be. now is the clock

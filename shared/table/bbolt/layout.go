@@ -1,6 +1,7 @@
 package bbolt
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"time"
@@ -35,6 +36,12 @@ func itemKey(k table.Key) []byte {
 	b = append(b, k.Partition...)
 	b = append(b, 0)
 	return append(b, k.Sort...)
+}
+
+// splitItemKey is the inverse of itemKey; ok is false for a token's key.
+func splitItemKey(b []byte) (k table.Key, ok bool) {
+	partition, sort, found := bytes.Cut(b, []byte{0})
+	return table.Key{Partition: string(partition), Sort: string(sort)}, found && len(partition) > 0
 }
 
 func tokenKey(token string) []byte {

@@ -16,7 +16,7 @@ import (
 	"github.com/todoku/todoku/shared/table"
 )
 
-// Table implements table.Table and table.Checker.
+// Table implements table.Table, table.Checker and table.Walker.
 type Table struct {
 	client *dynamodb.Client
 	build  builder
@@ -29,6 +29,7 @@ type Table struct {
 var (
 	_ table.Table   = (*Table)(nil)
 	_ table.Checker = (*Table)(nil)
+	_ table.Walker  = (*Table)(nil)
 )
 
 // New returns the table of this name, which must exist and be as Schema says. now

@@ -52,6 +52,7 @@ func Run(t *testing.T, open func(t *testing.T, now func() time.Time) table.Table
 		{"ContendedAdd", testContendedAdd},
 		{"Context", testContext},
 		{"Health", testHealth},
+		{"Walk", testWalk},
 		{"RandomOps", testRandomOps},
 	} {
 		t.Run(test.name, func(t *testing.T) {
