@@ -5,14 +5,19 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
+
+	"golang.org/x/text/unicode/norm"
 
 	"github.com/todoku/todoku/shared/access"
 	"github.com/todoku/todoku/shared/address"
 	"github.com/todoku/todoku/shared/audit"
 	"github.com/todoku/todoku/shared/enrol"
+	"github.com/todoku/todoku/shared/lang"
 	"github.com/todoku/todoku/shared/problem"
 	"github.com/todoku/todoku/shared/qr"
 	"github.com/todoku/todoku/shared/roster"
@@ -24,8 +29,10 @@ const reachPath = "/reach"
 
 func (s *Server) reachRoutes(rt *routes) {
 	rt.page("GET "+reachPath, access.Reach, s.reach)
+	rt.page("GET "+reachPath+"/invited", access.Reach, s.listInvited, records(audit.View))
 	rt.page("GET "+reachPath+"/{group}", access.Reach, s.classReach, records(audit.View))
 	rt.page("POST "+reachPath+"/{group}/fix", access.Reach, s.fix, records(audit.RosterChange))
+	rt.page("POST "+reachPath+"/{group}/ask", access.Reach, s.askStill, records(audit.Invite))
 	rt.page("POST "+reachPath+"/{group}/slips", access.Reach, s.issueSlips, records(audit.Invite))
 	rt.page("GET "+reachPath+"/{group}/slips", access.Reach, s.slips, records(audit.View))
 	rt.page("GET "+reachPath+"/{group}/poster", access.Reach, s.poster)
@@ -38,7 +45,12 @@ type reachPage struct {
 	web.Base
 	enrol.SchoolReach
 	Query   string
+	Want    enrol.Want
+	Days    int
+	Looks   bool // children are listed
 	Found   []enrol.ChildReach
+	Many    int               // how many there are
+	From    int               // of the first that is shown, from 0
 	Classes map[string]string // names by id
 	Picture scorePicture
 	Invited []enrol.Join // the newest, as many as a page bears
@@ -49,7 +61,7 @@ type reachPage struct {
 // shownFound how many children a search shows.
 const (
 	shownJoins = 20
-	shownFound = 50
+	shownFound = 25
 	scoreDays  = 180
 )
 
@@ -66,13 +78,143 @@ func (s *Server) reach(r *http.Request, me staff.Staff) (web.Response, error) {
 	for _, k := range all.Classes {
 		p.Classes[k.Class.ID] = k.Class.Name
 	}
-	if p.Query != "" {
-		found := enrol.Search(all.Children, p.Query)
-		p.Found = found[:min(len(found), shownFound)]
-	}
+	p.look(r, all.Children)
 	p.Invited = all.Joins[:min(len(all.Joins), shownJoins)]
 	p.Picture = drawScores(scores)
 	return web.Page{Template: "reach.html", Data: p}, nil
+}
+
+// look lists the children that somebody looks for: by words, by trouble, or by both.
+func (p *reachPage) look(r *http.Request, children []enrol.ChildReach) {
+	q := r.URL.Query()
+	p.Want, p.Days, p.From = enrol.Want(q.Get("show")), atLeast(q.Get("days"), 0), atLeast(q.Get("from"), 0)
+	if _, known := wantWords[p.Want]; !known {
+		p.Want = enrol.WantAll
+	}
+	if p.Looks = p.Query != "" || p.Want != enrol.WantAll; !p.Looks {
+		return
+	}
+	found := enrol.Pick(children, p.Want, p.Days, p.Now)
+	if p.Query != "" {
+		found = enrol.Search(found, p.Query)
+	}
+	p.Many, p.From = len(found), min(p.From, len(found))
+	p.Found = first(found[p.From:], shownFound)
+}
+
+// atLeast reads a number that is not less than another; what is none is that one.
+func atLeast(text string, least int) int {
+	n, err := strconv.Atoi(text)
+	if err != nil || n < least || n > 1_000_000 {
+		return least
+	}
+	return n
+}
+
+// Next returns the address of the following children, "" if there are none.
+func (p *reachPage) Next() string {
+	if p.From+len(p.Found) >= p.Many {
+		return ""
+	}
+	q := url.Values{"q": {p.Query}, "show": {string(p.Want)}, "days": {strconv.Itoa(p.Days)}, "from": {strconv.Itoa(p.From + len(p.Found))}}
+	return reachPath + "?" + q.Encode() + "#found"
+}
+
+// To returns the number of the last child that is shown.
+func (p *reachPage) To() int { return p.From + len(p.Found) }
+
+// Fixable reports whether the office can change a route's address.
+func (p *reachPage) Fixable(r enrol.Route) bool { return r.Contact.State != roster.Verified }
+
+// invitedPage is the data of reach_invited.html.
+type invitedPage struct {
+	reachPage
+	State  string
+	States []joinChoice
+	Rows   []invitedRow
+}
+
+// joinChoice is one of the states in which registrations are, and how many are.
+type joinChoice struct {
+	Value string
+	Text  lang.Text
+	N     int
+}
+
+// invitedRow is a registration as the office sees it.
+type invitedRow struct {
+	enrol.Join
+	Names string // of its children
+	By    string // of the member of staff
+}
+
+// shownInvited is how many registrations a page shows.
+const shownInvited = 50
+
+// listInvited shows who was invited or registered, when, by whom, and what came of it.
+func (s *Server) listInvited(r *http.Request, me staff.Staff) (web.Response, error) {
+	all, err := s.Enrol.Reach(r.Context(), me.School, nil)
+	if err != nil {
+		return nil, err
+	}
+	people, err := s.Staff.OfSchool(r.Context(), me.School)
+	if err != nil {
+		return nil, err
+	}
+	q := r.URL.Query()
+	p := &invitedPage{State: q.Get("state")}
+	p.Now, p.Query, p.From = s.Now(), strings.TrimSpace(q.Get("q")), atLeast(q.Get("from"), 0)
+	names, by := map[string]string{}, map[string]string{}
+	for _, c := range all.Children {
+		names[c.Child.ID] = c.Child.Name
+	}
+	for _, m := range people {
+		by[m.ID] = m.Name
+	}
+	n := map[string]int{}
+	var rows []invitedRow
+	for _, j := range all.Joins {
+		row := invitedRow{Join: j, By: by[j.By]}
+		for _, c := range j.Children {
+			row.Names = strings.TrimPrefix(row.Names+"、"+names[c.Child], "、")
+		}
+		if !holdsWords(row.Names+" "+j.Address+" "+j.Name+" "+row.By, p.Query) {
+			continue
+		}
+		state := joinState(j, p.Now)
+		if n[state]++; p.State == "" || p.State == state {
+			rows = append(rows, row)
+		}
+	}
+	for _, c := range joinStates {
+		p.States = append(p.States, joinChoice{c.Value, c.Text, n[c.Value]})
+	}
+	p.Many, p.From = len(rows), min(p.From, len(rows))
+	p.Rows = first(rows[p.From:], shownInvited)
+	return web.Page{Template: "reach_invited.html", Data: p}, nil
+}
+
+// Next returns the address of the following registrations, "" if there are none.
+func (p *invitedPage) Next() string {
+	if p.To() >= p.Many {
+		return ""
+	}
+	return reachPath + "/invited?" + url.Values{"q": {p.Query}, "state": {p.State}, "from": {strconv.Itoa(p.To())}}.Encode()
+}
+
+// To returns the number of the last registration that is shown.
+func (p *invitedPage) To() int { return p.From + len(p.Rows) }
+
+// holdsWords reports whether a text holds all words of a query, in any width and case.
+func holdsWords(text, query string) bool {
+	fold := func(s string) string { return strings.ToLower(norm.NFKC.String(s)) }
+	text = fold(text)
+	for _, w := range strings.Fields(fold(query)) {
+		if !strings.Contains(text, w) && !strings.Contains(strings.ReplaceAll(text, " ", ""), w) {
+			return false
+		}
+	}
+	return true
 }
 
 // classPage is the data of reach_class.html.
@@ -82,6 +224,7 @@ type classPage struct {
 	Children []enrol.ChildReach
 	Fixing   string // id of the contact that is being changed
 	Typed    string
+	Doubted  string // the address of which it has to be said that it is meant
 	Now      time.Time
 }
 
@@ -144,6 +287,10 @@ func (s *Server) fix(r *http.Request, me staff.Staff) (web.Response, error) {
 			err = e
 		}
 	}
+	if doubts := address.Doubts(a); err == nil && len(doubts) > 0 && f.Get("sure") != a.String() {
+		p.Doubted = a.String()
+		err = &problem.Error{Kind: problem.Invalid, Text: doubts[0]}
+	}
 	if err == nil {
 		err = s.Enrol.Fix(r.Context(), me.School, f.Get("family"), p.Fixing, a, me.ID, s.Lanes)
 	}
@@ -156,6 +303,26 @@ func (s *Server) fix(r *http.Request, me staff.Staff) (web.Response, error) {
 	}
 	s.Log.Info("contact invited again", "contact", p.Fixing, "staff", me.ID)
 	return web.Redirect{To: reachPath + "/" + r.PathValue("group")}, nil
+}
+
+// askStill mails a confirmed contact the question whether it is still read.
+func (s *Server) askStill(r *http.Request, me staff.Staff) (web.Response, error) {
+	f, err := web.ReadForm(r)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := s.groupOf(r, me); err != nil {
+		return nil, err
+	}
+	err = s.Enrol.AskStill(r.Context(), me.School, f.Get("family"), f.Get("contact"), s.Lanes)
+	if errors.Is(err, enrol.ErrNotFound) {
+		err = roster.ErrNotFound
+	}
+	if err != nil {
+		return nil, err
+	}
+	s.Log.Info("contact asked whether it is still read", "contact", f.Get("contact"), "staff", me.ID)
+	return web.Redirect{To: reachPath + "/" + r.PathValue("group") + "#child-" + f.Get("child")}, nil
 }
 
 // domainLimit is how long a page waits for DNS.

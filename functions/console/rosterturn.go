@@ -24,8 +24,10 @@ import (
 const turnPath = "/roster/turn"
 
 // turnKeeps are the days that can be chosen until the data of those who left is
-// deleted; the first is meant unless somebody chooses.
-var turnKeeps = []int{30, 14, 90}
+// deleted; turnKeep is meant unless somebody chooses.
+var turnKeeps = []int{14, 30, 90}
+
+const turnKeep = 30
 
 const day = 24 * time.Hour
 
@@ -123,7 +125,7 @@ func (p *rosterPages) turnPreview(ctx context.Context, me staff.Staff, in import
 			resultPage: newResult(in, plan), Warnings: first(plan.Warnings, maxNotes),
 			Columns: columnChoices(sheet, plan.Columns, mapping), Fields: fieldOptions,
 		},
-		Seen: seenTurn(plan), Keeps: turnKeeps, Keep: turnKeeps[0], LeaverNames: map[string]string{},
+		Seen: seenTurn(plan), Keeps: turnKeeps, Keep: turnKeep, LeaverNames: map[string]string{},
 	}
 	for _, g := range groups {
 		d.LeaverNames[g.ID] = g.Name
@@ -180,7 +182,7 @@ func (p *rosterPages) confirmTurn(r *http.Request, me staff.Staff, in imported) 
 	}
 	keep, err := strconv.Atoi(form.Get("keep"))
 	if err != nil || !slices.Contains(turnKeeps, keep) {
-		keep = turnKeeps[0]
+		keep = turnKeep
 	}
 	_, err = p.imports.change(ctx, me.School, in.ID, func(in *imported) bool {
 		in.Rise, in.Leave, in.Until = plan.Turning.Rise, nil, p.Now().UTC().Add(time.Duration(keep)*day).Truncate(time.Second)

@@ -87,6 +87,7 @@ type confirmPage struct {
 	Relations []lang.Text
 	Name      string
 	Relation  string
+	Doubts    []lang.Text // an office's address, or a list's, that came by a door where nobody could be asked
 }
 
 // childLine is one child of a join.
@@ -117,6 +118,9 @@ func (h *handler) confirmPage(r *http.Request, o opened, j enrol.Join, p *confir
 	}
 	p.Base, p.Token, p.Join, p.Relations = o.base(), o.token, j, relations
 	p.Problems = wrong
+	if a, err := address.Parse(j.Address); err == nil && j.Confirmed.IsZero() && (a.IsRole() || a.IsList()) {
+		p.Doubts = address.Doubts(a)
+	}
 	if !p.Asked() {
 		children, err := h.Enrol.Children(r.Context(), j)
 		if err != nil {

@@ -51,15 +51,17 @@ func (h *handler) sendOwn(r *http.Request) (web.Response, error) {
 // ownPage is the data of own.html and own_leave.html.
 type ownPage struct {
 	web.Base
-	Token    string
-	Owner    enrol.Owner
-	Children []childLine
-	Typed    string         // an address that was not taken
-	Leaving  roster.Contact // which is about to be deleted
-	Last     bool           // it is the last one that the guardian has
-	Now      time.Time
-	Done     string
-	Tomorrow string // the earliest end of a pause, as a date field writes it
+	Token     string
+	Owner     enrol.Owner
+	Children  []childLine
+	Typed     string         // an address that was not taken
+	Doubts    []lang.Text    // why it has to be sent once more
+	Suggested string         // the address that was probably meant
+	Leaving   roster.Contact // which is about to be deleted
+	Last      bool           // it is the last one that the guardian has
+	Now       time.Time
+	Done      string
+	Tomorrow  string // the earliest end of a pause, as a date field writes it
 }
 
 // Paused reports whether nothing is sent to a contact now.
@@ -184,7 +186,14 @@ func (h *handler) change(r *http.Request, o opened, owner enrol.Owner, do, conta
 // add keeps another address until it is confirmed.
 func (h *handler) add(r *http.Request, o opened, owner enrol.Owner, f web.Form) (web.Response, error) {
 	p := &formPage{Address: f.Get("address")}
+	if better := f.Get("suggested"); better != "" { // the button that takes the suggestion
+		p.Address = better
+	}
 	a, wrong := h.address(r, p)
+	if len(wrong) == 0 && p.doubt(a, f.Get("sure")) {
+		page, err := h.ownPage(r, o, owner, &ownPage{Typed: p.Address, Doubts: p.Doubts, Suggested: p.Suggested}, nil)
+		return doubted(page), err
+	}
 	var j enrol.Join
 	if len(wrong) == 0 {
 		var err error
@@ -205,6 +214,15 @@ func (h *handler) add(r *http.Request, o opened, owner enrol.Owner, f web.Form) 
 	}
 	to, err := h.path(j, link.Wait)
 	return web.Redirect{To: to}, err
+}
+
+// doubted marks a page as one that asks back.
+func doubted(r web.Response) web.Response {
+	if page, ok := r.(web.Page); ok {
+		page.Status = http.StatusUnprocessableEntity
+		return page
+	}
+	return r
 }
 
 // leavePage is the data of leave.html.

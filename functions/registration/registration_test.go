@@ -17,6 +17,7 @@ import (
 
 	"github.com/aws/aws-lambda-go/events"
 
+	"github.com/todoku/todoku/shared/address"
 	"github.com/todoku/todoku/shared/enrol"
 	"github.com/todoku/todoku/shared/id"
 	"github.com/todoku/todoku/shared/lane"
@@ -576,5 +577,57 @@ func TestOneClick(t *testing.T) {
 	s.do("POST", path, url.Values{"again": {"1"}})
 	if !s.contact("hana@docomo.ne.jp").Listens(true, s.now) {
 		t.Error("notices do not come back")
+	}
+}
+
+// TestDoubtsAtTheOtherDoors: a list's address is asked about on the own page; one that
+// came by a mail, where nobody could be asked, on the page that confirms it.
+func TestDoubtsAtTheOtherDoors(t *testing.T) {
+	s := newSchool(t)
+	own := s.openOwn("hana@docomo.ne.jp")
+	mails := len(s.inbox.List())
+	got := s.do("POST", own, url.Values{"do": {"add"}, "address": {"subscribe@pta.example"}})
+	if got.StatusCode != 422 || !strings.Contains(got.body, "メーリングリスト") || len(s.inbox.List()) != mails {
+		t.Errorf("adding a list: %d", got.StatusCode)
+	}
+	if got := s.do("POST", own, url.Values{"do": {"add"}, "address": {"x@gmial.com"}, "suggested": {"x@gmail.com"}}); got.StatusCode != 303 || s.inbox.List()[0].To != "x@gmail.com" {
+		t.Errorf("taking the suggestion: %d", got.StatusCode)
+	}
+	if got := s.do("POST", own, url.Values{"do": {"add"}, "address": {"subscribe@pta.example"}, "sure": {"subscribe@pta.example"}}); got.StatusCode != 303 {
+		t.Errorf("adding what is meant: %d", got.StatusCode)
+	}
+	a, err := address.Parse("office@hibari.example")
+	s.must(err)
+	j, err := s.store.Join(t.Context(), enrol.Request{Codes: []string{s.codes[0]}, Address: a, Door: enrol.ByMail})
+	s.must(err)
+	_, err = s.poster.Send(t.Context(), "s1", j.ID)
+	s.must(err)
+	if got := s.do("GET", s.mailed(), nil); !strings.Contains(got.body, "窓口や自動送信用") {
+		t.Error("the page that confirms an office's address does not say so")
+	}
+}
+
+// TestStillRead: a year after, the page asks whether the address is still read, and
+// shows no child: an operator may have given the address to somebody else.
+func TestStillRead(t *testing.T) {
+	s := newSchool(t)
+	s.openOwn("hana@docomo.ne.jp")
+	s.now = s.now.Add(366 * 24 * time.Hour)
+	lanes, err := lane.Load(nil)
+	s.must(err)
+	s.must(s.store.Recheck(t.Context(), lanes))
+	s.feed()
+	path := s.mailed()
+	if told := s.inbox.List()[0]; !strings.Contains(told.Subject, "届いていますか") || strings.Contains(told.Text, "心当たりがない") {
+		t.Errorf("the mail says %q: %s", told.Subject, told.Text)
+	}
+	if got := s.do("GET", path, nil); !strings.Contains(got.body, "届いています") || strings.Contains(got.body, "一郎") {
+		t.Errorf("the page: %s", got.body)
+	}
+	if c := s.contact("hana@docomo.ne.jp"); c.Answered.Equal(s.now) {
+		t.Error("opening the page was taken for an answer")
+	}
+	if got := s.do("POST", path, nil); got.StatusCode != 303 || !s.contact("hana@docomo.ne.jp").Answered.Equal(s.now) {
+		t.Errorf("pressed: %d", got.StatusCode)
 	}
 }

@@ -91,7 +91,7 @@ func isDotString(local string) bool {
 // rolePattern matches local parts that stand for a function, not for a person:
 // those of RFC 2142 and the usual ones of senders that nobody reads.
 var rolePattern = regexp.MustCompile(`^(?:info|inquiry|contact|office|sales|support|help|admin|administrator|` +
-	`root|webmaster|hostmaster|postmaster|mailer-daemon|abuse|security|marketing|news|soumu|jimu|` +
+	`root|webmaster|hostmaster|postmaster|mailer-daemon|abuse|security|marketing|news|soumu|somu|jimu|jimushitsu|` +
 	`(?:no|do-?not|donot)[-_.]?reply)$`)
 
 // IsRole reports whether the address looks like a function (info@, noreply@)
@@ -103,7 +103,7 @@ func (a Address) IsRole() bool {
 
 // listPattern matches local parts of mailing lists and of their machinery (RFC
 // 2142, section 6, and the usual programs).
-var listPattern = regexp.MustCompile(`^(?:ml|list|all|everyone|members|majordomo|listserv|mailman)$` +
+var listPattern = regexp.MustCompile(`^(?:ml|list|all|everyone|members|majordomo|listserv|mailman|subscribe|unsubscribe)$` +
 	`|^(?:ml|list|all)[-_.]|[-_.](?:ml|list|all|members|request|owner|bounces|subscribe|unsubscribe)$`)
 
 // listDomains are services that give out nothing but lists. Subdomains count.

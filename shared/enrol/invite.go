@@ -28,7 +28,8 @@ type Invitation struct {
 	Class  roster.Group
 	By     string // id of the staff member
 	Text   string
-	// Sure says that addresses with a likely typing error are meant as they are.
+	// Sure says that doubtful addresses are meant as they are: those with a likely typing
+	// error, and those of an office or a mailing list.
 	Sure bool
 	// Refused returns a problem for those of the domains that receive no mail; nil: none.
 	Refused func(domains []string) map[string]*problem.Error
@@ -41,7 +42,7 @@ type Outcome string
 const (
 	DidInvite Outcome = "invited"
 	Already   Outcome = "already" // it is verified, or invited and waiting: nothing was sent
-	Doubtful  Outcome = "doubt"   // a likely typing error: nothing was sent
+	Doubtful  Outcome = "doubt"   // see Invitation.Sure: nothing was sent
 	Failed    Outcome = "failed"
 )
 
@@ -163,9 +164,14 @@ func (r *Row) read(class []pupil, sure bool) address.Address {
 	if len(words) > 0 {
 		r.find(class, strings.Join(words, ""))
 	}
-	if better, doubt := address.Suggest(a); doubt && !sure && r.Outcome == "" {
-		r.Outcome = Doubtful
-		r.Why = lang.T("「%s」ではありませんか。直して、もう一度送ってください。", "Is it %s? Correct it and send it again.", better.String())
+	if doubts := address.Doubts(a); len(doubts) > 0 && !sure && r.Outcome == "" {
+		r.Outcome, r.Why = Doubtful, doubts[0]
+		for _, d := range doubts[1:] {
+			r.Why = lang.Text{JA: r.Why.JA + " " + d.JA, EN: r.Why.EN + " " + d.EN}
+		}
+		if better, ok := address.Suggest(a); ok {
+			r.Why = lang.T("「%s」ではありませんか。直して、もう一度送ってください。", "Is it %s? Correct it and send it again.", better.String())
+		}
 	}
 	return a
 }

@@ -102,8 +102,8 @@ func (c ChildReach) AnyRefused() bool { return slices.ContainsFunc(c.Routes, Rou
 
 // ClassReach counts a class.
 type ClassReach struct {
-	Class                                                               roster.Group
-	Children, VerifiedOnes, None, One, OneOperator, Unverified, Refused int
+	Class                                                                       roster.Group
+	Children, VerifiedOnes, None, One, OneOperator, Unverified, Refused, Silent int
 }
 
 func (k *ClassReach) add(c ChildReach, now time.Time) {
@@ -120,6 +120,7 @@ func (k *ClassReach) add(c ChildReach, now time.Time) {
 	count(&k.OneOperator, c.OneOperator())
 	count(&k.Unverified, unverified)
 	count(&k.Refused, c.AnyRefused())
+	count(&k.Silent, c.Silent(now))
 }
 
 // Percent is the reach score: of how many in a hundred children somebody is reached
@@ -236,6 +237,49 @@ func routes(f roster.Family, c roster.Child, lanes *lane.Lanes, newest map[strin
 		}
 	}
 	return rs
+}
+
+// Silent reports whether a confirmed route was not heard of for long (Route.Stale).
+func (c ChildReach) Silent(now time.Time) bool {
+	return slices.ContainsFunc(c.usable(), func(r Route) bool { return r.Stale(now) })
+}
+
+// Want says which children somebody looks for.
+type Want string
+
+// The kinds of trouble with reaching a child.
+const (
+	WantAll        Want = ""
+	WantNone       Want = "none"       // no route
+	WantOne        Want = "one"        // one route
+	WantOperator   Want = "operator"   // all routes on one operator
+	WantUnverified Want = "unverified" // a route that is not confirmed, for some days
+	WantRefused    Want = "refused"    // an operator refuses an address
+	WantSilent     Want = "silent"     // nothing was heard of for a year
+)
+
+// Pick returns the children of a kind; of those who are unverified, for at least so many
+// days.
+func Pick(children []ChildReach, want Want, days int, now time.Time) []ChildReach {
+	is := func(c ChildReach) bool {
+		switch want {
+		case WantNone:
+			return c.None()
+		case WantOne:
+			return c.One()
+		case WantOperator:
+			return c.OneOperator()
+		case WantUnverified:
+			n, ok := c.Unverified(now)
+			return ok && n >= days
+		case WantRefused:
+			return c.AnyRefused()
+		case WantSilent:
+			return c.Silent(now)
+		}
+		return true
+	}
+	return slices.DeleteFunc(slices.Clone(children), func(c ChildReach) bool { return !is(c) })
 }
 
 // Search returns the children whose name, reading, number, guardian or address

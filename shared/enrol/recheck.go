@@ -164,6 +164,32 @@ func (s *Store) askAgain(ctx context.Context, school string, g roster.Guardian, 
 	return err
 }
 
+// AskStill has a confirmed contact asked at once whether it is still read, because the
+// office doubts it. It fails with ErrNotFound if there is no such contact, and does
+// nothing if the address waits for a confirmation already.
+func (s *Store) AskStill(ctx context.Context, school, family, contact string, lanes *lane.Lanes) error {
+	f, err := s.Roster.Family(ctx, school, family)
+	if errors.Is(err, roster.ErrNotFound) {
+		return ErrNotFound
+	}
+	if err != nil {
+		return err
+	}
+	g, c := find(f, contact)
+	if c == nil || c.State != roster.Verified {
+		return ErrNotFound
+	}
+	if err := s.askAgain(ctx, school, *g, *c, childrenOf(f, g.ID), lanes); err != nil {
+		return err
+	}
+	return s.Roster.EditContacts(ctx, school, family, func(k *roster.Contact) bool {
+		if k.ID == contact {
+			k.Rechecked = s.Now().UTC()
+		}
+		return k.ID == contact
+	})
+}
+
 // newest returns the newest registration of an address, the zero Join if there is none.
 func (s *Store) newest(ctx context.Context, of Join) (Join, error) {
 	var a asked

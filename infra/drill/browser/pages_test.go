@@ -86,6 +86,8 @@ func pages(t testing.TB, s *staged) []stop {
 		{name: "roster, columns", who: newcomer, path: "/roster", then: file("columns.csv", "x,y,z\n1,2,見本 太郎\n")},
 		{name: "roster, preview", who: newcomer, path: "/roster", then: file("faulty.csv", faultySheet)},
 		{name: "roster, result", who: newcomer, then: imported},
+		{name: "turn of the year, done", who: newcomer, path: "/roster/turn", then: turned(file("year.csv", turnSheet))},
+		{name: "turn of the year, undone", who: newcomer, then: takenBack},
 		{name: "compose without grades", who: newcomer, path: "/alerts/new"},
 		{name: "signed out", who: newcomer, path: "/sign-out", then: submit("main form")},
 		{name: "answer for one", path: s.one},
@@ -169,6 +171,24 @@ func imported(b *tab) {
 	b.Helper()
 	submit("form[action$=confirm]")(b)
 	b.until("the import is done", "!document.querySelector('progress')")
+	b.goTo(b.path())
+}
+
+// turned uploads a list for the turn of the year, confirms it and waits for its result.
+func turned(upload func(b *tab)) func(b *tab) {
+	return func(b *tab) {
+		b.Helper()
+		upload(b)
+		run[bool](b, `(e => { if (e) e.checked = true; return true; })(document.getElementById("sure"))`)
+		imported(b)
+	}
+}
+
+// takenBack undoes it.
+func takenBack(b *tab) {
+	b.Helper()
+	submit("form[action$=undo]")(b)
+	b.until("it is undone", "!document.querySelector('progress')")
 	b.goTo(b.path())
 }
 

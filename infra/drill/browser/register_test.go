@@ -1,6 +1,7 @@
 package browser
 
 import (
+	"fmt"
 	"regexp"
 	"testing"
 	"time"
@@ -8,6 +9,7 @@ import (
 	"github.com/todoku/todoku/shared/enrol"
 	"github.com/todoku/todoku/shared/link"
 	"github.com/todoku/todoku/shared/roster"
+	"github.com/todoku/todoku/shared/table"
 )
 
 // registersWithin is within what a guardian is to register with a slip's code, the
@@ -84,6 +86,9 @@ func (s *staged) registration() []stop {
 	b := newPerson(s.TB, s.URL(), phone)
 	b.goTo(done)
 	b.follow("登録する")
+	still, heard := s.stillRead("kiku@docomo.ne.jp", code), s.stillRead("mimi@docomo.ne.jp", code)
+	b.goTo(heard)
+	b.follow("届いています")
 	return []stop{
 		{name: "register", path: "/register/" + code},
 		{name: "register, all wrong", path: "/register", then: fill(`f.code.value = "12345"; f.address.value = "山田太郎"; f.siblings.value = "x"`), status: unprocessable},
@@ -95,15 +100,64 @@ func (s *staged) registration() []stop {
 		{name: "the own page was asked for", path: "/register/own?sent=1"},
 		{name: "own page", path: "/register/own/" + own},
 		{name: "own page, remove an address", path: "/register/own/" + own + "?leave=" + one.Contact},
+		{name: "own page, a doubt", path: "/register/own/" + own, then: func(b *tab) {
+			b.Helper()
+			run[bool](b, `(e => { e.value = "subscribe@example.jp"; return true; })(document.getElementById("address"))`)
+			submit("form:has(#address)")(b)
+		}, status: unprocessable},
+		{name: "is it still read", path: still},
+		{name: "it is still read", path: heard},
 		{name: "no more notices", path: "/register/leave/" + leave},
 		{name: "reach", who: manager, path: "/reach"},
 		{name: "reach, search", who: manager, path: "/reach?q=" + "a"},
+		{name: "reach, unconfirmed for days", who: manager, path: "/reach?show=unverified&days=0"},
+		{name: "reach, nobody", who: manager, path: "/reach?show=unverified&days=999"},
+		{name: "all invitations", who: manager, path: "/reach/invited"},
+		{name: "no such invitation", who: manager, path: "/reach/invited?q=nobody"},
+		{name: "importing", who: manager, path: s.importing(s.clock.Now())},
+		{name: "importing, cut off", who: manager, path: s.importing(s.clock.Now().Add(-time.Hour))},
+		{name: "turn of the year", who: manager, path: "/roster/turn"},
+		{name: "turn of the year, not a class list", who: manager, then: upload(s.TB, "list.pdf", "%PDF-1.7\n\x00"), status: unprocessable},
+		{name: "turn of the year, faulty", who: manager, path: "/roster/turn", then: upload(s.TB, "year.csv", turnSheet+"99,1,例 九\n")},
+		{name: "turn of the year, preview", who: manager, path: "/roster/turn", then: upload(s.TB, "year.csv", turnSheet)},
+		{name: "turn of the year, not sure", who: manager, then: submit("form[action$=confirm]"), status: unprocessable},
 		{name: "reach of a class", who: manager, path: "/reach/" + class},
 		{name: "poster", who: manager, path: "/reach/" + class + "/poster"},
 		{name: "invite", who: manager, path: "/reach/" + class + "/invite"},
 		{name: "invite, nothing entered", who: manager, then: submit("#invite"), status: unprocessable},
 		{name: "invited", who: manager, then: fill(`f.rows.value = "1 parent@gmail.com\nalone@docomo.ne.jp\ntaro@gmial.com\nだれか x@gmail.com"`)},
 	}
+}
+
+// turnSheet is a new year's list in which hardly anybody of the demo school is.
+const turnSheet = "学年,組,氏名\n1,1,新入 一子\n1,2,新入 二郎\n"
+
+// stillRead registers an address and returns the path of the page that asks, later,
+// whether it is still read.
+func (s *staged) stillRead(address, code string) string {
+	s.Helper()
+	b := newPerson(s.TB, s.URL(), phone)
+	b.goTo(s.joined(address, code))
+	b.follow("登録する")
+	at, err := s.Roster.FindByAddress(s.Context(), s.manager.School, address)
+	s.must(err)
+	s.must(s.Enrol.AskStill(s.Context(), s.manager.School, at.Family, at.Contact, s.Lanes))
+	joins, err := s.Enrol.Joins(s.Context(), s.manager.School)
+	s.must(err)
+	j := joins[len(joins)-1]
+	token, err := s.Links.Sign(link.Link{Kind: link.Confirm, Alert: j.ID, Class: j.School, Expires: j.Expires})
+	s.must(err)
+	return enrol.Path + "/confirm/" + token
+}
+
+// importing puts an import into the state in which it is while it runs, and returns the
+// path of its page.
+func (s *staged) importing(touched time.Time) string {
+	s.Helper()
+	in := s.Roster.IDs.New()
+	value := fmt.Sprintf(`{"id":%q,"file":"名簿.csv","state":"running","sent":%q,"touched":%q,"total":700,"done":210}`, in, touched.Format(time.RFC3339), touched.Format(time.RFC3339))
+	s.must(s.Roster.Table.Write(s.Context(), "", table.Create{Key: table.Key{Partition: "school/" + s.manager.School + "/imports", Sort: in}, Value: []byte(value)}))
+	return "/roster/imports/" + in
 }
 
 func (s *staged) firstContact() (at roster.Place) {
