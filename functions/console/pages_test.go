@@ -28,6 +28,7 @@ func (o *office) signIn() *http.Client {
 	c := webtest.Client(o.handler)
 	res, err := c.Post(site+"/sign-in/"+token, "", nil)
 	o.must(err)
+	o.must(res.Body.Close())
 	if res.StatusCode != http.StatusSeeOther {
 		o.t.Fatalf("signing in: status %d", res.StatusCode)
 	}

@@ -394,5 +394,5 @@ func InPart(family string, n, parts int) bool {
 	}
 	h := fnv.New32a()
 	_, _ = h.Write([]byte(family))
-	return int(h.Sum32()%uint32(parts)) == n-1 //nolint:gosec // parts is a handful
+	return int(h.Sum32()%uint32(parts)) == n-1
 }

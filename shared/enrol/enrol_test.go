@@ -358,9 +358,9 @@ func TestSend(t *testing.T) {
 	if !ok || school != "s1" || joinID != j.ID {
 		t.Errorf("the tags lead to %s %s, %v", school, joinID, ok)
 	}
-	got, err := b.store.Report(t.Context(), "s1", j.ID, enrol.Letter{State: enrol.Refused, At: b.now, Status: "5.1.1"})
+	_, err = b.store.Report(t.Context(), "s1", j.ID, enrol.Letter{State: enrol.Refused, At: b.now, Status: "5.1.1"})
 	b.must(err)
-	if got, err = b.store.Report(t.Context(), "s1", j.ID, enrol.Letter{State: enrol.Delivered, At: b.now}); err != nil || got.Mail.State != enrol.Refused {
+	if got, err := b.store.Report(t.Context(), "s1", j.ID, enrol.Letter{State: enrol.Delivered, At: b.now}); err != nil || got.Mail.State != enrol.Refused {
 		t.Errorf("a late report: %+v, %v", got.Mail, err)
 	}
 }

@@ -124,23 +124,23 @@ func (s *Store) Add(ctx context.Context, o Owner, a address.Address, replaces st
 }
 
 // edit changes the guardian, and begins anew if somebody else changes the family.
-func (s *Store) edit(ctx context.Context, o Owner, fn func(f *roster.Family, g *roster.Guardian) error) (roster.Family, error) {
+func (s *Store) edit(ctx context.Context, o Owner, fn func(f *roster.Family, g *roster.Guardian) error) error {
 	for range tries {
 		now, err := s.Owner(ctx, o.School, o.Family.ID, o.Contact.ID)
 		if err != nil {
-			return roster.Family{}, err
+			return err
 		}
 		f := union([]roster.Family{now.Family}).Family
 		i := slices.IndexFunc(f.Guardians, func(g roster.Guardian) bool { return g.ID == now.Guardian.ID })
 		if err := fn(&f, &f.Guardians[i]); err != nil {
-			return f, err
+			return err
 		}
-		written, err := s.Roster.PutFamily(ctx, o.School, f)
+		_, err = s.Roster.PutFamily(ctx, o.School, f)
 		if _, conflict := table.Conflict(err); !conflict {
-			return written, err
+			return err
 		}
 	}
-	return roster.Family{}, table.ErrBusy
+	return table.ErrBusy
 }
 
 // ErrPause says that a pause does not end in time.
@@ -164,7 +164,7 @@ func (s *Store) Quiet(ctx context.Context, o Owner, contact string, quiet bool) 
 }
 
 func (s *Store) editContact(ctx context.Context, o Owner, contact string, fn func(*roster.Contact)) error {
-	_, err := s.edit(ctx, o, func(_ *roster.Family, g *roster.Guardian) error {
+	err := s.edit(ctx, o, func(_ *roster.Family, g *roster.Guardian) error {
 		for i := range g.Contacts {
 			if g.Contacts[i].ID == contact {
 				fn(&g.Contacts[i])
@@ -178,7 +178,7 @@ func (s *Store) editContact(ctx context.Context, o Owner, contact string, fn fun
 
 // Speak has the guardian written to in a language.
 func (s *Store) Speak(ctx context.Context, o Owner, l lang.Lang) error {
-	_, err := s.edit(ctx, o, func(_ *roster.Family, g *roster.Guardian) error {
+	err := s.edit(ctx, o, func(_ *roster.Family, g *roster.Guardian) error {
 		g.Lang = string(l)
 		return nil
 	})
@@ -190,7 +190,7 @@ func (s *Store) Speak(ctx context.Context, o Owner, l lang.Lang) error {
 // is to be looked is written before the contact goes, so that no crash loses it.
 func (s *Store) Leave(ctx context.Context, o Owner, contact string, lanes *lane.Lanes) (lost int, err error) {
 	at := s.Now().UTC().Add(FeedEvery)
-	_, err = s.edit(ctx, o, func(f *roster.Family, g *roster.Guardian) error {
+	err = s.edit(ctx, o, func(f *roster.Family, g *roster.Guardian) error {
 		before := len(g.Contacts)
 		g.Contacts = slices.DeleteFunc(g.Contacts, func(c roster.Contact) bool { return c.ID == contact })
 		if len(g.Contacts) == before {

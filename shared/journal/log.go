@@ -154,7 +154,7 @@ func (l *log) begin() *record {
 func (l *log) write(r *record) (end int64, err error) {
 	l.buf = r.body // to be used again
 	b := r.body
-	binary.BigEndian.PutUint32(b, uint32(len(b)-recordHead)) //nolint:gosec // far less than 4 GiB
+	binary.BigEndian.PutUint32(b, uint32(len(b)-recordHead))
 	binary.BigEndian.PutUint64(b[8:], l.seq+1)
 	binary.BigEndian.PutUint32(b[4:], crc32.Checksum(b[8:], castagnoli))
 	if _, err := l.f.WriteAt(b, l.size); err != nil {
@@ -288,8 +288,8 @@ func (d *decoder) part() []byte {
 		d.err = errBody
 		return nil
 	}
-	p := d.rest[size : size+int(n)] //nolint:gosec // n is at most the length
-	d.rest = d.rest[size+int(n):]   //nolint:gosec // the same
+	p := d.rest[size : size+int(n)]
+	d.rest = d.rest[size+int(n):]
 	return p
 }
 

@@ -287,12 +287,12 @@ func (p *Plan) summarise(k *known) {
 		p.Turning.Classes = append(p.Turning.Classes, *c)
 	}
 	for _, g := range k.groups {
-		p.Turning.Top = max(p.Turning.Top, p.gradeNow(k, g))
+		p.Turning.Top = max(p.Turning.Top, gradeNow(g))
 	}
 }
 
 // gradeNow returns a class's grade if it has children.
-func (p *Plan) gradeNow(k *known, g Group) int {
+func gradeNow(g Group) int {
 	if g.Kind != Class || g.Children == 0 {
 		return 0
 	}

@@ -251,11 +251,11 @@ func TestUndoKeepsWhatGuardiansDid(t *testing.T) {
 	turn := Turn{ID: s.IDs.New(), Until: s.Now().Add(time.Hour)}
 	roll(t, s, newYear, turn)
 	for _, f := range families(t, s) {
-		switch {
-		case f.Children[0].Name == "新 入":
+		switch f.Children[0].Name {
+		case "新 入":
 			f.Guardians = append(f.Guardians, Guardian{ID: "g-new", Contacts: []Contact{{ID: "k-new", Address: "new@example.jp", State: Verified}}})
 			f.Children[0].Guardians = append(f.Children[0].Guardians, "g-new")
-		case f.Children[0].Name == "山田太郎":
+		case "山田太郎":
 			f.Guardians[0].Contacts = append(f.Guardians[0].Contacts, Contact{ID: "k-a2", Address: "a2@example.jp", State: Verified})
 		default:
 			continue

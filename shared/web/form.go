@@ -36,7 +36,7 @@ func parseBody(r *http.Request) error {
 	var err error
 	switch t, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type")); t {
 	case "multipart/form-data":
-		err = r.ParseMultipartForm(MaxForm)
+		err = r.ParseMultipartForm(MaxForm) //nolint:gosec // ReadForm has bounded the body
 	default:
 		err = r.ParseForm()
 	}

@@ -140,17 +140,17 @@ func (j JSON) render(*Site, *http.Request) (rendered, error) {
 	return rendered{status: status(j.Status), header: head(j.Header, "application/json"), body: buf.Bytes()}, err
 }
 
-func (d Redirect) render(*Site, *http.Request) (rendered, error) {
+func (d Redirect) render(*Site, *http.Request) (rendered, error) { //nolint:unparam // as Response wants it
 	h := head(d.Header, "text/plain; charset=utf-8")
 	h.Set("Location", d.To)
 	return rendered{status: http.StatusSeeOther, header: h, body: []byte(d.To + "\n")}, nil
 }
 
-func (b Bytes) render(*Site, *http.Request) (rendered, error) {
+func (b Bytes) render(*Site, *http.Request) (rendered, error) { //nolint:unparam // as Response wants it
 	return rendered{status: http.StatusOK, header: head(b.Header, b.Type), body: b.Body}, nil
 }
 
-func (d Download) render(*Site, *http.Request) (rendered, error) {
+func (d Download) render(*Site, *http.Request) (rendered, error) { //nolint:unparam // as Response wants it
 	h := head(nil, d.Type)
 	h.Set("Content-Disposition", mime.FormatMediaType("attachment", map[string]string{"filename": d.Name}))
 	return rendered{status: http.StatusOK, header: h, stream: d.Write}, nil

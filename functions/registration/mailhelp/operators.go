@@ -34,8 +34,8 @@ func press(ja, en string, title string, chosen int, rows ...string) step {
 	return step{Text: lang.Text{JA: ja, EN: en}, Screen: screen{Title: title, Rows: rows, Chosen: chosen}}
 }
 
-func enter(ja, en string, title string, chosen int, rows ...string) step {
-	return step{Text: lang.Text{JA: ja, EN: en}, Screen: screen{Title: title, Rows: rows, Chosen: chosen, Field: true}}
+func enter(ja, en string, title string, rows ...string) step {
+	return step{Text: lang.Text{JA: ja, EN: en}, Screen: screen{Title: title, Rows: rows, Field: true}}
 }
 
 // operators are all pages, in the order of the list.
@@ -54,7 +54,7 @@ var operators = []operator{
 				"迷惑メール対策", 1, "拒否リスト設定", "受信リスト設定", "かんたん設定"),
 			enter("「さらに追加する」を押し、上の「学校のドメイン」を入力します。",
 				"Press “さらに追加する” (add) and enter the school's domain from above.",
-				"受信リスト設定", 0, "", "さらに追加する", "確認する"),
+				"受信リスト設定", "", "さらに追加する", "確認する"),
 			press("「確認する」、「設定を確定する」の順に押すと終わりです。",
 				"Press “確認する” (check), then “設定を確定する” (confirm). That is all.",
 				"設定内容確認", 1, "受信リスト：設定を利用する", "設定を確定する"),
@@ -81,7 +81,7 @@ var operators = []operator{
 				"個別設定", 0, "受信リストに登録する", "拒否リストに登録する"),
 			enter("上の「学校のドメイン」を入力し、「必ず受信」を有効にして、「変更する」「OK」と進みます。",
 				"Enter the school's domain from above, turn “必ず受信” (always receive) on, then press “変更する” (change) and OK.",
-				"受信リスト設定", 0, "", "✓ 必ず受信", "変更する"),
+				"受信リスト設定", "", "✓ 必ず受信", "変更する"),
 		},
 		Notes: []lang.Text{lang.T("「必ず受信」を付けると、「なりすまし規制」でも止まりません。",
 			"With “必ず受信” the mail also passes “なりすまし規制” (the check against forged senders).")},
@@ -105,7 +105,7 @@ var operators = []operator{
 				"詳細設定", 0, "受信許可リスト　変更する", "受信拒否リスト"),
 			enter("上の「学校のドメイン」を入力し、「後方一致」を選んで登録します。",
 				"Enter the school's domain from above, choose “後方一致” (ends in) and register it.",
-				"受信許可リスト", 0, "", "後方一致 ▼", "登録する"),
+				"受信許可リスト", "", "後方一致 ▼", "登録する"),
 		},
 		Notes: []lang.Text{lang.T("受信許可リストは、「なりすまし拒否」を除くすべての拒否設定より優先されます。それでも届かないときは「なりすましメールの救済リスト」にも同じドメインを登録してください。",
 			"The list goes before every other setting but “なりすまし拒否” (forged senders). If mail still does not come, add the domain to “なりすましメールの救済リスト”, too.")},
@@ -123,7 +123,7 @@ var operators = []operator{
 				"メール設定", 0, "迷惑メールの設定", "メールアドレス"),
 			enter("受信を許可するリストに、上の「学校のドメイン」を登録します。",
 				"Add the school's domain from above to the list of allowed senders.",
-				"受信許可", 0, "", "登録する"),
+				"受信許可", "", "登録する"),
 		},
 		Notes: []lang.Text{lang.T("届いたメールが迷惑メールフォルダーに入っていたら、「迷惑メールでない」を選んでください。",
 			"If a mail was put into the spam folder, mark it as not spam.")},
@@ -141,7 +141,7 @@ var operators = []operator{
 				"迷惑メール", 1, "学校からのメール", "迷惑メールではない"),
 			enter("学校のメールアドレスを、電話の連絡先に登録します。",
 				"Add the school's mail address to the contacts of your telephone.",
-				"連絡先", 0, "", "保存"),
+				"連絡先", "", "保存"),
 		},
 		Known: lang.T("楽天モバイルの公開ページでは、受信を許可する設定の手順を見つけられませんでした。届かないときは、別のメールアドレスも登録してください。",
 			"We found no public page of Rakuten Mobile on allowing a sender. If mail does not come, please register another address as well."),
@@ -157,10 +157,10 @@ var operators = []operator{
 				"迷惑メール", 1, "学校からのメール", "迷惑メールではない"),
 			enter("学校のメールアドレスを「連絡先」に登録します。",
 				"Add the school's mail address to your contacts.",
-				"連絡先", 0, "", "完了"),
+				"連絡先", "", "完了"),
 			enter("さらに確かにするには、ブラウザーで iCloud.com の「メール」を開き、「ルールを追加」で上の「学校のドメイン」を「受信」に入れるようにします。",
 				"To be surer, open Mail on iCloud.com in a browser and add a rule (ルールを追加) that moves mail from the school's domain to the inbox.",
-				"ルールを追加", 0, "", "受信に移動", "終了"),
+				"ルールを追加", "", "受信に移動", "終了"),
 		},
 		Notes: []lang.Text{lang.T("iCloud メールには、受信を必ず許可するリストがありません。", "iCloud Mail has no list of senders that are always let through.")},
 		Known: lang.T("手順は、Apple のサポートページ（迷惑メールの管理、iCloud メールのルール）で確かめたものです。ページに日付はありません。",
@@ -177,7 +177,7 @@ var operators = []operator{
 				"メールを検索", 0, "検索オプションを表示"),
 			enter("「From」に、上の「学校のドメイン」を入力し、「フィルタを作成」を押します。",
 				"Enter the school's domain from above into “From” and press “フィルタを作成” (create filter).",
-				"検索オプション", 0, "", "フィルタを作成"),
+				"検索オプション", "", "フィルタを作成"),
 			press("「迷惑メールにしない」に印を付け、「フィルタを作成」を押すと終わりです。",
 				"Tick “迷惑メールにしない” (never send it to spam) and press “フィルタを作成”. That is all.",
 				"フィルタ", 1, "スターを付ける", "✓ 迷惑メールにしない", "フィルタを作成"),
@@ -199,7 +199,7 @@ var operators = []operator{
 				"設定", 1, "フィルター", "なりすましメール拒否設定", "受信拒否"),
 			enter("「救済リスト」に上の「学校のドメイン」を入力し、「リストに追加」を押します。",
 				"Enter the school's domain from above into the list of exceptions (救済リスト) and press “リストに追加” (add).",
-				"救済リスト", 0, "", "リストに追加"),
+				"救済リスト", "", "リストに追加"),
 		},
 		Notes: []lang.Text{lang.T("ドメイン指定受信などを使っている場合は、同じドメインをそこにも加えてください。",
 			"If you only receive from chosen domains, add this one there, too.")},

@@ -31,7 +31,7 @@ func New(seed uint64) *Sim {
 // chance returns one of many sources. Each lane has its own, so that what happens in
 // one lane does not change another's luck.
 func (s *Sim) chance(of uint64) *rand.Rand {
-	return rand.New(rand.NewPCG(s.seed, 0x746f646f6b75+of)) //nolint:gosec // chance that can be repeated is what is wanted here
+	return rand.New(rand.NewPCG(s.seed, 0x746f646f6b75+of))
 }
 
 // After lets f happen d from now.

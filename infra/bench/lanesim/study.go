@@ -46,7 +46,7 @@ const (
 
 // chance returns that of a variation, which the schedulers share.
 func (b Bench) chance(variation int, what uint64) *rand.Rand {
-	return rand.New(rand.NewPCG(b.Seed+uint64(variation), what)) //nolint:gosec // chance that can be repeated is what is wanted here
+	return rand.New(rand.NewPCG(b.Seed+uint64(variation), what))
 }
 
 // vary returns a profile's variation.

@@ -10,16 +10,16 @@ package main
 import (
 	"flag"
 	"fmt"
-	"io"
 	"math/rand/v2"
 	"os"
+	"strings"
 )
 
 func main() {
 	n := flag.Int("n", 10_000, "how many alerts of each kind")
 	seed := flag.Uint64("seed", 1, "of the dice")
 	flag.Parse()
-	report(os.Stdout, *n, *seed)
+	_, _ = os.Stdout.WriteString(report(*n, *seed))
 }
 
 // bins are the sizes of a lane that the table tells apart.
@@ -74,7 +74,8 @@ func (r result) found() float64 {
 // wrong is the share of normal alerts with an alarm.
 func (r result) wrong() float64 { return float64(r.alarms) / float64(r.normal) }
 
-func report(w io.Writer, n int, seed uint64) {
+func report(n int, seed uint64) string {
+	w := &strings.Builder{}
 	fmt.Fprintf(w, "Silence detector, %d simulated alerts of each kind to 20 to 2,000 guardians, seed %d\n\n", n, seed)
 	res := run(n, seed, lifelike)
 	fmt.Fprintf(w, "%-40s %10s %12s\n", "a lane swallows its mails", "alerts", "in 10 min")
@@ -90,4 +91,5 @@ func report(w io.Writer, n int, seed uint64) {
 		res := run(n/5, seed, kind)
 		fmt.Fprintf(w, "  %.1f %26s %10.1f %% found %10.2f %% false\n", spread, "", 100*res.found(), 100*res.wrong())
 	}
+	return w.String()
 }

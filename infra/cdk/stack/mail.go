@@ -82,9 +82,9 @@ func (b *builder) addMailRecords(domain string, id awsses.CfnEmailIdentity) {
 // mailResources returns what SES checks when a mail is sent: the configuration set,
 // then the identities of the From domains.
 func (b *builder) mailResources() []*string {
-	resources := []*string{b.arn("ses", "configuration-set", b.mails.Ref())}
+	resources := []*string{b.arn("configuration-set", b.mails.Ref())}
 	for _, domain := range b.Settings.MailDomains {
-		resources = append(resources, b.arn("ses", "identity", jsii.String(domain)))
+		resources = append(resources, b.arn("identity", jsii.String(domain)))
 	}
 	return resources
 }
@@ -97,7 +97,7 @@ var eventTypes = []string{"reject", "bounce", "complaint", "delivery", "delivery
 // makeFeedback leads the events of all mails into the queue of the feedback
 // function. SES takes standard topics only.
 func (b *builder) makeFeedback() {
-	topic := b.topic("MailEvents", plan.Events, b.arn("ses", "configuration-set", b.mails.Ref()))
+	topic := b.topic("MailEvents", plan.Events, b.arn("configuration-set", b.mails.Ref()))
 	destination := awsses.NewCfnConfigurationSetEventDestination(b.stack, jsii.String("MailEventsDestination"), &awsses.CfnConfigurationSetEventDestinationProps{
 		ConfigurationSetName: b.mails.Ref(),
 		EventDestination: &awsses.CfnConfigurationSetEventDestination_EventDestinationProperty{
@@ -150,7 +150,7 @@ func (b *builder) makeInbound() {
 	}
 	b.record(domain, "InboundMx", &domain, "MX", jsii.String("10 inbound-smtp."+*b.stack.Region()+".amazonaws.com"))
 	set := awsses.NewCfnReceiptRuleSet(b.stack, jsii.String("InboundRules"), nil)
-	topic := b.topic("InboundMails", plan.Mails, jsii.String(*b.arn("ses", "receipt-rule-set", set.Ref())+":receipt-rule/"+inboundRule))
+	topic := b.topic("InboundMails", plan.Mails, jsii.String(*b.arn("receipt-rule-set", set.Ref())+":receipt-rule/"+inboundRule))
 	rule := awsses.NewCfnReceiptRule(b.stack, jsii.String("InboundRule"), &awsses.CfnReceiptRuleProps{
 		RuleSetName: set.Ref(),
 		Rule: &awsses.CfnReceiptRule_RuleProperty{

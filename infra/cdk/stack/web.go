@@ -144,9 +144,9 @@ func (b *builder) certificate() awscertificatemanager.ICertificate {
 	})
 }
 
-// arn returns the ARN of a resource in the stack's account and region.
-func (b *builder) arn(service, resource string, name *string) *string {
+// arn returns the ARN of a resource of SES in the stack's account and region.
+func (b *builder) arn(resource string, name *string) *string {
 	return b.stack.FormatArn(&awscdk.ArnComponents{
-		Service: jsii.String(service), Resource: jsii.String(resource), ResourceName: name,
+		Service: jsii.String("ses"), Resource: jsii.String(resource), ResourceName: name,
 	})
 }

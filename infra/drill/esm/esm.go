@@ -156,7 +156,7 @@ func rest(ctx context.Context, d time.Duration) {
 func (m *Mapping) receive(ctx context.Context, most int) ([]types.Message, error) {
 	out, err := m.Client.ReceiveMessage(ctx, &sqs.ReceiveMessageInput{
 		QueueUrl:                    &m.QueueURL,
-		MaxNumberOfMessages:         int32(most), //nolint:gosec // at most MaxBatch
+		MaxNumberOfMessages:         int32(most),
 		WaitTimeSeconds:             int32(orDefault(m.Wait, DefaultWait) / time.Second),
 		MessageSystemAttributeNames: []types.MessageSystemAttributeName{types.MessageSystemAttributeNameAll},
 		MessageAttributeNames:       []string{"All"},

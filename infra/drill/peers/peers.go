@@ -135,7 +135,7 @@ func run(t testing.TB, endpoint string, cmd *exec.Cmd) error {
 	}
 	t.Cleanup(func() {
 		_ = cmd.Process.Kill()
-		<-ended
+		<-ended //nolint:errcheck // that it was killed is no news
 	})
 	return nil
 }

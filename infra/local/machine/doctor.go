@@ -202,7 +202,7 @@ func (c Config) disk() (doctor.Disk, error) {
 	if err != nil {
 		return doctor.Disk{}, err
 	}
-	return doctor.Disk{Free: free, Used: uint64(info.Size())}, nil //nolint:gosec // no size is negative
+	return doctor.Disk{Free: free, Used: uint64(info.Size())}, nil
 }
 
 // backupName is the file, in the data folder, that says when it was last backed up.

@@ -226,9 +226,9 @@ func (s *State) Judge(l Limits, now time.Time, v Verdict, dice float64) {
 	}
 	switch v.Kind {
 	case Accepted, Personal:
-		s.passed(l, now, left, full)
+		s.passed(l, now, full)
 	case Crowded:
-		s.crowded(now, left, dice)
+		s.crowded(now, dice)
 	case TooFast:
 		s.tooFast(now, left, dice)
 	case Unheard:
@@ -269,7 +269,7 @@ func (s *State) timed(v Verdict) Kind {
 }
 
 // passed: a copy passed the operator's gate.
-func (s *State) passed(l Limits, now, left time.Time, full bool) {
+func (s *State) passed(l Limits, now time.Time, full bool) {
 	s.Passed++
 	if !s.Stopped.IsZero() {
 		if !s.Probing {
@@ -306,7 +306,7 @@ func (s *State) widen(l Limits, now time.Time) {
 }
 
 // crowded: connections that stand are what the operator takes.
-func (s *State) crowded(now, left time.Time, dice float64) {
+func (s *State) crowded(now time.Time, dice float64) {
 	if s.Out == 0 || s.Probing {
 		s.stop(now, dice)
 		return

@@ -10,7 +10,6 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/hex"
-	"errors"
 	"io"
 	"log"
 	"math/big"
@@ -59,8 +58,6 @@ type session struct {
 	sink  *sink
 	known bool // who it is
 }
-
-var errWho = errors.New("wrong user or password")
 
 func (s *session) AuthMechanisms() []string { return s.sink.mechanisms }
 

@@ -12,7 +12,7 @@ func (q *Queue) misbehave() {
 	for seed == 0 {
 		seed = rand.Uint64()
 	}
-	q.rand = rand.New(rand.NewPCG(seed, seed)) //nolint:gosec // to repeat, not to guess
+	q.rand = rand.New(rand.NewPCG(seed, seed))
 	q.log.Info("queue: misbehaving on purpose", "seed", seed)
 }
 
