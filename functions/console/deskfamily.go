@@ -176,11 +176,7 @@ func (s *Server) events(r *http.Request, a alert.Alert, row desk.Row, names map[
 	}
 	var all []familyEvent
 	for _, c := range row.Copies {
-		e := familyEvent{At: c.At, What: s.copyWords(c), Who: row.Guardians[c.Guardian].Name}
-		if c.Reason != "" || c.Status != "" {
-			e.Note = strings.TrimSpace(strings.Join([]string{c.Status, c.Reason}, " "))
-		}
-		all = append(all, e)
+		all = append(all, s.copyEvents(c, row.Guardians[c.Guardian].Name)...)
 	}
 	phoned := map[string]bool{} // the answers of calls stand with the calls
 	for _, c := range row.Calls {
@@ -204,6 +200,32 @@ func (s *Server) events(r *http.Request, a alert.Alert, row desk.Row, names map[
 	}
 	slices.SortStableFunc(all, func(x, y familyEvent) int { return cmp.Compare(x.At.UnixNano(), y.At.UnixNano()) })
 	return all, nil
+}
+
+// copyEvents tells when a copy left, was first put off, and came into its newest state.
+func (s *Server) copyEvents(c alert.Copy, to string) []familyEvent {
+	event := func(state alert.CopyState, at time.Time, note string) familyEvent {
+		c := c
+		c.State = state
+		return familyEvent{At: at, What: s.copyWords(c), Who: to, Note: note}
+	}
+	var all []familyEvent
+	if c.PutOff > 0 && c.State != alert.Delayed {
+		all = append(all, event(alert.Delayed, c.PutOffAt, refusal(c)))
+	}
+	if !c.SentAt.IsZero() {
+		all = append(all, event(alert.Sent, c.SentAt, ""))
+	}
+	note := ""
+	if c.State == alert.Delayed || c.State == alert.Refused {
+		note = refusal(c)
+	}
+	return append(all, event(c.State, c.At, note))
+}
+
+// refusal is what the operator said when it last did not take a copy.
+func refusal(c alert.Copy) string {
+	return strings.TrimSpace(c.Status + " " + c.Reason)
 }
 
 func callNote(c desk.Call) string {

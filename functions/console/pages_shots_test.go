@@ -83,6 +83,7 @@ func TestShots(t *testing.T) {
 		{Name: "status-english", Path: "/shot/english", HTML: o.visit(c, "/alerts/"+a.ID+"?lang=en").body},
 		{Name: "status-teacher", Path: "/shot/status-teacher", HTML: o.visit(tc, "/alerts/"+a.ID+"?lang=ja").body},
 		{Name: "district", Path: "/shot/district", HTML: o.visit(o.districtPerson(), "/district?lang=ja").body},
+		{Name: "report", Path: "/alerts/" + a.ID + "/report"},
 		{Name: "class", Path: "/alerts/" + a.ID + "/classes/" + help.Child.Class},
 		{Name: "help", Path: "/alerts/" + a.ID + "/help"},
 		{Name: "close", Path: "/alerts/" + a.ID + "/close"},
@@ -214,7 +215,13 @@ func (o *office) demoAnswers(a alert.Alert) alert.ChildLine {
 func (o *office) answerLine(a alert.Alert, l alert.ChildLine, choice string) {
 	o.t.Helper()
 	by := l.Child.Guardians[0]
+	contact := ""
+	for _, c := range l.Family.Copies {
+		if c.Guardian == by {
+			contact = c.Contact
+		}
+	}
 	o.must(o.server.Alerts.Answer(o.t.Context(), a, alert.AnswerRequest{
-		Ref: l.Ref, Guardian: by, By: l.Family.Guardians[by].ID, Way: alert.ByLink, Choices: map[string]string{l.ID: choice},
+		Ref: l.Ref, Guardian: by, By: l.Family.Guardians[by].ID, Contact: contact, Way: alert.ByLink, Choices: map[string]string{l.ID: choice},
 	}))
 }

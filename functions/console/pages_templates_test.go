@@ -14,7 +14,7 @@ func TestTemplates(t *testing.T) {
 		"compose.html": &composePage{},
 		"preview.html": &draftPage{},
 		"quick.html":   &quickPage{}, "templates.html": &templatesPage{}, "template.html": &templatePage{},
-		"status.html": &statusPage{}, "district.html": &districtPage{},
+		"status.html": &statusPage{}, "district.html": &districtPage{}, "report.html": &reportPage{},
 		"class.html": &childrenPage{},
 		"help.html":  &childrenPage{},
 		"close.html": &closePage{},

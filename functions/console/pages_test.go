@@ -272,13 +272,13 @@ func TestChildrenCSV(t *testing.T) {
 	a := o.alert(nil, true)
 	o.answer(a, "見本 一郎", "safe")
 	got := o.visit(o.signIn(), "/alerts/"+a.ID+"/children.csv")
-	want := "\uFEFFクラス,出席番号,氏名,ふりがな,状況,回答,要支援,回答日時,回答方法,保護者,電話\r\n"
+	want := "\uFEFFクラス,出席番号,氏名,ふりがな,状況,回答,要支援,回答日時,回答方法,保護者,電話,メール,延期・拒否の理由,電話の回数,最後の電話,電話の結果,電話した人,電話のメモ\r\n"
 	if !strings.HasPrefix(got.body, want) {
 		t.Errorf("the file begins with %.200q", got.body)
 	}
 	for _, line := range []string{
-		"1年1組,1,見本 一郎,みほん いちろう,回答あり,無事です,,2026-04-06 12:00:00,メールのリンク,見本 花子 / 見本 太郎,090-0000-0001\r\n",
-		"2年1組,2,例 四季,れい しき,メール宛先なし,,,,,例 陽子,090-0000-0004\r\n",
+		"1年1組,1,見本 一郎,みほん いちろう,回答あり,無事です,,2026-04-06 12:00:00,メールのリンク,見本 花子 / 見本 太郎,090-0000-0001,example.jp 送信待ち 2026-04-06 12:00:00 / example.com 送信待ち 2026-04-06 12:00:00,,,,,,\r\n",
+		"2年1組,2,例 四季,れい しき,メール宛先なし,,,,,例 陽子,090-0000-0004,,,,,,,\r\n",
 		`2年2組,1,"'=HYPERLINK(""http://x"")",`,
 	} {
 		if !strings.Contains(got.body, line) {
@@ -322,7 +322,7 @@ func TestPageSize(t *testing.T) {
 	a := o.alert(nil, true)
 	const limit = 50_000
 	css := len(o.visit(c, web.Asset("style.css")).body)
-	for _, path := range []string{"/", "/alerts/new", "/alerts/" + a.ID, "/alerts/" + a.ID + "/classes/" + o.group("1年1組")} {
+	for _, path := range []string{"/", "/alerts/new", "/alerts/" + a.ID, "/alerts/" + a.ID + "/classes/" + o.group("1年1組"), "/alerts/" + a.ID + "/report", "/alerts/" + a.ID + "/desk"} {
 		if n := len(o.visit(c, path).body) + css; n > limit {
 			t.Errorf("%s: %d bytes with the style sheet, more than %d", path, n, limit)
 		}

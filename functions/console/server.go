@@ -86,6 +86,7 @@ func (s *Server) Handler() (http.Handler, error) {
 	s.statusRoutes(rt)
 	s.deskRoutes(rt)
 	s.districtRoutes(rt)
+	s.reportRoutes(rt)
 	s.signInRoutes(rt)
 	s.meRoutes(rt)
 	s.apiRoutes(rt)

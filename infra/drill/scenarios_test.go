@@ -45,6 +45,7 @@ var scenarios = []struct {
 	{"an address of which nothing was heard for a year is asked", recheck},
 	{"who has not answered is phoned, each family once", callDesk},
 	{"an operator that swallows mail is called out", silentLane},
+	{"what happened is told afterwards", afterwards},
 	{"a teacher tells the whole school in an emergency", breakGlass},
 	{"the district looks at its schools and tells them all", district},
 }

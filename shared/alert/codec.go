@@ -16,13 +16,17 @@ import (
 //
 //	'{'  JSON: what was written before there was a packed form, and all pointers
 //	1    familyV1
-const familyV1 = 1
+//	2    familyV2: when a copy left and was put off
+const (
+	familyV1 = 1
+	familyV2 = 2
+)
 
 const usualFamily = 512 // bytes of most packed families
 
 func encodeFamily(f *Family) []byte {
 	w := pack.NewWriter(usualFamily)
-	w.Byte(familyV1)
+	w.Byte(familyV2)
 	w.Text(f.ID)
 	w.Count(len(f.Children))
 	for i := range f.Children {
@@ -88,6 +92,13 @@ func writeCopy(w *pack.Writer, c *Copy) {
 		w.Text(c.Status)
 		w.Text(c.Reason)
 	}
+	past := !c.SentAt.IsZero() || c.PutOff != 0 || !c.PutOffAt.IsZero()
+	writeIf(w, past)
+	if past {
+		w.Time(c.SentAt)
+		w.Time(c.PutOffAt)
+		w.Int(c.PutOff)
+	}
 }
 
 func writeIf(w *pack.Writer, yes bool) {
@@ -110,8 +121,8 @@ func decodeFamily(item table.Item) (f Family, in string, err error) {
 		}
 		err = json.Unmarshal(b, &j)
 		f, in = j.Family, j.In
-	case len(b) > 0 && b[0] == familyV1:
-		f, err = readFamily(pack.NewReader(b[1:]))
+	case len(b) > 0 && (b[0] == familyV1 || b[0] == familyV2):
+		f, err = readFamily(pack.NewReader(b[1:]), b[0])
 	default:
 		err = pack.ErrDamaged
 	}
@@ -121,11 +132,11 @@ func decodeFamily(item table.Item) (f Family, in string, err error) {
 	return f, in, nil
 }
 
-func readFamily(r *pack.Reader) (Family, error) {
+func readFamily(r *pack.Reader, version byte) (Family, error) {
 	f := Family{ID: r.Text()}
 	f.Children = readList(r, readChild)
 	f.Guardians = readList(r, readGuardian)
-	f.Copies = readList(r, readCopy)
+	f.Copies = readList(r, func(r *pack.Reader) Copy { return readCopy(r, version) })
 	return f, r.Close()
 }
 
@@ -154,13 +165,16 @@ func readGuardian(r *pack.Reader) Guardian {
 	return Guardian{ID: r.Text(), Name: r.Text(), Relation: r.Text(), Phones: readList(r, (*pack.Reader).Text)}
 }
 
-func readCopy(r *pack.Reader) Copy {
+func readCopy(r *pack.Reader, version byte) Copy {
 	c := Copy{
 		Contact: r.Text(), Guardian: r.Int(), Mailbox: r.Text(), Lane: r.Text(), Slot: r.Int(), Round: r.Int(),
 		State: readState(r), At: r.Time(), Tries: r.Int(), Again: r.Int(), Away: r.Byte() != 0,
 	}
 	if r.Byte() != 0 {
 		c.Code, c.Status, c.Reason = r.Int(), r.Text(), r.Text()
+	}
+	if version >= familyV2 && r.Byte() != 0 {
+		c.SentAt, c.PutOffAt, c.PutOff = r.Time(), r.Time(), r.Int()
 	}
 	return c
 }

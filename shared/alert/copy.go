@@ -73,7 +73,9 @@ func (c *Copy) Event(s CopyState, why Failure, at time.Time) bool {
 	}
 	c.move(s, at)
 	c.Away = next.Away
-	c.Code, c.Status, c.Reason = why.Code, why.Status, why.Reason
+	if why != (Failure{}) { // why it was put off before it arrived is worth knowing afterwards
+		c.Code, c.Status, c.Reason = why.Code, why.Status, why.Reason
+	}
 	return true
 }
 
@@ -123,5 +125,14 @@ func (c *Copy) fail(s CopyState, why Failure, now time.Time) {
 }
 
 func (c *Copy) move(s CopyState, now time.Time) {
+	if c.State == Sent && s != Sent {
+		c.SentAt = c.At
+	}
+	if s == Delayed {
+		if c.PutOff == 0 {
+			c.PutOffAt = now
+		}
+		c.PutOff++
+	}
 	c.State, c.At, c.Away = s, now, false
 }

@@ -103,6 +103,17 @@ type Copy struct {
 	Code     int       `json:"code,omitempty"`   // SMTP reply of the last failure
 	Status   string    `json:"status,omitempty"` // RFC 3463 status code of the last failure
 	Reason   string    `json:"reason,omitempty"` // the operator's words of the last failure
+	SentAt   time.Time `json:"sent,omitzero"`    // when it left, once State says more than Sent
+	PutOffAt time.Time `json:"off,omitzero"`     // when it was first put off
+	PutOff   int       `json:"offs,omitempty"`   // how often it was
+}
+
+// Left returns when the copy left, or the zero time: it has not, or nobody knows.
+func (c *Copy) Left() time.Time {
+	if c.State == Sent {
+		return c.At
+	}
+	return c.SentAt
 }
 
 // Ref names a family's record.

@@ -39,6 +39,17 @@ type Counts struct {
 type LaneStatus struct {
 	Lane string
 	Counts
+	// Asked are the copies of the first round whose families have not answered through
+	// another lane first; Answered are those through whose link they did. What was sent
+	// by versions that did not count it is all Asked.
+	Asked, Answered int64
+	PutOff          []PutOff // oldest first
+}
+
+// PutOff says how many copies an operator put off for the first time in ten minutes.
+type PutOff struct {
+	At     time.Time // the beginning of these minutes
+	Copies int64
 }
 
 // Status reads where an alert stands.
@@ -68,7 +79,10 @@ func (s *Store) Status(ctx context.Context, a Alert) (Status, error) {
 		return st, err
 	}
 	steps := map[int]int64{}
-	err = s.counters(ctx, a.ID, curvePrefix, func(_ string, counts map[string]int64) { addCurve(steps, counts) })
+	err = s.counters(ctx, a.ID, curvePrefix, func(_ string, counts map[string]int64) {
+		addCurve(steps, counts)
+		addVia(lanes, counts)
+	})
 	st.Curve = curve(steps)
 	st.setLanes(lanes)
 	st.Help = children[fieldHelp]
@@ -138,7 +152,8 @@ func (st *Status) setLanes(lanes map[string]map[string]int64) {
 	}
 	st.Copies.By = map[string]int64{}
 	for lane, total := range made {
-		l := LaneStatus{Lane: lane, Counts: copyCounts(total, lanes[lane])}
+		l := LaneStatus{Lane: lane, Counts: copyCounts(total, lanes[lane]), PutOff: putOffs(lanes[lane])}
+		l.Asked, l.Answered = st.FanOut.Copies[lane]-lanes[lane][sparedPrefix], lanes[lane][viaPrefix]
 		st.Lanes = append(st.Lanes, l)
 		st.Copies.Total += total
 		sum(st.Copies.By, l.By)
@@ -150,6 +165,33 @@ func (st *Status) setLanes(lanes map[string]map[string]int64) {
 		a, b := st.Lanes[i], st.Lanes[j]
 		return a.Total > b.Total || a.Total == b.Total && a.Lane < b.Lane
 	})
+}
+
+// addVia adds the fields of a curve counter that count by lane.
+func addVia(lanes map[string]map[string]int64, counts map[string]int64) {
+	for field, n := range counts {
+		for _, prefix := range []string{viaPrefix, sparedPrefix} {
+			if lane, ok := strings.CutPrefix(field, prefix); ok {
+				if lanes[lane] == nil {
+					lanes[lane] = map[string]int64{}
+				}
+				lanes[lane][prefix] += n
+			}
+		}
+	}
+}
+
+// putOffs returns when a lane's copies were put off.
+func putOffs(counts map[string]int64) (list []PutOff) {
+	for field, n := range counts {
+		step, ok := strings.CutPrefix(field, putOffPrefix)
+		at, err := strconv.ParseInt(step, 10, 64)
+		if ok && err == nil && n > 0 {
+			list = append(list, PutOff{time.Unix(at*putOffStep, 0).UTC(), n})
+		}
+	}
+	sort.Slice(list, func(i, j int) bool { return list[i].At.Before(list[j].At) })
+	return list
 }
 
 func copyCounts(total int64, by map[string]int64) Counts {

@@ -35,6 +35,9 @@ type LaneSummary struct {
 	Copies  int64  `json:"copies"`
 	Left    int64  `json:"left"` // sent or delivered
 	Refused int64  `json:"refused,omitempty"`
+	// Asked and Answered are those of LaneStatus; none in alerts of older versions.
+	Asked    int64 `json:"asked,omitempty"`
+	Answered int64 `json:"answered,omitempty"`
 }
 
 // Summarize makes the summary of where an alert stands.
@@ -53,6 +56,7 @@ func Summarize(st Status) Summary {
 	for _, l := range st.Lanes {
 		s.Lanes = append(s.Lanes, LaneSummary{
 			Lane: l.Lane, Copies: l.Total, Left: l.By[string(Sent)] + l.By[string(Delivered)], Refused: l.By[string(Refused)],
+			Asked: l.Asked, Answered: l.Answered,
 		})
 	}
 	return s

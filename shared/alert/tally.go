@@ -57,6 +57,9 @@ func (t tallies) count(f *Family, sign int64) {
 		if c.Again > 0 {
 			t.add(laneCounter(c.Lane), fieldAgain, sign*int64(c.Again))
 		}
+		if c.PutOff > 0 { // when the lane stood still, to ten minutes
+			t.add(laneCounter(c.Lane), putOffPrefix+strconv.FormatInt(c.PutOffAt.Unix()/putOffStep, 10), sign)
+		}
 	}
 	for i := range f.Children {
 		c := &f.Children[i]
@@ -79,7 +82,10 @@ const (
 	fieldTotal = "total"
 	fieldHelp  = "help"
 	fieldAgain = "again"
-	fieldHand  = "hand" // of no counter: copies in workers' hands (Hand)
+	// putOffPrefix and a number of steps of time count the copies that were first put off then.
+	putOffPrefix = "off@"
+	putOffStep   = 600    // seconds
+	fieldHand    = "hand" // of no counter: copies in workers' hands (Hand)
 )
 
 // ops returns the writes that apply the tallies to an alert's counters, in the

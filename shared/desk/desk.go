@@ -7,7 +7,7 @@
 // comes by mail takes the family off the desk by itself.
 //
 //	desk/<alert>/<class>  <family>          Record
-//	desk/<alert>          changes/<class>   a counter: how often a record was written
+//	desk/<alert>          changes/<class>   a counter: how often a record was written, and calls
 //	                      paper/<number>    Paper
 package desk
 
@@ -17,6 +17,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/fnv"
+	"maps"
 	"slices"
 	"strconv"
 	"time"
@@ -82,6 +83,7 @@ type Record struct {
 	Calls  []Call    `json:"c,omitempty"` // oldest first
 
 	revision int64
+	counts   map[string]int64 // what the write that is to come adds to its counter
 }
 
 // Held reports whether somebody has the family in hand.
@@ -118,8 +120,10 @@ func key(ref alert.Ref) table.Key {
 
 const changes = "changes/"
 
-func changed(ref alert.Ref) table.Op {
-	return table.Add{Key: table.Key{Partition: part(ref.Alert), Sort: changes + ref.Class}, Deltas: map[string]int64{"n": 1}}
+func (r Record) changed(ref alert.Ref) table.Op {
+	deltas := map[string]int64{"n": 1}
+	maps.Copy(deltas, r.counts)
+	return table.Add{Key: table.Key{Partition: part(ref.Alert), Sort: changes + ref.Class}, Deltas: deltas}
 }
 
 // ops returns the writes of a record.
@@ -129,9 +133,9 @@ func (r Record) ops(ref alert.Ref) []table.Op {
 		panic(err) // texts and times
 	}
 	if r.revision == 0 {
-		return []table.Op{table.Create{Key: key(ref), Value: value}, changed(ref)}
+		return []table.Op{table.Create{Key: key(ref), Value: value}, r.changed(ref)}
 	}
-	return []table.Op{table.Replace{Key: key(ref), Revision: r.revision, Value: value}, changed(ref)}
+	return []table.Op{table.Replace{Key: key(ref), Revision: r.revision, Value: value}, r.changed(ref)}
 }
 
 // Record reads what the desk knows of a family; nothing is a record, too.
@@ -322,6 +326,7 @@ func (r *Record) enter(c Call, now time.Time) error {
 		return errNothing
 	}
 	c.At = now.UTC()
+	r.counts = map[string]int64{outcomePrefix + string(c.Outcome): 1, minutePrefix + strconv.FormatInt(c.At.Unix()/60, 10): 1}
 	r.Calls = append(r.Calls, c)
 	r.Calls = r.Calls[max(0, len(r.Calls)-maxCalls):]
 	if !r.Held(now) || r.Holder.ID == c.By.ID {

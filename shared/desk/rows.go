@@ -9,7 +9,6 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/todoku/todoku/shared/alert"
-	"github.com/todoku/todoku/shared/table"
 )
 
 // Need says why a family is to be phoned, the most pressing first.
@@ -119,26 +118,13 @@ func (d Desk) families(ctx context.Context, alertID, class string) (all []alert.
 
 // records adds what the desk knows of the families of a class.
 func (d Desk) records(ctx context.Context, alertID, class string, rows map[string]*Row) error {
-	q := table.Query{Partition: part(alertID) + "/" + class}
-	for {
-		page, err := d.Alerts.Table.Query(ctx, q)
-		if err != nil {
-			return err
+	known, err := d.Records(ctx, alertID, class)
+	for family, record := range known {
+		if r := rows[family]; r != nil {
+			r.Record = record
 		}
-		for _, item := range page.Items {
-			r := rows[item.Sort]
-			if r == nil {
-				continue
-			}
-			if r.Record, err = decode(item); err != nil {
-				return err
-			}
-		}
-		if page.Next == "" {
-			return nil
-		}
-		q.After = page.Next
 	}
+	return err
 }
 
 func (r *Row) need(now time.Time, suspect map[string]bool) Need {

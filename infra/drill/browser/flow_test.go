@@ -85,7 +85,7 @@ func (s *stranger) answersAsGuardian() {
 	run[bool](board, "document.unmoved = true")
 	s.answers("無事です")
 	s.seesNews(board, "the answer is counted", answered+" === '1'")
-	s.seesNews(board, "its class has the answer", `[...document.querySelectorAll("[aria-labelledby=classes-title] td")].some(e => e.innerText.startsWith("1 /"))`)
+	s.seesNews(board, "its class has the answer", `[...document.querySelectorAll("[aria-labelledby=classes-title] .tiles b")].some(e => e.innerText.startsWith("1 /"))`)
 	s.answers("助けが必要です")
 	s.seesNews(board, "help is what the page begins with", `document.querySelector("[role=alert]")?.innerText.includes("助けが必要：1人")
 		&& document.querySelector("[role=alert] a").getBoundingClientRect().bottom + scrollY < 740`)

@@ -56,6 +56,8 @@ func pages(t testing.TB, s *staged) []stop {
 		{name: "status of a drill", who: manager, path: "/alerts/" + s.drill},
 		{name: "status of a closed alert", who: manager, path: "/alerts/" + s.over + "?closed=1"},
 		{name: "status of an expired alert", who: manager, path: "/alerts/" + s.past},
+		{name: "report", who: manager, path: status + "/report"},
+		{name: "report of an alert that is over", who: manager, path: "/alerts/" + s.past + "/report"},
 		{name: "class", who: manager, path: status + "/classes/" + s.group},
 		{name: "help needed", who: manager, path: status + "/help"},
 		{name: "close", who: manager, path: status + "/close"},

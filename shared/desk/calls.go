@@ -1,0 +1,86 @@
+package desk
+
+import (
+	"context"
+	"sort"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/todoku/todoku/shared/table"
+)
+
+// Fields of the counter of a class, beside "n".
+const (
+	outcomePrefix = "o/" // and an outcome: calls that ended so
+	minutePrefix  = "m/" // and a minute since 1970: calls that were entered in it
+)
+
+// Calls counts the calls of an alert.
+type Calls struct {
+	Total   int64
+	By      map[Outcome]int64
+	Minutes []Minute // oldest first
+}
+
+// Minute counts the calls that were entered in one minute.
+type Minute struct {
+	At    time.Time
+	Calls int64
+}
+
+// Calls reads how often was phoned for an alert: one counter for each class.
+func (d Desk) Calls(ctx context.Context, alertID string) (Calls, error) {
+	c := Calls{By: map[Outcome]int64{}}
+	minutes := map[int64]int64{}
+	q := table.Query{Partition: part(alertID), Prefix: changes}
+	for {
+		page, err := d.Alerts.Table.Query(ctx, q)
+		if err != nil {
+			return c, err
+		}
+		for _, item := range page.Items {
+			for field, n := range item.Counts {
+				if o, ok := strings.CutPrefix(field, outcomePrefix); ok {
+					c.By[Outcome(o)] += n
+					c.Total += n
+				}
+				if m, ok := strings.CutPrefix(field, minutePrefix); ok {
+					at, _ := strconv.ParseInt(m, 10, 64)
+					minutes[at] += n
+				}
+			}
+		}
+		if page.Next == "" {
+			break
+		}
+		q.After = page.Next
+	}
+	for at, n := range minutes {
+		c.Minutes = append(c.Minutes, Minute{time.Unix(at*60, 0).UTC(), n})
+	}
+	sort.Slice(c.Minutes, func(i, j int) bool { return c.Minutes[i].At.Before(c.Minutes[j].At) })
+	return c, nil
+}
+
+// Records reads what the desk knows of the families that are kept in a class, by
+// family: those that nobody has done anything for are not in it.
+func (d Desk) Records(ctx context.Context, alertID, class string) (map[string]Record, error) {
+	known := map[string]Record{}
+	q := table.Query{Partition: part(alertID) + "/" + class}
+	for {
+		page, err := d.Alerts.Table.Query(ctx, q)
+		if err != nil {
+			return nil, err
+		}
+		for _, item := range page.Items {
+			if known[item.Sort], err = decode(item); err != nil {
+				return nil, err
+			}
+		}
+		if page.Next == "" {
+			return known, nil
+		}
+		q.After = page.Next
+	}
+}
