@@ -150,12 +150,14 @@ func (s *Server) timeline(ctx context.Context, p *reportPage) ([]moment, error) 
 	}
 	all = append(all, p.curveMoments()...)
 	all = append(all, p.laneMoments()...)
-	reminded, err := s.Alerts.Progress(ctx, a.ID, alert.Remind)
-	if err != nil {
-		return nil, err
-	}
-	if reminded.Done {
-		all = append(all, moment{reminded.At, lang.T("未回答の家庭に再送", "Reminder to those who had not answered")})
+	for round := 1; round <= a.Rounds(); round++ {
+		p, err := s.Alerts.Progress(ctx, a.ID, alert.RemindJob(round, false))
+		if err != nil {
+			return nil, err
+		}
+		if p.Done {
+			all = append(all, moment{p.At, lang.T("未回答の家庭に再送（%d回目）", "Reminder to those who had not answered (round %d)", round)})
+		}
 	}
 	heard, err := s.Alerts.Listened(ctx, a.ID)
 	if err != nil {

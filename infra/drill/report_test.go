@@ -21,10 +21,7 @@ func afterwards(d *Drill) {
 	})
 	id := d.Send(Alert{Subject: "大雨の安否確認"})
 	d.Until("docomo has put a mail off", func() bool { return docomos.Load() > 0 })
-	for range 3 {
-		d.Advance(2 * time.Minute)
-	}
-	mails := d.Arrive("大雨の安否確認", Addresses(pupils...)...)
+	mails := d.ArriveLater(10*time.Minute, "大雨の安否確認", Addresses(pupils...)...)
 	for _, p := range pupils[:26] {
 		d.press(mails[p.parent()], "無事です")
 	}
@@ -48,7 +45,7 @@ func afterwards(d *Drill) {
 	d.recount(id, d.Status(id))
 
 	next := d.Send(Alert{Subject: "もう一度の安否確認"})
-	again := d.Arrive("もう一度の安否確認", Addresses(pupils...)...)
+	again := d.ArriveLater(10*time.Minute, "もう一度の安否確認", Addresses(pupils...)...)
 	d.press(again[pupils[0].parent()], "無事です")
 	d.Advance(2 * time.Minute)
 	d.Manager.Open("/alerts/"+next).Says(http.StatusOK, "これまで1回の中央値")
