@@ -43,6 +43,7 @@ func Console(p *Parts) (any, error) {
 		App: &console.App{
 			Audit:  p.Audit(),
 			Doctor: p.doctorRecords(),
+			Proof:  p.proofs(),
 			Alerts: p.Alerts(), Roster: p.Roster(), Jobs: p.Jobs(), Mail: p.Mail(), Links: p.Links(), Hosts: p.Hosts(),
 			BaseURL: p.Config.BaseURL, Now: p.Now, Log: p.Log, Enrol: p.Enrol(), InboundDomain: p.Config.InboundDomain,
 		},
@@ -61,11 +62,16 @@ func Console(p *Parts) (any, error) {
 
 // health proves store, queue and mail by using them.
 func (p *Parts) health() http.Handler {
-	return health.New(p.Now, map[string]func(context.Context) error{
+	checks := map[string]func(context.Context) error{
 		"store": p.table.CheckHealth,
 		"queue": prober{p.Jobs(), p.table, p.ids}.check,
 		"mail":  p.Mail().Check,
-	})
+	}
+	if p.Config.Proof == 0 {
+		return health.New(p.Now, checks)
+	}
+	checks["proof"] = p.proofs().Check
+	return health.New(p.Now, checks).Proven(p.proofs().Last)
 }
 
 // Acknowledge makes the pages of guardians.

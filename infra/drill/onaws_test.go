@@ -37,6 +37,7 @@ func TestAWS(t *testing.T) {
 		}
 	})
 	t.Run("health", func(t *testing.T) { awsHealth(t, cfg) })
+	t.Run("proof", func(t *testing.T) { awsProof(t, cfg) })
 	t.Run("lanes", func(t *testing.T) { awsLanes(t, cfg) })
 	t.Run("kill", func(t *testing.T) { awsKill(t, cfg) })
 	t.Run("cost", func(t *testing.T) { awsCost(t, cfg) })

@@ -5,10 +5,12 @@ import (
 	"errors"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/todoku/todoku/infra/drill/cloud"
 	"github.com/todoku/todoku/infra/local/machine"
 )
 
@@ -55,5 +57,29 @@ func TestProof(t *testing.T) {
 	schools, err := m.Roster.Schools(t.Context())
 	if err != nil || len(schools) != 1 {
 		t.Errorf("%d schools, %v: the proof's is none", len(schools), err)
+	}
+}
+
+// awsProof has the functions prove by themselves that an alert is answered: through
+// queues, SES, its events, and the pages.
+func awsProof(t *testing.T, cfg cloud.Config) {
+	var pings atomic.Int64
+	watch := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { pings.Add(1) }))
+	t.Cleanup(watch.Close)
+	cfg.Env = append(slices.Clone(cfg.Env), "TODOKU_PROOF_SECONDS=3600", "TODOKU_DEAD_MAN_URL="+watch.URL)
+	d := deploy(t, cfg, 0)
+	if status, report := d.health(); status != http.StatusServiceUnavailable {
+		t.Errorf("before the first proof: status %d, %v", status, report)
+	}
+	(&Drill{TB: t}).Until("a proof", func() bool {
+		if err := d.Cloud.Tick(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		status, report := d.health()
+		return status == http.StatusOK && report["last_proof_minutes"] == 0.0 && pings.Load() == 1
+	})
+	sent := d.SES.Sent()
+	if len(sent) != 1 || sent[0].To != "success@simulator.amazonses.com" {
+		t.Errorf("%d mails", len(sent))
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -20,8 +21,7 @@ import (
 // Var is the name of an environment variable.
 type Var string
 
-// The variables. Every one that a function needs must be set, except Lanes and
-// InboundDomain.
+// The variables. Every one that a function needs must be set, except those of optional.
 const (
 	Table            Var = "TODOKU_TABLE"             // name of the DynamoDB table
 	Jobs             Var = "TODOKU_JOBS_URL"          // https address of the queue from console and tick to fanout
@@ -32,6 +32,8 @@ const (
 	Lease            Var = "TODOKU_LEASE_SECONDS"     // how long dispatch may hold a copy: at least its own timeout
 	Lanes            Var = "TODOKU_LANES"             // the operator's lanes file, its text; empty: as shipped
 	InboundDomain    Var = "TODOKU_INBOUND_DOMAIN"    // domain of the addresses to which guardians send an empty mail; empty: none is taken
+	Proof            Var = "TODOKU_PROOF_SECONDS"     // how often to prove that an alert is answered; empty: never
+	DeadMan          Var = "TODOKU_DEAD_MAN_URL"      // address to call after each proof; empty: none
 	Name             Var = "TODOKU_NAME"              // who answers for the system, on the last-resort error page
 	Phone            Var = "TODOKU_PHONE"             // whom to call then
 )
@@ -43,14 +45,14 @@ const MaxLanes = 2500
 
 // needs says which variables each function reads.
 var needs = map[string][]Var{
-	"console":      {Table, Jobs, Keys, ConfigurationSet, BaseURL, InboundDomain, Lanes, Name, Phone},
+	"console":      {Table, Jobs, Keys, ConfigurationSet, BaseURL, InboundDomain, Lanes, Proof, Name, Phone},
 	"registration": {Table, Keys, ConfigurationSet, BaseURL, Lanes, Name, Phone},
 	"acknowledge":  {Table, Keys, BaseURL, Name, Phone},
 	"fanout":       {Table, Jobs, Copies, Lanes},
 	"dispatch":     {Table, Copies, Keys, ConfigurationSet, BaseURL, Lease},
 	"feedback":     {Table},
 	"inbound":      {Table, Keys, ConfigurationSet, BaseURL, InboundDomain},
-	"tick":         {Table, Jobs, Copies, Lanes, ConfigurationSet, BaseURL, InboundDomain},
+	"tick":         {Table, Jobs, Copies, Lanes, ConfigurationSet, BaseURL, InboundDomain, Keys, Proof, DeadMan},
 }
 
 // Needs returns the variables that a function reads, in a fixed order; none for a
@@ -69,6 +71,8 @@ type Config struct {
 	Lease            time.Duration
 	Lanes            *lane.Lanes
 	InboundDomain    string
+	Proof            time.Duration
+	DeadMan          string
 	Name             string
 	Phone            string
 }
@@ -92,9 +96,12 @@ func Load(function string, getenv func(string) string) (Config, error) {
 
 var errMissing = errors.New("is not set")
 
+// optional are the variables that may be empty.
+var optional = []Var{Lanes, InboundDomain, Proof, DeadMan}
+
 // set reads one variable.
 func (c *Config) set(v Var, value string) (err error) {
-	if value == "" && v != Lanes && v != InboundDomain {
+	if value == "" && !slices.Contains(optional, v) {
 		return errMissing
 	}
 	switch v {
@@ -106,6 +113,10 @@ func (c *Config) set(v Var, value string) (err error) {
 		c.BaseURL, err = address(value)
 	case Lease:
 		c.Lease, err = seconds(value)
+	case Proof:
+		if value != "" {
+			c.Proof, err = seconds(value)
+		}
 	case Lanes:
 		c.Lanes, err = lanes(value)
 	default:
@@ -117,7 +128,7 @@ func (c *Config) set(v Var, value string) (err error) {
 // text returns the field of a variable that may hold any text.
 func (c *Config) text(v Var) *string {
 	return map[Var]*string{
-		Table: &c.Table, Keys: &c.KeysSecret, ConfigurationSet: &c.ConfigurationSet, InboundDomain: &c.InboundDomain, Name: &c.Name, Phone: &c.Phone,
+		Table: &c.Table, Keys: &c.KeysSecret, ConfigurationSet: &c.ConfigurationSet, InboundDomain: &c.InboundDomain, DeadMan: &c.DeadMan, Name: &c.Name, Phone: &c.Phone,
 	}[v]
 }
 

@@ -34,6 +34,9 @@ const Simulated = "proof@proof.invalid"
 // paused lane or a busy account may need.
 const Patience = 10 * time.Minute
 
+// week is how often the way of alarms is tested.
+const week = 7 * 24 * time.Hour
+
 // settle is how long after its start a process waits before it begins one: what it
 // finds waiting comes first.
 const settle = time.Minute
@@ -56,6 +59,7 @@ type State struct {
 	Last   time.Time     `json:"last,omitzero"`    // when the newest that was whole ended
 	Took   time.Duration `json:"took,omitempty"`   // of that
 	Failed string        `json:"failed,omitempty"` // how far the newest came, if it failed
+	Tested time.Time     `json:"tested,omitzero"`  // when the way of alarms was last tested
 }
 
 var stateKey = table.Key{Partition: "proof", Sort: "state"}
@@ -146,6 +150,9 @@ type Prover struct {
 	Answer func(ctx context.Context, token, alert, choice string) error
 	// Proven is called when a proof is whole; it tells whoever watches from outside.
 	Proven func(ctx context.Context, took time.Duration) error
+	// Test is called once a week, with a proof: it has an alarm go off that means
+	// nothing but that alarms arrive. nil: there are no alarms.
+	Test func()
 }
 
 // The records of the proof's family. They are ids of package id, as links need them.
@@ -174,10 +181,13 @@ func (p *Prover) Run(ctx context.Context) error {
 	if _, other := table.Conflict(err); other {
 		return nil // another tick does the same
 	}
-	if err == nil && next.Last != s.Last && p.Proven != nil {
-		err = p.Proven(ctx, next.Took)
+	if err != nil || next.Last.Equal(s.Last) {
+		return err
 	}
-	return err
+	if p.Test != nil && !next.Tested.Equal(s.Tested) {
+		p.Test()
+	}
+	return p.Proven(ctx, next.Took)
 }
 
 // step returns the state after what is due was done.
@@ -197,6 +207,9 @@ func (p *Prover) step(ctx context.Context, s State) (State, error) {
 	switch {
 	case stage == "":
 		s.Last, s.Took, s.Failed = now, now.Sub(s.Begun), ""
+		if now.Sub(s.Tested) >= week {
+			s.Tested = now
+		}
 	case now.Sub(s.Begun) < Patience:
 		return s, err
 	default:

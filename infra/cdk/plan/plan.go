@@ -195,7 +195,7 @@ var Functions = []Function{
 		// It ends before the next one begins.
 		Name: "tick", Memory: 512, Timeout: 55 * time.Second,
 		Trigger: EveryMinute{},
-		Uses:    []Use{ReadTable, QueryTable, WriteTable, SendJobs, SendCopies, ReadAccount, ReadIdentities, ReadMailSet, ReadSilenced},
+		Uses:    []Use{ReadTable, QueryTable, WriteTable, SendJobs, SendCopies, ReadAccount, ReadIdentities, ReadMailSet, ReadSilenced, ReadKeys},
 	},
 }
 

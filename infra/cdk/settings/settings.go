@@ -10,6 +10,7 @@ package settings
 import (
 	"fmt"
 	"net/mail"
+	"net/url"
 	"regexp"
 	"slices"
 	"strconv"
@@ -37,6 +38,8 @@ type Settings struct {
 	InboundDomain string // domain whose mail is received, "" for none; "inboundDomain"
 
 	AlarmMail   string // mail address for alarms, "" for none; "alarmMail"
+	Proof       int    // minutes between proofs that an alert is answered, 0 for none; "proofMinutes"
+	DeadMan     string // https address to call after each, "" for none; "deadMan"
 	SendQuota   int    // mails in 24 hours that SES allows the account; "sendQuota"
 	MaxDelivery int    // seconds after which SES gives a mail up; "maxDeliverySeconds"
 	Lanes       string // the operator's lanes file, its text, "" for the shipped one; "lanes"
@@ -46,7 +49,7 @@ type Settings struct {
 // Keys are the keys of the context.
 var Keys = []string{
 	"stack", "name", "phone", "mailDomains", "hostedZone", "hostedZoneId", "dmarc", "webDomain", "certificateArn",
-	"inboundDomain", "alarmMail", "sendQuota", "maxDeliverySeconds", "lanes", "table",
+	"inboundDomain", "alarmMail", "proofMinutes", "deadMan", "sendQuota", "maxDeliverySeconds", "lanes", "table",
 }
 
 // KeepDMARC is the value of DMARC with which no record is made or asked for.
@@ -61,6 +64,9 @@ const (
 	// defaultQuota is what accounts usually get when they leave the sandbox
 	// (https://docs.aws.amazon.com/ses/latest/dg/manage-sending-quotas.html).
 	defaultQuota = 50000
+	// defaultProof is an hour, and maxProof half a day: an alarm that something is
+	// missing can look back for a day.
+	defaultProof, maxProof = 60, 720
 	// defaultDelivery is an hour: greylisting and a short deferral pass within it,
 	// and what is older than that a guardian should hear of in another way.
 	defaultDelivery = 3600
@@ -101,6 +107,8 @@ func Read(src Source) (Settings, error) {
 		Certificate:   r.text("certificateArn", ""),
 		InboundDomain: r.domain("inboundDomain"),
 		AlarmMail:     r.text("alarmMail", ""),
+		Proof:         r.number("proofMinutes", defaultProof, 0, maxProof),
+		DeadMan:       r.text("deadMan", ""),
 		SendQuota:     r.number("sendQuota", defaultQuota, 1, 1e9),
 		MaxDelivery:   r.number("maxDeliverySeconds", defaultDelivery, minDelivery, maxDelivery),
 		Lanes:         r.lanes(),
@@ -294,6 +302,9 @@ func (r *reader) checkNames(s Settings) {
 	}
 	if s.Table != "" && !tablePattern.MatchString(s.Table) {
 		r.fail("table", "DynamoDB のテーブル名を指定してください。", "give the name of a DynamoDB table.")
+	}
+	if u, err := url.Parse(s.DeadMan); s.DeadMan != "" && (err != nil || u.Scheme != "https" || u.Host == "") {
+		r.fail("deadMan", "https:// で始まるアドレスを指定してください。", "give an address that begins with https://.")
 	}
 	if a, err := mail.ParseAddress(s.AlarmMail); s.AlarmMail != "" && (err != nil || a.Address != s.AlarmMail) {
 		r.fail("alarmMail", "メールアドレスを一つ指定してください。", "give one mail address.")

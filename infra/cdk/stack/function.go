@@ -81,6 +81,13 @@ func (b *builder) value(v config.Var) *string {
 		return itoa(int(plan.Visibility(plan.Copies) / time.Second))
 	case config.Lanes:
 		return jsii.String(b.Settings.Lanes)
+	case config.Proof:
+		if b.Settings.Proof == 0 {
+			return jsii.String("")
+		}
+		return itoa(b.Settings.Proof * int(time.Minute/time.Second))
+	case config.DeadMan:
+		return jsii.String(b.Settings.DeadMan)
 	case config.InboundDomain:
 		return jsii.String(b.Settings.InboundDomain)
 	case config.Name:

@@ -10,6 +10,7 @@ import (
 	"github.com/aws/jsii-runtime-go"
 
 	"github.com/todoku/todoku/infra/cdk/plan"
+	"github.com/todoku/todoku/shared/metrics"
 )
 
 // alarm is something that somebody must hear of. It goes off when the metric is
@@ -47,6 +48,11 @@ func (b *builder) makeAlarms() {
 	}
 	for _, a := range b.functionAlarms() {
 		b.makeAlarm(a)
+	}
+	if b.Settings.Proof > 0 {
+		for _, a := range b.proofAlarms() {
+			b.makeAlarm(a)
+		}
 	}
 }
 
@@ -197,6 +203,29 @@ func (b *builder) heartbeat(function string) alarm {
 			Period: seconds(five),
 		}),
 		limit: 1, periods: 1, below: true, silence: true,
+	}
+}
+
+// proofAlarms tell when it is not proven any more that an alert is answered, and once a
+// week that alarms arrive.
+func (b *builder) proofAlarms() []alarm {
+	metric := func(name string, period time.Duration) awscloudwatch.IMetric {
+		return awscloudwatch.NewMetric(&awscloudwatch.MetricProps{
+			Namespace: jsii.String(metrics.Namespace), MetricName: &name, Statistic: jsii.String("Sum"), Period: seconds(period),
+		})
+	}
+	every := time.Duration(b.Settings.Proof) * time.Minute
+	return []alarm{
+		{
+			id:     "Proof",
+			says:   fmt.Sprintf("For %v nothing has proven that an alert is answered: guardians may not be told. See \"Proof\" in docs/operate.md.", 2*every),
+			metric: metric(metrics.Proofs, every), limit: 1, periods: 2, below: true, silence: true,
+		},
+		{
+			id:     "AlarmTest",
+			says:   "Nothing is wrong: once a week this tests that alarms arrive. See \"Alarm test\" in docs/operate.md.",
+			metric: metric(metrics.AlarmTest, time.Minute), limit: 0, periods: 1,
+		},
 	}
 }
 

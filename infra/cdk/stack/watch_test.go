@@ -32,6 +32,8 @@ func TestAlarms(t *testing.T) {
 		{"SendQuota", over, 70, "notBreaching"},
 		{"WebErrors", over, 2, "notBreaching"},
 		{"Heartbeat", below, 1, "breaching"},
+		{"Proof", below, 1, "breaching"},
+		{"AlarmTest", over, 0, "notBreaching"},
 	}
 	for _, f := range plan.Functions {
 		for _, kind := range []string{"Errors", "Throttled"} {

@@ -182,13 +182,14 @@ func (c *Cloud) makeFunctions(aws string) {
 		if _, err := os.Stat(program); err != nil {
 			continue
 		}
-		env := append([]string{
+		env := []string{
 			"AWS_REGION=us-east-1", "AWS_ACCESS_KEY_ID=drill", "AWS_SECRET_ACCESS_KEY=drill",
 			"AWS_ENDPOINT_URL=" + aws, "TODOKU_DRILL_CLOCK=" + c.cfg.Clock,
-		}, c.cfg.Env...)
+		}
 		for _, v := range config.Needs(f.Name) {
 			env = append(env, string(v)+"="+c.env[v])
 		}
+		env = append(env, c.cfg.Env...) // the last one counts
 		c.configs[f.Name] = runtimeapi.Config{
 			Name: f.Name, Program: program, Env: env, Concurrency: c.concurrency(f), Timeout: f.Timeout, Log: c.log,
 		}
