@@ -16,6 +16,7 @@ var seeds = []string{
 	"t@日本語。jp", "t@xn--wgv71a119e.jp", "t@xn--ls8h.la", "t@xn--a.jp", "t@faß.de", "'t@example.jp'",
 	`"'t"@example.jp`, "taーro@example.jp", "a@example.jp、b@example.jp；c@docomo.ne.jo", "t@[192.0.2.1]",
 	"\ufeff\u202et@example.jp\u202c", "t@exam\u00adple.jp", "t@a\u200db.jp", "t@xn--ab-0ea.jp", "a@b@c.jp", "@",
+	"tarou.yamada+x@a-b.example.co.jp", "a@co.jp", "a@b.c-", "a@-b.jp", "a@1.jp", "a@b.1", "a@x--y.jp", "a@xn--a.jp", ".a@b.jp", "a..b@c.jp",
 	"\"@\"@\"", "t@docomo.co.jp", "mailto:%0d%0a@x.jp", "A@ne.0p", "t@co.p", `"%..b"@docomo.ne.jp`, "t@ﬀ.jp", "ﷺ@x.jp",
 }
 
@@ -32,6 +33,9 @@ func FuzzParse(f *testing.F) {
 			return
 		}
 		checkAddress(t, a)
+		if slow, err := parse(s); err != nil || slow != a {
+			t.Errorf("Parse(%q) = %v, and the long way %v, %v", s, a, slow, err)
+		}
 	})
 }
 

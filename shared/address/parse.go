@@ -22,6 +22,14 @@ const (
 // Parse returns the one address in s. The same address twice, as in
 // "t@example.jp <t@example.jp>", is one. Its error is a *problem.Error.
 func Parse(s string) (Address, error) {
+	if a, ok := plain(s); ok {
+		return a, nil
+	}
+	return parse(s)
+}
+
+// parse is Parse for whatever is pasted.
+func parse(s string) (Address, error) {
 	found, err := read(s, MaxInput)
 	if err != nil {
 		return Address{}, err

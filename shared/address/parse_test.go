@@ -266,3 +266,15 @@ func TestParseListRefuses(t *testing.T) {
 		})
 	}
 }
+
+func BenchmarkParse(b *testing.B) {
+	for name, s := range map[string]string{"as stored": "tarou.yamada@example.co.jp", "as pasted": "山田　太郎 ＜tarou.yamada@example.co.jp＞"} {
+		b.Run(name, func(b *testing.B) {
+			for b.Loop() {
+				if _, err := Parse(s); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
