@@ -11,21 +11,25 @@ import (
 	"github.com/todoku/todoku/shared/mail"
 )
 
-// admit asks the lane for places, and returns those of refs that have one. The others
-// go back to the queue until there may be places again.
-func (r *run) admit(ctx context.Context, refs []alert.CopyRef) ([]alert.CopyRef, error) {
-	if len(refs) == 0 {
-		return nil, nil
-	}
-	p, err := r.Gate.Ask(ctx, laneOf(r.group), len(refs))
+// admitted asks the lane for places for the run's copies, and reports whether it got
+// any. It is asked before anything is read: a lane that has paused costs no more.
+func (r *run) admitted(ctx context.Context) bool {
+	p, err := r.Gate.Ask(ctx, laneOf(r.group), len(r.jobs))
 	if err != nil {
 		r.Log.Warn("a lane's state was not read, its slots hold", "lane", r.group, "err", err)
 	}
-	r.permit = p
 	if p.N == 0 {
 		r.wait = max(p.Wait, shortestWait)
+		return false
 	}
-	left := p.N
+	r.permit = p
+	return true
+}
+
+// fit returns those of refs that have a place. The others go back to the queue until
+// there may be places again.
+func (r *run) fit(refs []alert.CopyRef) []alert.CopyRef {
+	left := r.permit.N
 	for _, j := range r.jobs {
 		if j.fate != taken {
 			continue
@@ -34,10 +38,7 @@ func (r *run) admit(ctx context.Context, refs []alert.CopyRef) ([]alert.CopyRef,
 			j.fate = waiting
 		}
 	}
-	if p.N == 0 {
-		return nil, errWait
-	}
-	return refs[:min(p.N, len(refs))], nil
+	return refs[:min(r.permit.N, len(refs))]
 }
 
 // shortestWait is the least that a slot waits for its lane.

@@ -121,6 +121,10 @@ func (r *run) work(ctx context.Context) error {
 	if len(r.jobs) == 0 {
 		return nil
 	}
+	if !r.admitted(ctx) {
+		return errWait
+	}
+	defer r.leaveLane(ctx)
 	a, err := r.Alerts.Alert(ctx, r.jobs[0].ref.Alert)
 	if errors.Is(err, alert.ErrNotFound) {
 		for _, j := range r.jobs {
@@ -136,7 +140,6 @@ func (r *run) work(ctx context.Context) error {
 		return err
 	}
 	if err := r.takeKnown(ctx); err != nil || len(r.jobs) == 0 {
-		r.leaveLane(ctx)
 		return err
 	}
 	err = r.send(ctx)
@@ -183,7 +186,6 @@ func (r *run) takeKnown(ctx context.Context) error {
 	if !errors.Is(err, alert.ErrNotFound) {
 		return err
 	}
-	r.leaveLane(ctx)
 	if err := r.dropMissing(ctx); err != nil || len(r.jobs) == 0 {
 		return err
 	}
@@ -211,15 +213,12 @@ func (r *run) take(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if refs, err = r.admit(ctx, refs); err != nil {
-			return err
-		}
+		refs = r.fit(refs)
 		err = r.families.Take(ctx, h, r.Worker, now, refs)
 		if !errors.Is(err, alert.ErrTaken) {
 			r.hand = h
 			return err
 		}
-		r.leaveLane(ctx)
 		r.families = r.Alerts.Editor()
 		for _, j := range r.jobs {
 			j.fate = waiting

@@ -30,6 +30,7 @@ type sesEvent struct {
 	} `json:"bounce"`
 	Delivery *struct {
 		Timestamp time.Time `json:"timestamp"`
+		Millis    int64     `json:"processingTimeMillis"`
 	} `json:"delivery"`
 	DeliveryDelay *struct {
 		DelayType         string      `json:"delayType"`
@@ -67,6 +68,9 @@ type report struct {
 	at        time.Time
 	complaint bool
 	evidence  judge.Evidence // of a refusal
+	sent      time.Time      // when SES took the mail
+	took      time.Duration  // how long SES took to deliver it; 0: not told
+	delay     string         // delayType
 
 	school, join, test string // whose mail it was, if not a copy
 }
@@ -95,7 +99,7 @@ func parse(body string) (report, error) {
 		}
 	}
 	c, ours := alert.CopyOfTags(tags)
-	r := report{copy: c, at: s.Mail.Timestamp}
+	r := report{copy: c, at: s.Mail.Timestamp, sent: s.Mail.Timestamp}
 	if !ours {
 		r.school, r.join, ours = enrol.OfTags(tags)
 	}
@@ -116,10 +120,11 @@ func (s *sesEvent) judge(r *report) {
 	case kind == "Send":
 		r.state = alert.Sent
 	case kind == "Delivery" && s.Delivery != nil:
-		r.state, r.at = alert.Delivered, s.Delivery.Timestamp
+		r.state, r.at, r.took = alert.Delivered, s.Delivery.Timestamp, millis(s.Delivery.Millis)
 	case kind == "DeliveryDelay" && s.DeliveryDelay != nil:
 		d := s.DeliveryDelay
 		r.state, r.at, r.why = alert.Delayed, d.Timestamp, failure(d.DelayedRecipients, d.DelayType)
+		r.delay = d.DelayType
 	case kind == "Bounce" && s.Bounce != nil:
 		b := s.Bounce
 		r.state, r.at, r.why = alert.Refused, b.Timestamp, failure(b.BouncedRecipients, b.BounceType+" "+b.BounceSubType)

@@ -16,6 +16,7 @@ import (
 	"github.com/todoku/todoku/shared/docket"
 	"github.com/todoku/todoku/shared/enrol"
 	"github.com/todoku/todoku/shared/judge"
+	"github.com/todoku/todoku/shared/lane/gate"
 )
 
 // Handler records events.
@@ -23,6 +24,7 @@ type Handler struct {
 	Alerts *alert.Store
 	Enrol  *enrol.Store
 	Court  *docket.Store // judges refusals; nil: nobody does
+	Gate   *gate.Gate    // hears how lanes fare; may be nil
 	Log    *slog.Logger
 }
 
@@ -113,14 +115,21 @@ type item struct {
 // alert records reports of one alert's copies, has refusals judged, and returns the ids
 // of the messages that failed.
 func (h *Handler) alert(ctx context.Context, items []item) []string {
-	if err := h.Alerts.Update(ctx, changes(items)...); err == nil {
+	all := make([]heard, len(items))
+	if err := h.Alerts.Update(ctx, changes(items, all)...); err == nil {
+		h.tellLanes(ctx, all)
 		return h.hear(ctx, items)
 	}
+	clear(all)
+	defer func() { h.tellLanes(ctx, all) }()
 	var failed []string
 	var recorded []item
 	for i := range items {
 		it := items[i : i+1]
-		err := h.Alerts.Update(ctx, changes(it)...)
+		err := h.Alerts.Update(ctx, changes(it, all[i:i+1])...)
+		if err != nil {
+			all[i] = heard{}
+		}
 		switch {
 		case err == nil:
 			recorded = append(recorded, it[0])
@@ -169,7 +178,9 @@ func withLane(e judge.Evidence, lane string) judge.Evidence {
 	return e
 }
 
-func changes(items []item) []alert.Change {
+// changes returns what the items change, and notes in all, when that is applied, what
+// they tell of lanes.
+func changes(items []item, all []heard) []alert.Change {
 	cs := make([]alert.Change, len(items))
 	for i := range items {
 		it := &items[i]
@@ -179,7 +190,13 @@ func changes(items []item) []alert.Change {
 				return false
 			}
 			it.lane = f.Copies[n].Lane
-			return f.Copies[n].Event(it.state, it.why, it.at)
+			before := f.Copies[n]
+			moved := f.Copies[n].Event(it.state, it.why, it.at)
+			all[i] = heard{}
+			if moved {
+				all[i] = it.hears(before)
+			}
+			return moved
 		}}
 	}
 	return cs

@@ -113,7 +113,7 @@ func Fanout(p *Parts) (any, error) {
 func Dispatch(p *Parts) (any, error) {
 	sender := p.pacedMail()
 	h := &dispatch.Handler{
-		Alerts: p.Alerts(), Schools: p.Roster(), Queue: p.Copies(), Mail: sender, Links: p.Links(),
+		Alerts: p.Alerts(), Schools: p.Roster(), Queue: p.Copies(), Mail: sender, Links: p.Links(), Gate: p.gate(),
 		BaseURL: p.Config.BaseURL, Now: p.Now, Jitter: rand.Float64, Log: p.Log,
 		Worker: alert.Worker{ID: p.ids.New(), Lease: p.Config.Lease}, Court: p.Docket(),
 	}
@@ -124,7 +124,7 @@ func Dispatch(p *Parts) (any, error) {
 
 // Feedback records what SES reports.
 func Feedback(p *Parts) (any, error) {
-	h := &feedback.Handler{Alerts: p.Alerts(), Enrol: p.Enrol(), Court: p.Docket(), Log: p.Log}
+	h := &feedback.Handler{Alerts: p.Alerts(), Enrol: p.Enrol(), Court: p.Docket(), Gate: p.gate(), Log: p.Log}
 	return h.Handle, nil
 }
 

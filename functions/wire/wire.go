@@ -25,6 +25,7 @@ import (
 	"github.com/todoku/todoku/shared/docket"
 	"github.com/todoku/todoku/shared/enrol"
 	"github.com/todoku/todoku/shared/id"
+	"github.com/todoku/todoku/shared/lane/gate"
 	"github.com/todoku/todoku/shared/link"
 	"github.com/todoku/todoku/shared/mail"
 	"github.com/todoku/todoku/shared/mail/ses"
@@ -134,6 +135,11 @@ func (p *Parts) pacedMail() mail.Sender {
 	}
 	turns := &sendrate.Account{Table: p.table, Rate: rate, Now: p.Now}
 	return ses.Paced{Sender: ses.Patient{Sender: account, Jitter: mathrand.Float64}, Reserve: turns.Reserve, Now: p.Now}
+}
+
+// gate returns what hands out the places of lanes.
+func (p *Parts) gate() *gate.Gate {
+	return &gate.Gate{Table: p.table, Lanes: p.Config.Lanes, Events: true, Now: p.Now, Dice: mathrand.Float64, Log: p.Log}
 }
 
 // Links returns what signs and reads the links in mails.

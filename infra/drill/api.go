@@ -189,7 +189,9 @@ func (d *Drill) Status(id string) (s Status) {
 // Settle waits until every copy of an alert has left or was given up.
 func (d *Drill) Settle(id string) (s Status) {
 	d.Helper()
+	flow := d.flow()
 	d.Until("all copies are settled", func() bool {
+		flow()
 		s = d.Status(id)
 		return s.settled()
 	})

@@ -64,6 +64,25 @@ func (d *Drill) with(subject string) []Mail {
 	return slices.DeleteFunc(d.Operator.Mails(), func(m Mail) bool { return m.Subject != subject })
 }
 
+// flow returns what is called again and again while copies are waited for: it moves
+// the clock by a second when nothing is under way, and copies wait for their lane to
+// hear how the first ones fared.
+func (d *Drill) flow() func() {
+	const often = 20
+	quiet := 0
+	return func() {
+		now, later, err := d.Waiting()
+		if err != nil || now > 0 || later == 0 {
+			quiet = 0
+			return
+		}
+		if quiet++; quiet == often {
+			d.Clock.Advance(time.Second)
+			quiet = 0
+		}
+	}
+}
+
 // ArriveLater is Arrive for mails that lanes hold back for a while.
 func (d *Drill) ArriveLater(within time.Duration, subject string, to ...string) map[string]Mail {
 	d.Helper()
@@ -82,7 +101,8 @@ func (d *Drill) Arrive(subject string, to ...string) map[string]Mail {
 	for _, address := range to {
 		d.expected[envelope{subject, address}]++
 	}
-	d.Until("mails arrive: "+subject, func() bool { return len(d.with(subject)) >= len(to) })
+	flow := d.flow()
+	d.Until("mails arrive: "+subject, func() bool { flow(); return len(d.with(subject)) >= len(to) })
 	d.Quiet()
 	mails := map[string]Mail{}
 	for _, m := range d.with(subject) {

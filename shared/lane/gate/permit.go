@@ -31,7 +31,7 @@ const (
 	opening  = 50 * time.Millisecond // the least
 	crowded  = time.Second           // for a place, once the window has its size
 	gather   = 5 * time.Second       // at most, for the bucket to hold a batch
-	byEvents = 2 * time.Second       // for events that give places back
+	byEvents = time.Second           // for events that give places back
 	probing  = 2 * time.Second       // for another's probe
 	longest  = time.Minute           // a hold may be released, a clock set
 )

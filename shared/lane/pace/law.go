@@ -44,9 +44,6 @@ func (s *State) begin(l Limits, now time.Time) {
 	if s.Window == 0 {
 		s.Window = min(FirstWindow, l.widest())
 		s.Mark, s.Filled, s.Heard = now, now, now
-		if l.Events { // refusals will be seen late
-			s.Rate, s.Depth, s.Tokens, s.RateWait = l.cautious(), 1, 1, FirstTry
-		}
 		return
 	}
 	rested := now.Sub(s.Sent)
@@ -112,21 +109,33 @@ func (s *State) patience() time.Duration {
 	return ProbeWait
 }
 
-// miss notices by the number of copies without an event that some are put off, long
-// before SES says so: more than twice as many are out as should be.
+// miss notices by the copies without an event that some are put off, long before SES
+// says so.
 func (s *State) miss(l Limits, now time.Time) {
 	if !l.Events || s.Took == 0 || !s.Stopped.IsZero() || s.Silent(l, now) {
 		return
 	}
-	usual := s.Rate * (s.Took + EventLag).Seconds()
-	if float64(s.Out-s.Stuck) <= 2*usual+4 {
+	usual, missed := s.usual(now)
+	if !missed {
 		return
 	}
-	s.Stuck = s.Out - int(usual)
+	s.Stuck = s.Out - usual
 	if s.Since.IsZero() {
 		s.slow(now)
 	}
 	s.stop(now, 0.5)
+}
+
+// usual returns how many copies should be out without an event, and reports whether
+// far more are: more than twice as many at a known rate; or, while no limit is known
+// and the window grows, some of which no event came for three times as long as usual.
+func (s *State) usual(now time.Time) (n int, missed bool) {
+	due := s.Took + EventLag
+	if s.Rate == 0 {
+		return 0, s.Out > s.Stuck && now.Sub(s.Heard) > max(3*due, ProbeWait)
+	}
+	usual := s.Rate * due.Seconds()
+	return int(usual), float64(s.Out-s.Stuck) > 2*usual+4
 }
 
 // Silent reports whether verdicts are overdue for so long that the lane no longer
@@ -162,7 +171,7 @@ func (s *State) room(l Limits, now time.Time, want int) (int, time.Duration) {
 		return n, 0
 	}
 	if s.Tokens < 1 {
-		return 0, time.Duration((1-s.Tokens)/s.Rate*float64(time.Second)) + time.Millisecond
+		return 0, min(time.Duration((1-s.Tokens)/s.Rate*float64(time.Second))+time.Millisecond, Forget)
 	}
 	return min(n, int(s.Tokens)), 0
 }
@@ -179,24 +188,12 @@ func (s *State) fill(l Limits, now time.Time) {
 		return
 	}
 	if s.Tokens < 2 && d < Rest {
-		before := s.Rate
 		s.grow(now, d)
-		if l.Events && s.Took > 0 {
-			s.Rate = min(s.Rate, s.most(l, before, d))
+		if l.Events && s.Took > 0 { // Little's law: more would be more connections at once than slots
+			s.Rate = min(s.Rate, Share*float64(max(l.Slots, 1))/s.Took.Seconds())
 		}
 	}
 	s.Tokens = min(s.Tokens+s.Rate*d.Seconds(), max(s.Depth, 1))
-}
-
-// most is what a rate may become by Little's law, which would be as many connections
-// at once as the lane has slots. A lane that was never refused outgrows that, but
-// slowly.
-func (s *State) most(l Limits, before float64, d time.Duration) float64 {
-	most := Share * float64(max(l.Slots, 1)) / s.Took.Seconds()
-	if before < most || s.Ceil > 0 || s.First > 0 || s.Empty {
-		return most
-	}
-	return before * doubled(d, MostGrows)
 }
 
 func (s *State) grow(now time.Time, d time.Duration) {
@@ -295,6 +292,8 @@ func (s *State) reopen(now time.Time) {
 // it by one, now and then.
 func (s *State) widen(l Limits, now time.Time) {
 	switch {
+	case l.Events && s.WindowCeil == 0 && s.Window >= s.fills(l):
+		s.Window += math.Ln2 * float64(s.Took+EventLag) / float64(Outgrows)
 	case s.WindowCeil == 0 || s.Window+1 <= s.WindowCeil:
 		s.Window++
 	case now.After(s.WindowTry):
@@ -303,6 +302,15 @@ func (s *State) widen(l Limits, now time.Time) {
 		s.WindowTry = now.Add(s.WindowWait)
 	}
 	s.Window = min(s.Window, l.widest())
+}
+
+// fills returns how many copies without an event fill the slots with connections, by
+// Little's law. A lane that is never refused outgrows that, but slowly.
+func (s *State) fills(l Limits) float64 {
+	if s.Took == 0 {
+		return l.widest()
+	}
+	return max(FirstWindow, Share*float64(max(l.Slots, 1))*float64(s.Took+EventLag)/float64(s.Took))
 }
 
 // crowded: connections that stand are what the operator takes.

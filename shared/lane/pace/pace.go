@@ -43,15 +43,16 @@
 // alone. Here they are acceptances: the operator answered at leisure.
 //
 // Events: where the verdict comes as an event (SES), the window counts copies whose
-// event is out, and may be wider than the slots, because SES opens the connections;
-// the rate begins cautiously and stays below what would fill the slots with
-// connections (Little's law, with processingTimeMillis as the time). Refusals are
-// seen late: so a lane that has more than twice as many copies out as the usual time
-// explains takes them for put off, minutes before DeliveryDelay or a delivery with a long
-// processingTimeMillis says so. When no event comes at all for Silence, and none of
-// any other lane (Limits.Alive), the lane sends at its cautious rate: missing
-// verdicts never stop an alert. A verdict that never comes gives its place back after
-// Forget.
+// event is out, and may be wider than the slots, because SES opens the connections. It
+// doubles with every round of events until it would fill the slots with connections (Little's law,
+// with processingTimeMillis as the time), and outgrows that slowly as long as nothing
+// is put off; a rate, once known, stays below it. Refusals are seen late: so a lane
+// that has more than twice as many copies out as its rate explains, or of which no
+// event came for three times as long as usual, takes them for put off, minutes before
+// DeliveryDelay or a delivery with a long processingTimeMillis says so. When no event
+// comes at all for Silence, and none of any other lane (Limits.Alive), the lane sends
+// at its cautious rate: missing verdicts never stop an alert. A verdict that never comes
+// gives its place back after Forget at the latest.
 //
 // Known limits: an operator that changes its rate is followed down at once, and up
 // within minutes to an hour. Behind SES a greylisted copy looks like one that was put

@@ -18,7 +18,6 @@ const (
 	Below      = 0.92             // a lane stays this far below a measured rate
 	GuessGrows = 24 * time.Second // a guessed rate doubles in this time,
 	CeilGrows  = 30 * time.Second // one that tries to pass a measured one, in this
-	MostGrows  = 2 * time.Minute  // one that outgrows the slots, by events, in this
 	FirstTry   = time.Minute      // a measured rate is left alone for so long,
 	FirstWiden = time.Minute      // a measured window for so long,
 	LastTry    = 2 * time.Hour    // and after vain tries twice as long each time, up to this
@@ -30,10 +29,11 @@ const (
 	Silence       = 30 * time.Second // events that stay away so long are not waited for
 	Forget        = 15 * time.Minute // a verdict that did not come gives its place back
 	PutOff        = 20 * time.Second // a delivery by SES that took longer had been put off
-	EventLag      = 2 * time.Second  // an event usually comes after this
+	EventLag      = 3 * time.Second  // an event usually comes after this
 	ProbeWait     = 10 * time.Second // and that of a probe, if it passes, before this
 	Share         = 0.6              // of the slots that SES may fill with connections
-	EventsPerSlot = 12               // copies without an event, for each slot
+	Outgrows      = 2 * time.Minute  // a lane never refused doubles what fills its slots in this
+	EventsPerSlot = 40               // copies without an event, for each slot
 )
 
 // Limits are what the lanes file sets.
