@@ -135,7 +135,7 @@ func memory(t *testing.T, b *bench) {
 	again := &gate.Gate{Table: b.alerts.Table, Lanes: b.handler.Gate.Lanes, Alone: true, Now: b.clock.Now, Dice: b.handler.Gate.Dice}
 	ls, err := again.Known(t.Context())
 	must(t, err)
-	if len(ls) != 2 || ls[0].Name != "au" || ls[1].Name != "docomo" || ls[1].State.Window < 3 || ls[1].State.Out != 0 {
+	if len(ls) != 2 || ls[0].Name != "au" || ls[1].Name != "docomo" || ls[1].State.Passed != 6 || ls[1].State.Out != 0 {
 		t.Errorf("known: %+v", ls)
 	}
 }

@@ -29,7 +29,7 @@ const (
 // each batch, and again for each batch of events), and with an answer of each recipient.
 // An answer is most of all two requests of pages and a write of four items.
 const (
-	mostOfAlert  = 0.10
+	mostOfAlert  = 0.11
 	mostOfAnswer = 0.28
 )
 

@@ -107,6 +107,20 @@ func ignoreConflict(err error) error {
 	return err
 }
 
+// claim takes the places that look saw.
+func (p *Permit) claim(l *Lane, want int) {
+	now := p.gate.Now().UTC()
+	if !l.Hold.over(now) {
+		p.N, p.Wait = 0, longest
+		return
+	}
+	var wait time.Duration
+	p.N, wait = l.State.Claim(p.limits, now, want)
+	if p.N < want {
+		p.Wait = p.limit(&l.State, now, want-p.N, wait)
+	}
+}
+
 // look asks the law, and leaves the answer in p and l.
 func (p *Permit) look(l *Lane, want int) {
 	now := p.gate.Now().UTC()
@@ -165,7 +179,7 @@ func (p *Permit) Begin(ctx context.Context) error {
 	want := p.N
 	l := p.read
 	for range tries {
-		p.look(l, want)
+		p.claim(l, want)
 		p.begun = p.N > 0
 		if !p.begun {
 			return nil

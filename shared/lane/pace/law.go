@@ -19,15 +19,32 @@ func (s *State) Take(l Limits, now time.Time, want int) (n int, wait time.Durati
 	default:
 		n, wait = s.room(l, now, want)
 	}
-	if n > 0 {
-		if s.Out == 0 {
-			s.Heard = now // nothing was to be heard before
-		}
-		s.Out += l.places(n)
-		s.Tokens -= float64(n)
-		s.Sent = now
-	}
+	s.leave(l, now, n)
 	return n, wait
+}
+
+// Claim takes the places that Take granted on an older copy of the state. Where no
+// limit is known they are taken even if others were faster: for so few it is not
+// worth losing their turn of the account's rate.
+func (s *State) Claim(l Limits, now time.Time, want int) (n int, wait time.Duration) {
+	if s.Window == 0 || s.Rate > 0 || !s.Stopped.IsZero() || s.Silent(l, now) {
+		return s.Take(l, now, want)
+	}
+	s.leave(l, now, want)
+	return want, 0
+}
+
+// leave notes that n copies leave now.
+func (s *State) leave(l Limits, now time.Time, n int) {
+	if n == 0 {
+		return
+	}
+	if s.Out == 0 {
+		s.Heard = now // nothing was to be heard before
+	}
+	s.Out += l.places(n)
+	s.Tokens -= float64(n)
+	s.Sent = now
 }
 
 // places is how many places n copies take that leave together. Where replies are seen
