@@ -20,6 +20,7 @@ import (
 	"github.com/todoku/todoku/functions/fanout"
 	"github.com/todoku/todoku/shared/alert"
 	"github.com/todoku/todoku/shared/audit"
+	"github.com/todoku/todoku/shared/docket"
 	"github.com/todoku/todoku/shared/doctor"
 	"github.com/todoku/todoku/shared/enrol"
 	"github.com/todoku/todoku/shared/id"
@@ -78,6 +79,7 @@ func newOffice(t *testing.T) *office {
 		Jobs: jobs, Mail: inbox.New(0, o.clock), BaseURL: "http://127.0.0.1:8080", Now: o.clock, Log: log,
 	}
 	app.Enrol = &enrol.Store{Table: o.table, Roster: app.Roster, IDs: ids, Now: o.clock, Random: rand.Reader}
+	app.Docket = &docket.Store{Table: o.table, Alerts: app.Alerts, Roster: app.Roster, Now: o.clock}
 	o.server = &Server{
 		App: app, Staff: &staff.Store{Table: o.table, IDs: ids, Now: o.clock, Random: rand.Reader}, Lanes: lanes,
 		Background: func(work func(context.Context)) { work(context.Background()) },

@@ -34,6 +34,7 @@ import (
 	"github.com/todoku/todoku/shared/alert"
 	"github.com/todoku/todoku/shared/audience"
 	"github.com/todoku/todoku/shared/audit"
+	"github.com/todoku/todoku/shared/docket"
 	"github.com/todoku/todoku/shared/doctor"
 	"github.com/todoku/todoku/shared/enrol"
 	"github.com/todoku/todoku/shared/letter"
@@ -59,6 +60,7 @@ type App struct {
 	Enrol  *enrol.Store
 	// InboundDomain is where empty mails with a code in front are taken; "": nowhere.
 	InboundDomain string
+	Docket        *docket.Store   // what operators refuse
 	Doctor        *doctor.Records // what is wrong outside of Todoku
 	Proof         *proof.Records  // that the whole way works; nil: nothing is said of it
 	Hosts         *mailhost.Store // what DNS says of mail domains; nil: it is not asked

@@ -108,6 +108,8 @@ func TestShots(t *testing.T) {
 		{Name: "hand-over", Path: "/people/hand-over"},
 		{Name: "hand-over-preview", Path: "/shot/hand-over", HTML: o.submit(c, "/people/hand-over/preview", url.Values{"leaves": {teacher.ID}, "class_" + o.group("1年2組"): {o.me.Name}}).body},
 		{Name: "hand-over-preview-english", Path: "/shot/hand-over-en", HTML: o.submit(c, "/people/hand-over/preview?lang=en", url.Values{"leaves": {teacher.ID}}).body},
+		{Name: "lost", Path: o.lostMail()},
+		{Name: "lost-english", Path: "/shot/lost-en", HTML: o.visit(c, "/mail?lang=en").body},
 		{Name: "system", Path: "/system"},
 		{Name: "system-english", Path: "/shot/system-en", HTML: o.visit(c, "/system?lang=en").body},
 		{Name: "sign-in-code", Path: "/sign-in/code"},

@@ -26,7 +26,7 @@ func TestTemplates(t *testing.T) {
 		"break_glass.html": &glassPage{}, "break_glass_held.html": &heldPage{}, "break_glass_settings.html": &glassSettingsPage{}, "chase.html": &chasePage{},
 
 		"me.html": &mePage{}, "tokens.html": &tokensPage{}, "district_send.html": &districtAlertPage{}, "district_sent.html": &districtSentPage{},
-		"audit.html": &auditPageData{}, "system.html": &systemPage{},
+		"audit.html": &auditPageData{}, "system.html": &systemPage{}, "lost.html": &lostPage{},
 
 		"signin.html":      &signInPage{},
 		"signin_mail.html": &signInPage{},

@@ -13,6 +13,7 @@ import (
 
 	"github.com/todoku/todoku/shared/access"
 	"github.com/todoku/todoku/shared/alert"
+	"github.com/todoku/todoku/shared/docket"
 	"github.com/todoku/todoku/shared/lane"
 	"github.com/todoku/todoku/shared/lang"
 	"github.com/todoku/todoku/shared/problem"
@@ -98,6 +99,7 @@ func (s *Server) Handler() (http.Handler, error) {
 	s.chaseRoutes(rt)
 	s.tokenRoutes(rt)
 	s.systemRoutes(rt)
+	s.lostRoutes(rt)
 	s.routes = rt.all
 	return s.recognise(site.Root(rt.mux)), nil
 }
@@ -181,6 +183,7 @@ var navigation = []struct {
 	{web.NavLink{Text: lang.T("新しい連絡", "New alert"), Href: "/alerts/new"}, access.Send},
 	{web.NavLink{Text: lang.T("名簿", "Roster"), Href: "/roster"}, access.Roster},
 	{web.NavLink{Text: lang.T("登録状況", "Registration"), Href: reachPath}, access.Reach},
+	{web.NavLink{Text: lang.T("届かない連絡先", "Lost mail"), Href: docket.Path}, access.Lost},
 	{web.NavLink{Text: lang.T("教職員", "People"), Href: peoplePath}, access.People},
 	{web.NavLink{Text: lang.T("システム", "System"), Href: systemPath}, access.Operate},
 	{web.NavLink{Text: lang.T("操作の記録", "Audit log"), Href: "/audit"}, access.Audit},

@@ -52,6 +52,7 @@ type statusPage struct {
 	Bar        []barPart
 	CopyKinds  []alert.CopyState // the columns of the table of lanes
 	LaneLines  []laneLine
+	Held       []lang.Text // lanes that are held because their operator refuses the school's mail
 	Silent     []lang.Text // lanes whose mails are probably not arriving
 	Picture    curvePicture
 	Lately     int64       // first answers of the last Recent
@@ -95,6 +96,9 @@ func (s *Server) status(r *http.Request, me staff.Staff) (web.Response, error) {
 	}
 	for _, f := range heard.Found {
 		p.Silent = append(p.Silent, f.Say(s.Lanes.Named(f.Lane).Label))
+	}
+	if p.Held, err = s.heldLanes(ctx, me.School); err != nil {
+		return nil, err
 	}
 	if err := s.setCurve(r, p, now); err != nil {
 		return nil, err

@@ -42,6 +42,7 @@ func Console(p *Parts) (any, error) {
 	s := &console.Server{
 		App: &console.App{
 			Audit:  p.Audit(),
+			Docket: p.Docket(),
 			Doctor: p.doctorRecords(),
 			Proof:  p.proofs(),
 			Alerts: p.Alerts(), Roster: p.Roster(), Jobs: p.Jobs(), Mail: p.Mail(), Links: p.Links(), Hosts: p.Hosts(),

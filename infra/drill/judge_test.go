@@ -41,7 +41,7 @@ func policyEvent(d *Drill) {
 	pupils := d.class(105)
 	d.Operator.Decide(docomo(Refuse))
 	id := d.Send(Alert{Subject: "安否の確認"})
-	_, others := split(Addresses(pupils...), isDocomo)
+	docomoOf, others := split(Addresses(pupils...), isDocomo)
 	d.Arrive("安否の確認", others...)
 	d.Until("the docomo copies are refused or held", func() bool {
 		return int(d.Status(id).Copies["refused"]) >= 10
@@ -51,10 +51,32 @@ func policyEvent(d *Drill) {
 	if !strings.Contains(told.Text, "User unknown") || !strings.Contains(told.Text, "/mail") {
 		d.Errorf("the memo says:\n%s", told.Text)
 	}
-	for range 5 {
-		d.Advance(4 * time.Minute)
-	}
+	page := d.Manager.Open("/mail").Says(http.StatusOK, "ドコモあての送信を止めています").Says(http.StatusOK, "届かなかった連絡先はありません")
+	d.Manager.Open("/alerts/"+id).Says(http.StatusOK, "送信を止めています")
+	second := d.Send(Alert{Subject: "続報"})
+	d.Arrive("続報", others...)
+	page.Form("/mail/test").Press("")
+	d.Quiet()
+	d.Advance(time.Minute)
+	d.Manager.Open("/mail").Says(http.StatusOK, "テストは受け取られませんでした")
+
 	d.Operator.Decide(nil)
+	page.Form("/mail/test").Press("")
+	d.Until("the test has passed", func() bool { return d.test() != "" })
+	d.Advance(time.Minute)
+	d.Manager.Open("/mail").Says(http.StatusOK, "受け取られ、送信を再開しました")
+	for range 3 {
+		d.Advance(time.Minute)
+	}
+	d.follow("続報", len(others), docomoOf)
+	d.Settle(second)
+	d.Settle(id)
+	for _, m := range d.with("安否の確認") { // what the operator had not refused before it was held
+		if isDocomo(m.To) {
+			d.expected[m.envelope()] = 1
+		}
+	}
+	d.Manager.Open("/reach").Says(http.StatusOK, "拒否された連絡先がある 0")
 
 }
 
@@ -66,4 +88,30 @@ func justOne(address string, v Verdict) func(string) Verdict {
 		}
 		return Take
 	}
+}
+
+// test returns to whom a test mail went, and expects it.
+func (d *Drill) test() string {
+	subject := askSubject("【テスト】緊急連絡の受信テスト / [Test] Emergency messages reach you")
+	for _, m := range d.with(subject) {
+		d.expected[m.envelope()] = 1
+		return m.To
+	}
+	return ""
+}
+
+// follow waits for mails with a subject that so many others have got already.
+func (d *Drill) follow(subject string, others int, to []string) {
+	d.Helper()
+	all := others + len(to)
+	for _, address := range to {
+		d.expected[envelope{subject, address}]++
+	}
+	for range 10 {
+		if len(d.with(subject)) >= all {
+			return
+		}
+		d.Advance(20 * time.Second)
+	}
+	d.Fatalf("%d of %d mails have come: %s", len(d.with(subject)), all, subject)
 }

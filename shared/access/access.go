@@ -39,6 +39,7 @@ const (
 	Tokens     Action = "tokens"    // API tokens
 	Templates  Action = "templates" // what the big buttons of a new alert say
 	Settings   Action = "settings"  // of the school
+	Lost       Action = "lost"      // at which contacts mail did not arrive
 	Operate    Action = "operate"   // whether the system works, and what keeps it from that
 )
 
@@ -85,6 +86,7 @@ var rules = map[Action]rule{
 	Tokens:     {manager: ownSchool},
 	Templates:  {manager: ownSchool},
 	Settings:   {manager: ownSchool},
+	Lost:       {teacher: ownGroups, manager: ownSchool, some: true},
 	Operate:    {manager: ownSchool},
 }
 

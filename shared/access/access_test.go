@@ -72,6 +72,9 @@ var wanted = map[Action]map[staff.Role]string{
 	Templates: onlyManagers,
 	Settings:  onlyManagers,
 	Operate:   onlyManagers,
+	Lost: {
+		staff.Teacher: "+++-+-----", staff.Manager: "+++++-----", staff.District: "----------", staff.Viewer: "----------",
+	},
 	Audit: {
 		staff.Teacher: "----------", staff.Manager: "+++++-----", staff.District: "++++++----", staff.Viewer: "----------",
 	},

@@ -8,6 +8,7 @@ import (
 	"maps"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/todoku/todoku/shared/alert"
@@ -104,21 +105,25 @@ func (s *Store) change(ctx context.Context, school, lane string, f func(*Event) 
 	return table.ErrBusy
 }
 
+// words puts an operator's numbers before its words.
+func words(code int, status, said string) string {
+	for _, number := range []string{status, strconv.Itoa(code)} {
+		if number != "" && number != "0" && !strings.HasPrefix(said, number) && !strings.Contains(said, " "+number) {
+			said = number + " " + said
+		}
+	}
+	return said
+}
+
 // hold stops a lane for a school, and has its managers told.
 func (s *Store) hold(ctx context.Context, a alert.Alert, r Refusal, t judge.Tally) error {
 	now := s.Now().UTC()
-	words := r.Words
-	for _, number := range []string{r.Status, strconv.Itoa(r.Code)} {
-		if number != "" && number != "0" {
-			words = number + " " + words
-		}
-	}
 	return s.change(ctx, a.School, r.Lane, func(e *Event) bool {
 		if e.Held() {
 			return false
 		}
 		*e = Event{
-			Lane: r.Lane, Alert: a.ID, Since: now, Class: r.Class, Words: words, Alike: t.Alike, Settled: t.Settled, Number: e.Number,
+			Lane: r.Lane, Alert: a.ID, Since: now, Class: r.Class, Words: words(r.Code, r.Status, r.Words), Alike: t.Alike, Settled: t.Settled, Number: e.Number,
 		}
 		return true
 	}, due{School: a.School, Lane: r.Lane}.op(now))

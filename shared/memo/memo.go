@@ -25,6 +25,7 @@ import (
 	"github.com/todoku/todoku/shared/queue"
 	"github.com/todoku/todoku/shared/roster"
 	"github.com/todoku/todoku/shared/staff"
+	"github.com/todoku/todoku/shared/table"
 )
 
 // Memo is what somebody should know.
@@ -187,7 +188,19 @@ func (p *Postman) send(ctx context.Context, body string) error {
 	if m.Path != "" {
 		link = p.BaseURL + m.Path
 	}
+	told := table.Key{Partition: "memo/" + m.About, Sort: m.Staff}
+	if _, err := p.Staff.Table.Get(ctx, told); err == nil {
+		return nil // the queue hands a message out again now and then
+	}
 	out := letter.ToStaff(school, m.Subject, m.Body, link, lang.T("画面を開く", "Open the page"), "memo-"+m.About+"-"+m.Staff, a.Mailbox(), now)
 	out.Deadline = m.Until
-	return p.Mail.Send(ctx, out)
+	if err := p.Mail.Send(ctx, out); err != nil {
+		return err
+	}
+	// If this is not noted the memo may be told twice, which is better than not at all.
+	err = p.Staff.Table.Write(context.WithoutCancel(ctx), "", table.Create{Key: told, Value: []byte("{}"), Expires: m.Until.Add(24 * time.Hour)})
+	if _, there := table.Conflict(err); err != nil && !there {
+		p.Log.Warn("a memo that was told is not noted", "staff", m.Staff, "err", err)
+	}
+	return nil
 }

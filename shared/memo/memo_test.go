@@ -125,8 +125,10 @@ func TestTell(t *testing.T) {
 	gone.Disabled = true
 	_, err = o.staff.PutStaff(t.Context(), gone)
 	o.must(err)
-	if back := o.work(); back != nil {
-		t.Errorf("handed back: %v", back)
+	for range 2 { // the queue hands out twice
+		if back := o.work(); back != nil {
+			t.Errorf("handed back: %v", back)
+		}
 	}
 	if diff := cmp.Diff([]string{manager.Mail}, o.arrived()); diff != "" {
 		t.Errorf("mails (-want +got):\n%s", diff)

@@ -65,6 +65,7 @@ func pages(t testing.TB, s *staged) []stop {
 		{name: "no such page", who: manager, path: "/nonsense", status: http.StatusNotFound},
 		{name: "not by this way", who: manager, path: "/alerts/" + s.status + "/undo", status: http.StatusMethodNotAllowed},
 		{name: "roster", who: manager, path: "/roster"},
+		{name: "lost mail", who: manager, path: "/mail"},
 		{name: "system", who: manager, path: "/system"},
 		{name: "system, being checked", who: manager, then: submit("form[action='/system/doctor']")},
 		{name: "audit log", who: manager, path: "/audit"},

@@ -314,6 +314,7 @@ func (m *Machine) wire(sender mail.Sender) {
 	clerk := &docket.Clerk{Store: m.Docket, Memos: m.tick.Memos, Lanes: m.Lanes, Log: m.cfg.Log}
 	m.tick.Also = []func(context.Context) error{clerk.Work, m.examineDaily(), m.prover().Run}
 	m.app = &console.App{
+		Docket: m.Docket,
 		Doctor: &doctor.Records{Table: m.Table, Now: m.cfg.Now},
 		Proof:  m.proofs,
 		Audit:  m.Audit,
