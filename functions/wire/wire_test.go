@@ -27,6 +27,8 @@ func whole(name string) string {
 		return ""
 	case name == string(config.Lease):
 		return "180"
+	case name == string(config.Proof):
+		return "3600"
 	case strings.HasSuffix(name, "_URL"):
 		return "https://example.jp/q"
 	}

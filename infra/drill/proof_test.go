@@ -1,17 +1,23 @@
 package drill
 
 import (
+	"bufio"
 	"context"
+	"encoding/json"
 	"errors"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"regexp"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/todoku/todoku/infra/drill/cloud"
 	"github.com/todoku/todoku/infra/local/machine"
+	"github.com/todoku/todoku/shared/metrics"
 )
 
 // TestProof: the machine proves by itself that an alert is answered, tells whoever
@@ -24,7 +30,7 @@ func TestProof(t *testing.T) {
 	now := func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) }
 	m, err := machine.New(machine.Config{
 		Addr: "127.0.0.1:0", Data: t.TempDir(), Now: now, Tick: 20 * time.Millisecond,
-		Proof: machine.Proof{Every: time.Hour, DeadMan: watch.URL},
+		Proof: machine.Proof{Every: time.Hour, DeadMan: watch.URL}, Metrics: "127.0.0.1:0",
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -51,6 +57,7 @@ func TestProof(t *testing.T) {
 		}
 		ahead.Add(int64(time.Hour))
 	}
+	checkMetrics(t, "http://"+m.MetricsAddr()+"/metrics")
 	if n := len(m.Inbox.List()); n > 0 {
 		t.Errorf("%d mails in the inbox: nobody is to see those of a proof", n)
 	}
@@ -81,5 +88,53 @@ func awsProof(t *testing.T, cfg cloud.Config) {
 	sent := d.SES.Sent()
 	if len(sent) != 1 || sent[0].To != "success@simulator.amazonses.com" {
 		t.Errorf("%d mails", len(sent))
+	}
+}
+
+// checkMetrics reads the metrics as Prometheus does, and holds them to be known and few.
+func checkMetrics(t *testing.T, url string) {
+	t.Helper()
+	res, err := http.Get(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = res.Body.Close() }()
+	line := regexp.MustCompile(`^([a-z_]+)(\{[a-z]+="[a-z_-]+"(,[a-z]+="[a-z_-]+")*\})? [0-9.e+-]+$`)
+	seen := map[string]int{}
+	for lines := bufio.NewScanner(res.Body); lines.Scan(); {
+		if strings.HasPrefix(lines.Text(), "#") {
+			continue
+		}
+		m := line.FindStringSubmatch(lines.Text())
+		if m == nil || metrics.Known[m[1]].Help == "" {
+			t.Errorf("a line that nobody expects: %s", lines.Text())
+			continue
+		}
+		seen[m[1]]++
+	}
+	for _, name := range []string{metrics.AlertsOpen, metrics.ProofAge, metrics.ProofTook, metrics.DeadLetters, metrics.QueueOldest, metrics.LogRecords} {
+		if seen[name] == 0 {
+			t.Errorf("no %s", name)
+		}
+	}
+}
+
+// TestGrafana: the dashboard asks for metrics that there are.
+func TestGrafana(t *testing.T) {
+	text, err := os.ReadFile("../../docs/grafana.json")
+	if err != nil || !json.Valid(text) {
+		t.Fatalf("%v; valid: %v", err, json.Valid(text))
+	}
+	asked := map[string]bool{}
+	for _, name := range regexp.MustCompile(`todoku_[a-z_]+`).FindAllString(string(text), -1) {
+		asked[name] = true
+		if metrics.Known[name].Help == "" {
+			t.Errorf("there is no %s", name)
+		}
+	}
+	for name := range metrics.Known {
+		if !asked[name] && name != metrics.Proofs && name != metrics.AlarmTest { // those are of AWS
+			t.Errorf("%s is on no panel", name)
+		}
 	}
 }

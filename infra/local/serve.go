@@ -36,6 +36,7 @@ func (p *program) options(args []string) (options, error) {
 	sending(f, &o.Sending)
 	f.DurationVar(&o.Proof.Every, "proof", time.Hour, "how often to prove, with an alert of its own, that an alert is answered; 0 for never")
 	f.StringVar(&o.Proof.Address, "proof-to", "", "mailbox for the mails of those proofs; without it none leaves, and the relay is only asked whether it would take one")
+	f.StringVar(&o.Metrics, "metrics", "", "host:port on which to serve /metrics for Prometheus, such as 127.0.0.1:9090; only your monitoring should reach it")
 	f.StringVar(&o.Proof.DeadMan, "dead-man", "", "address to call after each proof, such as https://hc-ping.com/UUID: it raises the alarm when no call comes")
 	f.Func("trusted-proxy", "addresses or prefixes of TLS proxies on other machines, with commas between them: their X-Forwarded-For is believed", func(list string) (err error) {
 		o.Proxies, err = web.ParseProxies(list)

@@ -42,6 +42,7 @@ const (
 	Backlog     = "todoku_backlog_seconds"
 	Answered    = "todoku_answer_half_seconds"
 	DeadLetters = "todoku_dead_letters"
+	QueueOldest = "todoku_queue_oldest_seconds"
 	Paused      = "todoku_lane_paused"
 	Window      = "todoku_lane_window"
 	Proofs      = "todoku_proofs"
@@ -60,6 +61,7 @@ var Known = map[string]Metric{
 	Backlog:     {"age of the oldest open alert of which mails have not left yet", "Seconds", false},
 	Answered:    {"after how long half of those who have answered the newest open alert had", "Seconds", false},
 	DeadLetters: {"messages that were given up, by queue: somebody was not told", "Count", false},
+	QueueOldest: {"age of the oldest message that waits, by queue", "Seconds", false},
 	Paused:      {"1 while a mail operator is not sent to because it put mails off", "Count", false},
 	Window:      {"mails that a mail operator may have without having said what became of them", "Count", false},
 	Proofs:      {"proofs that an alert is answered", "Count", false},

@@ -229,6 +229,15 @@ func (b *builder) proofAlarms() []alarm {
 	}
 }
 
+// own shows a metric of package metrics with all of its labels: what it has stands in
+// the logs, and is searched for.
+func own(title, name, statistic string, period time.Duration) awscloudwatch.IWidget {
+	search := fmt.Sprintf(`SEARCH('Namespace="%s" MetricName="%s"', '%s', %d)`, metrics.Namespace, name, statistic, int(period/time.Second))
+	return graph(title, []awscloudwatch.IMetric{awscloudwatch.NewMathExpression(&awscloudwatch.MathExpressionProps{
+		Expression: &search, Label: jsii.String(""), Period: seconds(period), UsingMetrics: &map[string]awscloudwatch.IMetric{},
+	})})
+}
+
 // makeDashboard puts what one looks at during an alert on one page.
 func (b *builder) makeDashboard() {
 	var age, dead, errs, throttled, duration []awscloudwatch.IMetric
@@ -258,6 +267,8 @@ func (b *builder) makeDashboard() {
 	awscloudwatch.NewDashboard(b.stack, jsii.String("Dashboard"), &awscloudwatch.DashboardProps{
 		DefaultInterval: seconds(3 * time.Hour),
 		Widgets: &[]*[]awscloudwatch.IWidget{
+			{own("Proofs that an alert is answered", metrics.Proofs, "Sum", time.Hour), own("Doctor findings", metrics.Findings, "Maximum", time.Hour), own("Mails of open alerts", metrics.Copies, "Maximum", time.Minute)},
+			{own("Children of open alerts", metrics.Children, "Maximum", time.Minute), own("Oldest alert not sent yet, s", metrics.Backlog, "Maximum", time.Minute), own("Paused operators", metrics.Paused, "Maximum", time.Minute)},
 			{graph("Oldest message, s", age), graph("Dead letters", dead), graph("Mails a minute", mails)},
 			{graph("Requests a minute", web), graph("Function errors", errs), graph("Throttles", throttled)},
 			{graph("Duration, p99, ms", duration), graph("Rates and quota", rates)},

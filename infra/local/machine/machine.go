@@ -72,6 +72,7 @@ type Config struct {
 	Log           *slog.Logger
 	Sending       // for the doctor
 	Proof         Proof
+	Metrics       string // host:port to serve metrics on, for the operator's monitoring alone; "": none
 
 	// What follows is for tests.
 
@@ -136,6 +137,8 @@ type Machine struct {
 	dispatch *dispatch.Handler
 	tick     *tick.Handler
 	probes   *probes
+	metrics  net.Listener // nil: none are served
+	logged   logCounts
 	proofs   *proof.Records
 	relay    *smtp.Relay
 	db       *journal.DB
@@ -175,6 +178,7 @@ const (
 // New opens the database and puts everything together. Close it.
 func New(cfg Config) (*Machine, error) {
 	m := &Machine{cfg: cfg.withDefaults()}
+	m.cfg.Log = slog.New(counted{m.cfg.Log.Handler(), &m.logged})
 	m.working, m.stopWork = context.WithCancel(context.Background())
 	err := m.open()
 	if err != nil {
@@ -208,6 +212,9 @@ func (m *Machine) open() error {
 		m.cfg.BaseURL = "http://" + m.listener.Addr().String()
 	}
 	m.wire(sender)
+	if err := m.openMetrics(); err != nil {
+		return err
+	}
 	return m.openInbound()
 }
 
@@ -389,6 +396,9 @@ func (m *Machine) Run(ctx context.Context) error {
 	g.Go(func() error { return m.Probe.Run(ctx, m.probes.handle) })
 	g.Go(func() error { return m.runTick(ctx) })
 	g.Go(func() error { return serve(ctx, server, m.listener) })
+	if m.metrics != nil {
+		g.Go(func() error { return m.serveMetrics(ctx) })
+	}
 	if l := m.listenControl(); l != nil {
 		g.Go(func() error { return serve(ctx, &http.Server{Handler: m.control(), ReadHeaderTimeout: time.Second}, l) })
 	}
@@ -459,8 +469,11 @@ func (m *Machine) Close() error {
 			errs = append(errs, err)
 		}
 	}
-	if m.mails != nil {
-		if err := m.mails.Close(); !errors.Is(err, net.ErrClosed) {
+	for _, l := range []net.Listener{m.mails, m.metrics} {
+		if l == nil {
+			continue
+		}
+		if err := l.Close(); !errors.Is(err, net.ErrClosed) {
 			errs = append(errs, err)
 		}
 	}

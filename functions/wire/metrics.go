@@ -1,0 +1,25 @@
+package wire
+
+import (
+	"context"
+
+	"github.com/todoku/todoku/shared/lane/gate"
+	"github.com/todoku/todoku/shared/metrics"
+	"github.com/todoku/todoku/shared/metrics/gather"
+)
+
+// measure logs the numbers of now, from which CloudWatch makes metrics. Those of lanes
+// and children are there only while an alert is open, so that they cost nothing else:
+// CloudWatch counts a metric by the hours in which it has data.
+func (p *Parts) measure(ctx context.Context) error {
+	s := gather.Source{
+		Alerts: p.Alerts(), Lanes: p.Config.Lanes, Proofs: p.proofs(), Doctor: p.doctorRecords(), Now: p.Now,
+		Gate: &gate.Gate{Table: p.table, Lanes: p.Config.Lanes, Now: p.Now, Log: p.Log},
+	}
+	samples, err := s.Samples(ctx)
+	if err != nil {
+		return err
+	}
+	metrics.Log(p.Log, p.Now(), samples)
+	return nil
+}
