@@ -35,6 +35,7 @@ type paperRow struct {
 	Settled bool // it need not be phoned any more
 	Chosen  string
 	Note    string
+	At      string // when to call back, as the browser writes local time
 	Newest  string
 }
 
@@ -132,13 +133,13 @@ func (s *Server) enterPaper(r *http.Request, me staff.Staff) (web.Response, erro
 }
 
 // options lists what a row can end with: one answer for all children of the family,
-// or another outcome. A call that was agreed needs a time: the family's page has it.
+// or another outcome; a call that was agreed has a time beside it.
 func (p *paperPage) options() {
 	for _, c := range p.Alert.Choices {
 		t := c.Text()
 		p.Options = append(p.Options, paperOption{string(desk.Answered) + " " + c.ID, lang.T("聞いた：%[1]s", "Told: %[2]s", t.JA, t.EN)})
 	}
-	for _, o := range []desk.Outcome{desk.Message, desk.NoReply, desk.WrongNumber} {
+	for _, o := range []desk.Outcome{desk.Message, desk.NoReply, desk.WrongNumber, desk.CallBack} {
 		p.Options = append(p.Options, paperOption{string(o), outcomeNames[o]})
 	}
 }
@@ -162,13 +163,13 @@ func (s *Server) keyPaperIn(r *http.Request, me staff.Staff) (web.Response, erro
 	for i := range p.Rows {
 		row := &p.Rows[i]
 		no := strconv.Itoa(row.No)
-		row.Chosen, row.Note = form.Get("row_"+no), form.Get("note_"+no)
+		row.Chosen, row.Note, row.At = form.Get("row_"+no), form.Get("note_"+no), form.Get("at_"+no)
 		if row.Chosen == "" {
 			continue
 		}
 		err := s.keyRowIn(r, me, p, row, nanoseconds(form.Get("newest_"+no)))
 		if err == nil {
-			saved, row.Chosen, row.Note = saved+1, "", ""
+			saved, row.Chosen, row.Note, row.At = saved+1, "", "", ""
 			continue
 		}
 		for _, e := range s.site.Problems(err) {
@@ -189,6 +190,13 @@ func (s *Server) keyRowIn(r *http.Request, me staff.Staff, p *paperPage, row *pa
 	}, Newest: newest}
 	if len(e.ID) > maxEntryID {
 		return alert.ErrNotFound
+	}
+	if e.Outcome == desk.CallBack {
+		zone, err := s.zone(r.Context(), me.School)
+		if err != nil {
+			return err
+		}
+		e.CallAt, _ = time.ParseInLocation(localTime, row.At, zone) // the desk says what is wrong with none
 	}
 	if e.Outcome == desk.Answered {
 		e.Choices = map[string]string{}

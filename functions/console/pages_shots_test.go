@@ -83,6 +83,11 @@ func TestShots(t *testing.T) {
 		{Name: "status-english", Path: "/shot/english", HTML: o.visit(c, "/alerts/"+a.ID+"?lang=en").body},
 		{Name: "status-teacher", Path: "/shot/status-teacher", HTML: o.visit(tc, "/alerts/"+a.ID+"?lang=ja").body},
 		{Name: "district", Path: "/shot/district", HTML: o.visit(o.districtPerson(), "/district?lang=ja").body},
+		{Name: "usage", Path: "/usage"},
+		{Name: "desk", Path: "/alerts/" + a.ID + "/desk"},
+		{Name: "family", Path: "/alerts/" + a.ID + "/families/" + help.Ref.Class + "/" + help.Ref.Family},
+		{Name: "paper", Path: o.paperOf(c, a.ID)},
+		{Name: "paper-enter", Path: o.paperOf(c, a.ID) + "/enter"},
 		{Name: "report", Path: "/alerts/" + a.ID + "/report"},
 		{Name: "class", Path: "/alerts/" + a.ID + "/classes/" + help.Child.Class},
 		{Name: "help", Path: "/alerts/" + a.ID + "/help"},
@@ -118,6 +123,12 @@ func TestShots(t *testing.T) {
 		{Name: "district-sent", Path: "/shot/district-sent", HTML: o.submit(oc, "/district/send", dform).body},
 		{Name: "not-found", Path: "/alerts/nonsense"},
 	}))
+}
+
+// paperOf prints the call desk's list, and returns where the copy is.
+func (o *office) paperOf(c *http.Client, id string) string {
+	o.t.Helper()
+	return o.submit(c, "/alerts/"+id+"/desk/paper", url.Values{}).Header.Get("Location")
 }
 
 var onlyShots = flag.String("only", "", "beginnings of names of pictures, with commas; empty: all")

@@ -14,7 +14,7 @@ func TestTemplates(t *testing.T) {
 		"compose.html": &composePage{},
 		"preview.html": &draftPage{},
 		"quick.html":   &quickPage{}, "templates.html": &templatesPage{}, "template.html": &templatePage{},
-		"status.html": &statusPage{}, "district.html": &districtPage{}, "report.html": &reportPage{},
+		"status.html": &statusPage{}, "district.html": &districtPage{}, "report.html": &reportPage{}, "usage.html": &usagePage{},
 		"class.html": &childrenPage{},
 		"help.html":  &childrenPage{},
 		"close.html": &closePage{},

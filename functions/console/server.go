@@ -88,6 +88,7 @@ func (s *Server) Handler() (http.Handler, error) {
 	s.deskRoutes(rt)
 	s.districtRoutes(rt)
 	s.reportRoutes(rt)
+	s.usageRoutes(rt)
 	s.signInRoutes(rt)
 	s.meRoutes(rt)
 	s.apiRoutes(rt)

@@ -84,7 +84,9 @@ func (d *Drill) callTogether(id string, left int) {
 	paper := d.desk(id, left-1).Form("/alerts/"+id+"/desk/paper").Press("").Says(http.StatusOK, "紙1号")
 	d.equal("rows of the paper copy", strings.Count(paper.Body, `<th scope="row"`), left-1)
 	keyIn := paper.Open(paper.URL.Path + "/enter").Form(paper.URL.Path + "/enter")
-	keyIn.Set("row_1", "answered safe").Set("row_2", "no_reply").Set("note_2", "留守").Press("").Says(http.StatusOK, "2件を記録しました")
+	keyIn.Set("row_1", "answered safe").Set("row_2", "no_reply").Set("note_2", "留守")
+	keyIn.Set("row_3", "call_back").Set("at_3", "").Press("").Says(http.StatusUnprocessableEntity, "かけ直す日時を")
+	keyIn.Set("row_1", "").Set("row_2", "").Set("at_3", d.Clock.Now().Add(time.Hour).Format("2006-01-02T15:04")).Press("").Says(http.StatusOK, "1件を記録しました")
 	d.desk(id, left-2).Says(http.StatusOK, "留守")
 	if s := d.Status(id); s.Children["answered"] < 3 {
 		d.Errorf("answered: %d", s.Children["answered"])

@@ -1,7 +1,7 @@
 // The call desk; news.js and live.js keep its list up to date.
 //
 // Bad connections: what is entered in a form with data-keep is first kept on this
-// device and then sent. What could not be sent is sent later, with the same id, which
+// device, by ids and without the children's names, and then sent. What could not be sent is sent later, with the same id, which
 // the server records once. What the server refuses is kept until somebody decides.
 (() => {
   const again = 5000, store = "todoku-desk";
@@ -10,16 +10,24 @@
   const save = (all) => { try { localStorage.setItem(store, JSON.stringify(all)); } catch { works = false; } };
   const set = (id, entry) => { const all = load(); if (entry) all[id] = entry; else delete all[id]; save(all); show(); };
 
+  // named is what an entry's family is called, if this page says it.
+  const named = (e) => {
+    const form = document.querySelector("form[data-keep]");
+    if (form?.dataset.page === e.page) return form.dataset.keep;
+    const row = document.getElementById("f-" + e.page.split("/").pop());
+    return row?.querySelector("[data-names]")?.textContent.trim() || "";
+  };
+  const clock = (t) => (t ? new Date(t).toTimeString().slice(0, 5) : "");
+
   const element = (name, text, more) => Object.assign(document.createElement(name), { textContent: text }, more);
   const show = () => {
     const box = document.getElementById("kept"), all = Object.entries(load());
     if (!box) return;
     box.hidden = all.length === 0;
     box.replaceChildren(...all.map(([id, e]) => {
-      const line = element("p", (e.refused ? box.dataset.refused : box.dataset.waiting) + " " + e.label + (e.said ? " - " + e.said : "") + " ");
-      if (e.refused) { // to look anew means to load anew: the form then knows the newest answer
-        line.append(element("a", box.dataset.look, { href: e.page }), " ");
-      }
+      const line = element("p", (e.refused ? box.dataset.refused : box.dataset.waiting) + " " + named(e) + " " + clock(e.at) + (e.said ? " - " + e.said : "") + " ");
+      // to look anew means to load anew: the form then knows the newest answer
+      line.append(element("a", box.dataset.look, { href: e.page }), " ");
       const drop = element("button", box.dataset.drop, { type: "button", className: "plain" });
       drop.addEventListener("click", () => { if (confirm(box.dataset.sure)) set(id); });
       line.append(drop);
@@ -65,7 +73,7 @@
     const form = event.target;
     if (!form.matches("form[data-keep]")) return;
     const data = new FormData(form), id = data.get("id");
-    set(id, { action: form.action, body: new URLSearchParams(data).toString(), label: form.dataset.keep, page: form.dataset.page });
+    set(id, { action: form.action, body: new URLSearchParams(data).toString(), at: Date.now(), page: form.dataset.page });
     if (!works) return; // nothing can be kept here: the browser sends it as it does without this script
     event.preventDefault();
     const page = await send(id);

@@ -1,0 +1,112 @@
+package console
+
+import (
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/todoku/todoku/shared/alert"
+	"github.com/todoku/todoku/shared/staff"
+)
+
+// Teachers phone for their own classes, siblings in others included, and viewers for
+// the whole school; of other classes a teacher sees nothing.
+func TestWhoMayPhone(t *testing.T) {
+	o := newOffice(t)
+	o.load(clubRoster)
+	a := o.alert(nil, true)
+	paths := map[string]string{}
+	o.must(o.server.eachChild(t.Context(), a.ID, func(lines []alert.ChildLine) error {
+		for _, l := range lines {
+			paths[l.Name] = familyPath(l.Ref)
+		}
+		return nil
+	}))
+	manager := o.me
+	as := func(role staff.Role, groups ...string) *http.Client {
+		m, err := o.server.Staff.PutStaff(t.Context(), staff.Staff{School: "s1", Name: "例 " + string(role), Role: role, Groups: groups})
+		o.must(err)
+		o.me = m
+		defer func() { o.me = manager }()
+		return o.signIn()
+	}
+	teacher, viewer := as(staff.Teacher, o.group("2年1組")), as(staff.Viewer)
+	for name, tt := range map[string]struct {
+		who   *http.Client
+		child string
+		want  int
+	}{
+		"own class":           {teacher, "例 四季", http.StatusSeeOther},
+		"a sibling's class":   {teacher, "見本 一郎", http.StatusSeeOther},
+		"another class":       {teacher, "=HYPERLINK(\"http://x\")", http.StatusNotFound},
+		"a viewer, any class": {viewer, "=HYPERLINK(\"http://x\")", http.StatusSeeOther},
+	} {
+		if got := o.submit(tt.who, paths[tt.child]+"/claim", url.Values{}); got.StatusCode != tt.want {
+			t.Errorf("%s: status %d, want %d", name, got.StatusCode, tt.want)
+		}
+	}
+	list := o.visit(teacher, "/alerts/"+a.ID+"/desk").body
+	if !strings.Contains(list, "電話が必要：2家庭") || strings.Contains(list, "HYPERLINK") {
+		t.Error("a teacher's desk is not that of the own class")
+	}
+}
+
+// Siblings in several classes are one row, and phoned once.
+func TestSiblingsAreOneFamilyOnTheDesk(t *testing.T) {
+	o := newOffice(t)
+	o.load(smallRoster)
+	a := o.alert(nil, true)
+	list := o.visit(o.signIn(), "/alerts/"+a.ID+"/desk").body
+	if n := strings.Count(list, "<b>見本 一郎</b>"); n != 1 || !strings.Contains(list, "見本 一郎</b> ／ 2年1組 1 <b>見本 二葉") {
+		t.Errorf("the siblings stand in %d rows", n)
+	}
+}
+
+// The report tells what happened, and the files hold every call.
+func TestReportAndCalls(t *testing.T) {
+	o := newOffice(t)
+	o.load(smallRoster)
+	a := o.alert(nil, true)
+	c := o.signIn()
+	o.pass(4 * time.Minute)
+	o.answer(a, "見本 一郎", "safe")
+	o.answer(a, "見本 二葉", "safe")
+	var ref alert.Ref
+	o.must(o.server.eachChild(t.Context(), a.ID, func(lines []alert.ChildLine) error {
+		for _, l := range lines {
+			if l.Name == "例 四季" {
+				ref = l.Ref
+			}
+		}
+		return nil
+	}))
+	o.pass(20 * time.Minute)
+	form := url.Values{"id": {"entry-1"}, "newest": {"0"}, "outcome": {"message"}, "phone": {"090-0000-0004"}, "note": {"祖母に伝言"}}
+	if got := o.submit(c, familyPath(ref)+"/calls", form); got.StatusCode != http.StatusSeeOther {
+		t.Fatalf("the call was not taken: status %d", got.StatusCode)
+	}
+	_, err := o.server.Close(t.Context(), o.me.School, a.ID)
+	o.must(err)
+	report := o.visit(c, "/alerts/"+a.ID+"/report").body
+	for _, want := range []string{"最初の回答", "5分以内", "電話連絡を開始", "伝言を残した", "終了", `class="curve"`} {
+		if !strings.Contains(report, want) {
+			t.Errorf("the report lacks %s", want)
+		}
+	}
+	if english := o.visit(c, "/alerts/"+a.ID+"/report?lang=en").body; !strings.Contains(english, "Phoning began") {
+		t.Error("the report is not in English")
+	}
+	calls := o.visit(c, "/alerts/"+a.ID+"/calls.csv?lang=ja").body
+	if want := "2026-04-06 12:24:00,2年1組,例 四季,090-0000-0004,伝言を残した,,,山田 花子,祖母に伝言\r\n"; !strings.Contains(calls, want) {
+		t.Errorf("the calls lack %q:\n%s", want, calls)
+	}
+	if all := o.visit(c, "/alerts/"+a.ID+"/children.csv?lang=ja").body; !strings.Contains(all, ",1,2026-04-06 12:24:00,伝言を残した,山田 花子,祖母に伝言") {
+		t.Errorf("the list of children lacks the call:\n%s", all)
+	}
+	o.runJob(a.ID, alert.Cancel)
+	if usage := o.visit(c, "/usage?lang=ja").body; !strings.Contains(usage, "終わった連絡 1件") {
+		t.Error("the analysis does not know the alert")
+	}
+}
