@@ -145,6 +145,9 @@ type group struct {
 
 type named struct{ Name, Unit string }
 
+// reserved are the fields that log records have.
+var reserved = []string{slog.LevelKey, slog.MessageKey, slog.TimeKey, "_aws", "function"}
+
 // Log writes samples as log records from which CloudWatch makes metrics: one for all
 // samples that have the same labels.
 func Log(log *slog.Logger, now time.Time, samples []Sample) {
@@ -159,6 +162,9 @@ func Log(log *slog.Logger, now time.Time, samples []Sample) {
 		}
 		var fields []any
 		for name, value := range groups[key][0].Labels {
+			if slices.Contains(reserved, name) {
+				panic("metrics: a label " + name + " is a field of every log record")
+			}
 			fields = append(fields, slog.String(name, value))
 		}
 		for _, s := range groups[key] {

@@ -16,7 +16,7 @@ var samples = []Sample{
 	Of(Copies, 12, "lane", "docomo", "state", "sent"),
 	Of(AlertsOpen, 1),
 	Of(Copies, 3, "state", "queued", "lane", `a"b`),
-	Of(LogRecords, 2, "level", "error"),
+	Of(LogRecords, 2, "severity", "error"),
 	Of(ProofAge, 90.5),
 }
 
@@ -34,7 +34,7 @@ func TestText(t *testing.T) {
 	want := []string{
 		"# TYPE todoku_alerts_open gauge", "todoku_alerts_open 1",
 		"# TYPE todoku_copies gauge", `todoku_copies{lane="a\"b",state="queued"} 3`, `todoku_copies{lane="docomo",state="sent"} 12`,
-		"# TYPE todoku_log_records_total counter", `todoku_log_records_total{level="error"} 2`,
+		"# TYPE todoku_log_records_total counter", `todoku_log_records_total{severity="error"} 2`,
 		"# TYPE todoku_proof_age_seconds gauge", "todoku_proof_age_seconds 90.5",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
@@ -77,10 +77,25 @@ func TestLog(t *testing.T) {
 		got = append(got, text)
 	}
 	slices.Sort(got)
-	want := []string{"lane=a\"b state=queued todoku_copies ", "lane=docomo state=sent todoku_copies ", "level=error todoku_log_records_total ", "todoku_alerts_open todoku_proof_age_seconds "}
+	want := []string{"lane=a\"b state=queued todoku_copies ", "lane=docomo state=sent todoku_copies ", "severity=error todoku_log_records_total ", "todoku_alerts_open todoku_proof_age_seconds "}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}
+}
+
+// TestReserved: a label that is a field of every log record would make two of it.
+func TestReserved(t *testing.T) {
+	for _, name := range []string{slog.LevelKey, slog.MessageKey, slog.TimeKey, "_aws", "function"} {
+		if !panics(func() { Log(slog.New(slog.DiscardHandler), time.Now(), []Sample{Of(Copies, 1, name, "x")}) }) {
+			t.Errorf("a label %q is taken", name)
+		}
+	}
+}
+
+func panics(f func()) (yes bool) {
+	defer func() { yes = recover() != nil }()
+	f()
+	return false
 }
 
 func TestKnown(t *testing.T) {

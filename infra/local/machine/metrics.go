@@ -98,6 +98,6 @@ func (m *Machine) Samples(ctx context.Context) ([]metrics.Sample, error) {
 		samples = append(samples, metrics.Of(metrics.DeadLetters, float64(st.Dead), "queue", name), metrics.Of(metrics.QueueOldest, st.Oldest.Seconds(), "queue", name))
 	}
 	return append(samples,
-		metrics.Of(metrics.LogRecords, float64(m.logged.warnings.Load()), "level", "warn"),
-		metrics.Of(metrics.LogRecords, float64(m.logged.errors.Load()), "level", "error")), nil
+		metrics.Of(metrics.LogRecords, float64(m.logged.warnings.Load()), "severity", "warn"),
+		metrics.Of(metrics.LogRecords, float64(m.logged.errors.Load()), "severity", "error")), nil
 }

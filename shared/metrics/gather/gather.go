@@ -174,7 +174,7 @@ func (s *Source) findings(ctx context.Context) ([]metrics.Sample, error) {
 	}
 	var samples []metrics.Sample
 	for level, n := range by {
-		samples = append(samples, metrics.Of(metrics.Findings, n, "level", string(level)))
+		samples = append(samples, metrics.Of(metrics.Findings, n, "severity", string(level)))
 	}
 	return samples, nil
 }
