@@ -102,8 +102,8 @@ func (a *App) Preview(ctx context.Context, d alert.Draft) (Preview, error) {
 
 // sample is the mail that a draft would send, to the sender.
 func (a *App) sample(d alert.Draft, school roster.School) *mail.Message {
-	sample := alert.Alert{Kind: d.Kind, Subject: d.Subject, Body: d.Body, Sender: d.Sender, UsefulUntil: d.UsefulUntil}
-	w := letter.NewWriter(sample, school, 0)
+	sample := alert.Alert{Kind: d.Kind, Choices: d.Choices, Subject: d.Subject, Body: d.Body, Sender: d.Sender, UsefulUntil: d.UsefulUntil}
+	w := letter.NewWriter(sample, school, 0, a.InboundDomain != "")
 	return w.Sample("preview", d.Sender.Mail, a.BaseURL+"/a/example", a.Now())
 }
 

@@ -98,6 +98,7 @@ func (s *Server) Handler() (http.Handler, error) {
 	s.peopleRoutes(rt)
 	s.glassRoutes(rt)
 	s.chaseRoutes(rt)
+	s.replyRoutes(rt)
 	s.tokenRoutes(rt)
 	s.systemRoutes(rt)
 	s.lostRoutes(rt)

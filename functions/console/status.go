@@ -54,6 +54,7 @@ type statusPage struct {
 	LaneLines  []laneLine
 	Held       []lang.Text // lanes that are held because their operator refuses the school's mail
 	Silent     []lang.Text // lanes whose mails are probably not arriving
+	Replies    int         // guardians' mails that somebody is to read
 	Picture    curvePicture
 	Lately     int64       // first answers of the last Recent
 	Own        []classLine // a teacher's own classes
@@ -100,6 +101,11 @@ func (s *Server) status(r *http.Request, me staff.Staff) (web.Response, error) {
 	if p.Held, err = s.heldLanes(ctx, me.School); err != nil {
 		return nil, err
 	}
+	replies, _, err := s.replies(ctx, me, st.Alert.ID)
+	if err != nil {
+		return nil, err
+	}
+	p.Replies = len(replies)
 	if err := s.setCurve(r, p, now); err != nil {
 		return nil, err
 	}

@@ -35,6 +35,7 @@ var copyStateNames = map[alert.CopyState]lang.Text{
 
 var wayNames = map[alert.Way]lang.Text{
 	alert.ByLink:  lang.T("メールのリンク", "link in the mail"),
+	alert.ByMail:  lang.T("メールの返信", "reply to the mail"),
 	alert.ByStaff: lang.T("教職員", "staff"),
 	alert.ByPhone: lang.T("電話", "by phone"),
 }

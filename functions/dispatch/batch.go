@@ -311,7 +311,7 @@ func (r *run) letter(ctx context.Context, j *job) (*mail.Message, error) {
 		if err != nil {
 			return nil, err
 		}
-		w = letter.NewWriter(r.alert, school, j.ref.Round)
+		w = letter.NewWriter(r.alert, school, j.ref.Round, r.Replies != "")
 		r.writers[key] = w
 	}
 	token, err := r.Links.Sign(link.Link{
@@ -324,6 +324,11 @@ func (r *run) letter(ctx context.Context, j *job) (*mail.Message, error) {
 	m := w.Letter(j.ref, j.copy.Mailbox, r.BaseURL+"/a/"+token, r.Now())
 	m.Unsubscribe, err = r.unsubscribe(j)
 	m.OneClick = true
+	if r.Replies != "" && err == nil {
+		var local string
+		local, err = r.Links.SignReply(j.ref.Alert, j.ref.Family)
+		m.ReplyTo.Address = local + "@" + r.Replies
+	}
 	return m, err
 }
 

@@ -65,6 +65,7 @@ type Handler struct {
 	Court   Court      // judges refusals, and holds lanes; nil: nobody does
 	Links   *link.Signer
 	BaseURL string // where answer pages are, without a slash at the end
+	Replies string // the domain that takes replies; "": they go to the sender
 	Worker  alert.Worker
 	Now     func() time.Time
 	Jitter  func() float64 // random in [0, 1)

@@ -3,6 +3,9 @@
 // the code does; the reply is the mail that asks for the confirmation, so that
 // whoever gets it knows that mail of the school gets through.
 //
+// A reply to an alert's mail goes to an address of its own there, which names alert and
+// family, and answers if it is clear (package reply).
+//
 // Mail comes from strangers. What is automatic, forged, or of our own domain is
 // dropped with a line in the log and no reply: two programs must not answer each
 // other, and a reply to a forged sender is a nuisance to somebody else. So is what
@@ -19,9 +22,12 @@ import (
 
 	"github.com/aws/aws-lambda-go/events"
 
+	"github.com/todoku/todoku/shared/alert"
 	"github.com/todoku/todoku/shared/enrol"
 	"github.com/todoku/todoku/shared/lang"
+	"github.com/todoku/todoku/shared/link"
 	"github.com/todoku/todoku/shared/mail/incoming"
+	"github.com/todoku/todoku/shared/memo"
 	"github.com/todoku/todoku/shared/problem"
 )
 
@@ -30,6 +36,11 @@ type Handler struct {
 	Enrol  *enrol.Store
 	Poster *enrol.Poster
 	Domain string // the inbound domain, in lower case
+	// Alerts and Links have replies to alerts answer; Memos tells of those that staff
+	// are to read.
+	Alerts *alert.Store
+	Links  *link.Signer
+	Memos  *memo.Office
 	Log    *slog.Logger
 }
 
@@ -59,6 +70,9 @@ func (h *Handler) message(ctx context.Context, body string) (dropped string, err
 	}
 	if why := h.unanswerable(m); why != "" {
 		return why, nil
+	}
+	if to := h.replyTo(m.To); to != "" && h.Alerts != nil {
+		return h.reply(ctx, m, to)
 	}
 	codes := h.codes(m.To)
 	if len(codes) == 0 {

@@ -117,6 +117,7 @@ func Dispatch(p *Parts) (any, error) {
 		Alerts: p.Alerts(), Schools: p.Roster(), Queue: p.Copies(), Mail: sender, Links: p.Links(), Gate: p.gate(),
 		BaseURL: p.Config.BaseURL, Now: p.Now, Jitter: rand.Float64, Log: p.Log,
 		Worker: alert.Worker{ID: p.ids.New(), Lease: p.Config.Lease}, Court: p.Docket(),
+		Replies: p.Config.InboundDomain,
 	}
 	i := &registration.Inviter{Poster: p.poster(sender), Log: p.Log}
 	m := &memo.Postman{Staff: p.Staff(), Schools: p.Roster(), Mail: sender, BaseURL: p.Config.BaseURL, Now: p.Now, Log: p.Log}
@@ -132,12 +133,13 @@ func Feedback(p *Parts) (any, error) {
 // Inbound takes the mail that guardians send.
 func Inbound(p *Parts) (any, error) {
 	h := &inbound.Handler{Enrol: p.Enrol(), Poster: p.poster(p.Mail()), Domain: p.Config.InboundDomain, Log: p.Log}
+	h.Alerts, h.Links, h.Memos = p.Alerts(), p.Links(), &memo.Office{Staff: p.Staff(), Copies: p.Copies()}
 	return h.Handle, nil
 }
 
 // Tick looks after what is due.
 func Tick(p *Parts) (any, error) {
-	h := &tick.Handler{Audit: p.Audit(), Schools: p.Roster(), Alerts: p.Alerts(), Enrol: p.Enrol(), Jobs: p.Jobs(), Copies: p.Copies(), Memos: &memo.Office{Staff: p.Staff(), Copies: p.Copies()}, Lanes: p.Config.Lanes, Roster: p.Roster(), Now: p.Now, Log: p.Log}
+	h := &tick.Handler{Audit: p.Audit(), Schools: p.Roster(), Alerts: p.Alerts(), Enrol: p.Enrol(), Jobs: p.Jobs(), Copies: p.Copies(), Memos: &memo.Office{Staff: p.Staff(), Copies: p.Copies()}, Lanes: p.Config.Lanes, Now: p.Now, Log: p.Log}
 	h.Roster = p.Roster()
 	clerk := &docket.Clerk{Store: p.Docket(), Memos: h.Memos, Lanes: p.Config.Lanes, Log: p.Log}
 	h.Also = []func(context.Context) error{clerk.Work, p.daily().Run, p.prover().Run, p.measure}

@@ -40,7 +40,7 @@ func newBare(n int) (*bare, error) {
 		Sender: alert.Sender{Name: managerName, Mail: managerMail}, UsefulUntil: time.Now().Add(useful),
 	}
 	links, err := link.NewSigner(link.Key{ID: 1, Secret: make([]byte, 32)})
-	b := &bare{writer: letter.NewWriter(a, school, 0), links: links, until: a.UsefulUntil}
+	b := &bare{writer: letter.NewWriter(a, school, 0, false), links: links, until: a.UsefulUntil}
 	_, families := roster.Big(seed, n, ids)
 	for f := range families {
 		for _, g := range f.Guardians {

@@ -20,7 +20,7 @@ func (d *Drill) comes(subject, to string) Mail {
 	var came []Mail
 	d.Until("a mail comes: "+subject, func() bool {
 		came = slices.DeleteFunc(d.with(subject), func(m Mail) bool { return m.To != to })
-		return len(came) == d.expected[envelope{subject, to}]
+		return len(came) >= d.expected[envelope{subject, to}]
 	})
 	return came[len(came)-1]
 }
@@ -62,7 +62,8 @@ func chase(d *Drill) {
 	d.Arrive(subject+"（再送2回目・未回答の方へ）", second...)
 	d.Arrive(missing(37, subject), manager.Mail)
 	d.Manager.Open("/alerts/"+id+"/close").Form("/alerts/"+id+"/close").Press("").Says(http.StatusOK, "終了")
-	d.Advance(3 * time.Hour) // and nothing more comes
+	d.AllowErrors("the doctor found something") // in a world without DNS
+	d.Advance(3 * time.Hour)                    // and nothing more comes
 	d.equal("copies that left", d.Settle(id).left(), int64(len(mails)+len(first)+1+len(second)))
 	d.recount(id, d.Status(id))
 }
@@ -84,6 +85,7 @@ func chaseSettings(d *Drill) {
 	d.Advance(15 * time.Minute)
 	d.Advance(5 * time.Minute)
 	d.Arrive("安否（再送・未回答の方へ）", Addresses(pupils...)...)
+	d.AllowErrors("the doctor found something") // in a world without DNS
 	d.Advance(2 * time.Hour)
 	d.Manager.Open("/audit").Says(http.StatusOK, "再送: お知らせ: 20分後")
 }

@@ -22,6 +22,7 @@ var scenarios = []struct {
 	{"a link that leads nowhere says so", unknownLink},
 	{"those who have not answered are reminded, others first", chase},
 	{"reminders are as the school has set them", chaseSettings},
+	{"a reply of one word answers", replyAnswers},
 	{"what has not left in time is cancelled", expire},
 	{"a refused contact is shown, and others are told", refuse},
 	{"a lone unknown user is closed, and its teacher told", loneRefusal},

@@ -83,6 +83,7 @@ type Way string
 // The ways of answering.
 const (
 	ByLink  Way = "link"
+	ByMail  Way = "mail" // a reply to the alert's mail
 	ByStaff Way = "staff"
 	ByPhone Way = "phone" // staff phoned, and were told
 )

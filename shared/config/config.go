@@ -49,9 +49,9 @@ var needs = map[string][]Var{
 	"registration": {Table, Keys, ConfigurationSet, BaseURL, Lanes, Name, Phone},
 	"acknowledge":  {Table, Keys, BaseURL, Name, Phone},
 	"fanout":       {Table, Jobs, Copies, Lanes},
-	"dispatch":     {Table, Copies, Keys, ConfigurationSet, BaseURL, Lease, Lanes},
+	"dispatch":     {Table, Copies, Keys, ConfigurationSet, BaseURL, InboundDomain, Lease, Lanes},
 	"feedback":     {Table, Lanes},
-	"inbound":      {Table, Keys, ConfigurationSet, BaseURL, InboundDomain},
+	"inbound":      {Table, Copies, Keys, ConfigurationSet, BaseURL, InboundDomain},
 	"tick":         {Table, Jobs, Copies, Lanes, ConfigurationSet, BaseURL, InboundDomain, Keys, Proof, DeadMan},
 }
 

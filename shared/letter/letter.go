@@ -22,12 +22,14 @@ type Writer struct {
 	text, html [2]string // before and after the link
 	subject    string
 	round      int
+	replies    bool
 }
 
 // NewWriter returns a Writer for an alert of a school; round is that of the
-// copies (Copy.Round): after the first they are marked as a reminder.
-func NewWriter(a alert.Alert, s roster.School, round int) *Writer {
-	w := &Writer{alert: a, school: s, round: round}
+// copies (Copy.Round): after the first they are marked as a reminder. With replies,
+// they say that a reply answers, too.
+func NewWriter(a alert.Alert, s roster.School, round int, replies bool) *Writer {
+	w := &Writer{alert: a, school: s, round: round, replies: replies}
 	w.subject = w.title()
 	w.text = w.textParts()
 	w.html = w.htmlParts()
@@ -67,8 +69,27 @@ func (w *Writer) footer() string {
 	return b.String()
 }
 
+// askReply says how to answer without opening the link.
+func (w *Writer) askReply() string {
+	if !w.replies {
+		return ""
+	}
+	var ja, en []string
+	for i, c := range w.alert.Choices {
+		t := c.Text()
+		ja = append(ja, strconv.Itoa(i+1)+"＝"+t.JA)
+		en = append(en, strconv.Itoa(i+1)+" = "+t.EN)
+	}
+	by := ""
+	if w.alert.Sender.Name != "" {
+		by = "（" + w.alert.Sender.Name + "）"
+	}
+	return "リンクを開けないときは、番号だけを書いて、このメールに返信してください（" + strings.Join(ja, "、") + "）。それ以外の返信は、教職員" + by + "が読みます。\n" +
+		"Or reply to this mail with the number alone (" + strings.Join(en, ", ") + "). Other replies are read by staff.\n\n"
+}
+
 func (w *Writer) textParts() [2]string {
-	return [2]string{w.lead() + "\n\n" + askAnswer + "\n", "\n\n" + w.footer()}
+	return [2]string{w.lead() + "\n\n" + askAnswer + "\n", "\n\n" + w.askReply() + w.footer()}
 }
 
 const htmlHead = `<!DOCTYPE html><html lang="ja"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width"></head>` +
@@ -76,7 +97,7 @@ const htmlHead = `<!DOCTYPE html><html lang="ja"><head><meta charset="utf-8"><me
 
 func (w *Writer) htmlParts() [2]string {
 	before := htmlHead + `<p style="font-size:18px;font-weight:bold;margin:0">` + html.EscapeString(w.title()) + `</p><p style="margin:0 0 24px">` + lines(w.alert.Body) + `</p><p>` + lines(askAnswer) + `</p>`
-	after := `<p style="font-size:14px;color:#4d4d4d">` + lines(w.footer()) + `</p></body></html>`
+	after := `<p>` + lines(w.askReply()) + `</p><p style="font-size:14px;color:#4d4d4d">` + lines(w.footer()) + `</p></body></html>`
 	return [2]string{before, after}
 }
 

@@ -189,7 +189,7 @@ var Functions = []Function{
 	{
 		Name: "inbound", Memory: 256, Timeout: 30 * time.Second,
 		Trigger: FromQueue{Queue: Mails, Concurrency: 4},
-		Uses:    []Use{ReadTable, WriteTable, SendMail, ReadKeys},
+		Uses:    []Use{ReadTable, QueryTable, WriteTable, SendCopies, SendMail, ReadKeys},
 	},
 	{
 		// It ends before the next one begins.

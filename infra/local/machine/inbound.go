@@ -8,8 +8,10 @@ import (
 	"github.com/todoku/todoku/functions/inbound"
 	"github.com/todoku/todoku/infra/local/smtpin"
 	"github.com/todoku/todoku/shared/enrol"
+	"github.com/todoku/todoku/shared/link"
 	"github.com/todoku/todoku/shared/mail/incoming"
 	"github.com/todoku/todoku/shared/mailhost"
+	"github.com/todoku/todoku/shared/memo"
 	"github.com/todoku/todoku/shared/problem"
 	"github.com/todoku/todoku/shared/queue"
 )
@@ -34,6 +36,14 @@ func (m *Machine) openInbound() (err error) {
 	return nil
 }
 
+// replies returns the domain that takes replies to alerts, "" if no mail is taken.
+func (m *Machine) replies() string {
+	if m.cfg.Inbound == "" {
+		return ""
+	}
+	return m.cfg.InboundDomain
+}
+
 // InboundAddr returns where mail is taken, "" if it is not.
 func (m *Machine) InboundAddr() string {
 	if m.mails == nil {
@@ -44,13 +54,14 @@ func (m *Machine) InboundAddr() string {
 
 func (m *Machine) wireInbound() {
 	m.inbound = &inbound.Handler{Enrol: m.Enrol, Poster: m.poster, Domain: m.cfg.InboundDomain, Log: m.cfg.Log}
+	m.inbound.Alerts, m.inbound.Links, m.inbound.Memos = m.Alerts, m.Links, &memo.Office{Staff: m.Staff, Copies: m.Copies}
 }
 
 // takeMail serves SMTP until ctx ends.
 func (m *Machine) takeMail(ctx context.Context) error {
 	return smtpin.Serve(ctx, m.mails, smtpin.Config{
 		Domain: m.cfg.InboundDomain, Resolver: m.cfg.Resolver, Log: m.cfg.Log,
-		Known: func(local string) bool { _, ok := enrol.ParseCode(local); return ok },
+		Known: func(local string) bool { _, ok := enrol.ParseCode(local); return ok || link.IsReply(local) },
 		Take:  m.queueMail,
 	})
 }

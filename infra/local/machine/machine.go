@@ -311,7 +311,7 @@ func (m *Machine) wire(sender mail.Sender) {
 	}
 	m.dispatch = &dispatch.Handler{
 		Alerts: m.Alerts, Schools: m.Roster, Queue: m.Copies, Mail: proof.Sender{Sender: sender, Check: m.checkMail}, Links: m.Links, Gate: m.Gate,
-		BaseURL: m.cfg.BaseURL, Now: m.cfg.Now, Jitter: mathrand.Float64, Log: m.cfg.Log,
+		BaseURL: m.cfg.BaseURL, Replies: m.replies(), Now: m.cfg.Now, Jitter: mathrand.Float64, Log: m.cfg.Log,
 		// The lock on the file keeps every other process out, so a claim that
 		// this one did not make is a dead one's.
 		Worker: alert.Worker{ID: m.Alerts.IDs.New(), Lease: visibility, Alone: true}, Court: m.Docket,

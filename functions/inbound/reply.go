@@ -1,0 +1,199 @@
+package inbound
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/todoku/todoku/shared/address"
+	"github.com/todoku/todoku/shared/alert"
+	"github.com/todoku/todoku/shared/lang"
+	"github.com/todoku/todoku/shared/link"
+	"github.com/todoku/todoku/shared/mail/incoming"
+	"github.com/todoku/todoku/shared/memo"
+	"github.com/todoku/todoku/shared/problem"
+	"github.com/todoku/todoku/shared/reply"
+	"github.com/todoku/todoku/shared/roster"
+	"github.com/todoku/todoku/shared/table"
+)
+
+// replyTo returns the recipient that is a reply address, "" if none is.
+func (h *Handler) replyTo(to []string) string {
+	for _, mailbox := range to {
+		local, domain, _ := strings.Cut(strings.ToLower(mailbox), "@")
+		if link.IsReply(local) && strings.TrimSuffix(domain, ".") == h.Domain {
+			return local
+		}
+	}
+	return ""
+}
+
+// replied is a reply with what it is about.
+type replied struct {
+	mail     incoming.Mail
+	alert    alert.Alert // the newest
+	family   alert.Made
+	guardian int
+	contact  string
+}
+
+// reply takes a reply to an alert's mail: it answers for the sender's children, or is
+// kept for staff to read. What is of nobody in the family is dropped: an address that
+// was forwarded answers for nobody.
+func (h *Handler) reply(ctx context.Context, m incoming.Mail, local string) (dropped string, err error) {
+	alertID, familyID, err := h.Links.ParseReply(local)
+	if errors.Is(err, link.ErrInvalid) {
+		return "no reply address of ours", nil
+	}
+	if err != nil {
+		return "", err
+	}
+	r, err := h.open(ctx, alertID, familyID, m)
+	switch {
+	case errors.Is(err, alert.ErrNotFound), errors.Is(err, roster.ErrNotFound):
+		return "about nothing that is there", nil
+	case err != nil:
+		return "", err
+	case r.guardian < 0:
+		return "a reply from an address that is none of the family's", nil
+	}
+	choice, said, ok := r.question().Read(m.Subject, m.Text)
+	if !ok {
+		return "", h.keep(ctx, r, said, alert.Unclear)
+	}
+	return h.answer(ctx, r, choice, said)
+}
+
+// open finds what a reply is about: the family's record of the newest alert, and who
+// of the family wrote.
+func (h *Handler) open(ctx context.Context, alertID, familyID string, m incoming.Mail) (replied, error) {
+	r := replied{mail: m, guardian: -1}
+	a, err := h.Alerts.Alert(ctx, alertID)
+	if err != nil {
+		return r, err
+	}
+	if r.alert, err = h.Alerts.Newest(ctx, a); err != nil {
+		return r, err
+	}
+	f, err := h.Enrol.Roster.Family(ctx, a.School, familyID)
+	if err != nil {
+		return r, err
+	}
+	for _, c := range f.Children {
+		r.family, err = h.Alerts.FindFamily(ctx, alert.Ref{Alert: r.alert.ID, Class: c.Class, Family: familyID})
+		if !errors.Is(err, alert.ErrNotFound) {
+			break
+		}
+	}
+	if err != nil {
+		return r, err
+	}
+	for _, c := range r.family.Family.Copies {
+		if to, err := address.Parse(c.Mailbox); err == nil && to.Key() == m.Sender.Key() {
+			r.guardian, r.contact = c.Guardian, c.Contact
+		}
+	}
+	// A reply to an alert that was replaced answers what its writer has not read.
+	if r.alert.ID != a.ID {
+		r.alert.Choices = nil
+	}
+	return r, nil
+}
+
+func (r *replied) question() reply.Question {
+	q := reply.Question{Subject: r.alert.Subject, Choices: r.alert.Choices}
+	for _, g := range r.family.Family.Guardians {
+		q.Names = append(q.Names, g.Name)
+	}
+	for _, c := range r.family.Family.Children {
+		q.Names = append(q.Names, c.Name)
+	}
+	return q
+}
+
+// errAgain says that the mail was taken before: mail comes twice, and an older one
+// must not replace an answer that was given since.
+var errAgain = errors.New("inbound: the reply was taken before")
+
+// answer records what a reply says for all children for whom the guardian answers.
+func (h *Handler) answer(ctx context.Context, r replied, choice alert.Choice, said string) (dropped string, err error) {
+	f := &r.family.Family
+	choices := map[string]string{}
+	for _, i := range f.Answerable(r.guardian) {
+		choices[f.Children[i].ID] = choice.ID
+	}
+	ref := r.family.Ref(r.alert.ID)
+	err = h.Alerts.Answer(ctx, r.alert, alert.AnswerRequest{
+		Ref: ref, Guardian: r.guardian, By: f.Guardians[r.guardian].ID, Contact: r.contact, Way: alert.ByMail, Choices: choices,
+		With: func() ([]table.Op, error) {
+			op, known, err := h.Alerts.TakeReply(ctx, ref, r.name())
+			if known {
+				err = errAgain
+			}
+			return []table.Op{op}, err
+		},
+	})
+	switch {
+	case errors.Is(err, errAgain):
+		return errAgain.Error(), nil
+	case problem.Is(err, problem.Gone):
+		return "", h.keep(ctx, r, said, alert.Late)
+	case err == nil:
+		h.Log.Info("reply answered", "alert", r.alert.ID, "family", f.ID)
+	}
+	return "", err
+}
+
+// name tells one mail from another.
+func (r *replied) name() string {
+	id := r.mail.ID
+	if id == "" {
+		id = r.mail.Subject + "\n" + r.mail.Text
+	}
+	sum := sha256.Sum256([]byte(id))
+	return hex.EncodeToString(sum[:12])
+}
+
+// keep keeps a reply for staff to read, and tells who sent the alert that there is one.
+func (h *Handler) keep(ctx context.Context, r replied, said string, why alert.Why) error {
+	f := &r.family.Family
+	kept := alert.Reply{
+		Family: f.ID, Class: r.family.Class, Guardian: f.Guardians[r.guardian].ID, Name: f.Guardians[r.guardian].Name,
+		Text: said, Why: why,
+	}
+	if kept.Text == "" {
+		kept.Text = r.mail.Subject
+	}
+	for _, i := range f.Answerable(r.guardian) {
+		kept.Children = append(kept.Children, f.Children[i].Name)
+		if !slices.Contains(kept.Classes, f.Children[i].Class) {
+			kept.Classes = append(kept.Classes, f.Children[i].Class)
+		}
+	}
+	news, err := h.Alerts.KeepReply(ctx, r.alert.ID, r.name(), kept)
+	if err != nil || !news || h.Memos == nil {
+		return err
+	}
+	h.Log.Info("reply kept for staff", "alert", r.alert.ID, "family", f.ID, "why", why)
+	_, err = h.Memos.Tell(ctx, h.tell(r.alert), memo.Person(r.alert.Sender.ID))
+	return err
+}
+
+// tellEvery is how often somebody is mailed at most that there are replies to read.
+const tellEvery = 5 * time.Minute
+
+// tell says that there are replies, and not what they say: that is behind the link.
+func (h *Handler) tell(a alert.Alert) memo.Memo {
+	now := h.Alerts.Now()
+	return memo.Memo{
+		School: a.School, About: "replies-" + a.ID + "-" + now.UTC().Truncate(tellEvery).Format("02T1504"), Path: "/alerts/" + a.ID + "/replies",
+		Until:   now.Add(24 * time.Hour),
+		Subject: lang.T("保護者からの返信があります：%s", "Guardians have replied: %s", a.Title()),
+		Body: lang.T("「%s」に、自動では読み取れない返信がありました。画面を開いて、内容を確認してください。\n",
+			"There are replies to \"%s\" that only a person can read. Please open the page.\n", a.Title()),
+	}
+}
