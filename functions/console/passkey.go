@@ -218,7 +218,7 @@ func (s *Server) enter(r *http.Request, user webauthn.User, c *webauthn.Credenti
 func (s *Server) welcome(r *http.Request, me staff.Staff, secret string) web.Response {
 	cookies := []*http.Cookie{
 		s.cookie(s.sessionCookie(), secret, staff.SessionLife),
-		s.cookie(nextCookie, "", 0), s.cookie(ceremonyCookie, "", 0),
+		s.cookie(nextCookie, "", 0), s.cookie(ceremonyCookie, "", 0), s.cookie(openIDCookie, "", 0),
 	}
 	known, err := s.Staff.Know(r.Context(), me.ID, cookieOf(r, knownCookie))
 	if err == nil {

@@ -15,7 +15,7 @@ import (
 // public are the routes that nobody needs to sign in for. To add one is a
 // decision, so they stand here once more.
 var public = []string{
-	"GET /sign-in", "GET /sign-in/{token}", "POST /sign-in/{token}", "POST /sign-in/passkey", "POST /sign-in/mail", "GET /sign-in/code", "POST /sign-in/code", "GET /sign-in/mail", "POST /sign-in/passkey/begin", "GET /sign-out", "POST /sign-out",
+	"GET /sign-in", "GET /sign-in/openid", "GET /sign-in/openid/callback", "GET /sign-in/{token}", "POST /sign-in/{token}", "POST /sign-in/passkey", "POST /sign-in/mail", "GET /sign-in/code", "POST /sign-in/code", "GET /sign-in/mail", "POST /sign-in/passkey/begin", "GET /sign-out", "POST /sign-out",
 	"GET /api/v1/openapi.json",
 }
 

@@ -55,6 +55,9 @@ type Server struct {
 	// roster.MaxSheetBytes gets through; 0: that many.
 	MaxSheet int64
 
+	// OpenID is where staff can sign in as well; nil: nowhere.
+	OpenID *OpenID
+
 	passkeys *webauthn.WebAuthn // nil: none at this address
 
 	site   *web.Site

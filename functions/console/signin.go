@@ -27,6 +27,8 @@ func (s *Server) signInRoutes(rt *routes) {
 	rt.open("POST "+signInPath+"/passkey", s.postPasskey)
 	rt.open("GET "+signInPath+"/code", s.askCode)
 	rt.open("POST "+signInPath+"/code", s.postCode)
+	rt.open("GET "+openIDPath, s.beginOpenID)
+	rt.open("GET "+openIDCallback, s.endOpenID)
 	rt.open("GET "+signInPath+"/{token}", s.getSignInLink)
 	rt.open("POST "+signInPath+"/{token}", s.postSignInLink)
 	rt.open("GET "+signOutPath, s.getSignOut)
@@ -75,6 +77,7 @@ type signInPage struct {
 	Name  string // who is signed in already, "" if nobody
 
 	Passkeys bool // there are some at this address
+	OpenID   bool // there is a provider
 	Mail     string
 	Code     string
 }
@@ -84,7 +87,7 @@ type signInPage struct {
 const nextCookie = "next"
 
 func (s *Server) getSignIn(r *http.Request) (web.Response, error) {
-	data := &signInPage{Name: visitorOf(r).staff.Name, Passkeys: s.passkeys != nil}
+	data := &signInPage{Name: visitorOf(r).staff.Name, Passkeys: s.passkeys != nil, OpenID: s.OpenID != nil}
 	data.Scripts = []string{"passkey.js"}
 	p := web.Page{Template: "signin.html", Data: data}
 	if next := r.URL.Query().Get("next"); isLocal(next) {

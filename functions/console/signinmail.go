@@ -61,7 +61,7 @@ func (s *Server) mailWrong(typed string, err error) (web.Response, error) {
 	if !problem.Is(err, problem.Invalid) && !problem.Is(err, problem.TooLarge) && !problem.Is(err, problem.TooMany) {
 		return nil, err
 	}
-	p := &signInPage{Passkeys: s.passkeys != nil, Mail: typed}
+	p := &signInPage{Passkeys: s.passkeys != nil, OpenID: s.OpenID != nil, Mail: typed}
 	p.Problems = problem.List{problem.Of(err)[0].In("mail")}
 	p.Scripts = []string{"passkey.js"}
 	status := web.Status(problem.Invalid)

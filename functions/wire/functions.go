@@ -49,7 +49,7 @@ func Console(p *Parts) (any, error) {
 			BaseURL: p.Config.BaseURL, Now: p.Now, Log: p.Log, Enrol: p.Enrol(), InboundDomain: p.Config.InboundDomain,
 		},
 		Staff: p.Staff(), Lanes: p.Config.Lanes, School: p.school(), Secure: p.secure(),
-		QueueImports: true, MaxSheet: maxSheet,
+		QueueImports: true, MaxSheet: maxSheet, OpenID: p.openID(),
 	}
 	h, err := s.Handler()
 	if err != nil {

@@ -15,10 +15,12 @@ import (
 	"log/slog"
 	mathrand "math/rand/v2"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/aws/aws-lambda-go/lambda"
 
+	"github.com/todoku/todoku/functions/console"
 	"github.com/todoku/todoku/shared/alert"
 	"github.com/todoku/todoku/shared/audit"
 	"github.com/todoku/todoku/shared/config"
@@ -147,4 +149,20 @@ func (p *Parts) Links() *link.Signer {
 	secret := settings.NewSecret(p.aws, p.Config.KeysSecret)
 	k := &keys{read: secret.Read, now: p.Now, log: p.Log}
 	return link.NewSignerOf(k.get)
+}
+
+// openID returns the provider with which staff can sign in as well, nil if there is none.
+func (p *Parts) openID() *console.OpenID {
+	if p.Config.OpenIDIssuer == "" {
+		return nil
+	}
+	o := &console.OpenID{Issuer: p.Config.OpenIDIssuer, Client: p.Config.OpenIDClient}
+	if p.Config.OpenIDSecret != "" {
+		secret := settings.NewSecret(p.aws, p.Config.OpenIDSecret)
+		o.Secret = func(ctx context.Context) (string, error) {
+			value, err := secret.Read(ctx)
+			return strings.TrimSpace(string(value)), err
+		}
+	}
+	return o
 }

@@ -29,7 +29,7 @@ func whole(name string) string {
 		return "180"
 	case name == string(config.Proof):
 		return "3600"
-	case strings.HasSuffix(name, "_URL"):
+	case strings.HasSuffix(name, "_URL"), name == string(config.OpenIDIssuer):
 		return "https://example.jp/q"
 	}
 	return "x"

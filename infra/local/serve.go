@@ -3,10 +3,13 @@ package main
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
+	"os"
 	"strings"
 	"time"
 
+	"github.com/todoku/todoku/functions/console"
 	"github.com/todoku/todoku/infra/local/machine"
 	"github.com/todoku/todoku/shared/address"
 	"github.com/todoku/todoku/shared/roster"
@@ -42,6 +45,7 @@ func (p *program) options(args []string) (options, error) {
 		o.Proxies, err = web.ParseProxies(list)
 		return err
 	})
+	openID := openIDFlags(f)
 	f.BoolVar(&o.demo, "demo", false, "make a demo school, and print an API token")
 	f.BoolVar(&o.signIn, "sign-in", false, "print a one-time sign-in link for the first manager")
 	f.BoolVar(&o.verbose, "v", false, "log what happens, not only what goes wrong")
@@ -58,9 +62,36 @@ func (p *program) options(args []string) (options, error) {
 	if f.NArg() > 0 {
 		return o, fmt.Errorf("unknown command %q: see local -h", f.Arg(0))
 	}
+	var err error
+	if o.OpenID, err = openID(); err != nil {
+		return o, err
+	}
 	o.Data, o.InboundDomain = *data, strings.ToLower(o.InboundDomain)
 	o.Log = p.log(o.verbose)
 	return o, nil
+}
+
+// openIDFlags adds the flags of an OpenID provider, and returns what reads them.
+func openIDFlags(f *flag.FlagSet) func() (*console.OpenID, error) {
+	issuer := f.String("openid-issuer", "", "https address of an OpenID provider with which staff can sign in as well")
+	client := f.String("openid-client", "", "id that the provider gave this site")
+	file := f.String("openid-secret-file", "", "file with the secret that belongs to it")
+	return func() (*console.OpenID, error) {
+		switch {
+		case *issuer == "" && *client+*file == "":
+			return nil, nil //nolint:nilnil // that there is none is no error
+		case !strings.HasPrefix(*issuer, "https://") && !strings.HasPrefix(*issuer, "http://127.0.0.1:") || *client == "":
+			return nil, errors.New("-openid-issuer (it begins with https://) and -openid-client go together")
+		case *file == "":
+			return &console.OpenID{Issuer: *issuer, Client: *client}, nil
+		}
+		secret, err := os.ReadFile(*file)
+		if err != nil {
+			return nil, err
+		}
+		said := strings.TrimSpace(string(secret))
+		return &console.OpenID{Issuer: *issuer, Client: *client, Secret: func(context.Context) (string, error) { return said, nil }}, nil
+	}
 }
 
 // serve runs the whole of Todoku until ctx ends.

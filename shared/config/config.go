@@ -34,6 +34,9 @@ const (
 	InboundDomain    Var = "TODOKU_INBOUND_DOMAIN"    // domain of the addresses to which guardians send an empty mail; empty: none is taken
 	Proof            Var = "TODOKU_PROOF_SECONDS"     // how often to prove that an alert is answered; empty: never
 	DeadMan          Var = "TODOKU_DEAD_MAN_URL"      // address to call after each proof; empty: none
+	OpenIDIssuer     Var = "TODOKU_OPENID_ISSUER"     // https address of the OpenID provider with which staff can sign in as well; empty: none
+	OpenIDClient     Var = "TODOKU_OPENID_CLIENT"     // id that the provider gave this site; empty without an issuer
+	OpenIDSecret     Var = "TODOKU_OPENID_SECRET"     // ARN of the secret with the client's secret, as plain text; empty: it has none
 	Name             Var = "TODOKU_NAME"              // who answers for the system, on the last-resort error page
 	Phone            Var = "TODOKU_PHONE"             // whom to call then
 )
@@ -45,7 +48,7 @@ const MaxLanes = 2500
 
 // needs says which variables each function reads.
 var needs = map[string][]Var{
-	"console":      {Table, Jobs, Keys, ConfigurationSet, BaseURL, InboundDomain, Lanes, Proof, Name, Phone},
+	"console":      {Table, Jobs, Keys, ConfigurationSet, BaseURL, InboundDomain, Lanes, OpenIDIssuer, OpenIDClient, OpenIDSecret, Proof, Name, Phone},
 	"registration": {Table, Keys, ConfigurationSet, BaseURL, Lanes, Name, Phone},
 	"acknowledge":  {Table, Keys, BaseURL, Name, Phone},
 	"fanout":       {Table, Jobs, Copies, Lanes},
@@ -73,6 +76,9 @@ type Config struct {
 	InboundDomain    string
 	Proof            time.Duration
 	DeadMan          string
+	OpenIDIssuer     string
+	OpenIDClient     string
+	OpenIDSecret     string
 	Name             string
 	Phone            string
 }
@@ -91,13 +97,16 @@ func Load(function string, getenv func(string) string) (Config, error) {
 			errs = append(errs, fmt.Errorf("config: %s %w", v, err))
 		}
 	}
+	if (c.OpenIDIssuer == "") != (c.OpenIDClient == "") {
+		errs = append(errs, fmt.Errorf("config: %s and %s go together", OpenIDIssuer, OpenIDClient))
+	}
 	return c, errors.Join(errs...)
 }
 
 var errMissing = errors.New("is not set")
 
 // optional are the variables that may be empty.
-var optional = []Var{Lanes, InboundDomain, Proof, DeadMan}
+var optional = []Var{Lanes, InboundDomain, OpenIDIssuer, OpenIDClient, OpenIDSecret, Proof, DeadMan}
 
 // set reads one variable.
 func (c *Config) set(v Var, value string) (err error) {
@@ -105,6 +114,10 @@ func (c *Config) set(v Var, value string) (err error) {
 		return errMissing
 	}
 	switch v {
+	case OpenIDIssuer:
+		if value != "" {
+			c.OpenIDIssuer, err = issuer(value)
+		}
 	case Jobs:
 		c.JobsURL, err = address(value)
 	case Copies:
@@ -128,7 +141,8 @@ func (c *Config) set(v Var, value string) (err error) {
 // text returns the field of a variable that may hold any text.
 func (c *Config) text(v Var) *string {
 	return map[Var]*string{
-		Table: &c.Table, Keys: &c.KeysSecret, ConfigurationSet: &c.ConfigurationSet, InboundDomain: &c.InboundDomain, DeadMan: &c.DeadMan, Name: &c.Name, Phone: &c.Phone,
+		Table: &c.Table, Keys: &c.KeysSecret, ConfigurationSet: &c.ConfigurationSet, InboundDomain: &c.InboundDomain, DeadMan: &c.DeadMan,
+		OpenIDClient: &c.OpenIDClient, OpenIDSecret: &c.OpenIDSecret, Name: &c.Name, Phone: &c.Phone,
 	}[v]
 }
 
@@ -143,6 +157,13 @@ func address(value string) (string, error) {
 		return "", errors.New("ends in a slash")
 	}
 	return value, nil
+}
+
+// issuer checks an address that may end in a slash: it is compared letter by letter with
+// what the provider calls itself.
+func issuer(value string) (string, error) {
+	_, err := address(strings.TrimSuffix(value, "/"))
+	return value, err
 }
 
 // longestLease is the longest time for which SQS hides a message.

@@ -72,6 +72,7 @@ func (m Staff) out(epoch int) bool { return m.Disabled || m.Epoch != epoch }
 //	                       token/<token>     an API token of theirs: where it is kept
 //	                       key/<key>         a passkey of theirs
 //	                       session/<session> a session of theirs: where it is kept
+//	                       subject           what an OpenID provider calls them
 //	                       signed-in         when they last signed in
 //	                       code              a printed code of theirs: where it is kept
 //	school/<school>/staff  <id>              who works at the school

@@ -68,6 +68,7 @@ const (
 	SendMail       Use = "send mail"
 	ReadAccount    Use = "read the account's state"
 	ReadKeys       Use = "read keys"
+	ReadOpenID     Use = "read the secret of the OpenID client" // if the operator has named one
 	ReadIdentities Use = "read how the schools' mail domains are set up"
 	ReadMailSet    Use = "read what SES tells of mail"
 	ReadSilenced   Use = "read whom SES does not send to"
@@ -90,6 +91,7 @@ var Actions = map[Use][]string{
 	// What SES says of the account is of no resource.
 	ReadAccount:    {"ses:GetAccount"},
 	ReadKeys:       {"secretsmanager:GetSecretValue"},
+	ReadOpenID:     {"secretsmanager:GetSecretValue"},
 	ReadIdentities: {"ses:GetEmailIdentity"},
 	ReadMailSet:    {"ses:GetConfigurationSet", "ses:GetConfigurationSetEventDestinations"},
 	// As with the account's state, there is no resource.
@@ -141,11 +143,13 @@ var Functions = []Function{
 		Trigger: HTTP{[]Route{
 			{"$default", 100, 200},
 			{"ANY /api/{proxy+}", 50, 100},
-			// Nobody signs in ten times a second; who guesses tokens would.
-			{"ANY /sign-in", 10, 20},
-			{"ANY /sign-in/{proxy+}", 10, 20},
+			// All staff of a district at once, three requests each within two minutes. The
+			// limit is one for all who ask, so a low one would let a stranger keep them
+			// out; what strangers cost has budgets (package budget).
+			{"ANY /sign-in", 200, 400},
+			{"ANY /sign-in/{proxy+}", 200, 400},
 		}},
-		Uses: []Use{ReadTable, QueryTable, WriteTable, SendJobs, SendMail, ReadAccount, ReadKeys},
+		Uses: []Use{ReadTable, QueryTable, WriteTable, SendJobs, SendMail, ReadAccount, ReadKeys, ReadOpenID},
 	},
 	{
 		Name: "registration", Memory: 512, Timeout: httpTimeout,

@@ -19,7 +19,7 @@ var variable = map[plan.Use]config.Var{
 	plan.SendCopies: config.Copies, plan.PostponeCopies: config.Copies,
 	plan.SendMail: config.ConfigurationSet, plan.ReadAccount: config.ConfigurationSet,
 	plan.ReadIdentities: config.ConfigurationSet, plan.ReadMailSet: config.ConfigurationSet, plan.ReadSilenced: config.ConfigurationSet,
-	plan.ReadKeys: config.Keys,
+	plan.ReadKeys: config.Keys, plan.ReadOpenID: config.OpenIDSecret,
 }
 
 // TestUsesAgreeWithVariables finds a right without the variable that says on what,

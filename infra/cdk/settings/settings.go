@@ -37,6 +37,10 @@ type Settings struct {
 
 	InboundDomain string // domain whose mail is received, "" for none; "inboundDomain"
 
+	OpenIDIssuer string // OpenID provider with which staff can sign in as well, "" for none; "openidIssuer"
+	OpenIDClient string // id that it gave this site; "openidClient"
+	OpenIDSecret string // ARN of a secret in Secrets Manager with the client's secret; "openidSecretArn"
+
 	AlarmMail   string // mail address for alarms, "" for none; "alarmMail"
 	Proof       int    // minutes between proofs that an alert is answered, 0 for none; "proofMinutes"
 	DeadMan     string // https address to call after each, "" for none; "deadMan"
@@ -49,7 +53,7 @@ type Settings struct {
 // Keys are the keys of the context.
 var Keys = []string{
 	"stack", "name", "phone", "mailDomains", "hostedZone", "hostedZoneId", "dmarc", "webDomain", "certificateArn",
-	"inboundDomain", "alarmMail", "proofMinutes", "deadMan", "sendQuota", "maxDeliverySeconds", "lanes", "table",
+	"inboundDomain", "openidIssuer", "openidClient", "openidSecretArn", "alarmMail", "proofMinutes", "deadMan", "sendQuota", "maxDeliverySeconds", "lanes", "table",
 }
 
 // KeepDMARC is the value of DMARC with which no record is made or asked for.
@@ -106,6 +110,9 @@ func Read(src Source) (Settings, error) {
 		WebDomain:     r.domain("webDomain"),
 		Certificate:   r.text("certificateArn", ""),
 		InboundDomain: r.domain("inboundDomain"),
+		OpenIDIssuer:  r.text("openidIssuer", ""),
+		OpenIDClient:  r.text("openidClient", ""),
+		OpenIDSecret:  r.text("openidSecretArn", ""),
 		AlarmMail:     r.text("alarmMail", ""),
 		Proof:         r.number("proofMinutes", defaultProof, 0, maxProof),
 		DeadMan:       r.text("deadMan", ""),
@@ -252,11 +259,27 @@ func (r *reader) check(s Settings) {
 	r.checkZone(s)
 	r.checkWeb(s)
 	r.checkNames(s)
+	r.checkOpenID(s)
 	if strings.HasPrefix(s.DMARC, "v=DMARC1") || s.DMARC == KeepDMARC {
 		return
 	}
 	r.fail("dmarc", "「v=DMARC1; p=none」のように書くか、いまのレコードを残すなら「keep」と書いてください。",
 		"write a record such as \"v=DMARC1; p=none\", or \"keep\" to leave the present one alone.")
+}
+
+var secretPattern = regexp.MustCompile(`^arn:aws[a-z-]*:secretsmanager:[a-z0-9-]+:[0-9]{12}:secret:[A-Za-z0-9/_+=.@-]+$`)
+
+func (r *reader) checkOpenID(s Settings) {
+	switch {
+	case s.OpenIDIssuer == "" && s.OpenIDClient+s.OpenIDSecret == "":
+	case !strings.HasPrefix(s.OpenIDIssuer, "https://"):
+		r.fail("openidIssuer", "OpenID プロバイダーのアドレス（https:// で始まる）を指定してください。", "give the address of the OpenID provider; it begins with https://")
+	case s.OpenIDClient == "":
+		r.fail("openidClient", "プロバイダーが発行したクライアントIDを指定してください。", "give the client's id, as the provider shows it.")
+	case s.OpenIDSecret != "" && !secretPattern.MatchString(s.OpenIDSecret):
+		r.fail("openidSecretArn", "クライアントシークレットを入れた Secrets Manager のシークレットの ARN を指定してください（シークレットそのものではなく）。",
+			"give the ARN of a secret in Secrets Manager that holds the client's secret, not the secret itself.")
+	}
 }
 
 var zonePattern = regexp.MustCompile(`^Z[A-Z0-9]{5,31}$`)

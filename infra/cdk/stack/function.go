@@ -90,6 +90,12 @@ func (b *builder) value(v config.Var) *string {
 		return jsii.String(b.Settings.DeadMan)
 	case config.InboundDomain:
 		return jsii.String(b.Settings.InboundDomain)
+	case config.OpenIDIssuer:
+		return jsii.String(b.Settings.OpenIDIssuer)
+	case config.OpenIDClient:
+		return jsii.String(b.Settings.OpenIDClient)
+	case config.OpenIDSecret:
+		return jsii.String(b.Settings.OpenIDSecret)
 	case config.Name:
 		return jsii.String(b.Settings.Name)
 	case config.Phone:
@@ -103,6 +109,9 @@ func (b *builder) value(v config.Var) *string {
 func (b *builder) role(f plan.Function, log awslogs.LogGroup) awsiam.Role {
 	statements := []awsiam.PolicyStatement{allow(plan.LogActions, log.LogGroupArn())}
 	for _, u := range f.Uses {
+		if u == plan.ReadOpenID && b.Settings.OpenIDSecret == "" {
+			continue
+		}
 		statements = append(statements, allow(plan.Actions[u], b.resources(u)...))
 	}
 	if q, ok := f.Trigger.(plan.FromQueue); ok {
@@ -149,6 +158,8 @@ func (b *builder) resources(u plan.Use) []*string {
 		return []*string{jsii.String("*")}
 	case plan.ReadKeys:
 		return []*string{b.keys.SecretArn()}
+	case plan.ReadOpenID:
+		return []*string{jsii.String(b.Settings.OpenIDSecret)}
 	}
 	panic("stack: no resource for " + u)
 }

@@ -56,6 +56,7 @@ var least, whole = map[string]any{
 	"hostedZone":  "ed.example.jp", "hostedZoneId": "Z0123456789ABC",
 	"webDomain": "anzen.ed.example.jp", "inboundDomain": "in.minami.ed.example.jp",
 	"alarmMail": "johoka@ed.example.jp", "sendQuota": 100000.0, "maxDeliverySeconds": 1800.0,
+	"openidIssuer": "https://id.ed.example.jp/", "openidClient": "todoku", "openidSecretArn": "arn:aws:secretsmanager:ap-northeast-1:123456789012:secret:openid-AbCdEf",
 	"table": "Restored-1",
 }
 

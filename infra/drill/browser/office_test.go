@@ -47,13 +47,21 @@ func newOffice(t testing.TB) *office {
 // newOfficeAt starts a machine at an address, which people know by another.
 func newOfficeAt(t testing.TB, addr, baseURL string) *office {
 	t.Helper()
+	return newOfficeWith(t, func(c *machine.Config) { c.Addr, c.BaseURL = addr, baseURL })
+}
+
+// newOfficeWith starts a machine with something out of the ordinary about it.
+func newOfficeWith(t testing.TB, change func(c *machine.Config)) *office {
+	t.Helper()
 	o := &office{TB: t, clock: drill.NewClock(begin)}
 	errs := &errorLog{}
-	m, err := machine.New(machine.Config{
-		Addr: addr, BaseURL: baseURL, Data: t.TempDir(), Now: o.clock.Now, Tick: time.Hour, // Advance ticks
+	cfg := machine.Config{
+		Addr: "127.0.0.1:0", Data: t.TempDir(), Now: o.clock.Now, Tick: time.Hour, // Advance ticks
 		Inbound: "127.0.0.1:0", InboundDomain: inboundDomain, Resolver: dnstest.Start(t).Resolver(),
 		Log: slog.New(slog.NewTextHandler(errs, &slog.HandlerOptions{Level: slog.LevelError})),
-	})
+	}
+	change(&cfg)
+	m, err := machine.New(cfg)
 	o.must(err)
 	o.Machine = m
 	o.manager, err = m.FoundDemo(t.Context())

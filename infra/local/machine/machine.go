@@ -69,6 +69,7 @@ type Config struct {
 	// for InboundDomain; "": there is none.
 	Inbound       string
 	InboundDomain string
+	OpenID        *console.OpenID // where staff can sign in as well; nil: nowhere
 	Log           *slog.Logger
 	Sending       // for the doctor
 	Proof         Proof

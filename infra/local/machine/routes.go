@@ -26,7 +26,7 @@ func (m *Machine) routes(ctx context.Context, mux *http.ServeMux) error {
 	}
 	secure := strings.HasPrefix(m.cfg.BaseURL, "https://")
 	staffPages, err := (&console.Server{
-		App: m.app, Staff: m.Staff, Lanes: m.Lanes, School: school, Secure: secure, Background: m.background,
+		App: m.app, Staff: m.Staff, Lanes: m.Lanes, School: school, Secure: secure, Background: m.background, OpenID: m.cfg.OpenID,
 	}).Handler()
 	if err != nil {
 		return err
