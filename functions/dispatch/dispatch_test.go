@@ -34,22 +34,24 @@ type clock struct {
 }
 
 func (c *clock) Now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	if c.now.IsZero() {
 		return time.Now()
 	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
 	return c.now
 }
 
 func (c *clock) Advance(d time.Duration) {
-	if c.now.IsZero() {
-		time.Sleep(d)
-		return
-	}
 	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.now = c.now.Add(d)
+	bubble := c.now.IsZero()
+	if !bubble {
+		c.now = c.now.Add(d)
+	}
+	c.mu.Unlock()
+	if bubble {
+		time.Sleep(d)
+	}
 }
 
 type schools struct{}

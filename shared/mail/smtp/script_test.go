@@ -314,6 +314,9 @@ func act(r *bufio.Reader, conn net.Conn, line string) error {
 		return nil
 	case strings.HasPrefix(line, "S: "):
 		_, err := fmt.Fprintf(conn, "%s\r\n", strings.ReplaceAll(line[3:], "|", "\r\n"))
+		if len(line) > 10_000 && errors.Is(err, io.ErrClosedPipe) {
+			return nil // nobody listens to a line without end
+		}
 		return err
 	case strings.HasPrefix(line, "P: "):
 		pause, err := time.ParseDuration(line[3:])
