@@ -6,7 +6,10 @@ RACE ?= $(shell command -v gcc >/dev/null 2>&1 && echo -race)
 # What golangci-lint is run with; see .golangci.yml.
 LINT = github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 
-.PHONY: run test drill-aws bench bench-lanes lint setup fuzz clean
+# What knows of vulnerable dependencies.
+VULN = golang.org/x/vuln/cmd/govulncheck@v1.9.0
+
+.PHONY: run test drill-aws bench bench-lanes lint vuln setup fuzz clean
 
 run: ## start everything with a demo school
 	$(GO) run ./infra/local -demo
@@ -38,6 +41,9 @@ bench-lanes: ## compare ways to send to simulated operators, in virtual time
 
 lint: ## check style
 	$(GO) run $(LINT) run ./...
+
+vuln: ## ask govulncheck whether what is called is known to be vulnerable
+	@.ci/vuln $(VULN)
 
 fuzz: ## fuzz every parser for a minute
 	@for p in $$($(GO) list ./...); do \

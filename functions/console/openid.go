@@ -149,7 +149,7 @@ func (s *Server) endOpenID(r *http.Request) (web.Response, error) {
 	if s.OpenID == nil {
 		return nil, staff.ErrNotFound
 	}
-	u := underWay(cookieOf(r, openIDCookie))
+	u := underWay(s.cookieOf(r, openIDCookie))
 	q := r.URL.Query()
 	if u == "" || subtle.ConstantTimeCompare([]byte(q.Get("state")), []byte(u.state())) != 1 {
 		return nil, s.openIDRefused("state", nil)

@@ -116,13 +116,9 @@ func (s *Server) endTouch(r *http.Request) (data webauthn.SessionData, form web.
 	if err != nil {
 		return data, form, err
 	}
-	c, err := r.Cookie(ceremonyCookie)
-	if err != nil {
-		return data, form, errTouch.Because(err)
-	}
-	state, err := s.Staff.EndCeremony(r.Context(), c.Value)
+	state, err := s.Staff.EndCeremony(r.Context(), s.cookieOf(r, ceremonyCookie))
 	if errors.Is(err, staff.ErrNotFound) {
-		return data, form, errTouch.Because(err)
+		return data, form, errTouch // without its cause, which would be a page that is not there
 	}
 	if err != nil {
 		return data, form, err
@@ -213,14 +209,17 @@ func (s *Server) enter(r *http.Request, user webauthn.User, c *webauthn.Credenti
 	return s.welcome(r, me, secret), nil
 }
 
-// welcome leads somebody who has just signed in to where they wanted to go, and
-// remembers the browser.
+// welcome leads somebody who has just signed in to where they wanted to go. It remembers
+// the browser, and ends the session that this one had before.
 func (s *Server) welcome(r *http.Request, me staff.Staff, secret string) web.Response {
 	cookies := []*http.Cookie{
-		s.cookie(s.sessionCookie(), secret, staff.SessionLife),
+		s.cookie(sessionCookie, secret, staff.SessionLife),
 		s.cookie(nextCookie, "", 0), s.cookie(ceremonyCookie, "", 0), s.cookie(openIDCookie, "", 0),
 	}
-	known, err := s.Staff.Know(r.Context(), me.ID, cookieOf(r, knownCookie))
+	if err := s.Staff.SignOut(r.Context(), s.sessionSecret(r)); err != nil {
+		s.Log.Warn("an earlier session goes on", "staff", me.ID, "err", err)
+	}
+	known, err := s.Staff.Know(r.Context(), me.ID, s.cookieOf(r, knownCookie))
 	if err == nil {
 		cookies = append(cookies, s.cookie(knownCookie, known, staff.KnownLife))
 	} else {

@@ -38,30 +38,31 @@ func (s *Server) signInRoutes(rt *routes) {
 // SignInURL returns the address of a sign-in link with a token of staff.NewLink.
 func (a *App) SignInURL(token string) string { return a.BaseURL + signInPath + "/" + token }
 
-// sessionCookie returns the name of the session's cookie. With the prefix __Host-
-// a browser takes it over HTTPS only, and from this very host (RFC 6265bis,
-// 4.1.3.2); a machine in the office that is reached by plain HTTP does without.
-func (s *Server) sessionCookie() string {
+// cookieName returns what a cookie is called. With the prefix __Host- a browser takes it
+// over HTTPS only, and from this very host (RFC 6265bis, 4.1.3.2); a machine in the
+// office that is reached by plain HTTP does without.
+func (s *Server) cookieName(name string) string {
 	if s.Secure {
-		return "__Host-session"
+		return "__Host-" + name
 	}
-	return "session"
+	return name
 }
+
+// sessionCookie returns the name of the session's cookie.
+func (s *Server) sessionCookie() string { return s.cookieName(sessionCookie) }
+
+const sessionCookie = "session"
 
 // sessionSecret returns the secret of a request's session, "" if it has none.
 func (s *Server) sessionSecret(r *http.Request) string {
-	c, err := r.Cookie(s.sessionCookie())
-	if err != nil {
-		return ""
-	}
-	return c.Value
+	return s.cookieOf(r, sessionCookie)
 }
 
 // cookie returns a cookie that scripts cannot read and that other sites' forms do
 // not carry. Without a value it is removed.
 func (s *Server) cookie(name, value string, life time.Duration) *http.Cookie {
 	c := &http.Cookie{
-		Name: name, Value: value, Path: "/", MaxAge: int(life.Seconds()),
+		Name: s.cookieName(name), Value: value, Path: "/", MaxAge: int(life.Seconds()),
 		HttpOnly: true, SameSite: http.SameSiteLaxMode, Secure: s.Secure,
 	}
 	if value == "" {
@@ -106,11 +107,7 @@ func isLocal(next string) bool {
 
 // next returns where to go after signing in.
 func (s *Server) next(r *http.Request) string {
-	c, err := r.Cookie(nextCookie)
-	if err != nil {
-		return "/"
-	}
-	to, err := url.QueryUnescape(c.Value)
+	to, err := url.QueryUnescape(s.cookieOf(r, nextCookie))
 	if err != nil || !isLocal(to) {
 		return "/"
 	}
@@ -121,7 +118,7 @@ func (s *Server) next(r *http.Request) string {
 // browsers that load ahead open links, too.
 func (s *Server) getSignInLink(r *http.Request) (web.Response, error) {
 	token := r.PathValue("token")
-	if err := s.Staff.CheckLink(r.Context(), token, browserOf(r)); err != nil {
+	if err := s.Staff.CheckLink(r.Context(), token, s.browserOf(r)); err != nil {
 		return s.linkFailed(r, err)
 	}
 	return web.Page{Template: "signin_link.html", Data: &signInPage{Token: token}}, nil
@@ -137,7 +134,7 @@ func (s *Server) linkFailed(r *http.Request, err error) (web.Response, error) {
 }
 
 func (s *Server) postSignInLink(r *http.Request) (web.Response, error) {
-	secret, me, err := s.Staff.SignIn(r.Context(), r.PathValue("token"), browserOf(r))
+	secret, me, err := s.Staff.SignIn(r.Context(), r.PathValue("token"), s.browserOf(r))
 	if err != nil {
 		return s.linkFailed(r, err)
 	}
@@ -159,7 +156,7 @@ func (s *Server) postSignOut(r *http.Request) (web.Response, error) {
 	if v := visitorOf(r); v.err == nil {
 		s.note(r, entry(v.staff, audit.SignOut, "", ""))
 	}
-	return web.Redirect{To: signOutPath, Header: web.Cookies(s.cookie(s.sessionCookie(), "", 0))}, nil
+	return web.Redirect{To: signOutPath, Header: web.Cookies(s.cookie(sessionCookie, "", 0))}, nil
 }
 
 // askCode shows where a printed code is entered.
@@ -214,11 +211,12 @@ const knownCookie = "known"
 
 // asker says who asks to be let in, for the budgets.
 func (s *Server) asker(r *http.Request) staff.Asker {
-	return s.Staff.Asker(r.Context(), web.Source(r), cookieOf(r, knownCookie))
+	return s.Staff.Asker(r.Context(), web.Source(r), s.cookieOf(r, knownCookie))
 }
 
-func cookieOf(r *http.Request, name string) string {
-	c, err := r.Cookie(name)
+// cookieOf returns the value of a cookie of s.cookie.
+func (s *Server) cookieOf(r *http.Request, name string) string {
+	c, err := r.Cookie(s.cookieName(name))
 	if err != nil {
 		return ""
 	}

@@ -18,7 +18,7 @@ import (
 // browserCookie knows the browser again that asked for a link.
 const browserCookie = "asked"
 
-func browserOf(r *http.Request) string { return cookieOf(r, browserCookie) }
+func (s *Server) browserOf(r *http.Request) string { return s.cookieOf(r, browserCookie) }
 
 // askMail mails a sign-in link to an address if somebody has it. The answer is the
 // same, and takes as long, if nobody has: on one machine the work outlives the
@@ -38,7 +38,7 @@ func (s *Server) askMail(r *http.Request) (web.Response, error) {
 	} else if !may {
 		return s.mailWrong(form.Get("mail"), errAsked)
 	}
-	browser := browserOf(r) // that of a link which is under way goes on working
+	browser := s.browserOf(r) // that of a link which is under way goes on working
 	if browser == "" {
 		browser = s.Staff.NewBrowser()
 	}
