@@ -105,7 +105,7 @@ var auditNames = map[audit.Kind]lang.Text{
 	audit.AlertExport:  lang.T("回答一覧の保存", "Exported answers"),
 	audit.AuditExport:  lang.T("操作記録の保存", "Exported the audit log"),
 	audit.Invite:       lang.T("保護者の招待", "Invited guardians"),
-	audit.View:         lang.T("児童生徒一覧の閲覧", "Viewed children"),
+	audit.View:         lang.T("個人情報の一覧の閲覧", "Viewed a list of people"),
 	audit.People:       lang.T("教職員の変更", "Changed people"),
 	audit.Token:        lang.T("APIトークンの変更", "Changed API tokens"),
 	audit.Settings:     lang.T("設定の変更", "Changed settings"),

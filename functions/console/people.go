@@ -25,7 +25,7 @@ import (
 const peoplePath = "/people"
 
 func (s *Server) peopleRoutes(rt *routes) {
-	rt.page("GET "+peoplePath, access.People, s.people)
+	rt.page("GET "+peoplePath, access.People, s.people, records(audit.View))
 	rt.page("GET "+peoplePath+"/new", access.People, s.newPerson)
 	rt.page("POST "+peoplePath, access.People, s.addPerson, recordsItself())
 	rt.page("GET "+peoplePath+"/{id}", access.People, s.showPerson)

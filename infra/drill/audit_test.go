@@ -26,7 +26,7 @@ func auditTrail(d *Drill) {
 	d.Manager.Open("/alerts/"+id+"/close").Form("/alerts/"+id+"/close").Press("").Says(http.StatusOK, "")
 	seen := func() {
 		p := d.Manager.Open("/audit?from=2026-04-06&to=2026-04-06").Says(http.StatusOK, "連続していることを確認しました")
-		for _, want := range []string{"サインイン", "名簿の変更", "連絡の送信", "一通目の連絡", "児童生徒一覧の閲覧", "連絡の終了", manager.Name} {
+		for _, want := range []string{"サインイン", "名簿の変更", "連絡の送信", "一通目の連絡", "個人情報の一覧の閲覧", "連絡の終了", manager.Name} {
 			p.Says(http.StatusOK, want)
 		}
 	}
