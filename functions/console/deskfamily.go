@@ -84,6 +84,7 @@ type familyPage struct {
 	Events     []familyEvent
 	ToCall     bool
 	Self       string // address of this page without what is asked of it
+	Complained bool   // a guardian reported a mail as spam: mail may not be shown
 }
 
 // familyEvent is a line of the family's history.
@@ -150,6 +151,9 @@ func (s *Server) fillFamily(r *http.Request, p *familyPage) error {
 	for i, c := range row.Children {
 		lines = append(lines, alert.ChildLine{Child: c, State: row.State(i), Ref: row.Ref, Family: row.Family})
 		to.Groups = append(to.Groups, c.Class)
+	}
+	if p.Complained, err = s.complained(ctx, p.Me.School, row.Ref.Family); err != nil {
+		return err
 	}
 	p.Children = s.childLines(&p.Alert, lines, groups)
 	p.MayPhone = access.May(p.Me, access.Phone, to)

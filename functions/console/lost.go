@@ -3,6 +3,7 @@ package console
 import (
 	"cmp"
 	"context"
+	"errors"
 	"net/http"
 	"slices"
 	"time"
@@ -11,6 +12,7 @@ import (
 	"github.com/todoku/todoku/shared/audit"
 	"github.com/todoku/todoku/shared/docket"
 	"github.com/todoku/todoku/shared/lang"
+	"github.com/todoku/todoku/shared/roster"
 	"github.com/todoku/todoku/shared/staff"
 	"github.com/todoku/todoku/shared/web"
 )
@@ -149,6 +151,22 @@ func (s *Server) resumeLane(r *http.Request, me staff.Staff) (web.Response, erro
 	}
 	s.Log.Info("held lane resumed", "lane", lane, "staff", me.ID)
 	return web.Redirect{To: docket.Path}, nil
+}
+
+// complained reports whether a guardian of a family reported a mail as spam.
+func (s *Server) complained(ctx context.Context, school, family string) (bool, error) {
+	f, err := s.Roster.Family(ctx, school, family)
+	if errors.Is(err, roster.ErrNotFound) {
+		return false, nil
+	}
+	for _, g := range f.Guardians {
+		for _, k := range g.Contacts {
+			if !k.Complained.IsZero() {
+				return true, err
+			}
+		}
+	}
+	return false, err
 }
 
 // heldLanes returns which lanes of a school are held, in words.

@@ -42,6 +42,9 @@ func (h *Handler) Handle(ctx context.Context, e events.SQSEvent) (events.SQSEven
 		}
 		if r.complaint {
 			h.Log.Warn("complaint", "alert", r.copy.Alert, "contact", r.copy.Contact)
+			if !h.complaint(ctx, r) {
+				res.BatchItemFailures = append(res.BatchItemFailures, events.SQSBatchItemFailure{ItemIdentifier: m.MessageId})
+			}
 		}
 		if r.state == "" {
 			continue
@@ -63,6 +66,18 @@ func (h *Handler) Handle(ctx context.Context, e events.SQSEvent) (events.SQSEven
 		}
 	}
 	return res, nil
+}
+
+// complaint has a complaint noted, and reports whether it was.
+func (h *Handler) complaint(ctx context.Context, r report) bool {
+	if h.Court == nil || r.copy.Contact == "" {
+		return true
+	}
+	err := h.Court.Complain(ctx, r.copy, r.at)
+	if err != nil {
+		h.Log.Warn("complaint not noted, it will come again", "alert", r.copy.Alert, "contact", r.copy.Contact, "err", err)
+	}
+	return err == nil
 }
 
 // letterStates is what an event about a registration's mail means for it.

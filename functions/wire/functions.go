@@ -141,7 +141,7 @@ func Inbound(p *Parts) (any, error) {
 func Tick(p *Parts) (any, error) {
 	h := &tick.Handler{Audit: p.Audit(), Schools: p.Roster(), Alerts: p.Alerts(), Enrol: p.Enrol(), Jobs: p.Jobs(), Copies: p.Copies(), Memos: &memo.Office{Staff: p.Staff(), Copies: p.Copies()}, Lanes: p.Config.Lanes, Now: p.Now, Log: p.Log}
 	h.Roster = p.Roster()
-	clerk := &docket.Clerk{Store: p.Docket(), Memos: h.Memos, Lanes: p.Config.Lanes, Log: p.Log}
+	clerk := &docket.Clerk{Store: p.Docket(), Memos: h.Memos, Lanes: p.Config.Lanes, Unlist: p.Mail().Unlist, Log: p.Log}
 	h.Also = []func(context.Context) error{clerk.Work, p.daily().Run, p.prover().Run, p.measure}
 	return h.Handle, nil
 }

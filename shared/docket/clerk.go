@@ -239,7 +239,7 @@ func (c *Clerk) spread(ctx context.Context, d *decided, f roster.Family, v Case)
 	if g == nil || k.State == roster.Closed {
 		return nil
 	}
-	if c.Unlist != nil && v.Done != Closed && (v.Class.Speaks() || v.Class == judge.Listed || v.Done == Spared) {
+	if c.Unlist != nil && v.Class == judge.Listed && v.Done != Closed && !k.Complained.After(k.Answered) {
 		a, err := address.Parse(k.Address)
 		if err == nil {
 			d.unlist++

@@ -181,7 +181,7 @@ var (
 )
 
 // TestTwoHundred: 200 verified contacts of one operator are refused in one send. None is
-// closed, there is one alarm, and SES's list is cleared of all of them.
+// closed, and there is one alarm.
 func TestTwoHundred(t *testing.T) {
 	c := newCourt(t)
 	refs := c.refuse(200, verified, judge.Unknown)
@@ -193,10 +193,6 @@ func TestTwoHundred(t *testing.T) {
 	}
 	if diff := cmp.Diff([]string{"held manager"}, c.told()); diff != "" {
 		t.Errorf("told (-want +got):\n%s", diff)
-	}
-	slices.Sort(c.unlisted)
-	if got := slices.Compact(slices.Clone(c.unlisted)); len(got) != 200 || len(c.unlisted) != 200 {
-		t.Errorf("%d addresses were taken off the list, in %d calls", len(got), len(c.unlisted))
 	}
 	held, err := c.Holds(t.Context(), c.school, "docomo")
 	c.must(err)
@@ -228,10 +224,11 @@ func TestLone(t *testing.T) {
 		{"never verified, by its filter", unverified, judge.Filtered, roster.Refused, true, false},
 		{"never verified, full", unverified, judge.Full, roster.Unverified, true, false},
 		{"never verified, policy", unverified, judge.Policy, roster.Unverified, false, false},
-		{"answered lately", roster.Contact{State: roster.Unverified, Answered: lately}, judge.Unknown, roster.Unverified, true, true},
-		{"confirmed", verified, judge.Unknown, roster.Verified, true, true},
+		{"answered lately", roster.Contact{State: roster.Unverified, Answered: lately}, judge.Unknown, roster.Unverified, true, false},
+		{"confirmed", verified, judge.Unknown, roster.Verified, true, false},
 		{"confirmed, refused before", roster.Contact{State: roster.Verified, RefusedAt: lately}, judge.Unknown, roster.Refused, true, false},
 		{"confirmed, on SES's list", verified, judge.Listed, roster.Verified, true, true},
+		{"complained, on SES's list", roster.Contact{State: roster.Verified, Complained: lately}, judge.Listed, roster.Verified, true, false},
 		{"closed by its guardian", roster.Contact{State: roster.Closed}, judge.Unknown, roster.Closed, false, false},
 	}
 	for _, tt := range tests {
@@ -386,4 +383,35 @@ func TestGone(t *testing.T) {
 	if len(c.memos) > 0 {
 		t.Errorf("told: %q", c.told())
 	}
+}
+
+// TestComplaint: notices end, once, and teachers see it until the guardian answers again.
+func TestComplaint(t *testing.T) {
+	c := newCourt(t)
+	ref, _ := c.family(verified)
+	for range 2 {
+		c.must(c.Complain(t.Context(), ref, c.now))
+	}
+	k := c.contact(ref)
+	if k.Listens(true, c.now) || !k.Listens(false, c.now) || !k.Complained.Equal(c.now) {
+		t.Errorf("the contact is %+v", k)
+	}
+	seen, _, err := c.Refused(t.Context(), c.school, c.class.ID)
+	c.must(err)
+	if len(seen) != 1 || seen[0].Refusal != judge.Complaint {
+		t.Fatalf("teachers see %v", seen)
+	}
+	c.must(c.Roster.Heard(t.Context(), c.school, ref.Family, map[string]time.Time{ref.Contact: c.now.Add(time.Hour)}))
+	c.must(c.Complain(t.Context(), ref, c.now)) // a late event
+	if k := c.contact(ref); !k.Complained.IsZero() {
+		t.Errorf("after an answer: %+v", k)
+	}
+	if seen, _, _ := c.Refused(t.Context(), c.school, c.class.ID); len(seen) > 0 {
+		t.Errorf("after an answer teachers see %v", seen)
+	}
+	unknown := ref
+	unknown.Family, unknown.Alert = c.Alerts.IDs.New(), c.alert.ID
+	c.must(c.Complain(t.Context(), unknown, c.now))
+	unknown.Alert = c.Alerts.IDs.New()
+	c.must(c.Complain(t.Context(), unknown, c.now))
 }

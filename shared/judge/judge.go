@@ -36,6 +36,8 @@ const (
 	Temporary Class = "temporary" // it was tried for long, and given up
 	Listed    Class = "listed"    // SES did not ask: the address is on its suppression list
 	Unclear   Class = "unclear"   // nothing of all that is known of it
+	// Complaint is no refusal: its guardian reported a mail as spam.
+	Complaint Class = "complaint"
 )
 
 // Classes lists all classes.

@@ -40,6 +40,11 @@ var allWords = map[Class]words{
 		lang.T("送信停止リストに載っているため、送られませんでした。", "It was not sent: the address is on the sender's suppression list."),
 		lang.T("本人が使っていると分かれば、リストから外します。", "It is taken off the list once its guardian is known to use it."),
 	},
+	Complaint: {
+		lang.T("迷惑メールとして報告されました。", "A mail was reported as spam."),
+		lang.T("お知らせの送信を止めました。安否確認のときは、電話で連絡してください。",
+			"Notices are no longer sent to it. Please phone about safety checks."),
+	},
 	Unclear: {
 		lang.T("メール会社が受け取りを拒否しました。", "The operator refused the mail."),
 		lang.T("アドレスと受信設定を確かめてもらってください。", "Ask the guardian to check address and mail settings."),

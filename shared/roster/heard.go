@@ -29,12 +29,12 @@ func (s *Store) Heard(ctx context.Context, school, family string, answered map[s
 
 // heard notes an answer, and reports whether it is worth a write.
 func (c *Contact) heard(at time.Time) bool {
-	troubled := c.State == Refused || !c.RefusedAt.IsZero() && at.After(c.RefusedAt)
+	troubled := c.State == Refused || !c.RefusedAt.IsZero() && at.After(c.RefusedAt) || !c.Complained.IsZero() && at.After(c.Complained)
 	if !at.After(c.Answered) || at.Sub(c.Answered) < HeardEvery && !troubled {
 		return false
 	}
 	c.Answered = at.UTC()
-	c.Refusal, c.RefusedAt = "", time.Time{}
+	c.Refusal, c.RefusedAt, c.Complained = "", time.Time{}, time.Time{}
 	if c.State == Refused {
 		c.State = Verified
 	}

@@ -72,6 +72,7 @@ const (
 	ReadIdentities Use = "read how the schools' mail domains are set up"
 	ReadMailSet    Use = "read what SES tells of mail"
 	ReadSilenced   Use = "read whom SES does not send to"
+	ClearSilenced  Use = "have SES send again to somebody"
 )
 
 // Actions are the IAM actions that a use needs.
@@ -95,7 +96,8 @@ var Actions = map[Use][]string{
 	ReadIdentities: {"ses:GetEmailIdentity"},
 	ReadMailSet:    {"ses:GetConfigurationSet", "ses:GetConfigurationSetEventDestinations"},
 	// As with the account's state, there is no resource.
-	ReadSilenced: {"ses:ListSuppressedDestinations"},
+	ReadSilenced:  {"ses:ListSuppressedDestinations"},
+	ClearSilenced: {"ses:DeleteSuppressedDestination"},
 }
 
 // ConsumeActions are what Lambda needs on a queue to start a function from it
@@ -199,7 +201,7 @@ var Functions = []Function{
 		// It ends before the next one begins.
 		Name: "tick", Memory: 512, Timeout: 55 * time.Second,
 		Trigger: EveryMinute{},
-		Uses:    []Use{ReadTable, QueryTable, WriteTable, SendJobs, SendCopies, ReadAccount, ReadIdentities, ReadMailSet, ReadSilenced, ReadKeys},
+		Uses:    []Use{ReadTable, QueryTable, WriteTable, SendJobs, SendCopies, ReadAccount, ReadIdentities, ReadMailSet, ReadSilenced, ClearSilenced, ReadKeys},
 	},
 }
 

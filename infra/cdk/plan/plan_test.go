@@ -17,7 +17,7 @@ var variable = map[plan.Use]config.Var{
 	plan.ReadTable: config.Table, plan.QueryTable: config.Table, plan.WriteTable: config.Table,
 	plan.SendJobs: config.Jobs, plan.PostponeJobs: config.Jobs,
 	plan.SendCopies: config.Copies, plan.PostponeCopies: config.Copies,
-	plan.SendMail: config.ConfigurationSet, plan.ReadAccount: config.ConfigurationSet,
+	plan.SendMail: config.ConfigurationSet, plan.ReadAccount: config.ConfigurationSet, plan.ClearSilenced: config.ConfigurationSet,
 	plan.ReadIdentities: config.ConfigurationSet, plan.ReadMailSet: config.ConfigurationSet, plan.ReadSilenced: config.ConfigurationSet,
 	plan.ReadKeys: config.Keys, plan.ReadOpenID: config.OpenIDSecret,
 }

@@ -125,7 +125,7 @@ func (b *builder) role(f plan.Function, log awslogs.LogGroup) awsiam.Role {
 		},
 	})
 	if slices.Contains(f.Uses, plan.ReadAccount) {
-		explain(role, "AwsSolutions-IAM5", "ses:GetAccount, which tells the account's sending rate, and ses:ListSuppressedDestinations have no resource but *.")
+		explain(role, "AwsSolutions-IAM5", "ses:GetAccount, which tells the account's sending rate, and ses:ListSuppressedDestinations and ses:DeleteSuppressedDestination have no resource but *.")
 	}
 	return role
 }
@@ -154,7 +154,7 @@ func (b *builder) resources(u plan.Use) []*string {
 		return b.mailResources()[:1]
 	case plan.ReadIdentities:
 		return b.mailResources()[1:]
-	case plan.ReadAccount, plan.ReadSilenced:
+	case plan.ReadAccount, plan.ReadSilenced, plan.ClearSilenced:
 		return []*string{jsii.String("*")}
 	case plan.ReadKeys:
 		return []*string{b.keys.SecretArn()}

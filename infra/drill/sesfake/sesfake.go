@@ -101,6 +101,7 @@ type Server struct {
 	refilled time.Time
 	paused   bool
 	answers  map[string]Answer
+	listed   map[string]bool // the account's suppression list
 	sent     []Message
 	underway map[string]int
 	stats    Stats
@@ -125,12 +126,13 @@ func New(cfg Config) *Server {
 	}
 	s := &Server{
 		cfg: cfg, mux: http.NewServeMux(), tokens: burst(cfg.Rate), refilled: cfg.Now(),
-		answers: map[string]Answer{}, underway: map[string]int{}, timers: map[*time.Timer]struct{}{},
+		answers: map[string]Answer{}, listed: map[string]bool{}, underway: map[string]int{}, timers: map[*time.Timer]struct{}{},
 		stats: Stats{Lanes: map[string]LaneStats{}},
 		rand:  rand.New(rand.NewPCG(cfg.Chaos.Seed, 0)),
 	}
 	s.mux.HandleFunc("POST /v2/email/outbound-emails", s.send)
 	s.mux.HandleFunc("GET /v2/email/account", s.account)
+	s.mux.HandleFunc("DELETE /v2/email/suppression/addresses/{mailbox}", s.unlist)
 	s.setupRoutes()
 	return s
 }
@@ -153,6 +155,33 @@ func (s *Server) AnswerWith(to string, a *Answer) {
 	if a != nil {
 		s.answers[to] = *a
 	}
+}
+
+// List puts a mailbox on the account's suppression list.
+func (s *Server) List(mailbox string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.listed[mailbox] = true
+}
+
+// Listed reports whether a mailbox is on the account's suppression list.
+func (s *Server) Listed(mailbox string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.listed[mailbox]
+}
+
+// unlist answers DeleteSuppressedDestination.
+func (s *Server) unlist(w http.ResponseWriter, r *http.Request) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	mailbox := r.PathValue("mailbox")
+	if !s.listed[mailbox] {
+		reply(w, Answer{Status: http.StatusNotFound, Type: "NotFoundException", Message: "Email address " + mailbox + " does not exist on your suppression list."})
+		return
+	}
+	delete(s.listed, mailbox)
+	writeJSON(w, http.StatusOK, map[string]string{})
 }
 
 // Sent returns what was accepted, oldest first.

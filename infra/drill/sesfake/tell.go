@@ -7,7 +7,11 @@ func (s *Server) tell(m Message) {
 	if s.cfg.Emit == nil {
 		return
 	}
-	for _, step := range s.cfg.Fate(m.To) {
+	fate := s.cfg.Fate(m.To)
+	if s.listed[m.To] {
+		fate = []Step{sent, listed}
+	}
+	for _, step := range fate {
 		body := event(m, step)
 		for range s.times() {
 			s.schedule(step.After+s.late(), body)

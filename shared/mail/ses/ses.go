@@ -10,6 +10,7 @@ package ses
 
 import (
 	"context"
+	"errors"
 	"maps"
 	"net/http/httptrace"
 	"slices"
@@ -99,6 +100,18 @@ func request(m *mail.Message, raw []byte, configurationSet string) *sesv2.SendEm
 		in.EmailTags = append(in.EmailTags, types.MessageTag{Name: aws.String(name), Value: aws.String(m.Tags[name])})
 	}
 	return in
+}
+
+// Unlist takes a mailbox off the account's suppression list, so that SES sends to it again.
+// One that is not on the list is no error. SES lets an account do so once a second
+// (https://docs.aws.amazon.com/ses/latest/dg/sending-email-suppression-list.html).
+func (s *Sender) Unlist(ctx context.Context, mailbox string) error {
+	_, err := s.client.DeleteSuppressedDestination(ctx, &sesv2.DeleteSuppressedDestinationInput{EmailAddress: &mailbox})
+	var absent *types.NotFoundException
+	if err == nil || errors.As(err, &absent) {
+		return nil
+	}
+	return fault(ctx, err, false)
 }
 
 // Check fails if the account cannot send: the operator's way of saying so, without

@@ -1,0 +1,54 @@
+package docket
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/todoku/todoku/shared/alert"
+	"github.com/todoku/todoku/shared/judge"
+	"github.com/todoku/todoku/shared/roster"
+)
+
+// Complain notes that a guardian reported a copy as spam: notices are no longer sent to the
+// contact, and the teachers see it, because a further mail may not be shown to anybody.
+// It may be told the same again.
+func (s *Store) Complain(ctx context.Context, copyRef alert.CopyRef, at time.Time) error {
+	a, err := s.Alerts.Alert(ctx, copyRef.Alert)
+	if errors.Is(err, alert.ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	noted := false
+	err = s.Roster.EditContacts(ctx, a.School, copyRef.Family, func(c *roster.Contact) bool {
+		if c.ID != copyRef.Contact || !at.After(c.Answered) || !at.After(c.Complained) {
+			return false
+		}
+		noted = true
+		c.Quiet, c.Complained = true, at.UTC()
+		return true
+	})
+	if errors.Is(err, roster.ErrNotFound) || err == nil && !noted {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	f, err := s.Roster.Family(ctx, a.School, copyRef.Family)
+	if err != nil {
+		return err
+	}
+	g, _ := find(f, copyRef.Contact)
+	if g == nil {
+		return nil
+	}
+	for _, class := range classesOf(f, g.ID) {
+		l := Line{Class: class, Family: f.ID, Contact: copyRef.Contact, Refusal: judge.Complaint, At: at.UTC()}
+		if err := s.list(ctx, a.School, l); err != nil {
+			return err
+		}
+	}
+	return nil
+}
