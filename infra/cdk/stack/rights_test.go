@@ -102,7 +102,7 @@ func plain(id string) string {
 // ofNoResource are the statements whose actions have no resource.
 var ofNoResource = strings.NewReplacer(
 	`{"Action":"ses:GetAccount","Effect":"Allow","Resource":"*"}`, "",
-	`{"Action":["ses:GetAccount","ses:ListSuppressedDestinations"],"Effect":"Allow","Resource":"*"}`, "",
+	`{"Action":["ses:DeleteSuppressedDestination","ses:GetAccount","ses:ListSuppressedDestinations"],"Effect":"Allow","Resource":"*"}`, "",
 )
 
 // TestRolesAreWhole finds rights that come from elsewhere than the role itself,
