@@ -37,6 +37,7 @@ import (
 	"github.com/todoku/todoku/shared/docket"
 	"github.com/todoku/todoku/shared/doctor"
 	"github.com/todoku/todoku/shared/enrol"
+	"github.com/todoku/todoku/shared/lane/gate"
 	"github.com/todoku/todoku/shared/letter"
 	"github.com/todoku/todoku/shared/link"
 	"github.com/todoku/todoku/shared/mail"
@@ -57,6 +58,7 @@ type App struct {
 	Jobs   queue.Queue // of the fan-out function
 	Mail   mail.Sender // for a test copy to oneself
 	Links  *link.Signer
+	Gate   *gate.Gate // knows how the lanes fare; nil: nothing is said of it
 	Enrol  *enrol.Store
 	// InboundDomain is where empty mails with a code in front are taken; "": nowhere.
 	InboundDomain string

@@ -53,6 +53,8 @@ type statusPage struct {
 	CopyKinds  []alert.CopyState // the columns of the table of lanes
 	LaneLines  []laneLine
 	Held       []lang.Text // lanes that are held because their operator refuses the school's mail
+	Outlook    []laneNews  // of lanes with copies waiting
+	LateLikely int64       // copies that will probably not leave in time
 	Silent     []lang.Text // lanes whose mails are probably not arriving
 	Replies    int         // guardians' mails that somebody is to read
 	Picture    curvePicture
@@ -91,6 +93,7 @@ func (s *Server) status(r *http.Request, me staff.Staff) (web.Response, error) {
 	p := &statusPage{Status: st, State: st.Alert.State(now), Link: "/alerts/" + st.Alert.ID}
 	p.Bar = childBar(st.Children)
 	p.setLanes(s)
+	s.laneOutlook(ctx, p, now)
 	heard, err := s.Alerts.Listened(ctx, st.Alert.ID)
 	if err != nil {
 		return nil, err

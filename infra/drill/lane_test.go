@@ -1,8 +1,11 @@
 package drill
 
 import (
+	"fmt"
+	"net/http"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -40,4 +43,25 @@ func laneByMX(d *Drill) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		d.Errorf("lanes (-want +got):\n%s", diff)
 	}
+}
+
+// laneReopens: an operator puts off everything for a quarter of an hour. The others' guardians
+// are told at once, the status page says what is to be expected, and when the operator takes mail
+// again the rest arrives within minutes, each once.
+func laneReopens(d *Drill) {
+	pupils := d.class(60)
+	d.Operator.Decide(docomo(PutOff))
+	id := d.Send(Alert{Subject: "本日は休校です"})
+	held, others := split(Addresses(pupils...), isDocomo)
+	flow := d.flow()
+	d.Until("the others are told", func() bool { flow(); return len(d.with("本日は休校です")) == len(others) })
+	for range 3 {
+		d.Advance(5 * time.Minute)
+	}
+	d.equal("copies that left", d.Status(id).left(), int64(len(others)))
+	d.Manager.Open("/alerts/"+id).Says(http.StatusOK, fmt.Sprintf("分前から%d通が送信待ちです", len(held)))
+
+	d.Operator.Decide(nil)
+	d.ArriveLater(20*time.Minute, "本日は休校です", Addresses(pupils...)...)
+	d.equal("copies that left after all", d.Settle(id).left(), int64(len(held)+len(others)))
 }

@@ -11,6 +11,7 @@ var scenarios = []struct {
 	{"a class list is imported, corrected and imported again", importClassList},
 	{"a list that is none is refused in words", importNonsense},
 	{"the mail hosts of a domain decide its lane", laneByMX},
+	{"a lane that its operator puts off reopens, and the others go on", laneReopens},
 	{"an empty mail registers, and its reply confirms", mailDoor},
 	{"mail that is automatic, forged or without a code gets no reply", mailNoise},
 	{"every contact of the school gets one mail", tellTheSchool},

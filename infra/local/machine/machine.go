@@ -326,7 +326,7 @@ func (m *Machine) wire(sender mail.Sender) {
 		Doctor: &doctor.Records{Table: m.Table, Now: m.cfg.Now},
 		Proof:  m.proofs,
 		Audit:  m.Audit,
-		Alerts: m.Alerts, Roster: m.Roster, Jobs: m.Jobs, Mail: sender, Links: m.Links, Hosts: m.Hosts,
+		Alerts: m.Alerts, Roster: m.Roster, Jobs: m.Jobs, Mail: sender, Links: m.Links, Gate: m.Gate, Hosts: m.Hosts,
 		BaseURL: m.cfg.BaseURL, Now: m.cfg.Now, Log: m.cfg.Log, Enrol: m.Enrol, InboundDomain: m.cfg.InboundDomain,
 	}
 	m.poster = &enrol.Poster{Store: m.Enrol, Mail: sender, Links: m.Links, Lanes: m.Lanes, BaseURL: m.cfg.BaseURL}

@@ -1,0 +1,218 @@
+package gate
+
+import (
+	"context"
+	"math/rand/v2"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/todoku/todoku/shared/lane"
+	"github.com/todoku/todoku/shared/lane/pace"
+	"github.com/todoku/todoku/shared/table"
+	"github.com/todoku/todoku/shared/table/bbolt"
+)
+
+// world is a lane on AWS in virtual time: its slots ask the gate, and events come back,
+// or do not.
+type world struct {
+	t     *testing.T
+	now   time.Time
+	gate  *Gate
+	lane  string
+	slots []time.Time // when each may ask again
+	due   []time.Time // when events come, in this order
+	lost  bool        // all events
+	left  int
+}
+
+func newWorld(t *testing.T, name string, wrap func(table.Table) table.Table) *world {
+	t.Helper()
+	w := &world{t: t, now: time.Date(2026, 9, 1, 8, 0, 0, 0, time.UTC), lane: name}
+	clock := func() time.Time { return w.now }
+	db, err := bbolt.Open(filepath.Join(t.TempDir(), "todoku.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = db.Close() })
+	db.NoSync = true
+	tab, err := bbolt.New(db, clock)
+	if err != nil {
+		t.Fatal(err)
+	}
+	lanes, err := lane.Load(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.gate = &Gate{Table: wrap(tab), Lanes: lanes, Events: true, Now: clock, Dice: func() float64 { return 0.5 }}
+	w.slots = make([]time.Time, lanes.Named(name).Slots)
+	return w
+}
+
+// send sends so many copies and returns how long that took.
+func (w *world) send(copies int) time.Duration {
+	start := w.now
+	for i := range w.slots {
+		w.slots[i] = w.now
+	}
+	for w.left = copies; w.left > 0; {
+		w.events()
+		for i := range w.slots {
+			if w.left > 0 && !w.slots[i].After(w.now) {
+				w.slots[i] = w.now.Add(w.batch())
+			}
+		}
+		w.now = w.now.Add(100 * time.Millisecond)
+		if w.now.Sub(start) > 24*time.Hour {
+			w.t.Fatalf("%d copies have not left after a day", w.left)
+		}
+	}
+	return w.now.Sub(start)
+}
+
+// batch has one slot send, and returns how long that and its wait take. A copy takes
+// a tenth of a second.
+func (w *world) batch() time.Duration {
+	ctx := w.t.Context()
+	p, _ := w.gate.Ask(ctx, w.lane, min(10, w.left))
+	if p.N == 0 {
+		return p.Wait
+	}
+	_ = p.Begin(ctx)
+	for range p.N {
+		p.Left()
+		w.left--
+		if !w.lost {
+			w.due = append(w.due, w.now.Add(3*time.Second))
+		}
+	}
+	wait, _ := p.End(ctx, false)
+	return max(time.Duration(p.N)*100*time.Millisecond, wait)
+}
+
+func (w *world) events() {
+	n := 0
+	for n < len(w.due) && !w.due[n].After(w.now) {
+		n++
+	}
+	verdicts := make([]pace.Verdict, n)
+	for i := range verdicts {
+		verdicts[i].Took = time.Second
+	}
+	w.due = w.due[n:]
+	_ = w.gate.Report(w.t.Context(), w.lane, verdicts...)
+}
+
+func as(tab table.Table) table.Table { return tab }
+
+// TestAllEventsLost: copies leave within twice the time of the cautious rate.
+func TestAllEventsLost(t *testing.T) {
+	for _, name := range []string{"google", "docomo", "example.jp"} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, name, as)
+			w.lost = true
+			const copies = 1000
+			took := w.send(copies)
+			allowed := time.Duration(copies / (float64(len(w.slots)) / 2) * float64(time.Second))
+			t.Logf("%d copies in %v; the cautious rate allows %v", copies, took, allowed)
+			if took > 2*allowed {
+				t.Errorf("took %v, more than twice %v", took, allowed)
+			}
+		})
+	}
+}
+
+// TestEventsStayAway: a lane that has been heard before falls back, too, and says so.
+func TestEventsStayAway(t *testing.T) {
+	w := newWorld(t, "docomo", as)
+	w.send(200)
+	w.now = w.now.Add(time.Hour)
+	w.lost, w.due = true, nil
+	took := w.send(500)
+	ls, err := w.gate.Known(t.Context())
+	if err != nil || len(ls) != 1 || !w.gate.Outlook(ls[0], 1).Silent {
+		t.Errorf("it is not said that no events come: %+v, %v", ls, err)
+	}
+	if took > 500*time.Second {
+		t.Errorf("took %v, more than twice the cautious rate's time", took)
+	}
+	w.lost = false
+	w.send(20)
+	w.now = w.now.Add(5 * time.Second)
+	w.events()
+	if ls, _ = w.gate.Known(t.Context()); w.gate.Outlook(ls[0], 1).Silent {
+		t.Error("events come again, and it is still said that none does")
+	}
+}
+
+// throttled refuses some of the calls.
+type throttled struct {
+	table.Table
+	dice *rand.Rand
+}
+
+func (t *throttled) refuse() bool { return t.dice.Float64() < 0.1 }
+
+func (t *throttled) Get(ctx context.Context, k table.Key) (table.Item, error) {
+	if t.refuse() {
+		return table.Item{}, table.ErrBusy
+	}
+	return t.Table.Get(ctx, k)
+}
+
+func (t *throttled) Write(ctx context.Context, token string, ops ...table.Op) error {
+	if t.refuse() {
+		return table.ErrBusy
+	}
+	return t.Table.Write(ctx, token, ops...)
+}
+
+// TestThrottledStore: with a tenth of the calls refused an alert takes at most half as
+// long again.
+func TestThrottledStore(t *testing.T) {
+	const copies = 2000
+	calm := newWorld(t, "google", as).send(copies)
+	took := newWorld(t, "google", func(tab table.Table) table.Table {
+		return &throttled{Table: tab, dice: rand.New(rand.NewPCG(1, 1))}
+	}).send(copies)
+	t.Logf("%v, with a store that answers always %v", took, calm)
+	if took > calm*3/2 {
+		t.Errorf("took %v, more than 1.5 times %v", took, calm)
+	}
+}
+
+// TestOneReadOneWrite: what a batch costs.
+func TestOneReadOneWrite(t *testing.T) {
+	c := &counting{}
+	w := newWorld(t, "google", func(tab table.Table) table.Table { c.Table = tab; return c })
+	w.send(200)
+	w.now = w.now.Add(time.Minute)
+	w.events()
+	c.reads, c.writes = 0, 0
+	p, err := w.gate.Ask(t.Context(), "google", 10)
+	if err == nil {
+		err = p.Begin(t.Context())
+	}
+	for range p.N {
+		p.Left()
+	}
+	_, ended := p.End(t.Context(), false)
+	if err != nil || ended != nil || p.N != 10 || c.reads != 1 || c.writes != 1 {
+		t.Errorf("%d copies for %d reads and %d writes; %v, %v", p.N, c.reads, c.writes, err, ended)
+	}
+}
+
+type counting struct {
+	table.Table
+	reads, writes int
+}
+
+func (c *counting) Get(ctx context.Context, k table.Key) (table.Item, error) {
+	c.reads++
+	return c.Table.Get(ctx, k)
+}
+
+func (c *counting) Write(ctx context.Context, token string, ops ...table.Op) error {
+	c.writes++
+	return c.Table.Write(ctx, token, ops...)
+}

@@ -1,0 +1,74 @@
+package gate
+
+import (
+	"time"
+
+	"github.com/todoku/todoku/shared/lane/pace"
+)
+
+// Outlook is how a lane will probably fare with the copies that wait for it, by what it
+// remembers. It promises nothing.
+type Outlook struct {
+	Lane    string
+	Waiting int64
+	Held    bool // by people
+	Paused  bool // by its operator's word: one copy at a time is tried
+	Silent  bool // no events come: it sends cautiously
+	Limited bool // the operator's rate is known, or guessed after a refusal
+
+	delay time.Duration // before any copy leaves
+	burst float64       // copies that may leave at once then,
+	rate  float64       // and after them each second
+}
+
+// assumed is how many copies a second a slot is thought to do of which no limit is known,
+// where replies are seen.
+const assumed = 2
+
+// Outlook returns it for copies that wait.
+func (g *Gate) Outlook(l Lane, waiting int64) Outlook {
+	now, limits, s := g.Now().UTC(), g.limits(l.Name), l.State
+	o := Outlook{
+		Lane: l.Name, Waiting: waiting, Held: !l.Hold.over(now), Paused: !s.Stopped.IsZero(),
+		Silent: s.Silent(limits, now), Limited: s.Rate > 0,
+	}
+	slots := float64(max(limits.Slots, 1))
+	switch {
+	case o.Silent:
+		o.rate = slots / 2
+	case s.Rate > 0:
+		o.burst, o.rate = max(min(s.Tokens+s.Rate*max(now.Sub(s.Filled), 0).Seconds(), s.Depth), 0), s.Rate
+	case limits.Events && s.Took > 0:
+		o.burst, o.rate = s.Window, s.Window/(s.Took+pace.EventLag).Seconds()
+	case limits.Events:
+		o.rate = slots / 2
+	default:
+		o.rate = slots * assumed
+	}
+	if o.Paused {
+		o.delay = max(s.Until.Sub(now), 0)
+	}
+	return o
+}
+
+// After returns after how long a share of the waiting copies, 0 to 1, has probably left.
+func (o Outlook) After(share float64) time.Duration {
+	n := share * float64(o.Waiting)
+	if n <= 0 {
+		return 0
+	}
+	d := max(n-o.burst, 0) / max(o.rate, 1e-3)
+	return o.delay + time.Duration(d*float64(time.Second))
+}
+
+// Late returns how many of the waiting copies will probably not have left by then.
+func (o Outlook) Late(left time.Duration) int64 {
+	if o.Held {
+		return o.Waiting
+	}
+	in := o.burst + o.rate*(left-o.delay).Seconds()
+	if left < o.delay {
+		in = 0
+	}
+	return max(o.Waiting-int64(max(in, 0)), 0)
+}
