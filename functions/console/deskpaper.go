@@ -16,7 +16,10 @@ import (
 	"github.com/todoku/todoku/shared/web"
 )
 
-const rowsToKeyIn = 20
+const (
+	rowsToKeyIn = 20
+	rowsToPrint = 50 // of a page, which is to come over a bad line, too
+)
 
 // paperPage is the data of paper.html and paper_enter.html.
 type paperPage struct {
@@ -102,6 +105,9 @@ func (s *Server) paperOf(r *http.Request, me staff.Staff, from, rows int) (*pape
 	return p, err
 }
 
+// Last is the number of the last row of the page.
+func (p *paperPage) Last() int { return p.Rows[len(p.Rows)-1].No }
+
 func seesFamily(me staff.Staff, f alert.Family) bool {
 	to := access.Target{School: me.School}
 	for _, c := range f.Children {
@@ -111,7 +117,8 @@ func seesFamily(me staff.Staff, f alert.Family) bool {
 }
 
 func (s *Server) paper(r *http.Request, me staff.Staff) (web.Response, error) {
-	p, err := s.paperOf(r, me, 0, desk.MaxPaper)
+	from := max(viewOf(r.URL.Query()).From-1, 0)
+	p, err := s.paperOf(r, me, from, rowsToPrint)
 	if err != nil {
 		return nil, err
 	}

@@ -58,7 +58,7 @@ func pages(t testing.TB, s *staged) []stop {
 		{name: "status of an expired alert", who: manager, path: "/alerts/" + s.past},
 		{name: "how alerts were answered", who: manager, path: "/usage"},
 		{name: "call desk", who: manager, path: status + "/desk"},
-		{name: "a family in hand", who: manager, then: submit("#next")},
+		{name: "a family in hand", who: manager, then: nextFamily},
 		{name: "call list on paper", who: manager, path: status + "/desk", then: submit("[action$='/desk/paper'] button")},
 		{name: "key in a call list", who: manager, path: status + "/desk/paper/1/enter"},
 		{name: "report", who: manager, path: status + "/report"},
@@ -131,6 +131,14 @@ func submit(selector string) func(b *tab) {
 			run[bool](b, `(e => { e.form ? e.click() : e.requestSubmit(); return true; })(document.querySelector(`+quote(selector)+`))`)
 		})
 	}
+}
+
+// nextFamily takes the next family in hand, or goes on with the one that is.
+func nextFamily(b *tab) {
+	b.Helper()
+	b.leave(func() {
+		run[bool](b, `(e => { e.click(); return true; })(document.querySelector("#next, #live .notice a.button"))`)
+	})
 }
 
 // emptied sends a form with nothing in its fields.

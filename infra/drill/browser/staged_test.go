@@ -57,7 +57,8 @@ func (s *staged) stageStatus() {
 		case strings.Contains(m.To.Address, "7@"):
 			return &mail.SendError{Permanent: true, Code: 550, Enhanced: "5.1.1", Text: "User unknown"}
 		case strings.HasSuffix(m.To.Address, "@yahoo.co.jp"):
-			return &mail.SendError{Code: 451, Enhanced: "4.7.1", Text: "try again later"}
+			// of this address alone: what an operator says of its lane stays in the queue
+			return &mail.SendError{Code: 452, Enhanced: "4.2.2", Text: "mailbox full"}
 		}
 		return nil
 	})

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"testing"
 
+	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/chromedp"
 )
 
@@ -18,6 +19,8 @@ type Page struct {
 	Name string // of the files
 	Path string
 	HTML string // if set, it is shown instead of what the handler answers
+	// Print has a picture taken as it is printed, too: as wide as A4, in grey.
+	Print bool
 }
 
 // screen is a size to take pictures at, in CSS pixels.
@@ -61,6 +64,9 @@ func Take(t *testing.T, h http.Handler, dir string, cookies map[string]string, p
 		for _, s := range screens {
 			take(t, browser, server.URL+p.Path, s, filepath.Join(dir, p.Name+"-"+s.name+".png"))
 		}
+		if p.Print {
+			onPaper(t, browser, server.URL+p.Path, filepath.Join(dir, p.Name+"-print.png"))
+		}
 	}
 }
 
@@ -90,6 +96,43 @@ func take(t *testing.T, browser context.Context, url string, s screen, file stri
 	width, err := chromedp.Run(browser, chromedp.Evaluate[int64]("document.documentElement.scrollWidth"))
 	if err != nil || width > s.width {
 		t.Errorf("%s is %d pixels wide, on a screen of %d: %v", url, width, s.width, err)
+	}
+	const lossless = 100
+	picture, err := chromedp.Run(browser, chromedp.FullScreenshot(lossless))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(file, picture, 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// a4 is the width of A4 less the margins of the style sheet, at 96 pixels an inch.
+const a4 = 718
+
+// onPaper takes a picture of a page as it is printed without colour.
+func onPaper(t *testing.T, browser context.Context, url, file string) {
+	t.Helper()
+	const grey = `document.documentElement.style.filter = "grayscale(1)"; document.documentElement.scrollWidth`
+	err := chromedp.Do(browser,
+		chromedp.EmulateViewport(a4, 1000),
+		chromedp.Navigate(url),
+		chromedp.WaitReady("main"),
+	)
+	if err != nil {
+		t.Fatal(err)
+	}
+	media := func(name string) {
+		t.Helper()
+		if _, err := chromedp.Call(browser, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Media: name}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	media("print")
+	defer media("")
+	width, err := chromedp.Run(browser, chromedp.Evaluate[int64](grey))
+	if err != nil || width > a4 {
+		t.Errorf("%s is %d pixels wide on paper of %d: %v", url, width, a4, err)
 	}
 	const lossless = 100
 	picture, err := chromedp.Run(browser, chromedp.FullScreenshot(lossless))
