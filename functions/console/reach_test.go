@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/todoku/todoku/shared/judge"
 	"github.com/todoku/todoku/shared/roster"
 )
 
@@ -53,6 +54,23 @@ func TestReachFilters(t *testing.T) {
 		})
 	}
 	o.holds(o.visit(c, reachPath+"?show=refused"), "メール会社が受け取りを拒否しました", "直す・もう一度招待する")
+}
+
+// TestRefusedCopiesInWords: what an operator said of an alert's copy stands at the
+// address, in words, also where the address is still told.
+func TestRefusedCopiesInWords(t *testing.T) {
+	o := newOffice(t)
+	o.load(reachSchool)
+	c := o.signIn()
+	for class, says := range map[judge.Class]string{judge.Full: "メールボックスがいっぱい", judge.Filtered: "受信設定（迷惑メール対策）", judge.Unknown: "そのようなアドレスはない"} {
+		family, contact := o.contactOf("one@docomo.ne.jp")
+		o.must(o.server.Roster.EditContacts(t.Context(), "s1", family, func(k *roster.Contact) bool {
+			k.State, k.Refusal, k.RefusedAt = roster.Verified, class, o.clock()
+			return k.ID == contact
+		}))
+		o.holds(o.visit(c, reachPath+"?show=refused"), "一 連絡先", "最近拒否", says)
+		o.holds(o.visit(c, reachPath+"/"+o.group("1年1組")), "最近拒否", says)
+	}
 }
 
 // refuse has an operator refuse an address.

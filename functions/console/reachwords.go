@@ -35,7 +35,7 @@ func (p *classPage) AskedNow(r enrol.Route) bool {
 // heard of it lately, or its operator refuses mail, and it is not being asked.
 func (p *classPage) Doubtful(r enrol.Route) bool {
 	const lately = 90 * 24 * time.Hour
-	return r.Contact.State == roster.Verified && !p.AskedNow(r) && (r.Refused() || p.Now.Sub(enrol.LastHeard(r.Contact)) >= lately)
+	return r.Contact.State == roster.Verified && !p.AskedNow(r) && (r.Refused() || r.Troubled() || p.Now.Sub(enrol.LastHeard(r.Contact)) >= lately)
 }
 
 var doorWords = map[enrol.Door]lang.Text{

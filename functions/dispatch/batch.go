@@ -9,6 +9,7 @@ import (
 	"github.com/aws/aws-lambda-go/events"
 	"github.com/todoku/todoku/shared/alert"
 	"github.com/todoku/todoku/shared/lane/gate"
+	"github.com/todoku/todoku/shared/lang"
 	"github.com/todoku/todoku/shared/letter"
 	"github.com/todoku/todoku/shared/link"
 	"github.com/todoku/todoku/shared/mail"
@@ -42,6 +43,7 @@ type job struct {
 	message int // its place in the batch
 	ref     alert.CopyRef
 	copy    alert.Copy // as last seen
+	lang    lang.Lang  // of its guardian; "": not said
 	fate    fate
 	moot    bool  // a reminder of what was answered meanwhile
 	err     error // what the operator said
@@ -241,6 +243,9 @@ func (r *run) look(ctx context.Context, now time.Time) ([]alert.CopyRef, error) 
 				return false
 			}
 			j.copy = *c
+			if c.Guardian < len(f.Guardians) {
+				j.lang = lang.Lang(f.Guardians[c.Guardian].Lang)
+			}
 			j.moot = c.Round > 0 && !f.Awaits(c.Guardian)
 			if useful && !j.moot && c.Waits() && !slices.Contains(refs, j.ref) {
 				j.fate = taken
@@ -321,7 +326,7 @@ func (r *run) letter(ctx context.Context, j *job) (*mail.Message, error) {
 	if err != nil {
 		return nil, err
 	}
-	m := w.Letter(j.ref, j.copy.Mailbox, r.BaseURL+"/a/"+token, r.Now())
+	m := w.Letter(j.ref, j.lang, j.copy.Mailbox, r.BaseURL+"/a/"+token, r.Now())
 	m.Unsubscribe, err = r.unsubscribe(j)
 	m.OneClick = true
 	if r.Replies != "" && err == nil {

@@ -110,5 +110,5 @@ func (b *bare) letter(to recipient) (*mail.Message, error) {
 	if err != nil {
 		return nil, err
 	}
-	return b.writer.Letter(to.CopyRef, to.mailbox, "http://127.0.0.1:8080/a/"+token, time.Now()), nil
+	return b.writer.Letter(to.CopyRef, "", to.mailbox, "http://127.0.0.1:8080/a/"+token, time.Now()), nil
 }

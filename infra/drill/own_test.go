@@ -19,12 +19,18 @@ const (
 // own asks for the link to the own page of an address, and opens it.
 func (d *Drill) own(address string) *Page {
 	d.Helper()
-	before := len(d.with(askSubject(ownSubject)))
-	d.expected[envelope{askSubject(ownSubject), address}]++
+	return d.ownBy(askSubject(ownSubject), address)
+}
+
+// ownBy is own where the mail has another subject.
+func (d *Drill) ownBy(subject, address string) *Page {
+	d.Helper()
+	before := len(d.with(subject))
+	d.expected[envelope{subject, address}]++
 	d.NewBrowser().Open("/register/own").Form("/register/own").Set("address", address).Press("リンクを受け取る").
 		Says(http.StatusOK, "そのアドレスが登録されていれば")
 	var mails []Mail
-	d.Until("the link comes", func() bool { mails = d.with(askSubject(ownSubject)); return len(mails) > before })
+	d.Until("the link comes", func() bool { mails = d.with(subject); return len(mails) > before })
 	return d.NewBrowser().Open(ownLink.FindString(mails[before].Text)).Says(http.StatusOK, "自分のページ")
 }
 
@@ -57,10 +63,16 @@ func ownPage(d *Drill) {
 
 	wait := page.form("add").Set("address", "Second＠gmail．com").Press("確認メールを送る").Says(http.StatusOK, "確認メールを開いてください")
 	d.told("before the second is confirmed", all)
-	d.NewBrowser().Open(joinLink.FindString(d.asked(askSubject(registered), "Second@gmail.com").Text)).Form("/register/confirm/").Press("登録する")
+	d.NewBrowser().Open(joinLink.FindString(d.asked(askSubject("Please confirm your address / 連絡先の確認をお願いします"), "Second@gmail.com").Text)).Form("/register/confirm/").Press("登録する")
 	wait.Open(wait.URL.Path).Says(http.StatusOK, "登録が終わりました")
 	all = append(all, "Second@gmail.com")
 	d.told("after the second is confirmed", all)
+	for _, m := range d.with("after the second is confirmed") {
+		english := m.To == mine || m.To == "Second@gmail.com"
+		if strings.Contains(m.Text, "Useful until / この連絡の有効期限") != english {
+			d.Errorf("the mail to %s is not in its reader's language first:\n%s", m.To, m.Text)
+		}
+	}
 
 	page.form("pause").Set("until", "2026-12-31").Press("一時停止する").Says(http.StatusUnprocessableEntity, "180日以内")
 	page.form("pause").Set("until", "2026-04-09").Press("一時停止する").Says(http.StatusOK, "まで停止中")
@@ -69,7 +81,7 @@ func ownPage(d *Drill) {
 	d.told("the pause is over", all)
 
 	page.Open(page.URL.Path).Says(http.StatusGone, "期限が切れました")
-	page = d.own("Second@gmail.com")
+	page = d.ownBy(askSubject("Your link to change your contacts / 連絡先の変更用リンク"), "Second@gmail.com") // in the language that was chosen
 	page.Says(http.StatusOK, mine).form("pause").Press("一時停止する").Says(http.StatusOK, "すぐに再開する").
 		form("pause").Press("すぐに再開する").Says(http.StatusOK, "一時停止を変更しました")
 	d.told("resumed at once", all)

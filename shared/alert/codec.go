@@ -17,16 +17,23 @@ import (
 //	'{'  JSON: what was written before there was a packed form, and all pointers
 //	1    familyV1
 //	2    familyV2: when a copy left and was put off
+//	3    familyV3: with the guardians' languages. It is written only where one is not
+//	     Japanese, so that the others stay as small as they were.
 const (
 	familyV1 = 1
 	familyV2 = 2
+	familyV3 = 3
 )
 
 const usualFamily = 512 // bytes of most packed families
 
 func encodeFamily(f *Family) []byte {
 	w := pack.NewWriter(usualFamily)
-	w.Byte(familyV2)
+	version := byte(familyV2)
+	if slices.ContainsFunc(f.Guardians, func(g Guardian) bool { return g.Lang != "" }) {
+		version = familyV3
+	}
+	w.Byte(version)
 	w.Text(f.ID)
 	w.Count(len(f.Children))
 	for i := range f.Children {
@@ -35,6 +42,9 @@ func encodeFamily(f *Family) []byte {
 	w.Count(len(f.Guardians))
 	for i := range f.Guardians {
 		writeGuardian(w, &f.Guardians[i])
+		if version >= familyV3 {
+			w.Text(f.Guardians[i].Lang)
+		}
 	}
 	w.Count(len(f.Copies))
 	for i := range f.Copies {
@@ -121,7 +131,7 @@ func decodeFamily(item table.Item) (f Family, in string, err error) {
 		}
 		err = json.Unmarshal(b, &j)
 		f, in = j.Family, j.In
-	case len(b) > 0 && (b[0] == familyV1 || b[0] == familyV2):
+	case len(b) > 0 && b[0] >= familyV1 && b[0] <= familyV3:
 		f, err = readFamily(pack.NewReader(b[1:]), b[0])
 	default:
 		err = pack.ErrDamaged
@@ -135,7 +145,13 @@ func decodeFamily(item table.Item) (f Family, in string, err error) {
 func readFamily(r *pack.Reader, version byte) (Family, error) {
 	f := Family{ID: r.Text()}
 	f.Children = readList(r, readChild)
-	f.Guardians = readList(r, readGuardian)
+	f.Guardians = readList(r, func(r *pack.Reader) Guardian {
+		g := readGuardian(r)
+		if version >= familyV3 {
+			g.Lang = r.Text()
+		}
+		return g
+	})
 	f.Copies = readList(r, func(r *pack.Reader) Copy { return readCopy(r, version) })
 	return f, r.Close()
 }

@@ -66,6 +66,7 @@ type Guardian struct {
 	Name     string   `json:"n,omitempty"`
 	Relation string   `json:"r,omitempty"`
 	Phones   []string `json:"p,omitempty"`
+	Lang     string   `json:"l,omitempty"` // in which he or she is written to; "": Japanese
 }
 
 // Answer is what somebody said for a child.

@@ -11,6 +11,7 @@ import (
 	"github.com/todoku/todoku/shared/address"
 	"github.com/todoku/todoku/shared/alert"
 	"github.com/todoku/todoku/shared/lane"
+	"github.com/todoku/todoku/shared/lang"
 	"github.com/todoku/todoku/shared/problem"
 	"github.com/todoku/todoku/shared/roster"
 )
@@ -208,11 +209,19 @@ func child(c roster.Child, f roster.Family, index map[string]int, into *alert.Fa
 		if !known {
 			i = len(into.Guardians)
 			index[id] = i
-			into.Guardians = append(into.Guardians, alert.Guardian{ID: g.ID, Name: g.Name, Relation: g.Relation, Phones: g.Phones})
+			into.Guardians = append(into.Guardians, alert.Guardian{ID: g.ID, Name: g.Name, Relation: g.Relation, Phones: g.Phones, Lang: foreign(g.Lang)})
 		}
 		out.Guardians = append(out.Guardians, i)
 	}
 	return out
+}
+
+// foreign returns a language that is not Japanese, in which alerts are written anyway.
+func foreign(l string) string {
+	if l == string(lang.JA) {
+		return ""
+	}
+	return l
 }
 
 // AddCopies adds queued copies to all contacts of a guardian whom alerts reach;

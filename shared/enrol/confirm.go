@@ -212,7 +212,7 @@ func (h *household) admit(j Join, state roster.ContactState, now time.Time) {
 	}
 	if state == roster.Verified { // somebody was heard of
 		if i := slices.IndexFunc(g.Contacts, func(c roster.Contact) bool { return c.Key() == key(j.Address) }); i >= 0 {
-			g.Contacts[i].Answered = now
+			g.Contacts[i].Answered, g.Contacts[i].Refusal, g.Contacts[i].RefusedAt = now, "", time.Time{}
 		}
 	}
 	for i := range h.Children {

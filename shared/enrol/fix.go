@@ -3,6 +3,7 @@ package enrol
 import (
 	"context"
 	"slices"
+	"time"
 
 	"github.com/todoku/todoku/shared/address"
 	"github.com/todoku/todoku/shared/lane"
@@ -33,7 +34,7 @@ func (s *Store) Fix(ctx context.Context, school, family, contact string, to addr
 	j := Join{School: school, Door: Office, Address: to.String(), Guardian: g.ID, By: by}
 	j.Children = childrenOf(f, g.ID)
 	if c.Address != j.Address || c.State != roster.Unverified {
-		c.Address, c.State = j.Address, roster.Unverified
+		c.Address, c.State, c.Refusal, c.RefusedAt = j.Address, roster.Unverified, "", time.Time{}
 		if _, err = s.Roster.PutFamily(ctx, school, f); err != nil {
 			return err
 		}

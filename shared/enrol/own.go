@@ -96,9 +96,20 @@ func (p *Poster) RequestOwn(ctx context.Context, a address.Address, source strin
 			return err
 		}
 		// Whether the operator took it is not told either: that, too, would tell.
-		_ = p.Mail.Send(ctx, letter.OwnPage(school, s.IDs.New(), a.Mailbox(), to, nil, s.Now()))
+		_ = p.Mail.Send(ctx, letter.OwnPage(school, s.langOf(ctx, school.ID, place), s.IDs.New(), a.Mailbox(), to, nil, s.Now()))
 	}
 	return nil
+}
+
+// langOf returns in which language a contact's guardian wants to be written to, "" if
+// that is not known.
+func (s *Store) langOf(ctx context.Context, school string, at roster.Place) lang.Lang {
+	f, err := s.Roster.Family(ctx, school, at.Family)
+	if err != nil {
+		return "" // the mail is of more use than its order of languages
+	}
+	g, _ := f.Guardian(at.Guardian)
+	return lang.Lang(g.Lang)
 }
 
 // OwnLink returns the address of a contact's page: link.Own or link.Leave.
@@ -115,7 +126,7 @@ func (s *Store) Add(ctx context.Context, o Owner, a address.Address, replaces st
 	if err := s.spend(ctx, "add", o.Guardian.ID, joinsDay, 24*time.Hour); err != nil {
 		return Join{}, err
 	}
-	j := Join{School: o.School, Door: Self, Address: a.String(), Guardian: o.Guardian.ID, Replaces: replaces}
+	j := Join{School: o.School, Door: Self, Address: a.String(), Guardian: o.Guardian.ID, Replaces: replaces, Lang: lang.Lang(o.Guardian.Lang)}
 	j.Children = childrenOf(o.Family, o.Guardian.ID)
 	if len(j.Children) == 0 {
 		return Join{}, errGone
@@ -220,5 +231,5 @@ func (p *Poster) Test(ctx context.Context, o Owner, contact string) error {
 	if err != nil {
 		return err
 	}
-	return p.Mail.Send(ctx, letter.Test(school, p.Store.IDs.New(), a.Mailbox(), nil, p.Store.Now()))
+	return p.Mail.Send(ctx, letter.Test(school, lang.Lang(o.Guardian.Lang), p.Store.IDs.New(), a.Mailbox(), nil, p.Store.Now()))
 }

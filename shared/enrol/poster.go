@@ -141,7 +141,7 @@ func (p *Poster) letter(ctx context.Context, j Join, how letter.Asking) (*mail.M
 		return nil, err
 	}
 	tags := map[string]string{tagJoin: j.ID, tagSchool: j.School}
-	m := letter.Ask(school, how, p.Store.IDs.New(), a.Mailbox(), to, tags, p.Store.Now())
+	m := letter.Ask(school, how, j.Lang, p.Store.IDs.New(), a.Mailbox(), to, tags, p.Store.Now())
 	return m, nil
 }
 

@@ -27,6 +27,10 @@ type Route struct {
 
 // Why says in words why mail does not get there; it is empty if nothing bad is known.
 func (r Route) Why() lang.Text {
+	if c := r.Contact.Refusal; c != "" { // of an alert's copy
+		says, do := c.Says(), c.Do()
+		return lang.Text{JA: says.JA + do.JA, EN: says.EN + " " + do.EN}
+	}
 	if r.Contact.State == roster.Refused && r.Join.Mail.State != Refused {
 		return lang.T("メール会社が受け取りを拒否しました。", "The mail operator refused mail.")
 	}
@@ -39,6 +43,12 @@ func (r Route) Refused() bool {
 		return true // it was confirmed once, and does not take mail any more
 	}
 	return r.Contact.State == roster.Refused || r.Contact.State != roster.Verified && r.Join.Mail.State == Refused
+}
+
+// Troubled reports whether an operator refused an alert's copy lately though the address
+// was confirmed: alerts are still sent to it, and may not arrive.
+func (r Route) Troubled() bool {
+	return r.Contact.Tellable() && !r.Contact.RefusedAt.IsZero() && !r.Contact.Answered.After(r.Contact.RefusedAt)
 }
 
 // Stale reports whether nothing was heard by a confirmed address for RecheckAfter, or
@@ -97,8 +107,10 @@ func (c ChildReach) Unverified(now time.Time) (days int, ok bool) {
 	return days, ok
 }
 
-// AnyRefused reports whether an operator refuses one of the addresses.
-func (c ChildReach) AnyRefused() bool { return slices.ContainsFunc(c.Routes, Route.Refused) }
+// AnyRefused reports whether an operator refuses one of the addresses, or did so lately.
+func (c ChildReach) AnyRefused() bool {
+	return slices.ContainsFunc(c.Routes, func(r Route) bool { return r.Refused() || r.Troubled() })
+}
 
 // ClassReach counts a class.
 type ClassReach struct {

@@ -209,7 +209,7 @@ func (s *Store) heardAgain(ctx context.Context, j Join) error {
 			if c.ID != place.Contact {
 				return false
 			}
-			c.Answered = s.Now().UTC()
+			c.Answered, c.Refusal, c.RefusedAt = s.Now().UTC(), "", time.Time{}
 			if c.State == roster.Refused || c.State == roster.Unverified {
 				c.State = roster.Verified
 			}

@@ -37,6 +37,15 @@ func (t Text) In(l Lang) string {
 	return t.JA
 }
 
+// First returns both languages, l before the other; Japanese is first for any unknown
+// language.
+func (t Text) First(l Lang, between string) string {
+	if l == EN {
+		return t.EN + between + t.JA
+	}
+	return t.JA + between + t.EN
+}
+
 // String returns both languages, for logs and for output that everybody reads.
 func (t Text) String() string { return t.JA + " / " + t.EN }
 

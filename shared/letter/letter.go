@@ -11,66 +11,86 @@ import (
 	"time"
 
 	"github.com/todoku/todoku/shared/alert"
+	"github.com/todoku/todoku/shared/lang"
 	tmail "github.com/todoku/todoku/shared/mail"
 	"github.com/todoku/todoku/shared/roster"
 )
 
-// Writer writes the mails of one alert. What all of them share is written once.
+// Writer writes the mails of one alert. What all of them share is written once, for each
+// language of the readers: theirs comes first in what surrounds the alert's own words.
 type Writer struct {
-	alert      alert.Alert
-	school     roster.School
+	alert  alert.Alert
+	school roster.School
+	round  int
+	parts  map[lang.Lang]parts
+	// replies says that a reply answers, too.
+	replies bool
+}
+
+// parts are what the mails in a language share.
+type parts struct {
 	text, html [2]string // before and after the link
 	subject    string
-	round      int
-	replies    bool
 }
 
 // NewWriter returns a Writer for an alert of a school; round is that of the
 // copies (Copy.Round): after the first they are marked as a reminder. With replies,
 // they say that a reply answers, too.
 func NewWriter(a alert.Alert, s roster.School, round int, replies bool) *Writer {
-	w := &Writer{alert: a, school: s, round: round, replies: replies}
-	w.subject = w.title()
-	w.text = w.textParts()
-	w.html = w.htmlParts()
+	w := &Writer{alert: a, school: s, round: round, replies: replies, parts: map[lang.Lang]parts{}}
+	for _, l := range []lang.Lang{lang.JA, lang.EN} {
+		w.parts[l] = parts{text: w.textParts(l), html: w.htmlParts(l), subject: w.title(l)}
+	}
 	return w
 }
 
-func (w *Writer) title() string {
+func (w *Writer) title(l lang.Lang) string {
 	title := w.alert.Title()
-	switch {
-	case w.round == 1:
-		return title + "（再送・未回答の方へ）"
-	case w.round > 1:
-		return title + "（再送" + strconv.Itoa(w.round) + "回目・未回答の方へ）"
+	if w.round == 0 {
+		return title
 	}
-	return title
+	ja, en := "再送・未回答の方へ", "Reminder: please answer"
+	if w.round > 1 {
+		ja, en = "再送"+strconv.Itoa(w.round)+"回目・未回答の方へ", "Reminder "+strconv.Itoa(w.round)+": please answer"
+	}
+	if l == lang.EN {
+		return title + "（" + en + " / " + ja + "）"
+	}
+	return title + "（" + ja + "）"
 }
 
 // lead is the instruction. The subject stands first, so that it survives in the
 // preview of a telephone; a drill is marked in the text, too.
-func (w *Writer) lead() string { return w.title() + "\n" + w.alert.Body }
+func (w *Writer) lead(l lang.Lang) string { return w.title(l) + "\n" + w.alert.Body }
 
-const askAnswer = "次のリンクを開いて、お子さんの状況を回答してください。\nPlease open this link and answer for your child:"
+var (
+	askAnswer = lang.T("次のリンクを開いて、お子さんの状況を回答してください。", "Please open this link and answer for your child:")
+	until     = lang.T("この連絡の有効期限", "Useful until")
+	isDrill   = lang.T("これは訓練です。", "This is a drill.")
+	isYours   = lang.T("リンクはあなた専用です。転送しないでください。", "The link is yours alone: please do not forward it.")
+	phoneWord = lang.T("電話", "Phone")
+	press     = lang.T("回答する", "Answer")
+)
 
-func (w *Writer) footer() string {
+func (w *Writer) footer(l lang.Lang) string {
+	const or = " / "
 	loc := w.school.Location()
 	var b strings.Builder
-	b.WriteString("この連絡の有効期限 / Useful until: " + w.alert.UsefulUntil.In(loc).Format("2006-01-02 15:04") + "\n")
+	b.WriteString(until.First(l, or) + ": " + w.alert.UsefulUntil.In(loc).Format("2006-01-02 15:04") + "\n")
 	if w.alert.Kind == alert.Drill {
-		b.WriteString("これは訓練です。/ This is a drill.\n")
+		b.WriteString(isDrill.First(l, or) + "\n")
 	}
-	b.WriteString("リンクはあなた専用です。転送しないでください。/ The link is yours alone: please do not forward it.\n\n")
+	b.WriteString(isYours.First(l, or) + "\n\n")
 	b.WriteString(w.school.Name)
 	if w.alert.Sender.Name != "" {
 		b.WriteString("（" + w.alert.Sender.Name + "）")
 	}
-	b.WriteString("\n電話 / Phone: " + w.school.Phone + "\n")
+	b.WriteString("\n" + phoneWord.First(l, or) + ": " + w.school.Phone + "\n")
 	return b.String()
 }
 
 // askReply says how to answer without opening the link.
-func (w *Writer) askReply() string {
+func (w *Writer) askReply(l lang.Lang) string {
 	if !w.replies {
 		return ""
 	}
@@ -84,20 +104,27 @@ func (w *Writer) askReply() string {
 	if w.alert.Sender.Name != "" {
 		by = "（" + w.alert.Sender.Name + "）"
 	}
-	return "リンクを開けないときは、番号だけを書いて、このメールに返信してください（" + strings.Join(ja, "、") + "）。それ以外の返信は、教職員" + by + "が読みます。\n" +
-		"Or reply to this mail with the number alone (" + strings.Join(en, ", ") + "). Other replies are read by staff.\n\n"
+	return lang.Text{
+		JA: "リンクを開けないときは、番号だけを書いて、このメールに返信してください（" + strings.Join(ja, "、") + "）。それ以外の返信は、教職員" + by + "が読みます。",
+		EN: "Or reply to this mail with the number alone (" + strings.Join(en, ", ") + "). Other replies are read by staff.",
+	}.First(l, "\n") + "\n\n"
 }
 
-func (w *Writer) textParts() [2]string {
-	return [2]string{w.lead() + "\n\n" + askAnswer + "\n", "\n\n" + w.askReply() + w.footer()}
+func (w *Writer) textParts(l lang.Lang) [2]string {
+	return [2]string{w.lead(l) + "\n\n" + askAnswer.First(l, "\n") + "\n", "\n\n" + w.askReply(l) + w.footer(l)}
 }
 
-const htmlHead = `<!DOCTYPE html><html lang="ja"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width"></head>` +
-	`<body style="font-family:sans-serif;font-size:16px;line-height:1.7;color:#1a1a1c;max-width:40em;margin:0 auto;padding:16px">`
+func htmlHead(l lang.Lang) string {
+	if l != lang.EN {
+		l = lang.JA
+	}
+	return `<!DOCTYPE html><html lang="` + string(l) + `"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width"></head>` +
+		`<body style="font-family:sans-serif;font-size:16px;line-height:1.7;color:#1a1a1c;max-width:40em;margin:0 auto;padding:16px">`
+}
 
-func (w *Writer) htmlParts() [2]string {
-	before := htmlHead + `<p style="font-size:18px;font-weight:bold;margin:0">` + html.EscapeString(w.title()) + `</p><p style="margin:0 0 24px">` + lines(w.alert.Body) + `</p><p>` + lines(askAnswer) + `</p>`
-	after := `<p>` + lines(w.askReply()) + `</p><p style="font-size:14px;color:#4d4d4d">` + lines(w.footer()) + `</p></body></html>`
+func (w *Writer) htmlParts(l lang.Lang) [2]string {
+	before := htmlHead(lang.JA) + `<p style="font-size:18px;font-weight:bold;margin:0">` + html.EscapeString(w.title(l)) + `</p><p style="margin:0 0 24px">` + lines(w.alert.Body) + `</p><p>` + lines(askAnswer.First(l, "\n")) + `</p>`
+	after := `<p>` + lines(w.askReply(l)) + `</p><p style="font-size:14px;color:#4d4d4d">` + lines(w.footer(l)) + `</p></body></html>`
 	return [2]string{before, after}
 }
 
@@ -105,10 +132,10 @@ func lines(s string) string {
 	return strings.ReplaceAll(html.EscapeString(strings.TrimRight(s, "\n")), "\n", "<br>")
 }
 
-// Letter returns the mail of one copy, with the address of its answer page. The
-// mail's tags name the copy, so that a mail operator's events find it.
-func (w *Writer) Letter(copy alert.CopyRef, mailbox, link string, now time.Time) *tmail.Message {
-	m := w.Sample(copy.ID(), mailbox, link, now)
+// Letter returns the mail of one copy to a reader of a language, with the address of its
+// answer page. The mail's tags name the copy, so that a mail operator's events find it.
+func (w *Writer) Letter(copy alert.CopyRef, l lang.Lang, mailbox, link string, now time.Time) *tmail.Message {
+	m := w.sample(copy.ID(), l, mailbox, link, now)
 	m.Tags = copy.Tags()
 	return m
 }
@@ -116,16 +143,24 @@ func (w *Writer) Letter(copy alert.CopyRef, mailbox, link string, now time.Time)
 // Sample returns a mail that looks like a copy but is none: events about it
 // concern nobody.
 func (w *Writer) Sample(id, mailbox, link string, now time.Time) *tmail.Message {
+	return w.sample(id, lang.JA, mailbox, link, now)
+}
+
+func (w *Writer) sample(id string, l lang.Lang, mailbox, link string, now time.Time) *tmail.Message {
+	if l != lang.EN {
+		l = lang.JA
+	}
+	p := w.parts[l]
 	escaped := html.EscapeString(link)
-	button := `<p><a href="` + escaped + `" style="display:inline-block;background:#0017c1;color:#fff;padding:12px 24px;border-radius:8px;text-decoration:none;font-weight:bold">回答する / Answer</a></p>` +
+	button := `<p><a href="` + escaped + `" style="display:inline-block;background:#0017c1;color:#fff;padding:12px 24px;border-radius:8px;text-decoration:none;font-weight:bold">` + press.First(l, " / ") + `</a></p>` +
 		`<p style="font-size:14px;word-break:break-all"><a href="` + escaped + `">` + escaped + `</a></p>`
 	m := &tmail.Message{
 		ID:          id,
 		From:        mail.Address{Name: w.school.Name, Address: w.school.Mail},
 		To:          mail.Address{Address: mailbox},
-		Subject:     w.subject,
-		Text:        w.text[0] + link + w.text[1],
-		HTML:        w.html[0] + button + w.html[1],
+		Subject:     p.subject,
+		Text:        p.text[0] + link + p.text[1],
+		HTML:        p.html[0] + button + p.html[1],
 		Unsubscribe: "mailto:" + w.school.Mail + "?subject=unsubscribe%20" + id,
 		Date:        now,
 		Deadline:    w.alert.UsefulUntil,

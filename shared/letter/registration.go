@@ -52,26 +52,26 @@ var asking = map[Asking][2]lang.Text{
 	},
 }
 
-// Ask returns a mail that asks for the confirmation of an address, in Japanese
-// and in English.
-func Ask(s roster.School, how Asking, id, mailbox, link string, tags map[string]string, now time.Time) *tmail.Message {
+// Ask returns a mail that asks for the confirmation of an address, in both languages; l
+// is that of the reader, which comes first.
+func Ask(s roster.School, how Asking, l lang.Lang, id, mailbox, link string, tags map[string]string, now time.Time) *tmail.Message {
 	words := asking[how]
 	if how == Checking { // the address is registered: there is nothing to ignore
-		return known(plain(s, words[0], words[1], link, lang.T("届いていることを知らせる", "Tell the school that it arrives"), id, mailbox, tags, now))
+		return known(plain(s, l, words[0], words[1], link, lang.T("届いていることを知らせる", "Tell the school that it arrives"), id, mailbox, tags, now))
 	}
-	return plain(s, words[0], words[1], link, lang.T("登録の手続きを開く", "Open the registration"), id, mailbox, tags, now)
+	return plain(s, l, words[0], words[1], link, lang.T("登録の手続きを開く", "Open the registration"), id, mailbox, tags, now)
 }
 
 // OwnPage returns the mail with the link to a guardian's own page.
-func OwnPage(s roster.School, id, mailbox, link string, tags map[string]string, now time.Time) *tmail.Message {
-	return plain(s, lang.T("連絡先の変更用リンク", "Your link to change your contacts"),
+func OwnPage(s roster.School, l lang.Lang, id, mailbox, link string, tags map[string]string, now time.Time) *tmail.Message {
+	return plain(s, l, lang.T("連絡先の変更用リンク", "Your link to change your contacts"),
 		lang.T("次のリンクから、連絡先の確認・変更・一時停止・解除ができます。\nリンクは1時間使えます。", "Open the link to see, change, pause or remove your contacts. It works for an hour."),
 		link, lang.T("自分のページを開く", "Open my page"), id, mailbox, tags, now)
 }
 
 // Test returns the mail that a guardian sends to himself or herself.
-func Test(s roster.School, id, mailbox string, tags map[string]string, now time.Time) *tmail.Message {
-	return plain(s, lang.T("【テスト】緊急連絡の受信テスト", "[Test] Emergency messages reach you"),
+func Test(s roster.School, l lang.Lang, id, mailbox string, tags map[string]string, now time.Time) *tmail.Message {
+	return plain(s, l, lang.T("【テスト】緊急連絡の受信テスト", "[Test] Emergency messages reach you"),
 		lang.T("このメールが届いていれば、緊急連絡も届きます。何もする必要はありません。", "If you can read this, emergency messages reach you, too. There is nothing to do."),
 		"", lang.Text{}, id, mailbox, tags, now)
 }
@@ -88,34 +88,37 @@ func LostRoute(s roster.School, classes string, children int, id, mailbox, link 
 // ToStaff tells somebody of the school's own what they should know. What is personal is
 // behind the link.
 func ToStaff(s roster.School, subject, body lang.Text, link string, press lang.Text, id, mailbox string, now time.Time) *tmail.Message {
-	return known(plain(s, subject, body, link, press, id, mailbox, nil, now))
+	return known(plain(s, lang.JA, subject, body, link, press, id, mailbox, nil, now))
 }
 
 // known takes out of a mail what is said to those who may not expect it.
 func known(m *tmail.Message) *tmail.Message {
-	m.Text = strings.Replace(m.Text, ignore+"\n\n", "", 1)
-	m.HTML = strings.Replace(m.HTML, lines(ignore+"\n\n")+"<br><br>", "", 1)
+	for _, l := range []lang.Lang{lang.JA, lang.EN} {
+		text := ignore.First(l, "\n") + "\n\n"
+		m.Text = strings.Replace(m.Text, text, "", 1)
+		m.HTML = strings.Replace(m.HTML, lines(text)+"<br><br>", "", 1)
+	}
 	return m
 }
 
-const ignore = "心当たりがないときは、このメールを無視してください。リンクを開かなければ、何も登録されません。\n" +
-	"If you did not expect this mail, ignore it: nothing is registered."
+var ignore = lang.T("心当たりがないときは、このメールを無視してください。リンクを開かなければ、何も登録されません。",
+	"If you did not expect this mail, ignore it: nothing is registered.")
 
-func plain(s roster.School, subject, body lang.Text, link string, press lang.Text, id, mailbox string, tags map[string]string, now time.Time) *tmail.Message {
-	lead := "【" + s.Name + "】" + body.JA + "\n" + body.EN
-	foot := s.Name + "\n電話 / Phone: " + s.Phone + "\n"
+func plain(s roster.School, l lang.Lang, subject, body lang.Text, link string, press lang.Text, id, mailbox string, tags map[string]string, now time.Time) *tmail.Message {
+	lead := "【" + s.Name + "】" + body.First(l, "\n")
+	foot := s.Name + "\n" + phoneWord.First(l, " / ") + ": " + s.Phone + "\n"
 	text, button := lead+"\n\n", ""
 	if link != "" {
 		text += link + "\n\n"
-		foot = ignore + "\n\n" + foot
+		foot = ignore.First(l, "\n") + "\n\n" + foot
 		e := html.EscapeString(link)
 		button = `<p><a href="` + e + `" style="display:inline-block;background:#0017c1;color:#fff;padding:12px 24px;border-radius:8px;text-decoration:none;font-weight:bold">` +
-			html.EscapeString(press.String()) + `</a></p><p style="font-size:14px;word-break:break-all"><a href="` + e + `">` + e + `</a></p>`
+			html.EscapeString(press.First(l, " / ")) + `</a></p><p style="font-size:14px;word-break:break-all"><a href="` + e + `">` + e + `</a></p>`
 	}
 	var h strings.Builder
-	h.WriteString(htmlHead + `<p>` + lines(lead) + `</p>` + button + `<p style="font-size:14px;color:#4d4d4d">` + lines(foot) + `</p></body></html>`)
+	h.WriteString(htmlHead(l) + `<p>` + lines(lead) + `</p>` + button + `<p style="font-size:14px;color:#4d4d4d">` + lines(foot) + `</p></body></html>`)
 	return &tmail.Message{
 		ID: id, From: mail.Address{Name: s.Name, Address: s.Mail}, To: mail.Address{Address: mailbox},
-		Subject: "【" + s.Name + "】" + subject.JA + " / " + subject.EN, Text: text + foot, HTML: h.String(), Tags: tags, Date: now,
+		Subject: "【" + s.Name + "】" + subject.First(l, " / "), Text: text + foot, HTML: h.String(), Tags: tags, Date: now,
 	}
 }
