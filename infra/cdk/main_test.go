@@ -182,7 +182,7 @@ func copyGo(t *testing.T, name, dir string) {
 // command runs the CDK and fails the test if it fails.
 func command(t *testing.T, dir, cdk string, args ...string) {
 	t.Helper()
-	const patience = 5 * time.Minute // a cold compile of the CDK takes a minute or two
+	const patience = 10 * time.Minute // a cold compile of the CDK takes a minute or two, and more on a busy machine
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, cdk, args...)
