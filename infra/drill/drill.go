@@ -163,18 +163,39 @@ func (d *Drill) Quiet() {
 	})
 }
 
+// empty reports whether the queues hold nothing, now or later.
+func (d *Drill) empty() bool {
+	now, later, err := d.Waiting()
+	if err != nil {
+		d.Fatal(err)
+	}
+	return now+later == 0
+}
+
+// drain moves the clock if the queues do not become empty by themselves: what a lane
+// that paused has postponed comes out when its time has come.
+func (d *Drill) drain() {
+	const moment = 3 * time.Second
+	for end := time.Now().Add(moment); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
+		if d.empty() {
+			return
+		}
+	}
+	for range 60 {
+		d.Advance(time.Minute)
+		if d.empty() {
+			return
+		}
+	}
+}
+
 // finish waits for all that could still happen and fails for what nobody expected.
 func (d *Drill) finish() {
 	if d.Failed() {
 		return
 	}
-	d.Until("the queues are empty", func() bool {
-		now, later, err := d.Waiting()
-		if err != nil {
-			d.Fatal(err)
-		}
-		return now+later == 0
-	})
+	d.drain()
+	d.Until("the queues are empty", d.empty)
 	d.checkMails()
 	d.checkLog()
 }

@@ -74,6 +74,10 @@ func (p *Poster) tellLost(ctx context.Context, d due) error {
 	if len(lost) == 0 {
 		return nil
 	}
+	told := toldKey(d)
+	if _, err := p.Store.Table.Get(ctx, told); err == nil {
+		return nil // the queue hands the same out again
+	}
 	m, err := p.lostRoute(ctx, d.School, lost)
 	if err != nil {
 		return err
@@ -82,11 +86,32 @@ func (p *Poster) tellLost(ctx context.Context, d due) error {
 	var failed *mail.SendError
 	switch d.Number++; {
 	case err == nil:
-		return nil
+		return p.noteTold(ctx, told)
 	case errors.As(err, &failed) && failed.Permanent, d.Number > maxTries:
 		return fmt.Errorf("%w: %w", ErrUntold, err)
 	}
 	return p.Store.putDue(context.WithoutCancel(ctx), p.Store.Now().Add(retryAfter(d.Number)), d.Contact, d)
+}
+
+// toldFor is how long it is known that the school was told.
+const toldFor = 24 * time.Hour
+
+// toldKey names the letter about a contact and its children, whenever it was written.
+func toldKey(d due) table.Key {
+	children := make([]string, len(d.Lost))
+	for i, c := range d.Lost {
+		children[i] = c.Child
+	}
+	return table.Key{Partition: "enrol/told", Sort: d.Contact + "/" + strings.Join(children, "/")}
+}
+
+// noteTold remembers that the school was told.
+func (p *Poster) noteTold(ctx context.Context, key table.Key) error {
+	err := p.Store.Table.Write(context.WithoutCancel(ctx), "", table.Create{Key: key, Value: []byte("{}"), Expires: p.Store.Now().Add(toldFor)})
+	if _, there := table.Conflict(err); there {
+		return nil
+	}
+	return err
 }
 
 // lostRoute writes the mail to the school. It names the children's classes, not
