@@ -93,6 +93,16 @@ func (s *Server) home(r *http.Request, me staff.Staff) (web.Response, error) {
 	return web.Page{Template: "home.html", Data: p}, s.buttons(r.Context(), me, p)
 }
 
+// Drills returns the drills that are not over.
+func (p *homePage) Drills() (open []alertLine) {
+	for _, l := range p.Open {
+		if l.Kind == alert.Drill {
+			open = append(open, l)
+		}
+	}
+	return open
+}
+
 // buttons adds what somebody who may send alerts begins with.
 func (s *Server) buttons(ctx context.Context, me staff.Staff, p *homePage) error {
 	p.May, p.Edit = access.MayAnywhere(me, access.Send), access.MayAnywhere(me, access.Templates)

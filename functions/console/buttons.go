@@ -148,6 +148,11 @@ func (s *Server) putTemplate(ctx context.Context, me staff.Staff, t alert.Templa
 		rev = -1 // that of no list
 	}
 	t.Revision = rev
+	if old, err := t.Find(one.ID); err == nil {
+		if err := alert.SameWorld(old.Kind, one.Kind); err != nil {
+			return err
+		}
+	}
 	t.List = slices.DeleteFunc(slices.Clone(t.List), func(old alert.Template) bool { return old.ID == one.ID })
 	if one.ID == "" {
 		one.ID = s.Alerts.IDs.New()

@@ -29,6 +29,7 @@ type compose struct {
 	Until      string // as <input type=datetime-local> writes it, in the school's zone
 	Remind     string // minutes
 	Supersedes string
+	Drill      bool   // it began with a drill, and can only become one
 	Key        string // makes sending twice send once
 }
 
@@ -89,7 +90,7 @@ func (c *compose) setLines(choices []alert.Choice) {
 // composeFrom returns the form filled in with an alert that was sent before.
 func composeFrom(a alert.Alert, now time.Time, loc *time.Location, chases alert.Chases, key string) compose {
 	c := newCompose(a.Kind, now, loc, chases, key)
-	c.Subject, c.Body = a.Subject, a.Body
+	c.Subject, c.Body, c.Drill = a.Subject, a.Body, a.Kind == alert.Drill
 	c.All, c.Groups = a.All, a.Groups
 	c.Remind = ""
 	if m := int(a.RemindAfter / time.Minute); m > 0 {
@@ -109,7 +110,7 @@ func readCompose(v url.Values) compose {
 		Kind: v.Get("kind"), Subject: v.Get("subject"), Body: v.Get("body"),
 		Answers: v.Get("answers"), All: v.Get("all") == "1", Groups: v["groups"],
 		Until: v.Get("useful_until"), Remind: v.Get("remind_after"),
-		Supersedes: v.Get("supersedes"), Key: v.Get("key"),
+		Supersedes: v.Get("supersedes"), Drill: v.Get("drill") == "1", Key: v.Get("key"),
 	}
 	for i := range c.Lines {
 		c.Lines[i] = choiceLine{Text: v.Get(lineField(i)), Help: v.Get(helpField(i)) == "1"}
@@ -134,6 +135,9 @@ func (c compose) Hidden() []Hidden {
 		if l.Help {
 			fields = append(fields, Hidden{helpField(i), "1"})
 		}
+	}
+	if c.Drill {
+		fields = append(fields, Hidden{"drill", "1"})
 	}
 	if c.All {
 		fields = append(fields, Hidden{"all", "1"})
@@ -162,6 +166,9 @@ func (c compose) draft(me staff.Staff, loc *time.Location) (alert.Draft, problem
 	}
 	if d.RemindAfter, e = parseRemind(c.Remind); e != nil {
 		wrong = append(wrong, e)
+	}
+	if c.Drill && d.Kind != alert.Drill {
+		wrong = append(wrong, problem.Of(alert.SameWorld(alert.Drill, d.Kind))...)
 	}
 	if d.Choices, e = c.choices(); e != nil {
 		wrong = append(wrong, e)
@@ -322,7 +329,12 @@ var kindCards = []kindCard{
 func (p *composePage) DefaultRemind(k alert.Kind) string { return defaultRemind(p.Chases, k) }
 
 // Kinds returns the kinds to choose from.
-func (p *composePage) Kinds() []kindCard { return kindCards }
+func (p *composePage) Kinds() []kindCard {
+	if p.Form.Drill {
+		return slices.DeleteFunc(slices.Clone(kindCards), func(c kindCard) bool { return c.Kind != alert.Drill })
+	}
+	return kindCards
+}
 
 // kindName returns what a kind is called.
 func kindName(k alert.Kind) lang.Text {

@@ -23,7 +23,7 @@ func TestTemplates(t *testing.T) {
 		"people_import.html": &peopleImportPage{}, "hand_over.html": &handOverPage{}, "hand_over_preview.html": &handOverPage{},
 
 		"desk.html": &deskPage{}, "family.html": &familyPage{}, "paper.html": &paperPage{}, "paper_enter.html": &paperPage{},
-		"break_glass.html": &glassPage{}, "break_glass_held.html": &heldPage{}, "break_glass_settings.html": &glassSettingsPage{}, "chase.html": &chasePage{}, "replies.html": &repliesPage{},
+		"break_glass.html": &glassPage{}, "break_glass_held.html": &heldPage{}, "break_glass_settings.html": &glassSettingsPage{}, "chase.html": &chasePage{}, "drills.html": &drillsPage{}, "cards.html": &cardsPage{}, "replies.html": &repliesPage{},
 
 		"me.html": &mePage{}, "tokens.html": &tokensPage{}, "district_send.html": &districtAlertPage{}, "district_sent.html": &districtSentPage{},
 		"audit.html": &auditPageData{}, "system.html": &systemPage{}, "lost.html": &lostPage{},

@@ -28,6 +28,7 @@ type reportPage struct {
 	Marks    []mark
 	Timeline []moment
 	Lanes    []laneReport
+	Last     *lastDrill // of a drill: the one before
 	Calls    desk.Calls
 	ByCall   []callCount
 }
@@ -78,6 +79,9 @@ func (s *Server) report(r *http.Request, me staff.Staff) (web.Response, error) {
 	p.Picture = drawCurve(st.Curve, st.Children.Total, open, l)
 	p.Picture.drawPast(past, st.Curve, st.Children.Total, open, l)
 	p.setMarks(past, l)
+	if p.Last, err = s.lastDrill(r, st); err != nil {
+		return nil, err
+	}
 	if err := s.setClasses(r, me, &p.statusPage); err != nil {
 		return nil, err
 	}

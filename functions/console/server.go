@@ -101,6 +101,8 @@ func (s *Server) Handler() (http.Handler, error) {
 	s.peopleRoutes(rt)
 	s.glassRoutes(rt)
 	s.chaseRoutes(rt)
+	s.drillRoutes(rt)
+	s.cardRoutes(rt)
 	s.replyRoutes(rt)
 	s.tokenRoutes(rt)
 	s.systemRoutes(rt)
@@ -190,6 +192,7 @@ var navigation = []struct {
 	{web.NavLink{Text: lang.T("登録状況", "Registration"), Href: reachPath}, access.Reach},
 	{web.NavLink{Text: lang.T("届かない連絡先", "Lost mail"), Href: docket.Path}, access.Lost},
 	{web.NavLink{Text: lang.T("教職員", "People"), Href: peoplePath}, access.People},
+	{web.NavLink{Text: lang.T("訓練", "Drills"), Href: drillsPath}, access.Settings},
 	{web.NavLink{Text: lang.T("システム", "System"), Href: systemPath}, access.Operate},
 	{web.NavLink{Text: lang.T("操作の記録", "Audit log"), Href: "/audit"}, access.Audit},
 	{web.NavLink{Text: lang.T("あなたの設定", "Your settings"), Href: mePath}, access.Own},

@@ -36,6 +36,7 @@ var copyStateNames = map[alert.CopyState]lang.Text{
 var wayNames = map[alert.Way]lang.Text{
 	alert.ByLink:  lang.T("メールのリンク", "link in the mail"),
 	alert.ByMail:  lang.T("メールの返信", "reply to the mail"),
+	alert.ByCard:  lang.T("家庭カード", "family card"),
 	alert.ByStaff: lang.T("教職員", "staff"),
 	alert.ByPhone: lang.T("電話", "by phone"),
 }

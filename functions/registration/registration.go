@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/todoku/todoku/functions/registration/mailhelp"
+	"github.com/todoku/todoku/shared/alert"
 	"github.com/todoku/todoku/shared/enrol"
 	"github.com/todoku/todoku/shared/lane"
 	"github.com/todoku/todoku/shared/link"
@@ -38,6 +39,7 @@ func pages() fs.FS {
 // Config says what the pages need.
 type Config struct {
 	Enrol   *enrol.Store
+	Alerts  *alert.Store // which the family cards answer
 	Poster  *enrol.Poster
 	Links   *link.Signer
 	Lanes   *lane.Lanes // for what an address's operator is called
@@ -64,6 +66,8 @@ func New(cfg Config) (http.Handler, error) {
 	mux.Handle("POST "+enrol.Path, site.Handle(h.register))
 	mux.Handle("GET "+enrol.Path+"/{code}", site.Handle(h.form))
 	mux.Handle("POST "+enrol.Path+"/check", site.Handle(h.check))
+	mux.Handle("GET "+enrol.CardPath+"/{code}", site.Handle(h.card))
+	mux.Handle("POST "+enrol.CardPath+"/{code}", site.Handle(h.answerCard))
 	mux.Handle("GET "+enrol.Path+"/wait/{token}", site.Handle(h.wait))
 	mux.Handle("POST "+enrol.Path+"/wait/{token}", site.Handle(h.sendAgain))
 	mux.Handle("GET "+enrol.Path+"/confirm/{token}", site.Handle(h.showConfirm))

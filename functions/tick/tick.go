@@ -189,6 +189,9 @@ func (h *Handler) alert(ctx context.Context, a alert.Alert) error {
 		if err != nil || !done {
 			return err
 		}
+		if err := h.tellOfDrill(ctx, a); err != nil {
+			return err
+		}
 		h.listened.forget(a.ID)
 		h.chased.forget(a.ID)
 		return h.Alerts.Forget(ctx, a.ID)

@@ -91,7 +91,7 @@ func Acknowledge(p *Parts) (any, error) {
 func Registration(p *Parts) (any, error) {
 	h, err := registration.New(registration.Config{
 		Enrol: p.Enrol(), Poster: p.poster(p.Mail()), Links: p.Links(), Lanes: p.Config.Lanes, Hosts: p.Hosts(), Now: p.Now, Log: p.Log,
-		School: p.school(), BaseURL: p.Config.BaseURL, Secure: p.secure(),
+		School: p.school(), BaseURL: p.Config.BaseURL, Secure: p.secure(), Alerts: p.Alerts(),
 	})
 	if err != nil {
 		return nil, err
@@ -142,7 +142,8 @@ func Tick(p *Parts) (any, error) {
 	h := &tick.Handler{Audit: p.Audit(), Schools: p.Roster(), Alerts: p.Alerts(), Enrol: p.Enrol(), Jobs: p.Jobs(), Copies: p.Copies(), Memos: &memo.Office{Staff: p.Staff(), Copies: p.Copies()}, Lanes: p.Config.Lanes, Now: p.Now, Log: p.Log}
 	h.Roster = p.Roster()
 	clerk := &docket.Clerk{Store: p.Docket(), Memos: h.Memos, Lanes: p.Config.Lanes, Unlist: p.Mail().Unlist, Log: p.Log}
-	h.Also = []func(context.Context) error{clerk.Work, p.daily().Run, p.prover().Run, p.measure}
+	drills := &tick.Drills{Alerts: p.Alerts(), Schools: p.Roster(), Memos: h.Memos, Now: p.Now, Log: p.Log}
+	h.Also = []func(context.Context) error{clerk.Work, drills.Run, p.daily().Run, p.prover().Run, p.measure}
 	return h.Handle, nil
 }
 

@@ -24,6 +24,8 @@ var scenarios = []struct {
 	{"those who have not answered are reminded, others first", chase},
 	{"reminders are as the school has set them", chaseSettings},
 	{"a reply of one word answers", replyAnswers},
+	{"a drill is planned, held, reported, and never real", drills},
+	{"a family card reports a child safe without mail", familyCard},
 	{"what has not left in time is cancelled", expire},
 	{"a refused contact is shown, and others are told", refuse},
 	{"a lone unknown user is closed, and its teacher told", loneRefusal},

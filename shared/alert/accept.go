@@ -122,6 +122,8 @@ func (d Draft) checkTimes(now time.Time) problem.List {
 		l = append(l, problem.New(problem.Invalid, "この連絡がいつまで有効か（有効期限）を入力してください。", "Say until when the alert is useful.").In("useful_until"))
 	case !d.UsefulUntil.After(start):
 		l = append(l, problem.New(problem.Invalid, "有効期限が過ぎています。これからの時刻を入力してください。", "Choose a time to come: until then the alert is useful.").In("useful_until"))
+	case d.Kind == Drill && d.UsefulUntil.After(start.Add(MaxDrill)):
+		l = append(l, problem.New(problem.Invalid, "訓練の有効期限は、%d時間以内にしてください。", "A drill is over within %d hours: choose an earlier time.", int(MaxDrill.Hours())).In("useful_until"))
 	case d.UsefulUntil.After(start.Add(MaxUseful)):
 		l = append(l, problem.New(problem.Invalid, "有効期限は%d日以内にしてください。", "Choose a time within %d days: until then the alert is useful.", int(MaxUseful.Hours()/24)).In("useful_until"))
 	}
@@ -266,6 +268,8 @@ func (s *Store) replaceable(ctx context.Context, a Alert) (Alert, error) {
 		return old, problem.New(problem.Invalid, "置き換える連絡が見つかりません。", "The alert to be replaced was not found.").In("supersedes")
 	case err != nil:
 		return old, err
+	case SameWorld(old.Kind, a.Kind) != nil:
+		return old, SameWorld(old.Kind, a.Kind)
 	case old.SupersededBy != "":
 		return old, problem.New(problem.Conflict,
 			"この連絡は、すでに新しい連絡に置き換えられています。新しいほうを開いてください。",

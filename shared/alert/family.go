@@ -85,6 +85,7 @@ type Way string
 const (
 	ByLink  Way = "link"
 	ByMail  Way = "mail" // a reply to the alert's mail
+	ByCard  Way = "card" // the code on the family's card: whoever has it
 	ByStaff Way = "staff"
 	ByPhone Way = "phone" // staff phoned, and were told
 )

@@ -23,6 +23,7 @@ import (
 //	school/<id>/alerts   <alert>                     the school's alerts, newest last
 //	school/<id>/accepts  <idempotency key>           which alert a repeated request made
 //	school/<id>/summaries <alert>                     what is kept of it when it is over (Summary)
+//	school/<id>/drills    plan                       when drills are held (DrillPlan)
 //	school/<id>/chase     chase                      how answers are chased (Chases)
 //	school/<id>/templates templates                  what the big buttons say (Template)
 //	open                 <alert>                     alerts that the tick looks after

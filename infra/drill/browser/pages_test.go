@@ -65,6 +65,7 @@ func pages(t testing.TB, s *staged) []stop {
 		{name: "report of an alert that is over", who: manager, path: "/alerts/" + s.past + "/report"},
 		{name: "class", who: manager, path: status + "/classes/" + s.group},
 		{name: "help needed", who: manager, path: status + "/help"},
+		{name: "drills", who: manager, path: "/drills"},
 		{name: "replies", who: manager, path: status + "/replies"},
 		{name: "close", who: manager, path: status + "/close"},
 		{name: "no such alert", who: manager, path: "/alerts/nonsense", status: http.StatusNotFound},

@@ -320,7 +320,8 @@ func (m *Machine) wire(sender mail.Sender) {
 	m.tick = &tick.Handler{Audit: m.Audit, Schools: m.Roster, Alerts: m.Alerts, Enrol: m.Enrol, Jobs: m.Jobs, Copies: m.Copies, Memos: &memo.Office{Staff: m.Staff, Copies: m.Copies}, Lanes: m.Lanes, Now: m.cfg.Now, Log: m.cfg.Log}
 	m.tick.Roster = m.Roster
 	clerk := &docket.Clerk{Store: m.Docket, Memos: m.tick.Memos, Lanes: m.Lanes, Log: m.cfg.Log}
-	m.tick.Also = []func(context.Context) error{clerk.Work, m.examineDaily(), m.prover().Run}
+	drills := &tick.Drills{Alerts: m.Alerts, Schools: m.Roster, Memos: m.tick.Memos, Now: m.cfg.Now, Log: m.cfg.Log}
+	m.tick.Also = []func(context.Context) error{clerk.Work, drills.Run, m.examineDaily(), m.prover().Run}
 	m.app = &console.App{
 		Docket: m.Docket,
 		Doctor: &doctor.Records{Table: m.Table, Now: m.cfg.Now},
