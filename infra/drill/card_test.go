@@ -14,7 +14,7 @@ var cardLink = regexp.MustCompile(`https?://\S+/register/card/[0-9A-Z-]+`)
 func (d *Drill) cardsOf(class string, pupils []Pupil) map[string]string {
 	d.Helper()
 	path := "/reach/" + d.classID(class)
-	page := d.Manager.Open(path).Form(path + "/cards").Press("").Says(http.StatusOK, "家庭カード")
+	page := d.Manager.Open(path).Form(path+"/cards").Press("").Says(http.StatusOK, "家庭カード")
 	links := map[string]string{}
 	for _, card := range page.Find("li", "slip") {
 		for _, p := range pupils {
