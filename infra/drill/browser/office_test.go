@@ -132,15 +132,15 @@ func (o *office) quiet() {
 	o.Fatal("the handlers do not come to an end")
 }
 
-// waiting returns how many messages the queues have for handlers at this time. What a
-// paused lane has postponed waits for the clock.
+// waiting returns how many messages the queues have for handlers: all jobs, and the
+// copies of this time. What a paused lane has postponed waits for the clock.
 func (o *office) waiting() int {
 	o.Helper()
 	jobs, err := o.Jobs.Stats()
 	o.must(err)
 	copies, err := o.Copies.Stats()
 	o.must(err)
-	return jobs.Visible - jobs.Behind + jobs.InFlight + copies.Visible - copies.Behind + copies.InFlight
+	return jobs.Visible + jobs.Hidden + jobs.InFlight + copies.Visible - copies.Behind + copies.InFlight
 }
 
 // newSchool founds a school without a roster and returns its manager.
