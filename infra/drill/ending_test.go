@@ -80,7 +80,7 @@ func away(d *Drill) {
 	for range 3 {
 		d.Advance(time.Minute)
 	}
-	d.equal("mails while the operator is away", len(d.Operator.Mails()), 0)
+	d.equal("mails while the operator is away", len(d.mails()), 0)
 	d.Operator.Decide(nil)
 	d.Advance(2 * time.Minute)
 	d.Arrive("安否の確認", Addresses(pupils...)...)
@@ -140,7 +140,7 @@ func undo(d *Drill) {
 		now, later, err := d.Waiting()
 		return err == nil && now+later == 0
 	})
-	d.equal("mails", len(d.Operator.Mails()), 0)
+	d.equal("mails", len(d.mails()), 0)
 }
 
 func undoLate(d *Drill) {
