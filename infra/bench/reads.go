@@ -15,6 +15,7 @@ import (
 	"github.com/todoku/todoku/functions/console"
 	"github.com/todoku/todoku/infra/local/machine"
 	"github.com/todoku/todoku/shared/alert"
+	"github.com/todoku/todoku/shared/docket"
 	"github.com/todoku/todoku/shared/lane"
 	"github.com/todoku/todoku/shared/roster"
 	"github.com/todoku/todoku/shared/staff"
@@ -87,10 +88,11 @@ func newConsole(t table.Table) (*console.Server, error) {
 		return nil, err
 	}
 	ids := newIDs()
+	alerts, schools := &alert.Store{Table: t, IDs: ids, Now: time.Now}, &roster.Store{Table: t, IDs: ids, Now: time.Now}
 	return &console.Server{
 		App: &console.App{
-			Alerts: &alert.Store{Table: t, IDs: ids, Now: time.Now},
-			Roster: &roster.Store{Table: t, IDs: ids, Now: time.Now},
+			Alerts: alerts, Roster: schools,
+			Docket: &docket.Store{Table: t, Alerts: alerts, Roster: schools, Now: time.Now},
 			Now:    time.Now, Log: slog.New(slog.DiscardHandler),
 		},
 		Staff: &staff.Store{Table: t, IDs: ids, Now: time.Now, Random: rand.Reader},
