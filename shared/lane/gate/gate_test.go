@@ -216,3 +216,37 @@ func (c *counting) Write(ctx context.Context, token string, ops ...table.Op) err
 	c.writes++
 	return c.Table.Write(ctx, token, ops...)
 }
+
+// TestProbeThatIsNotUsed: the probe of a paused lane whose copies turn out to be cancelled
+// gives its place to the next alert's at once.
+func TestProbeThatIsNotUsed(t *testing.T) {
+	for _, alone := range []bool{true, false} {
+		w := newWorld(t, "docomo", as)
+		w.gate.Alone, w.gate.Events = alone, !alone
+		ask := func() *Permit {
+			p, err := w.gate.Ask(t.Context(), "docomo", 10)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return p
+		}
+		first := ask()
+		_ = first.Begin(t.Context())
+		first.Heard(pace.TooFast, time.Second)
+		_, _ = first.End(t.Context(), false)
+		if p := ask(); p.N != 0 {
+			t.Fatalf("alone %v: %d places of a lane that has paused", alone, p.N)
+		}
+		w.now = w.now.Add(pace.LongPause)
+		probe := ask()
+		if probe.N != 1 {
+			t.Fatalf("alone %v: %d places for the probe", alone, probe.N)
+		}
+		if wait, _ := probe.End(t.Context(), false); wait > probing {
+			t.Errorf("alone %v: the slot waits %v", alone, wait)
+		}
+		if next := ask(); next.N != 1 {
+			t.Errorf("alone %v: %d places for the next", alone, next.N)
+		}
+	}
+}
