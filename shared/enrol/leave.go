@@ -13,8 +13,8 @@ import (
 const endBatch = 50
 
 // EndTurns deletes what is left of children who left at a turn of the year, once its
-// time is over: their families as they were, their codes, and the registrations of
-// addresses that are nobody's now. Each call does a part of it, and reads next to
+// time is over: their families as they were, their codes and cards, and the registrations
+// of addresses that are nobody's now. Each call does a part of it, and reads next to
 // nothing when there is nothing to do. The tick calls it.
 func (s *Store) EndTurns(ctx context.Context) error {
 	over, err := s.Roster.Endings(ctx, 1)
@@ -25,14 +25,14 @@ func (s *Store) EndTurns(ctx context.Context) error {
 	return err
 }
 
-// forget deletes what is known of those who left: codes, and the registrations of their
-// addresses.
+// forget deletes what is known of those who left: codes, cards, and the registrations of
+// their addresses.
 func (s *Store) forget(ctx context.Context, school string, past []roster.Past) error {
 	left, gone := map[string]bool{}, map[string]bool{}
 	for _, p := range past {
 		for _, child := range p.Left {
 			left[child] = true
-			if err := s.forgetCode(ctx, school, child); err != nil {
+			if err := errors.Join(s.forgetCode(ctx, school, child), s.RevokeCard(ctx, school, child)); err != nil {
 				return err
 			}
 		}

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/todoku/todoku/shared/enrol"
 	"github.com/todoku/todoku/shared/roster"
 	"github.com/todoku/todoku/shared/table"
 )
@@ -14,6 +15,8 @@ import (
 func TestEndTurns(t *testing.T) {
 	b := newBench(t)
 	leaves := b.codes(b.other)[0]
+	cards, err := b.store.IssueCards(t.Context(), "s1", []enrol.ChildRef{{Family: b.other.ID, Child: b.other.Children[0].ID}}, false)
+	b.must(err)
 	j := b.register("leaver@gmail.com", "去る 人", leaves)
 	if _, err := b.store.Confirm(t.Context(), "s1", j.ID); err != nil {
 		t.Fatal(err)
@@ -30,7 +33,7 @@ func TestEndTurns(t *testing.T) {
 	}
 	left := func() map[string]int {
 		n := map[string]int{}
-		for _, part := range []string{"school/s1/turn/" + turn.ID, "school/s1/codes", "school/s1/joins", "school/s1/asked", "roster/turns"} {
+		for _, part := range []string{"school/s1/turn/" + turn.ID, "school/s1/codes", "school/s1/joins", "school/s1/cards", "card/" + cards[0].Code, "school/s1/asked", "roster/turns"} {
 			page, err := b.store.Table.Query(t.Context(), table.Query{Partition: part})
 			b.must(err)
 			n[part] = len(page.Items)
@@ -39,7 +42,7 @@ func TestEndTurns(t *testing.T) {
 	}
 	b.must(b.store.EndTurns(t.Context()))
 	before := left()
-	if before["school/s1/joins"] != 1 || before["school/s1/turn/"+turn.ID] == 0 {
+	if before["school/s1/joins"] != 1 || before["school/s1/cards"] != 1 || before["card/"+cards[0].Code] != 1 || before["school/s1/turn/"+turn.ID] == 0 {
 		t.Fatalf("before the time: %v", before)
 	}
 	b.now = until.Add(time.Hour)
