@@ -43,11 +43,7 @@ func (s *Server) issueCards(r *http.Request, me staff.Staff) (web.Response, erro
 	if err != nil {
 		return nil, err
 	}
-	class, err := s.groupOf(r, me)
-	if err != nil {
-		return nil, err
-	}
-	children, refs, err := s.Enrol.Pupils(r.Context(), me.School, class.ID)
+	class, children, refs, err := s.pupilsOf(r, me)
 	if err != nil {
 		return nil, err
 	}
@@ -72,11 +68,7 @@ func (s *Server) issueCards(r *http.Request, me staff.Staff) (web.Response, erro
 
 // cards shows the cards of a class, or of the child of the query, for printing.
 func (s *Server) cards(r *http.Request, me staff.Staff) (web.Response, error) {
-	class, err := s.groupOf(r, me)
-	if err != nil {
-		return nil, err
-	}
-	children, _, err := s.Enrol.Pupils(r.Context(), me.School, class.ID)
+	class, children, _, err := s.pupilsOf(r, me)
 	if err != nil {
 		return nil, err
 	}

@@ -1,7 +1,6 @@
 package console
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -19,7 +18,6 @@ import (
 	"github.com/todoku/todoku/shared/enrol"
 	"github.com/todoku/todoku/shared/lang"
 	"github.com/todoku/todoku/shared/problem"
-	"github.com/todoku/todoku/shared/qr"
 	"github.com/todoku/todoku/shared/roster"
 	"github.com/todoku/todoku/shared/staff"
 	"github.com/todoku/todoku/shared/web"
@@ -241,6 +239,15 @@ func (s *Server) groupOf(r *http.Request, me staff.Staff) (roster.Group, error) 
 	return groups[i], nil
 }
 
+// pupilsOf reads the class {group} and its children.
+func (s *Server) pupilsOf(r *http.Request, me staff.Staff) (class roster.Group, children []roster.Child, refs []enrol.ChildRef, err error) {
+	if class, err = s.groupOf(r, me); err != nil {
+		return class, nil, nil, err
+	}
+	children, refs, err = s.Enrol.Pupils(r.Context(), me.School, class.ID)
+	return class, children, refs, err
+}
+
 func (s *Server) classReach(r *http.Request, me staff.Staff) (web.Response, error) {
 	return s.classReachWith(r, me, &classPage{Fixing: r.URL.Query().Get("contact")}, nil)
 }
@@ -327,192 +334,6 @@ func (s *Server) askStill(r *http.Request, me staff.Staff) (web.Response, error)
 
 // domainLimit is how long a page waits for DNS.
 const domainLimit = 3 * time.Second
-
-// slip is what one child takes home.
-type slip struct {
-	Child   roster.Child
-	Code    string
-	Ends    time.Time
-	Page    qr.Code
-	Mail    qr.Code
-	MailTo  string
-	HasMail bool
-}
-
-// slipsPage is the data of slips.html.
-type slipsPage struct {
-	web.Base
-	Class roster.Group
-	Slips []slip
-	URL   string // of the form, as it is printed
-}
-
-// issueSlips gives the children of a class their codes. Those who have one keep it,
-// but for the child whose code is to be replaced.
-func (s *Server) issueSlips(r *http.Request, me staff.Staff) (web.Response, error) {
-	f, err := web.ReadForm(r)
-	if err != nil {
-		return nil, err
-	}
-	class, err := s.groupOf(r, me)
-	if err != nil {
-		return nil, err
-	}
-	children, refs, err := s.Enrol.Pupils(r.Context(), me.School, class.ID)
-	if err != nil {
-		return nil, err
-	}
-	to := reachPath + "/" + class.ID + "/slips"
-	if anew := f.Get("anew"); anew != "" {
-		i := slices.IndexFunc(children, func(c roster.Child) bool { return c.ID == anew })
-		if i < 0 {
-			return nil, roster.ErrNotFound
-		}
-		_, err = s.Enrol.Issue(r.Context(), me.School, refs[i:i+1], true)
-		s.Log.Info("code issued anew", "child", anew, "staff", me.ID)
-		return web.Redirect{To: to + "?child=" + anew}, err
-	}
-	_, err = s.Enrol.Issue(r.Context(), me.School, refs, false)
-	return web.Redirect{To: to}, err
-}
-
-// slips shows the slips of a class, or of the child of the query, for printing.
-func (s *Server) slips(r *http.Request, me staff.Staff) (web.Response, error) {
-	class, err := s.groupOf(r, me)
-	if err != nil {
-		return nil, err
-	}
-	children, _, err := s.Enrol.Pupils(r.Context(), me.School, class.ID)
-	if err != nil {
-		return nil, err
-	}
-	passes, err := s.Enrol.Issued(r.Context(), me.School)
-	if err != nil {
-		return nil, err
-	}
-	p := &slipsPage{Class: class, URL: s.registerURL()}
-	only := r.URL.Query().Get("child")
-	for _, c := range children {
-		pass, ok := passes[c.ID]
-		if !ok || only != "" && c.ID != only {
-			continue
-		}
-		one, err := s.slip(r, c, pass)
-		if err != nil {
-			return nil, err
-		}
-		p.Slips = append(p.Slips, one)
-	}
-	return web.Page{Template: "slips.html", Data: p}, nil
-}
-
-func (s *Server) registerURL() string { return s.BaseURL + enrol.Path }
-
-func (s *Server) slip(r *http.Request, c roster.Child, pass enrol.Pass) (slip, error) {
-	page, err := qr.New(s.registerURL() + "/" + pass.Code)
-	if err != nil {
-		return slip{}, err
-	}
-	l := web.Language(r)
-	page.Label = labelPage.In(l)
-	v := slip{Child: c, Code: enrol.Pretty(pass.Code), Ends: pass.Expires, Page: page}
-	if s.InboundDomain == "" {
-		return v, nil
-	}
-	v.MailTo = strings.ToLower(pass.Code) + "@" + s.InboundDomain
-	v.Mail, err = qr.New("mailto:" + v.MailTo)
-	v.Mail.Label, v.HasMail = labelMail.In(l), err == nil
-	return v, err
-}
-
-// posterPage is the data of poster.html.
-type posterPage struct {
-	web.Base
-	Class roster.Group
-	Page  qr.Code
-	URL   string
-	From  string
-}
-
-// poster shows what hangs on the wall at the parents' evening: it holds no code,
-// because everybody sees it.
-func (s *Server) poster(r *http.Request, me staff.Staff) (web.Response, error) {
-	class, err := s.groupOf(r, me)
-	if err != nil {
-		return nil, err
-	}
-	school, err := s.Roster.School(r.Context(), me.School)
-	if err != nil {
-		return nil, err
-	}
-	p := &posterPage{Class: class, URL: s.registerURL(), From: domainOf(school.Mail)}
-	p.Page, err = qr.New(p.URL)
-	p.Page.Label = labelPage.In(web.Language(r))
-	return web.Page{Template: "poster.html", Data: p}, err
-}
-
-func domainOf(mail string) string { return mail[strings.LastIndexByte(mail, '@')+1:] }
-
-// invitePage is the data of invite.html.
-type invitePage struct {
-	web.Base
-	Class  roster.Group
-	Text   string
-	Rows   []enrol.Row
-	Counts map[enrol.Outcome]int
-	Doubts bool
-}
-
-func (s *Server) getInvite(r *http.Request, me staff.Staff) (web.Response, error) {
-	class, err := s.groupOf(r, me)
-	return web.Page{Template: "invite.html", Data: &invitePage{Class: class, Base: web.Base{Scripts: []string{"once.js"}}}}, err
-}
-
-// postInvite takes the rows, and shows what became of each; those that were not
-// taken stay in the form, to be corrected.
-func (s *Server) postInvite(r *http.Request, me staff.Staff) (web.Response, error) {
-	f, err := web.ReadForm(r)
-	if err != nil {
-		return nil, err
-	}
-	class, err := s.groupOf(r, me)
-	if err != nil {
-		return nil, err
-	}
-	p := &invitePage{Class: class, Text: f.Get("rows"), Counts: map[enrol.Outcome]int{}, Base: web.Base{Scripts: []string{"once.js"}}}
-	rows, err := s.Enrol.Invite(r.Context(), enrol.Invitation{
-		School: me.School, Class: class, By: me.ID, Text: p.Text, Sure: f.Get("sure") != "", Refused: s.refusedDomains(r.Context()),
-	}, s.Lanes)
-	if problem.Is(err, problem.Invalid) {
-		p.Problems = problem.Of(err)
-		return web.Page{Status: http.StatusUnprocessableEntity, Template: "invite.html", Data: p}, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	p.Rows, p.Text = rows, ""
-	for _, row := range rows {
-		p.Counts[row.Outcome]++
-		if row.Outcome == enrol.Failed || row.Outcome == enrol.Doubtful {
-			p.Text += row.Text + "\n"
-		}
-	}
-	p.Doubts = p.Counts[enrol.Doubtful] > 0
-	s.Log.Info("guardians invited", "group", class.ID, "staff", me.ID, "rows", len(rows), "invited", p.Counts[enrol.DidInvite])
-	return web.Page{Template: "invite.html", Data: p}, nil
-}
-
-func (s *Server) refusedDomains(ctx context.Context) func([]string) map[string]*problem.Error {
-	return func(domains []string) map[string]*problem.Error {
-		refused := map[string]*problem.Error{}
-		for d, answer := range s.Hosts.Check(ctx, domains, domainLimit) {
-			if e := answer.Problem(d); e != nil {
-				refused[d] = e
-			}
-		}
-		return refused
-	}
-}
 
 // scorePicture is the reach score of the school over time, laid out for an SVG.
 type scorePicture struct {

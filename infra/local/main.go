@@ -35,7 +35,7 @@ func main() {
 	if err := p.run(ctx, os.Args[1:]); err != nil {
 		var code exit
 		if !errors.Is(err, flag.ErrHelp) && !errors.As(err, &code) {
-			_, _ = fmt.Fprintln(os.Stderr, "todoku:", say(err))
+			_, _ = fmt.Fprintln(os.Stderr, "todoku:", problem.Say(err))
 		}
 		stop()
 		os.Exit(max(int(code), 1))
@@ -63,15 +63,6 @@ func tune() {
 type exit int
 
 func (e exit) Error() string { return fmt.Sprintf("exit status %d", int(e)) }
-
-// say returns what to tell a person at a terminal.
-func say(err error) string {
-	var e *problem.Error
-	if errors.As(err, &e) {
-		return e.Text.JA + "\n" + e.Text.EN
-	}
-	return err.Error()
-}
 
 // program is one run of the command.
 type program struct{ stdout, stderr io.Writer }

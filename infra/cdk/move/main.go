@@ -35,20 +35,11 @@ func main() {
 	c := command{stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, open: open}
 	if err := c.run(ctx, os.Args[1:]); err != nil {
 		if !errors.Is(err, flag.ErrHelp) {
-			_, _ = fmt.Fprintln(os.Stderr, "move:", say(err))
+			_, _ = fmt.Fprintln(os.Stderr, "move:", problem.Say(err))
 		}
 		stop()
 		os.Exit(1)
 	}
-}
-
-// say returns what to tell a person at a terminal.
-func say(err error) string {
-	var e *problem.Error
-	if errors.As(err, &e) {
-		return e.Text.JA + "\n" + e.Text.EN
-	}
-	return err.Error()
 }
 
 // open opens a deployment's table.

@@ -31,20 +31,11 @@ func main() {
 	defer stop()
 	if err := run(ctx, os.Args[1:], os.Stdout, os.Stderr); err != nil {
 		if !errors.Is(err, flag.ErrHelp) {
-			_, _ = fmt.Fprintln(os.Stderr, "signin:", say(err))
+			_, _ = fmt.Fprintln(os.Stderr, "signin:", problem.Say(err))
 		}
 		stop()
 		os.Exit(1)
 	}
-}
-
-// say returns what to tell a person at a terminal.
-func say(err error) string {
-	var e *problem.Error
-	if errors.As(err, &e) {
-		return e.Text.JA + "\n" + e.Text.EN
-	}
-	return err.Error()
 }
 
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {

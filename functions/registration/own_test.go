@@ -1,0 +1,308 @@
+package registration
+
+import (
+	"context"
+	"log/slog"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-lambda-go/events"
+
+	"github.com/todoku/todoku/shared/address"
+	"github.com/todoku/todoku/shared/enrol"
+	"github.com/todoku/todoku/shared/lane"
+	"github.com/todoku/todoku/shared/link"
+	"github.com/todoku/todoku/shared/mail"
+	"github.com/todoku/todoku/shared/queue"
+	"github.com/todoku/todoku/shared/roster"
+)
+
+func (s *school) openOwn(address string) string {
+	s.Helper()
+	s.register(address, "name", "見本 花")
+	s.do("POST", s.mailed(), url.Values{})
+	if got := s.do("POST", "/register/own", url.Values{"address": {address}}); got.StatusCode != 303 {
+		s.Fatalf("%d %s", got.StatusCode, got.body)
+	}
+	m := ownLink.FindStringSubmatch(s.inbox.List()[0].Text)
+	if m == nil {
+		s.Fatalf("no link in %q", s.inbox.List()[0].Text)
+	}
+	return m[1]
+}
+
+// contact returns a contact of the one family, and its id.
+func (s *school) contact(address string) roster.Contact {
+	s.Helper()
+	families, _, err := s.store.Roster.Families(s.Context(), "s1", "")
+	s.must(err)
+	for _, g := range families[0].Guardians {
+		for _, c := range g.Contacts {
+			if c.Address == address {
+				return c
+			}
+		}
+	}
+	return roster.Contact{}
+}
+
+// fed is the copies' queue: it has the invitations in it sent at once.
+type fed struct{ s *school }
+
+func (f fed) Send(ctx context.Context, msgs ...queue.Message) error {
+	var e events.SQSEvent
+	for _, m := range msgs {
+		e.Records = append(e.Records, events.SQSMessage{MessageId: m.ID, Body: m.Body})
+	}
+	i := &Inviter{Poster: f.s.poster, Log: slog.New(slog.NewTextHandler(f.s.log, nil))}
+	res, err := i.After(nil)(ctx, e)
+	if len(res.BatchItemFailures) > 0 {
+		f.s.Errorf("handed back: %v", res.BatchItemFailures)
+	}
+	return err
+}
+
+func (fed) Postpone(context.Context, string, time.Duration) error { return nil }
+
+// feed does what the tick does.
+func (s *school) feed() {
+	s.Helper()
+	s.must(s.store.Feed(s.Context(), fed{s}))
+}
+
+// The mail that tells the school is sent again if its operator puts it off, and not
+// at all if the family can be reached again.
+func TestLostRoute(t *testing.T) {
+	s := newSchool(t)
+	own := s.openOwn("hana@docomo.ne.jp")
+	s.must(s.store.Feed(t.Context(), fed{s}))
+	leave := url.Values{"do": {"leave"}, "contact": {s.contact("hana@docomo.ne.jp").ID}}
+	s.do("POST", own, leave)
+	s.inbox.FailWith(func(*mail.Message) error { return &mail.SendError{Code: 451, Enhanced: "4.7.1", Text: "later"} })
+	s.now = s.now.Add(enrol.FeedEvery)
+	s.feed()
+	s.inbox.FailWith(nil)
+	before := len(s.inbox.List())
+	s.now = s.now.Add(time.Minute)
+	s.feed()
+	if got := len(s.inbox.List()); got != before {
+		t.Errorf("it was sent again at once")
+	}
+	s.now = s.now.Add(5 * time.Minute)
+	s.feed()
+	if got := s.inbox.List(); len(got) != before+1 || got[0].To != "renraku@hibari.example" {
+		t.Errorf("%d mails, the newest %+v", len(got)-before, got[0])
+	}
+
+	own = s.openOwn("hana@gmail.com")
+	leave.Set("contact", s.contact("hana@gmail.com").ID)
+	s.do("POST", own, leave)
+	s.openOwn("hana@icloud.com")
+	before = len(s.inbox.List())
+	s.now = s.now.Add(enrol.FeedEvery)
+	s.feed()
+	if got := len(s.inbox.List()); got != before {
+		t.Error("the school is told of children who can be reached")
+	}
+
+	own = s.openOwn("hana@au.com")
+	s.inbox.FailWith(func(*mail.Message) error { return &mail.SendError{Permanent: true, Code: 550} })
+	for _, a := range []string{"hana@icloud.com", "hana@au.com"} {
+		s.do("POST", own, url.Values{"do": {"leave"}, "contact": {s.contact(a).ID}})
+	}
+	s.now = s.now.Add(enrol.FeedEvery)
+	s.feed()
+	if !strings.Contains(s.log.String(), "level=ERROR") {
+		t.Error("that nobody was told is not in the log")
+	}
+}
+
+// A registration's mail that an operator puts off is sent again by itself, once.
+func TestPutOff(t *testing.T) {
+	s := newSchool(t)
+	s.inbox.FailWith(func(*mail.Message) error { return &mail.SendError{Code: 451, Enhanced: "4.7.1", Text: "later"} })
+	wait := s.register("hana@docomo.ne.jp").Header.Get("Location")
+	if got := s.do("GET", wait, nil); !strings.Contains(got.body, "自動で送り直します") {
+		t.Errorf("the page does not say so: %s", got.body)
+	}
+	s.now = s.now.Add(6 * time.Minute)
+	s.feed() // put off once more
+	s.inbox.FailWith(nil)
+	s.now = s.now.Add(11 * time.Minute)
+	s.feed()
+	s.do("POST", s.mailed(), url.Values{})
+	if got := s.states(); !strings.Contains(got, "hana@docomo.ne.jp verified") {
+		t.Errorf("registered: %s", got)
+	}
+
+	s.inbox.FailWith(func(*mail.Message) error { return &mail.SendError{Code: 451} })
+	wait = s.register("taro@docomo.ne.jp").Header.Get("Location")
+	s.inbox.FailWith(nil)
+	s.now = s.now.Add(enrol.Again)
+	s.do("POST", wait, url.Values{}) // the person was quicker
+	before := len(s.inbox.List())
+	for range 3 {
+		s.now = s.now.Add(24 * time.Hour)
+		s.feed()
+	}
+	if got := len(s.inbox.List()); got != before {
+		t.Errorf("%d further mails, though it was sent", got-before)
+	}
+}
+
+func TestOwnPage(t *testing.T) {
+	s := newSchool(t)
+	own := s.openOwn("hana@docomo.ne.jp")
+	id := s.contact("hana@docomo.ne.jp").ID
+	if got := s.do("GET", own, nil); !strings.Contains(got.body, "見本 一郎（1年1組）") || strings.Contains(got.body, "二葉") {
+		t.Errorf("the own page shows other children than her own: %s", got.body)
+	}
+	change := func(form ...string) result {
+		t.Helper()
+		v := url.Values{"contact": {id}}
+		for i := 0; i < len(form); i += 2 {
+			v.Set(form[i], form[i+1])
+		}
+		return s.do("POST", own, v)
+	}
+	if got := change("do", "pause", "until", "2026-04-10"); got.StatusCode != 303 || s.contact("hana@docomo.ne.jp").Listens(false, s.now) {
+		t.Errorf("paused: %d", got.StatusCode)
+	}
+	if !s.contact("hana@docomo.ne.jp").Listens(false, s.now.AddDate(0, 0, 5)) {
+		t.Error("a pause does not end")
+	}
+	for _, day := range []string{"2026-04-05", "2027-04-05", "soon"} {
+		if got := change("do", "pause", "until", day); got.StatusCode != 422 {
+			t.Errorf("paused until %s: %d", day, got.StatusCode)
+		}
+	}
+	if got := change("do", "pause"); got.StatusCode != 303 || !s.contact("hana@docomo.ne.jp").Listens(false, s.now) {
+		t.Errorf("resumed: %d", got.StatusCode)
+	}
+	if got := change("do", "lang", "in", "en"); got.StatusCode != 303 {
+		t.Errorf("language: %d", got.StatusCode)
+	}
+	before := len(s.inbox.List())
+	if got := change("do", "test"); got.StatusCode != 303 || len(s.inbox.List()) != before+1 {
+		t.Errorf("test mail: %d, %d mails", got.StatusCode, len(s.inbox.List())-before)
+	}
+	// A new address in the place of the old one: the old one is used until then.
+	if got := change("do", "add", "address", "new@gmail.com", "replaces", id); got.StatusCode != 303 || s.states() != "見本 花  hana@docomo.ne.jp verified" {
+		t.Errorf("added: %d, %s", got.StatusCode, s.states())
+	}
+	s.do("POST", s.mailed(), url.Values{})
+	if got := s.states(); got != "見本 花  new@gmail.com verified" {
+		t.Errorf("replaced: %s", got)
+	}
+	if got := s.do("GET", own, nil); got.StatusCode != 404 {
+		t.Errorf("the link of the address that is gone: %d", got.StatusCode)
+	}
+}
+
+func TestLeave(t *testing.T) {
+	s := newSchool(t)
+	own := s.openOwn("hana@docomo.ne.jp")
+	id := s.contact("hana@docomo.ne.jp").ID
+	if got := s.do("GET", own+"?leave="+id, nil); !strings.Contains(got.body, "最後のアドレス") || s.states() == "" {
+		t.Errorf("asked before: %s", got.body)
+	}
+	if got := s.do("POST", own, url.Values{"do": {"leave"}, "contact": {id}}); got.StatusCode != 200 || s.states() != "" {
+		t.Errorf("left: %d, %s", got.StatusCode, s.states())
+	}
+	s.now = s.now.Add(enrol.FeedEvery)
+	s.feed()
+	told := s.inbox.List()[0]
+	if told.To != "renraku@hibari.example" || !strings.Contains(told.Text, "1年1組") || strings.Contains(told.Text, "一郎") {
+		t.Errorf("the school is told: %+v", told)
+	}
+	s.now = s.now.Add(enrol.OwnLife)
+	if got := s.do("GET", own, nil); got.StatusCode != 410 {
+		t.Errorf("the link an hour later: %d", got.StatusCode)
+	}
+}
+
+// An address that nobody registered gets no mail, and the page says the same.
+func TestOwnTellsNothing(t *testing.T) {
+	s := newSchool(t)
+	if got := s.do("POST", "/register/own", url.Values{"address": {"nobody@gmail.com"}}); got.StatusCode != 303 || got.Header.Get("Location") != "/register/own?sent=1" || len(s.inbox.List()) > 0 {
+		t.Errorf("%d, %d mails", got.StatusCode, len(s.inbox.List()))
+	}
+}
+
+// One click ends notices, and leaves safety checks alone (RFC 8058).
+func TestOneClick(t *testing.T) {
+	s := newSchool(t)
+	s.openOwn("hana@docomo.ne.jp")
+	families, _, err := s.store.Roster.Families(t.Context(), "s1", "")
+	s.must(err)
+	token, err := s.links.Sign(link.Link{Kind: link.Leave, Class: "s1", Family: families[0].ID, Contact: s.contact("hana@docomo.ne.jp").ID, Expires: s.now.Add(time.Hour)})
+	s.must(err)
+	path := "/register/leave/" + token
+	if got := s.do("GET", path, nil); got.StatusCode != 200 || !s.contact("hana@docomo.ne.jp").Listens(true, s.now) {
+		t.Errorf("opening it: %d", got.StatusCode)
+	}
+	if got := s.do("POST", path, url.Values{"List-Unsubscribe": {"One-Click"}}); got.StatusCode != 200 {
+		t.Errorf("a mail program is led on: %d", got.StatusCode) // it must not be
+	}
+	if c := s.contact("hana@docomo.ne.jp"); c.Listens(true, s.now) || !c.Listens(false, s.now) {
+		t.Errorf("after one click: %+v", c)
+	}
+	s.do("POST", path, url.Values{"again": {"1"}})
+	if !s.contact("hana@docomo.ne.jp").Listens(true, s.now) {
+		t.Error("notices do not come back")
+	}
+}
+
+// TestDoubtsAtTheOtherDoors: a list's address is asked about on the own page; one that
+// came by a mail, where nobody could be asked, on the page that confirms it.
+func TestDoubtsAtTheOtherDoors(t *testing.T) {
+	s := newSchool(t)
+	own := s.openOwn("hana@docomo.ne.jp")
+	mails := len(s.inbox.List())
+	got := s.do("POST", own, url.Values{"do": {"add"}, "address": {"subscribe@pta.example"}})
+	if got.StatusCode != 422 || !strings.Contains(got.body, "メーリングリスト") || len(s.inbox.List()) != mails {
+		t.Errorf("adding a list: %d", got.StatusCode)
+	}
+	if got := s.do("POST", own, url.Values{"do": {"add"}, "address": {"x@gmial.com"}, "suggested": {"x@gmail.com"}}); got.StatusCode != 303 || s.inbox.List()[0].To != "x@gmail.com" {
+		t.Errorf("taking the suggestion: %d", got.StatusCode)
+	}
+	if got := s.do("POST", own, url.Values{"do": {"add"}, "address": {"subscribe@pta.example"}, "sure": {"subscribe@pta.example"}}); got.StatusCode != 303 {
+		t.Errorf("adding what is meant: %d", got.StatusCode)
+	}
+	a, err := address.Parse("office@hibari.example")
+	s.must(err)
+	j, err := s.store.Join(t.Context(), enrol.Request{Codes: []string{s.codes[0]}, Address: a, Door: enrol.ByMail})
+	s.must(err)
+	_, err = s.poster.Send(t.Context(), "s1", j.ID)
+	s.must(err)
+	if got := s.do("GET", s.mailed(), nil); !strings.Contains(got.body, "窓口や自動送信用") {
+		t.Error("the page that confirms an office's address does not say so")
+	}
+}
+
+// TestStillRead: a year after, the page asks whether the address is still read, and
+// shows no child: an operator may have given the address to somebody else.
+func TestStillRead(t *testing.T) {
+	s := newSchool(t)
+	s.openOwn("hana@docomo.ne.jp")
+	s.now = s.now.Add(366 * 24 * time.Hour)
+	lanes, err := lane.Load(nil)
+	s.must(err)
+	s.must(s.store.Recheck(t.Context(), lanes))
+	s.feed()
+	path := s.mailed()
+	if told := s.inbox.List()[0]; !strings.Contains(told.Subject, "届いていますか") || strings.Contains(told.Text, "心当たりがない") {
+		t.Errorf("the mail says %q: %s", told.Subject, told.Text)
+	}
+	if got := s.do("GET", path, nil); !strings.Contains(got.body, "届いています") || strings.Contains(got.body, "一郎") {
+		t.Errorf("the page: %s", got.body)
+	}
+	if c := s.contact("hana@docomo.ne.jp"); c.Answered.Equal(s.now) {
+		t.Error("opening the page was taken for an answer")
+	}
+	if got := s.do("POST", path, nil); got.StatusCode != 303 || !s.contact("hana@docomo.ne.jp").Answered.Equal(s.now) {
+		t.Errorf("pressed: %d", got.StatusCode)
+	}
+}
