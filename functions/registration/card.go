@@ -19,13 +19,13 @@ import (
 // it says no more than the holder can know: the first letters of the name.
 type cardPage struct {
 	web.Base
-	Code   string
-	Open   bool // there is something to answer
-	Alert  alert.Alert
-	Name   string
-	Said   lang.Text // what was answered with the card
-	Answer *alert.Answer
-	Other  bool // somebody answered another way
+	Code     string
+	Open     bool // there is something to answer
+	Alert    alert.Alert
+	Name     string
+	Said     lang.Text // what was answered with the card
+	Answer   *alert.Answer
+	Answered bool // somebody answered another way
 }
 
 // cardOf is what a card leads to.
@@ -106,8 +106,8 @@ func (h *handler) cardPage(o cardOf, wrong problem.List) web.Response {
 	if p.Open {
 		c := o.made.Family.Children[o.child]
 		p.Name = veiled(c.Name)
-		p.Other = byOthers(c)
-		if c.Answer != nil && !p.Other {
+		p.Answered = byOthers(c)
+		if c.Answer != nil && !p.Answered {
 			p.Answer = c.Answer
 			if choice, ok := o.alert.Choice(c.Answer.Choice); ok {
 				p.Said = choice.Text()

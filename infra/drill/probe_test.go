@@ -20,6 +20,10 @@ var connects = map[string]string{
 	"shared/mail/smtp/config.go":       "the operator's own relay, by its flag",
 	"infra/local/machine/control.go":   "a socket in the data folder",
 	"functions/wire/resolver_drill.go": "the DNS of drills; not in what is deployed",
+	"functions/console/openid.go":      "the issuer that the operator named",
+	"shared/proof/http.go":             "the own pages, and the dead man's switch that the operator named",
+	"shared/doctor/":                   "the own pages and the operator's own relay",
+	"infra/local/doctor.go":            "the DNS server of the flag",
 	"shared/mailhost/dnstest/":         "test support",
 	"shared/web/webtest/":              "test support",
 }

@@ -54,6 +54,16 @@ func (o *office) code() string {
 	return enrol.Pretty(passes[0].Code)
 }
 
+// card returns a child of a class that has a family card, and the card's code.
+func (o *office) card(class string) (child, code string) {
+	o.Helper()
+	_, refs, err := o.Enrol.Pupils(o.Context(), o.manager.School, class)
+	o.must(err)
+	cards, err := o.Enrol.IssueCards(o.Context(), o.manager.School, refs[:1], false)
+	o.must(err)
+	return refs[0].Child, cards[0].Code
+}
+
 // mailed returns the path of the link in the newest mail to an address.
 func (o *office) mailed(to string) string {
 	o.Helper()
@@ -82,6 +92,7 @@ func (s *staged) registration() []stop {
 	}
 	const unprocessable = 422
 	code := s.code()
+	child, card := s.card(class)
 	confirm, done := s.joined("oya@docomo.ne.jp", code), s.joined("haha@docomo.ne.jp", code)
 	b := newPerson(s.TB, s.URL(), phone)
 	b.goTo(done)
@@ -122,6 +133,9 @@ func (s *staged) registration() []stop {
 		{name: "turn of the year, preview", who: manager, path: "/roster/turn", then: upload(s.TB, "year.csv", turnSheet)},
 		{name: "turn of the year, not sure", who: manager, then: submit("form[action$=confirm]"), status: unprocessable},
 		{name: "reach of a class", who: manager, path: "/reach/" + class},
+		{name: "family card, printed", who: manager, path: "/reach/" + class + "/cards?child=" + child},
+		{name: "family card", path: enrol.CardPath + "/" + card},
+		{name: "family card of nobody", path: enrol.CardPath + "/" + "0123456789", status: unprocessable},
 		{name: "poster", who: manager, path: "/reach/" + class + "/poster"},
 		{name: "invite", who: manager, path: "/reach/" + class + "/invite"},
 		{name: "invite, nothing entered", who: manager, then: submit("#invite"), status: unprocessable},
