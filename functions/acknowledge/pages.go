@@ -3,6 +3,7 @@ package acknowledge
 import (
 	"errors"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/todoku/todoku/shared/alert"
@@ -132,6 +133,13 @@ func said(a alert.Alert, choice string) lang.Text {
 		return lang.Text{JA: choice, EN: choice}
 	}
 	return c.Text()
+}
+
+// Notes returns what staff added since, the newest first.
+func (p *alertPage) Notes() []alert.Note {
+	notes := slices.Clone(p.Alert.Notes)
+	slices.Reverse(notes)
+	return notes
 }
 
 // Answered reports whether any of the children has been answered for.

@@ -99,6 +99,7 @@ var auditNames = map[audit.Kind]lang.Text{
 	audit.Send:         lang.T("連絡の送信", "Sent an alert"),
 	audit.Undo:         lang.T("送信の取り消し", "Undid an alert"),
 	audit.Close:        lang.T("連絡の終了", "Closed an alert"),
+	audit.Note:         lang.T("連絡のページの更新", "Updated an alert's page"),
 	audit.BreakGlass:   lang.T("緊急時の全校送信", "Break-glass"),
 	audit.RosterChange: lang.T("名簿の変更", "Changed the roster"),
 	audit.RosterExport: lang.T("名簿の保存", "Exported the roster"),

@@ -92,6 +92,7 @@ func TestShots(t *testing.T) {
 		{Name: "class", Path: "/alerts/" + a.ID + "/classes/" + help.Child.Class},
 		{Name: "help", Path: "/alerts/" + a.ID + "/help"},
 		{Name: "close", Path: "/alerts/" + a.ID + "/close"},
+		{Name: "note", Path: "/alerts/" + a.ID + "/note"},
 		{Name: "me", Path: "/me"},
 		{Name: "audit", Path: "/audit"},
 		{Name: "tokens", Path: "/shot/tokens", HTML: o.submit(c, "/tokens", url.Values{"name": {"名簿連携"}, "may": {"frame", "roster"}}).body},

@@ -17,7 +17,7 @@ func TestTemplates(t *testing.T) {
 		"status.html": &statusPage{}, "district.html": &districtPage{}, "report.html": &reportPage{}, "usage.html": &usagePage{},
 		"class.html": &childrenPage{},
 		"help.html":  &childrenPage{},
-		"close.html": &closePage{},
+		"close.html": &closePage{}, "note.html": &notePage{},
 
 		"people.html": &peoplePage{}, "person.html": &personPage{}, "person_code.html": &codePage{}, "signin_code.html": &signInPage{},
 		"people_import.html": &peopleImportPage{}, "hand_over.html": &handOverPage{}, "hand_over_preview.html": &handOverPage{},

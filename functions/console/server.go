@@ -86,6 +86,7 @@ func (s *Server) Handler() (http.Handler, error) {
 	}
 	rt := &routes{server: s, mux: http.NewServeMux()}
 	s.alertRoutes(rt)
+	s.noteRoutes(rt)
 	s.quickRoutes(rt)
 	s.statusRoutes(rt)
 	s.deskRoutes(rt)

@@ -203,6 +203,9 @@ func (p *statusPage) setPace(r *http.Request, now time.Time) {
 			p.Notice = lang.T("連絡を受け付けました。送信は自動で進みます。この画面を閉じても止まりません。", "The alert is accepted and goes out by itself, even if you close this page.").In(l)
 		}
 	}
+	if r.URL.Query().Get("noted") == "1" && len(p.Alert.Notes) > 0 {
+		p.Notice = lang.T("ページを更新しました。メールは送っていません。", "The page is updated. No mail was sent.").In(l)
+	}
 	switch {
 	case p.State == alert.StateUndone:
 		return

@@ -31,6 +31,7 @@ var scenarios = []struct {
 	{"a lone unknown user is closed, and its teacher told", loneRefusal},
 	{"an operator that refuses everybody closes nobody", policyEvent},
 	{"an operator that was away gets its mail later", away},
+	{"the page of an alert is updated without mail", note},
 	{"links of a replaced alert show the newest", supersede},
 	{"a closed alert takes no answers", closeAlert},
 	{"an alert can be taken back for ten seconds", undo},

@@ -28,7 +28,7 @@ const (
 	Phone    Action = "phone"    // record what was said on the phone
 	Export   Action = "export"   // children of an alert as a file
 	Send     Action = "send"     // an alert, and a test of it to oneself
-	End      Action = "end"      // undo or close an alert
+	End      Action = "end"      // undo or close an alert, update its page
 	// BreakGlass sends to the whole school where Send does not reach that far.
 	BreakGlass Action = "break-glass"
 	Approve    Action = "approve"   // be the second person of somebody's break-glass

@@ -70,11 +70,13 @@ func (d Draft) checkText() problem.List {
 	if e := checkLine(d.Subject, MaxSubject, "件名", "a subject"); e != nil {
 		l = append(l, e.In("subject"))
 	}
-	if e := checkLine(strings.NewReplacer("\n", "", "\t", "").Replace(d.Body), MaxBody, "本文", "a text"); e != nil {
+	if e := checkLine(withoutBreaks(d.Body), MaxBody, "本文", "a text"); e != nil {
 		l = append(l, e.In("body"))
 	}
 	return l
 }
+
+func withoutBreaks(s string) string { return strings.NewReplacer("\n", "", "\t", "").Replace(s) }
 
 // checkLine checks a piece of text that people wrote: not empty, not too long,
 // no control characters, and none that turn the direction of writing around,

@@ -106,6 +106,8 @@ type Alert struct {
 
 	Glass *Glass `json:"glass,omitempty"` // it is held, or was
 
+	Notes []Note `json:"notes,omitempty"` // oldest first
+
 	Supersedes   string    `json:"supersedes,omitempty"`
 	SupersededBy string    `json:"superseded_by,omitempty"`
 	Ending       Ending    `json:"ending,omitempty"`

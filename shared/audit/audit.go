@@ -46,6 +46,7 @@ const (
 	Send         Kind = "send"
 	Undo         Kind = "undo"
 	Close        Kind = "close"
+	Note         Kind = "note"
 	BreakGlass   Kind = "break-glass"
 	RosterChange Kind = "roster-change"
 	RosterExport Kind = "roster-export"
@@ -61,7 +62,7 @@ const (
 
 // Kinds are all kinds.
 var Kinds = []Kind{
-	SignIn, SignOut, Session, Key, Link, Send, Undo, Close, BreakGlass, RosterChange, RosterExport,
+	SignIn, SignOut, Session, Key, Link, Send, Undo, Close, Note, BreakGlass, RosterChange, RosterExport,
 	AlertExport, AuditExport, Invite, View, People, Token, Settings, Call,
 }
 

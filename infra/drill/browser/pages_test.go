@@ -68,6 +68,8 @@ func pages(t testing.TB, s *staged) []stop {
 		{name: "drills", who: manager, path: "/drills"},
 		{name: "replies", who: manager, path: status + "/replies"},
 		{name: "close", who: manager, path: status + "/close"},
+		{name: "update the page", who: manager, path: status + "/note"},
+		{name: "update the page, nothing said", who: manager, then: submit("#note-form"), status: http.StatusUnprocessableEntity},
 		{name: "no such alert", who: manager, path: "/alerts/nonsense", status: http.StatusNotFound},
 		{name: "no such page", who: manager, path: "/nonsense", status: http.StatusNotFound},
 		{name: "not by this way", who: manager, path: "/alerts/" + s.status + "/undo", status: http.StatusMethodNotAllowed},
