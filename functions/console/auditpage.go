@@ -111,6 +111,7 @@ var auditNames = map[audit.Kind]lang.Text{
 	audit.Token:        lang.T("APIトークンの変更", "Changed API tokens"),
 	audit.Settings:     lang.T("設定の変更", "Changed settings"),
 	audit.Call:         lang.T("電話連絡", "Call desk"),
+	audit.Gate:         lang.T("門・教室での確認", "Seen at the gate"),
 }
 
 // auditPage shows what was done, newest first, and whether the record of those days

@@ -200,6 +200,10 @@ func (s *Server) events(r *http.Request, a alert.Alert, row desk.Row, names map[
 				At: h.At, Who: names[h.By],
 				What: lang.T("%[1]s：回答「%[2]s」（%[4]s）", "%[1]s: said “%[3]s” (%[5]s)", c.Name, said.JA, said.EN, way.JA, way.EN),
 			})
+			if !h.Back.IsZero() {
+				what := lang.T("%[1]s：回答「%[2]s」の取り消し", "%[1]s: “%[3]s” taken back", c.Name, said.JA, said.EN)
+				all = append(all, familyEvent{At: h.Back, Who: names[h.BackBy], What: what})
+			}
 		}
 	}
 	slices.SortStableFunc(all, func(x, y familyEvent) int { return cmp.Compare(x.At.UnixNano(), y.At.UnixNano()) })

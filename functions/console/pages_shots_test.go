@@ -90,6 +90,8 @@ func TestShots(t *testing.T) {
 		{Name: "paper-enter", Path: o.paperOf(c, a.ID) + "/enter"},
 		{Name: "report", Path: "/alerts/" + a.ID + "/report", Print: true},
 		{Name: "class", Path: "/alerts/" + a.ID + "/classes/" + help.Child.Class},
+		{Name: "gate-classes", Path: "/alerts/" + a.ID + "/gate"},
+		{Name: "gate", Path: "/alerts/" + a.ID + "/gate/" + help.Child.Class},
 		{Name: "help", Path: "/alerts/" + a.ID + "/help"},
 		{Name: "close", Path: "/alerts/" + a.ID + "/close"},
 		{Name: "note", Path: "/alerts/" + a.ID + "/note"},

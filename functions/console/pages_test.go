@@ -322,7 +322,7 @@ func TestPageSize(t *testing.T) {
 	a := o.alert(nil, true)
 	const limit = 50_000
 	css := len(o.visit(c, web.Asset("style.css")).body)
-	for _, path := range []string{"/", "/alerts/new", "/alerts/" + a.ID, "/alerts/" + a.ID + "/classes/" + o.group("1年1組"), "/alerts/" + a.ID + "/report", "/alerts/" + a.ID + "/desk"} {
+	for _, path := range []string{"/", "/alerts/new", "/alerts/" + a.ID, "/alerts/" + a.ID + "/classes/" + o.group("1年1組"), "/alerts/" + a.ID + "/report", "/alerts/" + a.ID + "/desk", "/alerts/" + a.ID + "/gate/" + o.group("1年1組")} {
 		if n := len(o.visit(c, path).body) + css; n > limit {
 			t.Errorf("%s: %d bytes with the style sheet, more than %d", path, n, limit)
 		}

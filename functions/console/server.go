@@ -90,6 +90,7 @@ func (s *Server) Handler() (http.Handler, error) {
 	s.quickRoutes(rt)
 	s.statusRoutes(rt)
 	s.deskRoutes(rt)
+	s.gateRoutes(rt)
 	s.districtRoutes(rt)
 	s.reportRoutes(rt)
 	s.usageRoutes(rt)

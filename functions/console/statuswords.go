@@ -16,7 +16,7 @@ var childStateNames = map[alert.ChildState]lang.Text{
 }
 
 var childStateHints = map[alert.ChildState]lang.Text{
-	alert.Answered:     lang.T("保護者の回答か、電話での確認があった", "a guardian answered, or was phoned"),
+	alert.Answered:     lang.T("保護者の回答か、電話・目での確認があった", "a guardian answered or was phoned, or staff saw the child"),
 	alert.Reached:      lang.T("相手先のサーバーに届いたが、回答はまだ", "the operator took the mail; nobody answered yet"),
 	alert.Silent:       lang.T("届いたかどうかも、まだ分からない", "not known yet whether the mail arrived"),
 	alert.RouteRefused: lang.T("すべての宛先で受け取りを拒否された。電話が必要", "refused at every address: phone"),
@@ -37,6 +37,6 @@ var wayNames = map[alert.Way]lang.Text{
 	alert.ByLink:  lang.T("メールのリンク", "link in the mail"),
 	alert.ByMail:  lang.T("メールの返信", "reply to the mail"),
 	alert.ByCard:  lang.T("家庭カード", "family card"),
-	alert.ByStaff: lang.T("教職員", "staff"),
+	alert.ByStaff: lang.T("教職員が確認", "seen by staff"),
 	alert.ByPhone: lang.T("電話", "by phone"),
 }

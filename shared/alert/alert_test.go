@@ -284,6 +284,53 @@ func TestAnswer(t *testing.T) {
 	}
 }
 
+// What staff recorded can be taken back while it is the newest: the answer before counts
+// again, and so do the counters and the curve.
+func TestTakeBack(t *testing.T) {
+	s, c := newStore(t)
+	a := accept(t, s, draft(c), "")
+	m := family(s, "class")
+	create(t, s, a, m)
+	ref, kid := m.Ref(a.ID), m.Family.Children[0].ID
+	see := func(id, choice string) time.Time {
+		t.Helper()
+		r := alert.AnswerRequest{Ref: ref, Guardian: -1, By: "staff", Way: alert.ByStaff, ID: id, Choices: map[string]string{kid: choice}}
+		for range 2 { // sent again by a bad connection: it counts once
+			if err := s.Answer(t.Context(), a, r); err != nil {
+				t.Fatal(err)
+			}
+		}
+		return c.now
+	}
+	back := func(at time.Time, want error) {
+		t.Helper()
+		c.Advance(time.Minute)
+		for range 2 {
+			if err := s.TakeBack(t.Context(), a, ref, kid, at, "other"); !errors.Is(err, want) {
+				t.Fatalf("taking back: %v, want %v", err, want)
+			}
+		}
+	}
+	first := see("one", "safe")
+	c.Advance(time.Minute)
+	second := see("two", "help")
+	assertCounts(t, s, a, 2, map[string]int64{"answered": 1, "silent": 1}, 1)
+	back(first, alert.ErrNewer)
+	back(second, nil)
+	assertCounts(t, s, a, 2, map[string]int64{"answered": 1, "silent": 1}, 0)
+	back(first, nil)
+	if st := assertCounts(t, s, a, 2, map[string]int64{"silent": 2}, 0); len(st.Curve) != 0 {
+		t.Errorf("curve = %v; want none", st.Curve)
+	}
+	back(c.now, alert.ErrNotFound)
+	history, err := s.History(t.Context(), ref, kid)
+	if err != nil || len(history) != 2 || history[0].BackBy != "other" || history[1].BackBy != "other" {
+		t.Errorf("history = %+v, %v", history, err)
+	}
+	see("three", "safe")
+	assertCounts(t, s, a, 2, map[string]int64{"answered": 1, "silent": 1}, 0)
+}
+
 func assertCounts(t *testing.T, s *alert.Store, a alert.Alert, total int64, want map[string]int64, help int64) alert.Status {
 	t.Helper()
 	st, err := s.Status(t.Context(), a)

@@ -19,6 +19,7 @@ type AnswerRequest struct {
 	Contact  string // through whose link it came; "": through none
 	Way      Way
 	Choices  map[string]string // child id -> choice id
+	ID       string            // made with the form: an answer that is sent again counts once; "": each counts
 
 	// Newest, if set, is when the newest answer was given of which the person knew. If
 	// a child has a newer one nothing is recorded, and the error is ErrNewer.
@@ -40,6 +41,9 @@ func (s *Store) Answer(ctx context.Context, a Alert, r AnswerRequest) error {
 	now := s.Now().UTC()
 	if !a.Useful(now) && !(r.Late && a.told(now)) {
 		return problem.New(problem.Gone, "この連絡への回答の受付は終わりました。急ぎの場合は、学校へお電話ください。", "Answers to this alert are closed. If it is urgent, please phone the school.")
+	}
+	if known, err := s.recorded(ctx, r); known || err != nil {
+		return err
 	}
 	if len(r.Choices) == 0 {
 		return problem.New(problem.Invalid, "回答を選んでから、送信してください。", "Choose an answer, then send it.")
@@ -69,6 +73,7 @@ func (f *Family) answer(a Alert, r AnswerRequest, now time.Time, newID func() st
 	t := tallies{}
 	known := 0
 	lanes := f.firstByLane(r.Contact)
+	spared := lanes
 	for i := range f.Children {
 		c := &f.Children[i]
 		choiceID, said := r.Choices[c.ID]
@@ -86,7 +91,8 @@ func (f *Family) answer(a Alert, r AnswerRequest, now time.Time, newID func() st
 		if r.Guardian >= 0 && !contains(c.Guardians, r.Guardian) {
 			return nil, notYours
 		}
-		if c.Answer == nil {
+		first := c.Answer == nil
+		if first {
 			key, field := curveCounter(curveStep(now.Sub(a.Starts)), f.ID)
 			t.add(key, field, 1)
 			for _, field := range lanes {
@@ -95,7 +101,16 @@ func (f *Family) answer(a Alert, r AnswerRequest, now time.Time, newID func() st
 			lanes = nil
 		}
 		c.Answer = &Answer{Choice: choice.ID, Help: choice.Help, At: now, Way: r.Way, By: r.By}
-		ops = append(ops, table.Create{Key: answerKey(r.Ref, c.ID, newID()), Value: encode(recorded{*c.Answer, r.Ref.Family, r.Contact})})
+		id := r.ID
+		if id == "" {
+			id = newID()
+		}
+		made := recorded{Answer: *c.Answer, Family: r.Ref.Family, Contact: r.Contact}
+		if r.Way == ByStaff {
+			made.First, made.Spared = first, spared
+			spared = nil
+		}
+		ops = append(ops, table.Create{Key: answerKey(r.Ref, c.ID, id), Value: encode(made)})
 	}
 	if known != len(r.Choices) {
 		return nil, notYours
@@ -130,6 +145,27 @@ type recorded struct {
 	Answer
 	Family  string `json:"f,omitempty"`
 	Contact string `json:"k,omitempty"`
+
+	// Of what staff recorded, so that it can be taken back:
+	First  bool     `json:"1,omitempty"` // it was the child's first
+	Spared []string `json:"s,omitempty"` // fields of the curve's counter that it added to
+
+	Back   time.Time `json:"x,omitzero"`  // when it was taken back
+	BackBy string    `json:"y,omitempty"` // by whom: a staff id
+}
+
+// recorded reports whether an answer with the request's ID is there.
+func (s *Store) recorded(ctx context.Context, r AnswerRequest) (bool, error) {
+	if r.ID == "" {
+		return false, nil
+	}
+	for child := range r.Choices {
+		_, err := s.item(ctx, answerKey(r.Ref, child, r.ID))
+		if !errors.Is(err, ErrNotFound) {
+			return err == nil, err
+		}
+	}
+	return false, nil
 }
 
 // Heard returns when the contacts of a class's families last answered through
@@ -169,9 +205,30 @@ func answerKey(r Ref, child, id string) table.Key {
 
 const answerPrefix = "answer/"
 
+// Said is an answer as it was given, and whether it was taken back.
+type Said struct {
+	Answer
+	Back   time.Time // when it was taken back; zero: it was not
+	BackBy string    // by whom: a staff id
+}
+
 // History returns all answers for a child, oldest first.
-func (s *Store) History(ctx context.Context, r Ref, child string) ([]Answer, error) {
-	var answers []Answer
+func (s *Store) History(ctx context.Context, r Ref, child string) ([]Said, error) {
+	items, err := s.history(ctx, r, child)
+	said := make([]Said, len(items))
+	for i, item := range items {
+		said[i] = Said{item.Answer, item.Back, item.BackBy}
+	}
+	return said, err
+}
+
+// kept is an answer of the history, with what it takes to change it.
+type kept struct {
+	recorded
+	item table.Item
+}
+
+func (s *Store) history(ctx context.Context, r Ref, child string) (all []kept, err error) {
 	q := table.Query{Partition: classPartition(r.Alert, r.Class), Prefix: answerPrefix + child + "/"}
 	for {
 		page, err := s.Table.Query(ctx, q)
@@ -179,11 +236,17 @@ func (s *Store) History(ctx context.Context, r Ref, child string) ([]Answer, err
 			return nil, err
 		}
 		for _, item := range page.Items {
-			answers = append(answers, decodeAnswer(item.Value))
+			k := kept{item: item}
+			if err := json.Unmarshal(item.Value, &k.recorded); err != nil {
+				return nil, err
+			}
+			all = append(all, k)
 		}
 		if page.Next == "" {
-			return answers, nil
+			break
 		}
 		q.After = page.Next
 	}
+	slices.SortStableFunc(all, func(a, b kept) int { return a.At.Compare(b.At) }) // ids are made with the forms
+	return all, nil
 }

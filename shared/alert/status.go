@@ -385,11 +385,3 @@ func (s *Store) classAfter(ctx context.Context, alert, class string) (string, er
 	}
 	return classes[0].Class, nil
 }
-
-func decodeAnswer(b []byte) Answer {
-	var a Answer
-	if err := json.Unmarshal(b, &a); err != nil {
-		return Answer{}
-	}
-	return a
-}

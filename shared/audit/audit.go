@@ -58,12 +58,13 @@ const (
 	Token        Kind = "token"
 	Settings     Kind = "settings"
 	Call         Kind = "call" // at the call desk: a family taken in hand, handed over, phoned
+	Gate         Kind = "gate" // a child was seen by staff, or that was taken back
 )
 
 // Kinds are all kinds.
 var Kinds = []Kind{
 	SignIn, SignOut, Session, Key, Link, Send, Undo, Close, Note, BreakGlass, RosterChange, RosterExport,
-	AlertExport, AuditExport, Invite, View, People, Token, Settings, Call,
+	AlertExport, AuditExport, Invite, View, People, Token, Settings, Call, Gate,
 }
 
 // Entry is one thing that was done, or tried. It is written before the thing is

@@ -64,6 +64,9 @@ func pages(t testing.TB, s *staged) []stop {
 		{name: "report", who: manager, path: status + "/report"},
 		{name: "report of an alert that is over", who: manager, path: "/alerts/" + s.past + "/report"},
 		{name: "class", who: manager, path: status + "/classes/" + s.group},
+		{name: "gate, which class", who: manager, path: status + "/gate"},
+		{name: "gate", who: manager, path: status + "/gate/" + s.group},
+		{name: "gate, ticked off", who: manager, then: tickOff},
 		{name: "help needed", who: manager, path: status + "/help"},
 		{name: "drills", who: manager, path: "/drills"},
 		{name: "replies", who: manager, path: status + "/replies"},
@@ -143,6 +146,13 @@ func submit(selector string) func(b *tab) {
 			run[bool](b, `(e => { e.form ? e.click() : e.requestSubmit(); return true; })(document.querySelector(`+quote(selector)+`))`)
 		})
 	}
+}
+
+// tickOff taps the first child of a list that nobody has answered for.
+func tickOff(b *tab) {
+	b.Helper()
+	row := run[string](b, `(e => { e.click(); return e.closest("li").id; })(document.querySelector(".gate .tap"))`)
+	b.until("the child is ticked off", `document.getElementById(`+quote(row)+`)?.className === "seen"`)
 }
 
 // nextFamily takes the next family in hand, or goes on with the one that is.

@@ -1,8 +1,11 @@
-// The call desk; news.js and live.js keep its list up to date.
+// The call desk, and class lists at the gate; news.js and live.js keep them up to date.
 //
 // Bad connections: what is entered in a form with data-keep is first kept on this
 // device, by ids and without the children's names, and then sent. What could not be sent is sent later, with the same id, which
 // the server records once. What the server refuses is kept until somebody decides.
+//
+// A form with data-stay leaves the page where it is: its row, named by the fragment of
+// data-page, waits until the list is loaded anew.
 (() => {
   const again = 5000, store = "todoku-desk";
   let works = true;
@@ -10,10 +13,13 @@
   const save = (all) => { try { localStorage.setItem(store, JSON.stringify(all)); } catch { works = false; } };
   const set = (id, entry) => { const all = load(); if (entry) all[id] = entry; else delete all[id]; save(all); show(); };
 
+  const forms = () => [...document.querySelectorAll("form[data-keep]")];
+  const wait = (e, yes) => document.getElementById(e.page.split("#")[1])?.classList.toggle("waiting", yes);
+
   // named is what an entry's family is called, if this page says it.
   const named = (e) => {
-    const form = document.querySelector("form[data-keep]");
-    if (form?.dataset.page === e.page) return form.dataset.keep;
+    const form = forms().find((f) => f.dataset.page === e.page);
+    if (form) return form.dataset.keep;
     const row = document.getElementById("f-" + e.page.split("/").pop());
     return row?.querySelector("[data-names]")?.textContent.trim() || "";
   };
@@ -23,13 +29,14 @@
   const show = () => {
     const box = document.getElementById("kept"), all = Object.entries(load());
     if (!box) return;
+    for (const [, e] of all) wait(e, !e.refused);
     box.hidden = all.length === 0;
     box.replaceChildren(...all.map(([id, e]) => {
       const line = element("p", (e.refused ? box.dataset.refused : box.dataset.waiting) + " " + named(e) + " " + clock(e.at) + (e.said ? " - " + e.said : "") + " ");
       // to look anew means to load anew: the form then knows the newest answer
       line.append(element("a", box.dataset.look, { href: e.page }), " ");
       const drop = element("button", box.dataset.drop, { type: "button", className: "plain" });
-      drop.addEventListener("click", () => { if (confirm(box.dataset.sure)) set(id); });
+      drop.addEventListener("click", () => { if (confirm(box.dataset.sure)) { wait(e, false); set(id); } });
       line.append(drop);
       return line;
     }));
@@ -68,6 +75,9 @@
       if (field) field.value = value;
     }
   };
+  const row = (page) => page.replace(/\?[^#]*/, "");
+  const forget = (which) => { for (const [id, e] of Object.entries(load())) if (which(e)) set(id); };
+  document.addEventListener("swapped", show);
   let more = 0;
   document.addEventListener("submit", async (event) => {
     const form = event.target;
@@ -76,7 +86,10 @@
     set(id, { action: form.action, body: new URLSearchParams(data).toString(), at: Date.now(), page: form.dataset.page });
     if (!works) return; // nothing can be kept here: the browser sends it as it does without this script
     event.preventDefault();
+    const stay = "stay" in form.dataset;
+    if (stay) forget((e) => e.refused && row(e.page) === row(form.dataset.page)); // this is the decision
     const page = await send(id);
+    if (stay) return document.dispatchEvent(new Event("news"));
     if (page === "") return location.assign(form.dataset.next);
     if (page) {
       document.querySelector("main").replaceWith(document.adoptNode(page.querySelector("main")));
@@ -89,7 +102,7 @@
     show();
   });
 
-  const form = document.querySelector("form[data-keep]");
+  const form = document.querySelector("form[data-keep]:not([data-stay])");
   const mine = form && Object.entries(load()).find(([, e]) => e.refused && e.page === form.dataset.page);
   if (mine) { fill(form, mine[1]); }
   addEventListener("online", sendAll);
