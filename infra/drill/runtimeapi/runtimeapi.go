@@ -48,6 +48,7 @@ type Stats struct {
 	Starts      int           // instances started: cold starts
 	Killed      int           // instances that Kill ended, busy or not
 	Billed      time.Duration // time that instances were at work
+	CPU         time.Duration // what the processors gave to instances that Close ended
 }
 
 // New returns a Function. Nothing is started before the first event.
@@ -188,6 +189,9 @@ func (f *Function) Close() {
 	f.mu.Unlock()
 	for in := range instances {
 		in.end()
+		f.mu.Lock()
+		f.stats.CPU += in.cmd.ProcessState.UserTime() + in.cmd.ProcessState.SystemTime()
+		f.mu.Unlock()
 	}
 }
 
