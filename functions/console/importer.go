@@ -92,7 +92,7 @@ func (m *Importer) message(ctx context.Context, msg events.SQSMessage) error {
 	defer cancel()
 	err = m.run(slice, ref.School, in)
 	if err != nil {
-		err = errors.Join(err, m.jobs.Postpone(context.WithoutCancel(ctx), msg.ReceiptHandle, 0))
+		err = errors.Join(err, m.jobs.Postpone(context.WithoutCancel(ctx), 0, msg.ReceiptHandle))
 	}
 	return err
 }

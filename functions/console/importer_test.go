@@ -26,8 +26,8 @@ func (k *handed) Send(_ context.Context, msgs ...queue.Message) error {
 	return queue.Check(msgs...)
 }
 
-func (k *handed) Postpone(_ context.Context, receipt string, _ time.Duration) error {
-	k.postponed = append(k.postponed, receipt)
+func (k *handed) Postpone(_ context.Context, _ time.Duration, receipts ...string) error {
+	k.postponed = append(k.postponed, receipts...)
 	return nil
 }
 

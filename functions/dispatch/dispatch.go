@@ -133,11 +133,13 @@ func (b *batch) postpone(ctx context.Context) {
 	if b.wait == 0 {
 		b.wait = pause(b.msgs[b.handled], b.Jitter())
 	}
-	for _, m := range b.msgs[b.handled:] {
-		if err := b.Queue.Postpone(ctx, m.ReceiptHandle, b.wait); err != nil {
-			b.Log.Warn("message not postponed", "message", m.MessageId, "err", err)
-			return
-		}
+	rest := b.msgs[b.handled:]
+	receipts := make([]string, len(rest))
+	for i := range rest {
+		receipts[i] = rest[i].ReceiptHandle
+	}
+	if err := b.Queue.Postpone(ctx, b.wait, receipts...); err != nil {
+		b.Log.Warn("messages not postponed", "lane", b.group, "messages", len(rest), "err", err)
 	}
 }
 

@@ -69,7 +69,7 @@ func (h *Handler) message(ctx context.Context, m events.SQSMessage) error {
 	if work.Err() != nil {
 		wait = 0
 	}
-	if err := h.Jobs.Postpone(ctx, m.ReceiptHandle, wait); err != nil {
+	if err := h.Jobs.Postpone(ctx, wait, m.ReceiptHandle); err != nil {
 		h.Log.Warn("job not postponed", "message", m.MessageId, "err", err)
 	}
 	return err

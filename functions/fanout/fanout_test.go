@@ -79,7 +79,7 @@ func (l *list) Send(_ context.Context, msgs ...queue.Message) error {
 	return nil
 }
 
-func (l *list) Postpone(_ context.Context, _ string, d time.Duration) error {
+func (l *list) Postpone(_ context.Context, d time.Duration, _ ...string) error {
 	l.postponed = d
 	return nil
 }

@@ -64,7 +64,7 @@ func (f fed) Send(ctx context.Context, msgs ...queue.Message) error {
 	return err
 }
 
-func (fed) Postpone(context.Context, string, time.Duration) error { return nil }
+func (fed) Postpone(context.Context, time.Duration, ...string) error { return nil }
 
 // feed does what the tick does.
 func (s *school) feed() {

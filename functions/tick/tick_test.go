@@ -39,7 +39,7 @@ func (s *sent) Send(_ context.Context, msgs ...queue.Message) error {
 	return nil
 }
 
-func (s *sent) Postpone(context.Context, string, time.Duration) error { return nil }
+func (s *sent) Postpone(context.Context, time.Duration, ...string) error { return nil }
 
 type bench struct {
 	t       *testing.T

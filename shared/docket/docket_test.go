@@ -42,7 +42,7 @@ func (c *court) Send(_ context.Context, msgs ...queue.Message) error {
 	return queue.Check(msgs...)
 }
 
-func (c *court) Postpone(context.Context, string, time.Duration) error { return nil }
+func (c *court) Postpone(context.Context, time.Duration, ...string) error { return nil }
 
 func newCourt(t *testing.T) *court {
 	t.Helper()

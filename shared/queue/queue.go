@@ -106,17 +106,17 @@ type Queue interface {
 	// example, and not worth retrying at once.
 	Send(ctx context.Context, msgs ...Message) error
 
-	// Postpone hides a message that is being handled for d from now (0 to
+	// Postpone hides messages that are being handled for d from now (0 to
 	// MaxDelay, else ErrInvalid), instead of the queue's visibility timeout. The
-	// handler must then report it as failed; the time holds from that report on.
-	// While it is hidden no other message of its group is handed out: a queue that
+	// handler must then report them as failed; the time holds from that report on.
+	// While one is hidden no other message of its group is handed out: a queue that
 	// keeps order cannot step over one. For the same reason a group waits for the
 	// last of its hidden messages, so whoever postpones one and hands back those
 	// after it postpones them, too. A postponed receive counts towards the
 	// queue's maximum like any other. A receipt that is no longer valid, because
 	// the message was handled, handed back or its visibility timeout ended, is
-	// ErrNotInFlight.
-	Postpone(ctx context.Context, receipt string, d time.Duration) error
+	// ErrNotInFlight; the other messages may be hidden all the same.
+	Postpone(ctx context.Context, d time.Duration, receipts ...string) error
 }
 
 // Handler consumes a batch. A message named in BatchItemFailures becomes visible

@@ -29,7 +29,7 @@ var actionsOf = map[string][]string{
 	"dynamodb.TransactWriteItems":                {"dynamodb:ConditionCheckItem", "dynamodb:DeleteItem", "dynamodb:PutItem", "dynamodb:UpdateItem"},
 	"dynamodb.DescribeEndpoints":                 nil, // the SDK's endpoint discovery, which is off
 	"sqs.SendMessageBatch":                       {"sqs:SendMessage"},
-	"sqs.ChangeMessageVisibility":                {"sqs:ChangeMessageVisibility"},
+	"sqs.ChangeMessageVisibilityBatch":           {"sqs:ChangeMessageVisibility"},
 	"sesv2.SendEmail":                            {"ses:SendEmail", "ses:SendRawEmail"}, // see plan.Actions
 	"sesv2.GetEmailIdentity":                     {"ses:GetEmailIdentity"},
 	"sesv2.GetConfigurationSet":                  {"ses:GetConfigurationSet"},

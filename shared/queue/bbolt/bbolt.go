@@ -163,7 +163,7 @@ func (q *Queue) Send(ctx context.Context, msgs ...queue.Message) error {
 }
 
 // Postpone implements queue.Queue.
-func (q *Queue) Postpone(ctx context.Context, receipt string, d time.Duration) error {
+func (q *Queue) Postpone(ctx context.Context, d time.Duration, receipts ...string) error {
 	if d < 0 || d > queue.MaxDelay {
 		return errors.Join(queue.ErrInvalid, errors.New("delay is not 0 to 12 hours"))
 	}
@@ -172,15 +172,20 @@ func (q *Queue) Postpone(ctx context.Context, receipt string, d time.Duration) e
 	}
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	p, e := q.inFlight(receipt)
-	if e == nil {
-		return queue.ErrNotInFlight
+	until := q.cfg.Now().Add(d)
+	var err error
+	for _, receipt := range receipts {
+		p, e := q.inFlight(receipt)
+		if e == nil {
+			err = queue.ErrNotInFlight
+			continue
+		}
+		e.until = until
+		// A group is not handed out twice because its handler postponed it for longer
+		// than the visibility timeout before it returned.
+		if until.After(p.group.until) {
+			q.schedule.move(p.group, until)
+		}
 	}
-	e.until = q.cfg.Now().Add(d)
-	// A group is not handed out twice because its handler postponed it for longer
-	// than the visibility timeout before it returned.
-	if e.until.After(p.group.until) {
-		q.schedule.move(p.group, e.until)
-	}
-	return nil
+	return err
 }

@@ -169,12 +169,12 @@ func TestReceiptAfterReopen(t *testing.T) {
 			send(t, q, "g", fmt.Sprint("m", time.Now().Unix()))
 			stop := start(t, q, func(ctx context.Context, e events.SQSEvent) (events.SQSEventResponse, error) {
 				if receipt != "" {
-					if err := q.Postpone(ctx, receipt, 0); !errors.Is(err, queue.ErrNotInFlight) {
+					if err := q.Postpone(ctx, 0, receipt); !errors.Is(err, queue.ErrNotInFlight) {
 						t.Errorf("Postpone with the receipt of the process before: %v", err)
 					}
 				}
 				receipt = e.Records[0].ReceiptHandle
-				return events.SQSEventResponse{}, q.Postpone(ctx, receipt, 0)
+				return events.SQSEventResponse{}, q.Postpone(ctx, 0, receipt)
 			})
 			settle()
 			stop()

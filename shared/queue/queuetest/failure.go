@@ -84,7 +84,7 @@ func testOverrun(t *testing.T, s Subject) {
 			return events.SQSEventResponse{}, nil
 		}
 		<-second
-		err := s.Postpone(context.Background(), e.Records[0].ReceiptHandle, time.Second)
+		err := s.Postpone(context.Background(), time.Second, e.Records[0].ReceiptHandle)
 		if !errors.Is(err, queue.ErrNotInFlight) {
 			t.Errorf("Postpone by the handler that overran: %v", err)
 		}
@@ -185,7 +185,7 @@ func (s Subject) postponing(t *testing.T, id string, d time.Duration) queue.Hand
 			if !first(m) {
 				continue
 			}
-			if err := s.Postpone(ctx, m.ReceiptHandle, d); err != nil {
+			if err := s.Postpone(ctx, d, m.ReceiptHandle); err != nil {
 				t.Errorf("Postpone: %v", err)
 			}
 		}
@@ -246,7 +246,7 @@ func testNotInFlight(t *testing.T, s Subject) {
 		{"negative", receipt, -time.Second, queue.ErrInvalid},
 		{"too long", receipt, queue.MaxDelay + time.Second, queue.ErrInvalid},
 	} {
-		err := s.Postpone(t.Context(), test.receipt, test.d)
+		err := s.Postpone(t.Context(), test.d, test.receipt)
 		if !errors.Is(err, test.want) {
 			t.Errorf("%s: got %v, want %v", test.name, err, test.want)
 		}

@@ -7,7 +7,9 @@ import (
 	"net/http"
 	"strings"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
+	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
 	"github.com/aws/smithy-go"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 
@@ -45,31 +47,27 @@ func fault(ctx context.Context, err error) error {
 }
 
 // beyondLimit begins what SQS says when a message would be hidden for longer than
-// 12 hours in all; every other invalid parameter of a ChangeMessageVisibility is
-// the receipt, which expires with the visibility timeout.
+// 12 hours in all; every other invalid parameter of an entry is the receipt, which
+// expires with the visibility timeout.
 const beyondLimit = "Total VisibilityTimeout"
 
-// receiptFault maps the error of a call that names a message by its receipt.
-func receiptFault(ctx context.Context, err error) error {
-	var api smithy.APIError
-	if ctx.Err() != nil || !errors.As(err, &api) {
-		return fault(ctx, err)
+// entryFault maps what SQS says of one entry that names a message by its receipt.
+func entryFault(f types.BatchResultErrorEntry) error {
+	code := strings.TrimPrefix(aws.ToString(f.Code), oldPrefix)
+	switch {
+	case code == "MessageNotInflight", code == "ReceiptHandleIsInvalid",
+		code == "InvalidParameterValue" && !strings.Contains(aws.ToString(f.Message), beyondLimit):
+		return fmt.Errorf("%w: %s", queue.ErrNotInFlight, code)
+	case f.SenderFault:
+		return fmt.Errorf("%w: %s", queue.ErrInvalid, code)
 	}
-	switch shortCode(api) {
-	case "MessageNotInflight", "ReceiptHandleIsInvalid":
-		return fmt.Errorf("%w: %s", queue.ErrNotInFlight, api.ErrorCode())
-	case "InvalidParameterValue":
-		if !strings.Contains(api.ErrorMessage(), beyondLimit) {
-			return fmt.Errorf("%w: %s", queue.ErrNotInFlight, api.ErrorCode())
-		}
-	}
-	return fault(ctx, err)
+	return fmt.Errorf("%w: %s", queue.ErrBusy, code)
 }
 
-// shortCode leaves out what older names of errors begin with.
-func shortCode(api smithy.APIError) string {
-	return strings.TrimPrefix(api.ErrorCode(), "AWS.SimpleQueueService.")
-}
+// oldPrefix is what older names of errors begin with.
+const oldPrefix = "AWS.SimpleQueueService."
+
+func shortCode(api smithy.APIError) string { return strings.TrimPrefix(api.ErrorCode(), oldPrefix) }
 
 // isLost reports whether a request was sent, or begun, and its answer never came
 // or was no answer of SQS's.

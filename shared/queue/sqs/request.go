@@ -95,11 +95,14 @@ func putOff(batch []queue.Message, out *sqs.SendMessageBatchOutput) ([]queue.Mes
 	return left, nil
 }
 
-func postponeRequest(url, receipt string, d time.Duration) *sqs.ChangeMessageVisibilityInput {
+// postponeRequest names the entries by their index.
+func postponeRequest(url string, d time.Duration, receipts []string) *sqs.ChangeMessageVisibilityBatchInput {
 	seconds := (min(d, longestHidden) + time.Second - 1) / time.Second
-	return &sqs.ChangeMessageVisibilityInput{
-		QueueUrl:          &url,
-		ReceiptHandle:     &receipt,
-		VisibilityTimeout: int32(seconds),
+	in := &sqs.ChangeMessageVisibilityBatchInput{QueueUrl: &url}
+	for i, receipt := range receipts {
+		in.Entries = append(in.Entries, types.ChangeMessageVisibilityBatchRequestEntry{
+			Id: aws.String(strconv.Itoa(i)), ReceiptHandle: aws.String(receipt), VisibilityTimeout: int32(seconds),
+		})
 	}
+	return in
 }

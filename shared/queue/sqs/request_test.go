@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -102,8 +103,14 @@ func TestPostponeRequest(t *testing.T) {
 	for d, want := range map[time.Duration]int32{
 		0: 0, 1: 1, time.Second: 1, time.Second + 1: 2, time.Minute: 60, longestHidden: 42300, queue.MaxDelay: 42300,
 	} {
-		if got := postponeRequest("url", "receipt", d); got.VisibilityTimeout != want || *got.QueueUrl != "url" || *got.ReceiptHandle != "receipt" {
-			t.Errorf("%v: %+v, want %d seconds", d, got, want)
+		got := postponeRequest("url", d, []string{"r0", "r1"})
+		if len(got.Entries) != 2 || *got.QueueUrl != "url" {
+			t.Fatalf("%v: %+v", d, got)
+		}
+		for i, e := range got.Entries {
+			if e.VisibilityTimeout != want || *e.ReceiptHandle != fmt.Sprint("r", i) || *e.Id != strconv.Itoa(i) {
+				t.Errorf("%v: %+v, want %d seconds", d, e, want)
+			}
 		}
 	}
 }
@@ -120,37 +127,51 @@ func TestFaults(t *testing.T) {
 	plain := errors.New("no credentials")
 	denied := answered(403, "AccessDenied", "")
 	for _, tt := range []struct {
-		name    string
-		err     error
-		send    error
-		receipt error
+		name string
+		err  error
+		want error
 	}{
-		{"nothing", nil, nil, nil},
-		{"throttled", answered(403, "RequestThrottled", ""), queue.ErrBusy, queue.ErrBusy},
-		{"too many in flight", answered(400, "OverLimit", ""), queue.ErrBusy, queue.ErrBusy},
-		{"breakdown", answered(500, "SomethingNew", ""), queue.ErrBusy, queue.ErrBusy},
-		{"connection", &smithyhttp.RequestSendError{Err: io.ErrUnexpectedEOF}, queue.ErrBusy, queue.ErrBusy},
-		{"body", answered(400, "InvalidMessageContents", ""), queue.ErrInvalid, queue.ErrInvalid},
-		{"parameter", answered(400, "InvalidParameterValue", "x"), queue.ErrInvalid, queue.ErrNotInFlight},
-		{"too late to hide", answered(400, "InvalidParameterValue", "Total VisibilityTimeout for the message is beyond the limit [43200 seconds]"), queue.ErrInvalid, queue.ErrInvalid},
-		{"not in flight", answered(400, "AWS.SimpleQueueService.MessageNotInflight", ""), nil, queue.ErrNotInFlight},
-		{"no receipt", answered(404, "ReceiptHandleIsInvalid", ""), nil, queue.ErrNotInFlight},
-		{"denied", denied, denied, denied},
-		{"before it was sent", plain, plain, plain},
+		{"nothing", nil, nil},
+		{"throttled", answered(403, "RequestThrottled", ""), queue.ErrBusy},
+		{"too many in flight", answered(400, "OverLimit", ""), queue.ErrBusy},
+		{"breakdown", answered(500, "SomethingNew", ""), queue.ErrBusy},
+		{"connection", &smithyhttp.RequestSendError{Err: io.ErrUnexpectedEOF}, queue.ErrBusy},
+		{"body", answered(400, "InvalidMessageContents", ""), queue.ErrInvalid},
+		{"parameter", answered(400, "InvalidParameterValue", "x"), queue.ErrInvalid},
+		{"denied", denied, denied},
+		{"before it was sent", plain, plain},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			if got := fault(t.Context(), tt.err); tt.send != nil && !errors.Is(got, tt.send) {
-				t.Errorf("sending: %v, want %v", got, tt.send)
-			}
-			if got := receiptFault(t.Context(), tt.err); !errors.Is(got, tt.receipt) {
-				t.Errorf("postponing: %v, want %v", got, tt.receipt)
+			if got := fault(t.Context(), tt.err); !errors.Is(got, tt.want) {
+				t.Errorf("%v, want %v", got, tt.want)
 			}
 		})
 	}
 	ended, cancel := context.WithCancel(t.Context())
 	cancel()
-	if got := receiptFault(ended, denied); !errors.Is(got, context.Canceled) {
+	if got := fault(ended, denied); !errors.Is(got, context.Canceled) {
 		t.Errorf("after the context's end: %v", got)
+	}
+}
+
+func TestEntryFaults(t *testing.T) {
+	for _, tt := range []struct {
+		name, code, message string
+		sender              bool
+		want                error
+	}{
+		{"expired", "InvalidParameterValue", "x", true, queue.ErrNotInFlight},
+		{"too late to hide", "InvalidParameterValue", "Total VisibilityTimeout for the message is beyond the limit [43200 seconds]", true, queue.ErrInvalid},
+		{"not in flight", "AWS.SimpleQueueService.MessageNotInflight", "", true, queue.ErrNotInFlight},
+		{"no receipt", "ReceiptHandleIsInvalid", "", true, queue.ErrNotInFlight},
+		{"breakdown", "InternalError", "", false, queue.ErrBusy},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			got := entryFault(types.BatchResultErrorEntry{Code: &tt.code, Message: &tt.message, SenderFault: tt.sender})
+			if !errors.Is(got, tt.want) {
+				t.Errorf("%v, want %v", got, tt.want)
+			}
+		})
 	}
 }
 

@@ -8,7 +8,9 @@ package sqs
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
@@ -95,15 +97,24 @@ func sleep(ctx context.Context, d time.Duration) error {
 // time from this call on and not from the handler's report, which a handler that
 // reports at once does not notice. It hides a message for at most 12 hours after
 // it was received, so d is cut to longestHidden.
-func (q *Queue) Postpone(ctx context.Context, receipt string, d time.Duration) error {
+func (q *Queue) Postpone(ctx context.Context, d time.Duration, receipts ...string) error {
 	switch {
 	case d < 0 || d > queue.MaxDelay:
 		return fmt.Errorf("%w: postponed by %v", queue.ErrInvalid, d)
 	case ctx.Err() != nil:
 		return ctx.Err()
-	case receipt == "":
+	case slices.Contains(receipts, ""):
 		return queue.ErrNotInFlight
 	}
-	_, err := q.client.ChangeMessageVisibility(ctx, postponeRequest(q.url, receipt, d))
-	return receiptFault(ctx, err)
+	var errs []error
+	for some := range slices.Chunk(receipts, maxEntries) {
+		out, err := q.client.ChangeMessageVisibilityBatch(ctx, postponeRequest(q.url, d, some))
+		if err != nil {
+			return errors.Join(append(errs, fault(ctx, err))...)
+		}
+		for _, f := range out.Failed {
+			errs = append(errs, entryFault(f))
+		}
+	}
+	return errors.Join(errs...)
 }

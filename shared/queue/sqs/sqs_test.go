@@ -199,7 +199,7 @@ func trustsOldReceipts(t *testing.T, s queuetest.Subject, receive func() []types
 	if again := receive(); len(old) != 1 || len(again) != 1 || *old[0].ReceiptHandle == *again[0].ReceiptHandle {
 		t.Fatalf("%d messages, then %d", len(old), len(again))
 	}
-	return s.Postpone(t.Context(), *old[0].ReceiptHandle, time.Second) == nil
+	return s.Postpone(t.Context(), time.Second, *old[0].ReceiptHandle) == nil
 }
 
 // losesOrder receives three messages of one group, lets their time run out and
