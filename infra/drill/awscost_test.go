@@ -8,6 +8,7 @@ import (
 	"github.com/todoku/todoku/infra/cdk/plan"
 	"github.com/todoku/todoku/infra/drill/cloud"
 	"github.com/todoku/todoku/infra/drill/sesfake"
+	"github.com/todoku/todoku/shared/queue"
 )
 
 // Prices in US dollars in ap-northeast-1, without the free tier, of one of each:
@@ -25,9 +26,10 @@ const (
 )
 
 // What everything but SES may cost, as a share of the price of the mails: of an
-// alert alone, for which a tenth is the goal (a lane's state is a read and a write for
-// each batch, and again for each batch of events), and with an answer of each recipient.
-// An answer is most of all two requests of pages and a write of four items.
+// alert alone, for which a tenth is the goal, and with an answer of each recipient.
+// An answer is most of all two requests of pages and a write of four items. What is over
+// the goal is for machines that do other work: writes then meet more often, and a refused
+// one is charged, too.
 const (
 	mostOfAlert  = 0.11
 	mostOfAnswer = 0.28
@@ -55,7 +57,7 @@ func (d *deployment) usage() usage {
 	r := d.Requests()
 	u := usage{
 		mails: float64(d.SES.Stats().Accepted), secrets: float64(r["secretsmanager.GetSecretValue"]),
-		fifo:  float64(r["AmazonSQS.SendMessageBatch"] + r["AmazonSQS.ChangeMessageVisibility"]),
+		fifo:  float64(r["AmazonSQS.SendMessageBatch"] + r["AmazonSQS.ChangeMessageVisibilityBatch"]),
 		topic: float64(d.SES.Stats().Accepted), // Delivery
 	}
 	u.read, u.write = d.Units()
@@ -72,7 +74,8 @@ func (d *deployment) usage() usage {
 			u.gateway += float64(s.Invocations)
 		case plan.FromQueue:
 			if t.Queue == plan.Events {
-				u.queue += 2 * float64(s.Invocations)
+				// Lambda fetches and deletes ten at most with one request.
+				u.queue += 2 * max(float64(s.Invocations), u.mails/queue.MaxBatch)
 			} else {
 				u.fifo += 2 * float64(s.Invocations)
 			}

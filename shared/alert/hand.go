@@ -118,7 +118,7 @@ func (e *Editor) doubts(ctx context.Context, left []CopyRef) ([]Change, error) {
 // the changes hold all the same.
 func (e *Editor) Return(ctx context.Context, h *Hand, changes ...Change) error {
 	if e.store.Reread {
-		e.forget(changes) // sending took long enough for others to have written
+		clear(e.known) // sending took long enough for others to have written
 	}
 	if len(h.copies) == 0 {
 		return e.Update(ctx, changes...)

@@ -77,8 +77,8 @@ func (e *Editor) update(ctx context.Context, first table.Op, part string, change
 			e.wrote(edits)
 			return nil
 		}
-		e.forget(changes)
 		failed, conflict := table.Conflict(err)
+		e.forget(edits, ops, failed)
 		switch {
 		case !conflict:
 			return err
@@ -153,9 +153,27 @@ func (e *Editor) wrote(edits []*edit) {
 	}
 }
 
-func (e *Editor) forget(changes []Change) {
-	for _, c := range changes {
-		delete(e.known, c.Ref)
+// forget has those of the edits read anew whose ops failed, or all if that says nothing
+// of any: the record is as it was known, or nobody knows what was written.
+func (e *Editor) forget(edits []*edit, ops []table.Op, failed []int) {
+	stale := map[table.Key]bool{}
+	for _, i := range failed {
+		if r, ok := ops[i].(table.Replace); ok {
+			stale[r.Key] = true
+		}
+	}
+	some := false
+	for _, ed := range edits {
+		if stale[ed.ref.Key()] {
+			delete(e.known, ed.ref)
+			some = true
+		}
+	}
+	if some {
+		return
+	}
+	for _, ed := range edits {
+		delete(e.known, ed.ref)
 	}
 }
 

@@ -28,11 +28,13 @@ type Trigger interface{ trigger() }
 type (
 	// HTTP starts a function for the requests of its routes.
 	HTTP struct{ Routes []Route }
-	// FromQueue starts a function with batches from the queue of that name, at
-	// most Concurrency at once (2 to 1000). A batch waits up to Window to become full:
-	// whole seconds, and none for a FIFO queue, where Lambda allows none.
+	// FromQueue starts a function with batches of at most Batch messages (0: ten) from the
+	// queue of that name, at most Concurrency at once (2 to 1000). A batch waits up to Window
+	// to become full: whole seconds, and none for a FIFO queue, where Lambda allows none. It
+	// takes a window for more than ten messages, too.
 	FromQueue struct {
 		Queue       string
+		Batch       int
 		Concurrency int
 		Window      time.Duration
 	}
@@ -187,9 +189,11 @@ var Functions = []Function{
 	},
 	{
 		Name: "feedback", Memory: 256, Timeout: 30 * time.Second,
-		// Ten events in a batch share the writes of their counters: alone each would cost
-		// nearly twice as much. Nobody waits for two seconds more.
-		Trigger: FromQueue{Queue: Events, Concurrency: 10, Window: 2 * time.Second},
+		// The events of a batch share the writes of their counters and lanes: alone each would
+		// cost twice as much. Nobody waits for two seconds more. One write has room for some 40
+		// families (table.MaxOps), and is made again if another changed one of them: so few
+		// are at work at once.
+		Trigger: FromQueue{Queue: Events, Batch: 40, Concurrency: 2, Window: 2 * time.Second},
 		Uses:    []Use{ReadTable, QueryTable, WriteTable},
 	},
 	{

@@ -1,6 +1,7 @@
 package stack
 
 import (
+	"cmp"
 	"slices"
 	"time"
 
@@ -14,6 +15,7 @@ import (
 
 	"github.com/todoku/todoku/infra/cdk/plan"
 	"github.com/todoku/todoku/shared/config"
+	"github.com/todoku/todoku/shared/queue"
 )
 
 // logLife is how long logs are kept. They hold ids only.
@@ -164,15 +166,11 @@ func (b *builder) resources(u plan.Use) []*string {
 	panic("stack: no resource for " + u)
 }
 
-// batch is how many messages a function is handed at once: the most that SQS FIFO
-// allows.
-const batch = 10
-
 func (b *builder) consume(fn awslambda.Function, t plan.FromQueue) {
 	props := awslambda.EventSourceMappingProps{
 		Target:                  fn,
 		EventSourceArn:          b.queues[t.Queue].live.QueueArn(),
-		BatchSize:               jsii.Number(batch),
+		BatchSize:               jsii.Number(cmp.Or(t.Batch, queue.MaxBatch)),
 		MaxConcurrency:          jsii.Number(t.Concurrency),
 		ReportBatchItemFailures: jsii.Bool(true),
 	}

@@ -43,7 +43,7 @@ func TestProperties(t *testing.T) {
 		{"least", "AWS::Lambda::EventSourceMapping", "CopiesSource", object{
 			"BatchSize": 10.0, "FunctionResponseTypes": []any{"ReportBatchItemFailures"}, "ScalingConfig": object{"MaximumConcurrency": 64.0},
 		}},
-		{"least", "AWS::Lambda::EventSourceMapping", "EventsSource", object{"MaximumBatchingWindowInSeconds": 2.0}},
+		{"least", "AWS::Lambda::EventSourceMapping", "EventsSource", object{"BatchSize": 40.0, "MaximumBatchingWindowInSeconds": 2.0}},
 		{"least", "AWS::SES::ConfigurationSet", "", object{
 			"DeliveryOptions":    object{"MaxDeliverySeconds": 3600.0, "TlsPolicy": "OPTIONAL"},
 			"ReputationOptions":  object{"ReputationMetricsEnabled": true},

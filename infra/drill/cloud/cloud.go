@@ -224,7 +224,7 @@ func (c *Cloud) consume() {
 		l := c.lines[t.Queue]
 		l.function, l.Timeout, l.Concurrency = c.Functions[f.Name], f.Timeout, c.concurrency(f)
 		if c.cfg.Windows {
-			l.Window = t.Window
+			l.Window, l.Batch = t.Window, t.Batch
 		}
 		c.running.Go(func() {
 			if err := l.Run(ctx, l.handle); err != nil {

@@ -11,6 +11,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -30,6 +31,7 @@ type Mapping struct {
 	Concurrency int           // MaximumConcurrency: handlers at work at once; 0: DefaultConcurrency
 	Pollers     int           // polls that wait at once; 0: DefaultPollers
 	Timeout     time.Duration // the function's timeout, the deadline of its context; 0: DefaultTimeout
+	Batch       int           // BatchSize; 0: queue.MaxBatch, and no more without a Window
 	Window      time.Duration // MaximumBatchingWindow: how long a batch waits to become full; 0: not at all
 	Wait        time.Duration // how long a poll waits for messages, whole seconds, at most 20; 0: DefaultWait
 	Log         *slog.Logger  // gets ids and counts, never a body
@@ -121,8 +123,9 @@ func (r *run) poll(ctx context.Context) {
 // fill receives more messages until the batch is full or its window is over. A poll
 // that fails is no reason to lose those that are there.
 func (r *run) fill(ctx context.Context, msgs []types.Message) []types.Message {
-	for end := time.Now().Add(r.Window); len(msgs) < queue.MaxBatch && time.Now().Before(end); {
-		more, err := r.receive(ctx, queue.MaxBatch-len(msgs))
+	batch := orDefault(r.Batch, queue.MaxBatch)
+	for end := time.Now().Add(r.Window); len(msgs) < batch && time.Now().Before(end); {
+		more, err := r.receive(ctx, min(batch-len(msgs), queue.MaxBatch))
 		if err != nil {
 			r.Log.Warn("esm: poll failed", "queue", r.QueueURL, "err", err)
 			break
@@ -174,26 +177,26 @@ func (m *Mapping) handle(ctx context.Context, h queue.Handler, e events.SQSEvent
 	m.delete(ctx, e, failed)
 }
 
-// delete removes the messages that have not failed. A receipt that has run out
-// while the handler was at work is no news: the message comes again.
+// delete removes the messages that have not failed, as many with each request as SQS
+// allows. A receipt that has run out while the handler was at work is no news: the
+// message comes again.
 func (m *Mapping) delete(ctx context.Context, e events.SQSEvent, failed map[string]bool) {
-	in := &sqs.DeleteMessageBatchInput{QueueUrl: &m.QueueURL}
+	var done []types.DeleteMessageBatchRequestEntry
 	for _, msg := range e.Records {
 		if !failed[msg.MessageId] {
-			in.Entries = append(in.Entries, types.DeleteMessageBatchRequestEntry{
+			done = append(done, types.DeleteMessageBatchRequestEntry{
 				Id: aws.String(msg.MessageId), ReceiptHandle: aws.String(msg.ReceiptHandle),
 			})
 		}
 	}
-	if len(in.Entries) == 0 {
-		return
-	}
-	out, err := m.Client.DeleteMessageBatch(ctx, in)
-	if err != nil {
-		m.Log.Warn("esm: messages were not deleted", "queue", m.QueueURL, "messages", len(in.Entries), "err", err)
-		return
-	}
-	for _, f := range out.Failed {
-		m.Log.Info("esm: a message was not deleted", "id", aws.ToString(f.Id), "code", aws.ToString(f.Code))
+	for entries := range slices.Chunk(done, queue.MaxBatch) {
+		out, err := m.Client.DeleteMessageBatch(ctx, &sqs.DeleteMessageBatchInput{QueueUrl: &m.QueueURL, Entries: entries})
+		if err != nil {
+			m.Log.Warn("esm: messages were not deleted", "queue", m.QueueURL, "messages", len(entries), "err", err)
+			continue
+		}
+		for _, f := range out.Failed {
+			m.Log.Info("esm: a message was not deleted", "id", aws.ToString(f.Id), "code", aws.ToString(f.Code))
+		}
 	}
 }
