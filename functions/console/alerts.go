@@ -335,6 +335,8 @@ type draftPage struct {
 	Old  string
 	Mail *mail.Message
 	Me   staff.Staff
+
+	Forecast *forecast // nil: nothing can be said
 }
 
 // Drill reports whether the alert is a drill.
@@ -384,6 +386,11 @@ func (s *Server) previewWith(r *http.Request, me staff.Staff, notice string) (we
 		return s.composeAgain(ctx, me, f.form, f.wrong)
 	}
 	page := &draftPage{Preview: p, Form: f.form, Mail: p.Mail, Me: me, Old: s.replaced(ctx, me, f.form.Supersedes)}
+	if byLane, about, err := s.spread(ctx, p); err == nil {
+		page.Forecast = s.forecast(ctx, p.Draft, byLane, about)
+	} else {
+		s.Log.Warn("no forecast", "school", me.School, "err", err)
+	}
 	page.Notice = notice
 	page.Scripts = []string{"once.js"}
 	page.Resubmit = web.Resubmit{Form: "send", Action: "/alerts/preview"}

@@ -25,6 +25,7 @@ import (
 	"github.com/todoku/todoku/shared/enrol"
 	"github.com/todoku/todoku/shared/id"
 	"github.com/todoku/todoku/shared/lane"
+	"github.com/todoku/todoku/shared/lane/gate"
 	"github.com/todoku/todoku/shared/mail/inbox"
 	"github.com/todoku/todoku/shared/proof"
 	queue "github.com/todoku/todoku/shared/queue/bbolt"
@@ -79,6 +80,7 @@ func newOffice(t *testing.T) *office {
 		Jobs: jobs, Mail: inbox.New(0, o.clock), BaseURL: "http://127.0.0.1:8080", Now: o.clock, Log: log,
 	}
 	app.Enrol = &enrol.Store{Table: o.table, Roster: app.Roster, IDs: ids, Now: o.clock, Random: rand.Reader}
+	app.Gate = &gate.Gate{Table: o.table, Lanes: lanes, Alone: true, Now: o.clock, Dice: func() float64 { return 0.5 }, Log: log}
 	app.Docket = &docket.Store{Table: o.table, Alerts: app.Alerts, Roster: app.Roster, Now: o.clock}
 	o.server = &Server{
 		App: app, Staff: &staff.Store{Table: o.table, IDs: ids, Now: o.clock, Random: rand.Reader}, Lanes: lanes,

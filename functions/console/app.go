@@ -66,6 +66,9 @@ type App struct {
 	Doctor        *doctor.Records // what is wrong outside of Todoku
 	Proof         *proof.Records  // that the whole way works; nil: nothing is said of it
 	Hosts         *mailhost.Store // what DNS says of mail domains; nil: it is not asked
+	// Pace is how many mails a second the account may send in all, 0 if nobody knows; nil: no
+	// such limit is known.
+	Pace func(ctx context.Context) (float64, error)
 	// BaseURL is where the pages are seen from outside, without a slash at the end.
 	BaseURL string
 	Now     func() time.Time
@@ -77,6 +80,9 @@ type Preview struct {
 	Draft alert.Draft
 	Size  audience.Size
 	Mail  *mail.Message // as a guardian will see it, with an example link
+
+	groups   []roster.Group
+	families []string // ids
 }
 
 // Preview checks a draft and counts its audience. It fails with the problems of
@@ -91,7 +97,7 @@ func (a *App) Preview(ctx context.Context, d alert.Draft) (Preview, error) {
 		return Preview{Draft: d}, err
 	}
 	d.Audience = audience.Names(groups, d.All)
-	size, err := audience.Count(ctx, a.Roster, d.School, groups)
+	size, families, err := audience.Count(ctx, a.Roster, d.School, groups)
 	if err != nil {
 		return Preview{Draft: d}, err
 	}
@@ -99,7 +105,7 @@ func (a *App) Preview(ctx context.Context, d alert.Draft) (Preview, error) {
 	if err != nil {
 		return Preview{Draft: d}, err
 	}
-	return Preview{Draft: d, Size: size, Mail: a.sample(d, school)}, nil
+	return Preview{Draft: d, Size: size, Mail: a.sample(d, school), groups: groups, families: families}, nil
 }
 
 // sample is the mail that a draft would send, to the sender.

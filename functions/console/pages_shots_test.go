@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/todoku/todoku/shared/alert"
+	"github.com/todoku/todoku/shared/lane/pace"
 	"github.com/todoku/todoku/shared/roster"
 	"github.com/todoku/todoku/shared/staff"
 	"github.com/todoku/todoku/shared/web/webtest/shot"
@@ -28,6 +29,12 @@ func TestShots(t *testing.T) {
 	o.atAName()
 	empty := o.demoEmpty()
 	o.loadDemo()
+	o.teach("docomo", 20)
+	o.teach("yahoo-jp", 8)
+	o.one("google", pace.Accepted)
+	o.mu.Lock()
+	o.now = monday
+	o.mu.Unlock()
 	for i := range 5 {
 		o.pastCheck(i)
 	}
@@ -47,7 +54,7 @@ func TestShots(t *testing.T) {
 	form := goodForm(o)
 	form.Set("subject", "大雨のためお迎えをお願いします")
 	form.Set("body", "本日15時までに、体育館へお迎えをお願いします。\n徒歩でお越しください。車は入れません。\n\n児童は全員、体育館で待機しています。")
-	form.Set("useful_until", "2026-04-06T19:00")
+	form.Set("useful_until", o.clock().Add(15*time.Hour).Format(localTime)) // six hours, in Japan
 	bad := url.Values{"kind": {""}, "subject": {""}, "body": {"本文だけ"}, "answers": {"own"}, "choice_1": {"迎えに行けます"}, "useful_until": {"2020-01-01T00:00"}, "remind_after": {"soon"}}
 	waiting := o.alert(func(d *alert.Draft) {
 		d.Undo, d.Kind, d.Subject = alert.UndoWindow, alert.Drill, "避難訓練の連絡"
@@ -78,6 +85,7 @@ func TestShots(t *testing.T) {
 		{Name: "compose", Path: "/alerts/new"},
 		{Name: "compose-errors", Path: "/shot/errors", HTML: o.submit(c, "/alerts/preview", bad).body},
 		{Name: "preview", Path: "/shot/preview", HTML: o.submit(c, "/alerts/preview", form).body},
+		{Name: "preview-english", Path: "/shot/preview-en", HTML: o.submit(c, "/alerts/preview?lang=en", form).body},
 		{Name: "undo", Path: "/alerts/" + waiting.ID + "?sent=1"},
 		{Name: "status", Path: "/alerts/" + a.ID, Print: true},
 		{Name: "status-english", Path: "/shot/english", HTML: o.visit(c, "/alerts/"+a.ID+"?lang=en").body},

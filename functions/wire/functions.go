@@ -22,6 +22,7 @@ import (
 	"github.com/todoku/todoku/shared/docket"
 	"github.com/todoku/todoku/shared/memo"
 	"github.com/todoku/todoku/shared/queue"
+	"github.com/todoku/todoku/shared/sendrate"
 	"github.com/todoku/todoku/shared/web"
 	"github.com/todoku/todoku/shared/web/health"
 )
@@ -47,6 +48,7 @@ func Console(p *Parts) (any, error) {
 			Proof:  p.proofs(),
 			Alerts: p.Alerts(), Roster: p.Roster(), Jobs: p.Jobs(), Mail: p.Mail(), Links: p.Links(), Gate: p.gate(), Hosts: p.Hosts(),
 			BaseURL: p.Config.BaseURL, Now: p.Now, Log: p.Log, Enrol: p.Enrol(), InboundDomain: p.Config.InboundDomain,
+			Pace: func(ctx context.Context) (float64, error) { return sendrate.Told(ctx, p.table) },
 		},
 		Staff: p.Staff(), Lanes: p.Config.Lanes, School: p.school(), Secure: p.secure(),
 		QueueImports: true, MaxSheet: maxSheet, OpenID: p.openID(),

@@ -6,7 +6,13 @@ package audience
 
 import (
 	"context"
+	"errors"
+	"maps"
+	"slices"
 	"strings"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/todoku/todoku/shared/address"
 	"github.com/todoku/todoku/shared/alert"
@@ -88,15 +94,15 @@ type Size struct {
 }
 
 // Count reads the groups' members and counts. It takes memory for the ids of the
-// audience while it works.
-func Count(ctx context.Context, r Roster, school string, groups []roster.Group) (Size, error) {
+// audience while it works, and returns those of the families.
+func Count(ctx context.Context, r Roster, school string, groups []roster.Group) (Size, []string, error) {
 	children, guardians, contacts := set{}, set{}, set{}
 	families, routes := set{}, set{}
 	for _, g := range groups {
 		for after := ""; ; {
 			members, next, err := r.Members(ctx, school, g.ID, after)
 			if err != nil {
-				return Size{}, err
+				return Size{}, nil, err
 			}
 			for _, m := range members {
 				families.add(m.Family)
@@ -116,7 +122,45 @@ func Count(ctx context.Context, r Roster, school string, groups []roster.Group) 
 	return Size{
 		Children: len(children), Families: len(families), Guardians: len(guardians),
 		Copies: len(contacts), NoRoute: len(children) - len(routes),
-	}, nil
+	}, slices.Sorted(maps.Keys(families)), nil
+}
+
+// Families reads single families of the roster.
+type Families interface {
+	Family(ctx context.Context, school, family string) (roster.Family, error)
+}
+
+// Sample is how many families Spread reads at most, and readers how many at once.
+const (
+	Sample  = 500
+	readers = 16
+)
+
+// Spread returns how many copies of an alert to the groups, which are for the families,
+// go through each lane. Of many families it reads some, evenly, and reckons with those
+// (about). listen takes those contacts from a family that want no such alert.
+func Spread(ctx context.Context, r Families, school string, ids []string, groups Set, lanes *lane.Lanes, listen func(roster.Family) roster.Family) (byLane map[string]int64, about bool, err error) {
+	step := (len(ids) + Sample - 1) / Sample
+	var mu sync.Mutex
+	byLane = map[string]int64{}
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(readers)
+	for i := 0; i < len(ids); i += step {
+		g.Go(func() error {
+			f, err := r.Family(ctx, school, ids[i])
+			if errors.Is(err, roster.ErrNotFound) {
+				return nil // deleted meanwhile
+			}
+			m, _, _ := Build(listen(f), groups, lanes)
+			mu.Lock()
+			defer mu.Unlock()
+			for _, c := range m.Family.Copies {
+				byLane[c.Lane] += int64(step)
+			}
+			return err
+		})
+	}
+	return byLane, step > 1, g.Wait()
 }
 
 type set map[string]struct{}

@@ -85,9 +85,12 @@ func TestCountOnce(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	got, err := audience.Count(t.Context(), s, "s", groups)
+	got, families, err := audience.Count(t.Context(), s, "s", groups)
 	if err != nil {
 		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]string{"f1", "f2"}, families); diff != "" {
+		t.Errorf("families (-want +got):\n%s", diff)
 	}
 	want := audience.Size{Children: 3, Families: 2, Guardians: 3, Copies: 3, NoRoute: 1}
 	if diff := cmp.Diff(want, got); diff != "" {
@@ -160,3 +163,28 @@ func TestBuild(t *testing.T) {
 		t.Errorf("copy %+v, want the address in quotes, in docomo's lane", c)
 	}
 }
+
+// TestSpread counts copies by lane: all of a few families, and about of many.
+func TestSpread(t *testing.T) {
+	lanes, err := lane.Load(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := func(f roster.Family) roster.Family { return f }
+	for name, tt := range map[string]struct {
+		families int
+		about    bool
+	}{"none": {}, "few": {families: 3}, "many": {families: 4 * audience.Sample, about: true}} {
+		t.Run(name, func(t *testing.T) {
+			by, about, err := audience.Spread(t.Context(), one{}, "s", make([]string, tt.families), audience.NewSet([]string{"c1"}), lanes, all)
+			if err != nil || about != tt.about || by["docomo"] != int64(tt.families) {
+				t.Errorf("%v, about %v, %v", by, about, err)
+			}
+		})
+	}
+}
+
+// one is a roster in which every family is the same.
+type one struct{}
+
+func (one) Family(context.Context, string, string) (roster.Family, error) { return family(), nil }

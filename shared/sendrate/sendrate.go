@@ -122,6 +122,20 @@ func (a *Account) Reserve(ctx context.Context, n int) (Turns, error) {
 	return Turns{}, table.ErrBusy
 }
 
+// Told returns the account's rate as it was last learned, and 0 if it never was. It
+// asks nobody.
+func Told(ctx context.Context, t table.Table) (float64, error) {
+	item, err := t.Get(ctx, key)
+	if errors.Is(err, table.ErrNotFound) {
+		return 0, nil
+	}
+	var s schedule
+	if err == nil && json.Unmarshal(item.Value, &s) != nil {
+		s = schedule{}
+	}
+	return s.Rate, err
+}
+
 // read returns the schedule with a rate that can be believed.
 func (a *Account) read(ctx context.Context) (s schedule, revision int64, err error) {
 	item, err := a.Table.Get(ctx, key)

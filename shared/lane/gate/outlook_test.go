@@ -18,7 +18,9 @@ func TestOutlook(t *testing.T) {
 	paused := limited
 	paused.Stopped, paused.Until = now.Add(-time.Minute), now.Add(30*time.Second)
 	heard := pace.State{Window: 40, Took: time.Second, Filled: now}
-	silent := pace.State{Window: 40, Out: 3, Took: time.Second, Heard: now.Add(-time.Minute), Last: now.Add(-time.Minute)}
+	silent := pace.State{Window: 40, Out: 3, Sent: now.Add(-2 * time.Minute), Took: time.Second, Heard: now.Add(-time.Minute), Last: now.Add(-time.Minute)}
+	stale := silent
+	stale.Sent, stale.Filled = now.Add(-24*time.Hour), now
 	for _, tt := range []struct {
 		name     string
 		events   bool
@@ -33,6 +35,7 @@ func TestOutlook(t *testing.T) {
 		{name: "a pause", state: paused, median: 210 * time.Second, all: 410 * time.Second, lateIn5m: 55},
 		{name: "by events", events: true, state: heard, median: 6 * time.Second, all: 16 * time.Second},
 		{name: "no events come", events: true, state: silent, median: 50 * time.Second, all: 100 * time.Second},
+		{name: "no event came of an alert of yesterday", events: true, state: stale, median: 6 * time.Second, all: 16 * time.Second},
 		{name: "held", hold: &Hold{Since: now}, median: 12500 * time.Millisecond, all: 25 * time.Second, lateIn5m: 200},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -1,0 +1,93 @@
+package console
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/todoku/todoku/shared/alert"
+	"github.com/todoku/todoku/shared/lane/pace"
+)
+
+// teach has a lane know its operator: so many copies pass in a second each, and then
+// one is refused as too fast, twice.
+func (o *office) teach(lane string, pass int) {
+	o.t.Helper()
+	for range 2 {
+		for n := range pass + 1 {
+			kind := pace.Accepted
+			if n == pass {
+				kind = pace.TooFast
+			}
+			o.one(lane, kind)
+		}
+		o.pass(pace.LongPause)
+		for range pace.Proven {
+			o.one(lane, pace.Accepted)
+		}
+	}
+}
+
+// one sends a copy through a lane.
+func (o *office) one(lane string, kind pace.Kind) {
+	o.t.Helper()
+	for {
+		p, err := o.server.Gate.Ask(o.t.Context(), lane, 1)
+		o.must(err)
+		if p.N == 0 {
+			o.pass(max(p.Wait, time.Second))
+			continue
+		}
+		_ = p.Begin(o.t.Context())
+		o.pass(time.Second)
+		p.Heard(kind, time.Second)
+		_, err = p.End(o.t.Context(), false)
+		o.must(err)
+		return
+	}
+}
+
+// TestForecast: the preview says how long an alert will take, names slow operators, and
+// says of which nothing is known.
+func TestForecast(t *testing.T) {
+	o := newOffice(t)
+	o.loadDemo()
+	c := o.signIn()
+	preview := func(lang string) string {
+		t.Helper()
+		a := o.submit(c, "/alerts/preview?lang="+lang, goodForm(o))
+		if a.StatusCode != 200 {
+			t.Fatalf("status %d: %.300s", a.StatusCode, a.body)
+		}
+		return a.body
+	}
+	if page := preview("ja"); !strings.Contains(page, "まだ送った記録がないため、時間は分かりません") || strings.Contains(page, "回目の連絡") {
+		t.Error("a school that never sent should be told that nothing is known")
+	}
+	o.teach("docomo", 20)
+	o.one("google", pace.Accepted)
+	o.alert(nil, false)
+	for lang, wants := range map[string][]string{
+		"ja": {"<b>ドコモ：今日2回目の連絡、", "（半分は約", "<p>Gmail：", "1分以内", "まだ送った記録がない", "<td>約"},
+		"en": {"<b>docomo: alert 2 of today, mails ", "(half: about", "Nothing is known of them yet"},
+	} {
+		page := preview(lang)
+		for _, want := range wants {
+			if !strings.Contains(page, want) {
+				t.Errorf("%s: %q is not said: %s", lang, want, page[strings.Index(page, `id="forecast"`):][:900])
+			}
+		}
+	}
+	o.server.Pace = func(context.Context) (float64, error) { return 0.2, nil }
+	if page := preview("ja"); !strings.Contains(page, "約") || !strings.Contains(page, "<b>Gmail：") {
+		t.Error("the account's rate makes every operator slow, and Gmail is not named")
+	}
+	o.table.busyQuery = true
+	if _, err := o.server.foresee(t.Context(), alert.Draft{School: o.me.School}, map[string]int64{"docomo": 1}); err == nil {
+		t.Error("what cannot be read is forecast")
+	}
+	if f := o.server.forecast(t.Context(), alert.Draft{School: o.me.School}, map[string]int64{"docomo": 1}, false); f != nil {
+		t.Errorf("a forecast of nothing: %+v", f)
+	}
+}
