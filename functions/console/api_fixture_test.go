@@ -100,7 +100,7 @@ func (o *office) hire(school string, role staff.Role) (staff.Staff, string) {
 	o.must(o.server.Roster.PutSchool(ctx, roster.School{ID: school, Name: "見本小学校", Mail: "renraku@school.example", Phone: "03-0000-0000", Zone: "Asia/Tokyo"}))
 	m, err := o.server.Staff.PutStaff(ctx, staff.Staff{School: school, Name: "山田 花子", Mail: "hanako@school.example", Role: role})
 	o.must(err)
-	_, token, err := o.server.Staff.NewToken(ctx, m.ID, "test")
+	_, token, err := o.server.Staff.NewToken(ctx, m.ID, "test", 0)
 	o.must(err)
 	return m, token
 }

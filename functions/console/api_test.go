@@ -17,7 +17,7 @@ import (
 func TestAPINeedsAToken(t *testing.T) {
 	o := newOffice(t)
 	_, teacher := o.hire("s1", staff.Teacher)
-	revoked, secret, err := o.server.Staff.NewToken(t.Context(), o.me.ID, "old")
+	revoked, secret, err := o.server.Staff.NewToken(t.Context(), o.me.ID, "old", 0)
 	o.must(err)
 	o.must(o.server.Staff.Revoke(t.Context(), o.me.ID, revoked.ID))
 	tests := []struct {

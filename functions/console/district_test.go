@@ -36,7 +36,7 @@ func (o *office) hireAt(school string, role staff.Role) (staff.Staff, string) {
 	o.t.Helper()
 	m, err := o.server.Staff.PutStaff(o.t.Context(), staff.Staff{School: school, Name: "例 次郎", Mail: school + "@school.example", Role: role})
 	o.must(err)
-	_, token, err := o.server.Staff.NewToken(o.t.Context(), m.ID, "test")
+	_, token, err := o.server.Staff.NewToken(o.t.Context(), m.ID, "test", 0)
 	o.must(err)
 	return m, token
 }

@@ -36,7 +36,7 @@ func (o *office) strangers(class, other string) []stranger {
 	}
 	overToken := func() []string {
 		m, _ := o.hire("s1", staff.Manager)
-		t, secret, err := o.server.Staff.NewToken(o.t.Context(), m.ID, "test")
+		t, secret, err := o.server.Staff.NewToken(o.t.Context(), m.ID, "test", 0)
 		o.must(err)
 		o.must(o.server.Staff.Revoke(o.t.Context(), m.ID, t.ID))
 		return []string{"Authorization", "Bearer " + secret}

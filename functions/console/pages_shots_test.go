@@ -105,7 +105,7 @@ func TestShots(t *testing.T) {
 		{Name: "note", Path: "/alerts/" + a.ID + "/note"},
 		{Name: "me", Path: "/me"},
 		{Name: "audit", Path: "/audit"},
-		{Name: "tokens", Path: "/shot/tokens", HTML: o.submit(c, "/tokens", url.Values{"name": {"名簿連携"}, "may": {"frame", "roster"}}).body},
+		{Name: "tokens", Path: "/shot/tokens", HTML: o.submit(c, "/tokens", url.Values{"name": {"名簿連携"}, "may": {"frame", "roster"}, "ends": {lastDay}}).body},
 		{Name: "tokens-errors", Path: "/shot/tokens-errors", HTML: o.submit(c, "/tokens?lang=en", url.Values{}).body},
 		{Name: "glass-held", Path: glassPath + "/" + held.ID},
 		{Name: "glass-settings", Path: glassPath + "/settings"},

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/todoku/todoku/shared/access"
 	"github.com/todoku/todoku/shared/audit"
@@ -38,7 +39,14 @@ var scopeNames = map[access.Action]lang.Text{
 type tokenLine struct {
 	staff.Token
 	Whose staff.Staff
+	Now   time.Time
 }
+
+// Dead reports whether the token has ended, and Ending whether it soon will have.
+func (l tokenLine) Dead() bool { return l.Over(l.Now) }
+
+// Ending: see Dead.
+func (l tokenLine) Ending() bool { return l.Soon(l.Now) }
 
 // tokensPage is the data of tokens.html.
 type tokensPage struct {
@@ -46,6 +54,9 @@ type tokensPage struct {
 	Lines  []tokenLine
 	Name   string
 	May    []string
+	Ends   string // the last day on which it works, as in a date field
+	First  string // the days that can be chosen
+	Last   string
 	Secret string // of the token just made, this once
 	Made   staff.Token
 }
@@ -90,8 +101,16 @@ func (s *Server) tokensWith(r *http.Request, me staff.Staff, p *tokensPage) (web
 			return nil, err
 		}
 		for _, t := range tokens {
-			p.Lines = append(p.Lines, tokenLine{t, m})
+			p.Lines = append(p.Lines, tokenLine{t, m, s.Now()})
 		}
+	}
+	loc, err := s.zone(r.Context(), me.School)
+	if err != nil {
+		return nil, err
+	}
+	p.First, p.Last = tokenDays(s.Now().In(loc))
+	if p.Ends == "" {
+		p.Ends = p.Last
 	}
 	page := web.Page{Template: "tokens.html", Data: p}
 	if len(p.Problems) > 0 {
@@ -102,6 +121,29 @@ func (s *Server) tokensWith(r *http.Request, me staff.Staff, p *tokensPage) (web
 
 var errNoScope = problem.New(problem.Invalid, "このトークンでできることを、一つ以上選んでください。", "Choose at least one thing that the token is for.").In("may")
 
+// tokenDays returns the first and the last day that a token made now can work.
+func tokenDays(now time.Time) (first, last string) {
+	return now.Format(time.DateOnly), now.Add(staff.TokenLife).Format(time.DateOnly)
+}
+
+var errEnds = problem.New(problem.Invalid, "最後に使う日を、今日から1年以内で選んでください。", "Choose the last day of use, within a year from today.").In("ends")
+
+// tokenLife returns for how long a token works that is to work on a day for the last
+// time: to the end of that day, but no longer than a token may.
+func (s *Server) tokenLife(ctx context.Context, school, day string) (time.Duration, error) {
+	loc, err := s.zone(ctx, school)
+	if err != nil {
+		return 0, err
+	}
+	now := s.Now().In(loc)
+	first, last := tokenDays(now)
+	on, err := time.ParseInLocation(time.DateOnly, day, loc)
+	if err != nil || day < first || day > last {
+		return 0, errEnds
+	}
+	return min(on.AddDate(0, 0, 1).Sub(now), staff.TokenLife), nil
+}
+
 // addToken makes a token that acts with the rights of the manager who makes it, and
 // shows it this once.
 func (s *Server) addToken(r *http.Request, me staff.Staff) (web.Response, error) {
@@ -109,20 +151,25 @@ func (s *Server) addToken(r *http.Request, me staff.Staff) (web.Response, error)
 	if err != nil {
 		return nil, err
 	}
-	p := &tokensPage{Name: strings.Join(strings.Fields(form.Get("name")), " "), May: chosenScopes(form.Values["may"])}
-	if len(p.May) == 0 {
-		p.Problems = problem.List{errNoScope}
+	p := &tokensPage{Name: strings.Join(strings.Fields(form.Get("name")), " "), May: chosenScopes(form.Values["may"]), Ends: form.Get("ends")}
+	life, err := s.tokenLife(r.Context(), me.School, p.Ends)
+	if wrong := fixable(err); err != nil && len(wrong) == 0 {
+		return nil, err
+	} else if p.Problems = wrong; len(p.May) == 0 {
+		p.Problems = append(p.Problems, errNoScope)
+	}
+	if len(p.Problems) > 0 {
 		return s.tokensWith(r, me, p)
 	}
-	p.Made, err = recording(r.Context(), s.App, entry(me, audit.Token, "", "発行: "+p.Name+" / "+strings.Join(p.May, " ")), func() (t staff.Token, err error) {
-		t, p.Secret, err = s.Staff.NewToken(r.Context(), me.ID, p.Name, p.May...)
+	p.Made, err = recording(r.Context(), s.App, entry(me, audit.Token, "", "発行: "+p.Name+" / "+strings.Join(p.May, " ")+" / "+p.Ends), func() (t staff.Token, err error) {
+		t, p.Secret, err = s.Staff.NewToken(r.Context(), me.ID, p.Name, life, p.May...)
 		return t, err
 	})
 	if p.Problems = fixable(err); err != nil && len(p.Problems) == 0 {
 		return nil, err
 	}
 	if err == nil {
-		p.Name, p.May = "", nil
+		p.Name, p.May, p.Ends = "", nil, ""
 	}
 	return s.tokensWith(r, me, p)
 }

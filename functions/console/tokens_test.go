@@ -17,10 +17,13 @@ import (
 
 var secretPattern = regexp.MustCompile(`todoku_[A-Za-z0-9_-]{43}`)
 
+// lastDay is a day on which a token may end; the office's clock stands at 2026-04-06.
+const lastDay = "2027-04-06"
+
 // newToken makes a token on the page, and returns what it shows.
 func (o *office) newToken(c *http.Client, name string, may ...string) string {
 	o.t.Helper()
-	a := o.submit(c, "/tokens", url.Values{"name": {name}, "may": may})
+	a := o.submit(c, "/tokens", url.Values{"name": {name}, "may": may, "ends": {lastDay}})
 	if a.StatusCode != 200 {
 		o.t.Fatalf("status %d: %s", a.StatusCode, a.body)
 	}
@@ -90,7 +93,7 @@ func TestTokens(t *testing.T) {
 			said = append(said, e.Said)
 		}
 	}
-	if !slices.Equal(said, []string{"発行: 名簿連携 / frame roster", "取り消し: 名簿連携 / 山田 花子"}) {
+	if !slices.Equal(said, []string{"発行: 名簿連携 / frame roster / 2027-04-06", "取り消し: 名簿連携 / 山田 花子"}) {
 		t.Errorf("recorded: %q", said)
 	}
 	if strings.Contains(o.log.String(), secret) {
@@ -112,8 +115,15 @@ func TestTokenFields(t *testing.T) {
 		{"an unknown thing chosen", url.Values{"name": {"連携"}, "may": {"people", "tokens", "fly"}}, 422, []string{`id="may-error"`}},
 		{"no name", url.Values{"name": {" 　"}, "may": {"send"}}, 422, []string{`id="name-error"`, `value="send" checked`}},
 		{"a long name", url.Values{"name": {strings.Repeat("あ", 101)}, "may": {"send"}}, 422, []string{`id="name-error"`, strings.Repeat("あ", 101)}},
+		{"yesterday", url.Values{"name": {"連携"}, "may": {"send"}, "ends": {"2026-04-05"}}, 422, []string{`id="ends-error"`, `value="send" checked`, `value="2026-04-05"`}},
+		{"more than a year", url.Values{"name": {"連携"}, "may": {"send"}, "ends": {"2027-04-07"}}, 422, []string{`id="ends-error"`}},
+		{"no day", url.Values{"name": {"連携"}, "may": {"send"}, "ends": {""}}, 422, []string{`id="ends-error"`}},
+		{"today", url.Values{"name": {"連携"}, "may": {"send"}, "ends": {"2026-04-06"}}, 200, []string{"2026-04-06T15:00:00Z", "まもなく期限"}},
 		{"to end is to see", url.Values{"name": {"連携"}, "may": {"end"}}, 200, []string{"連絡と集計を読む<br>連絡を取り消す"}},
 	} {
+		if !tt.form.Has("ends") {
+			tt.form.Set("ends", lastDay)
+		}
 		a := o.submit(c, "/tokens", tt.form)
 		if a.StatusCode != tt.status {
 			t.Errorf("%s: status %d", tt.name, a.StatusCode)
@@ -125,9 +135,9 @@ func TestTokenFields(t *testing.T) {
 		}
 	}
 	for range staff.MaxTokens {
-		_, _, _ = o.server.Staff.NewToken(t.Context(), o.me.ID, "x")
+		_, _, _ = o.server.Staff.NewToken(t.Context(), o.me.ID, "x", 0)
 	}
-	if a := o.submit(c, "/tokens", url.Values{"name": {"連携"}, "may": {"send"}}); a.StatusCode != http.StatusConflict || !strings.Contains(a.body, `value="連携"`) {
+	if a := o.submit(c, "/tokens", url.Values{"name": {"連携"}, "may": {"send"}, "ends": {lastDay}}); a.StatusCode != http.StatusConflict || !strings.Contains(a.body, `value="連携"`) {
 		t.Errorf("one too many: status %d", a.StatusCode)
 	}
 }
@@ -143,7 +153,7 @@ func TestTokensOfTheSchool(t *testing.T) {
 		whose staff.Staff
 		want  int
 	}{{colleague, 303}, {foreign, 404}} {
-		made, secret, err := o.server.Staff.NewToken(t.Context(), tt.whose.ID, "of "+tt.whose.School)
+		made, secret, err := o.server.Staff.NewToken(t.Context(), tt.whose.ID, "of "+tt.whose.School, 0)
 		o.must(err)
 		if shown := strings.Contains(o.visit(c, "/tokens").body, made.ID); shown != (tt.want == 303) {
 			t.Errorf("a token of %s is shown: %v", tt.whose.School, shown)

@@ -145,7 +145,8 @@ func Tick(p *Parts) (any, error) {
 	h.Roster = p.Roster()
 	clerk := &docket.Clerk{Store: p.Docket(), Memos: h.Memos, Lanes: p.Config.Lanes, Unlist: p.Mail().Unlist, Log: p.Log}
 	drills := &tick.Drills{Alerts: p.Alerts(), Schools: p.Roster(), Memos: h.Memos, Now: p.Now, Log: p.Log}
-	h.Also = []func(context.Context) error{clerk.Work, drills.Run, p.daily().Run, p.prover().Run, p.measure}
+	tokens := &tick.Tokens{Staff: p.Staff(), Memos: h.Memos, Now: p.Now, Log: p.Log}
+	h.Also = []func(context.Context) error{clerk.Work, drills.Run, tokens.Run, p.daily().Run, p.prover().Run, p.measure}
 	return h.Handle, nil
 }
 

@@ -119,7 +119,7 @@ func credentials(ctx context.Context, s *console.Server) (ask func(path string) 
 	if err != nil {
 		return nil, err
 	}
-	_, token, err := s.Staff.NewToken(ctx, people[0].ID, "bench")
+	_, token, err := s.Staff.NewToken(ctx, people[0].ID, "bench", 0)
 	return func(path string) *http.Request {
 		r := httptest.NewRequestWithContext(ctx, http.MethodGet, path, nil)
 		r.Header.Set("Authorization", "Bearer "+token)

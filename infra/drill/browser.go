@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/cookiejar"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 
@@ -144,15 +145,18 @@ type Form struct {
 	upload string // its name
 }
 
-// Form returns the form whose action begins with a path.
+// Form returns the form whose action is a path, or begins with it if there is none.
 func (p *Page) Form(action string) *Form {
 	p.Helper()
-	for _, n := range p.Find("form", "") {
-		if strings.HasPrefix(attr(n, "action"), action) {
-			f := &Form{Page: p, node: n, Values: url.Values{}}
-			f.collect()
-			return f
-		}
+	all := p.Find("form", "")
+	i := slices.IndexFunc(all, func(n *html.Node) bool { return attr(n, "action") == action })
+	if i < 0 {
+		i = slices.IndexFunc(all, func(n *html.Node) bool { return strings.HasPrefix(attr(n, "action"), action) })
+	}
+	if i >= 0 {
+		f := &Form{Page: p, node: all[i], Values: url.Values{}}
+		f.collect()
+		return f
 	}
 	p.Fatalf("%s (%d) has no form to %s:\n%s", p.URL.Path, p.Status, action, p.Text())
 	return nil

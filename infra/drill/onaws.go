@@ -65,7 +65,7 @@ func foundOnAWS(ctx context.Context, c *cloud.Cloud, w World) (System, error) {
 	if err != nil {
 		return System{}, err
 	}
-	_, token, err := people.NewToken(ctx, m.ID, "drill")
+	_, token, err := people.NewToken(ctx, m.ID, "drill", 0)
 	return System{
 		URL: c.URL, Token: token, SignIn: c.URL + "/sign-in/" + link,
 		Waiting: func() (int, int, error) { return c.Waiting(context.Background()) },

@@ -45,7 +45,7 @@ func establish(ctx context.Context, m *machine.Machine, w World) (System, error)
 	if err != nil {
 		return System{}, err
 	}
-	_, token, err := m.Staff.NewToken(ctx, manager.ID, "drill")
+	_, token, err := m.Staff.NewToken(ctx, manager.ID, "drill", 0)
 	return System{
 		URL: m.URL(), Token: token, SignIn: link, Operator: inboxOperator{m.Inbox},
 		Waiting: func() (int, int, error) { return waiting(m) },

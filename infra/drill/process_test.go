@@ -76,7 +76,7 @@ func load(ctx context.Context, m *machine.Machine, contacts int) (token string, 
 	if err := m.Roster.Load(ctx, s.ID, groups, families); err != nil {
 		return "", err
 	}
-	_, token, err = m.Staff.NewToken(ctx, who.ID, "drill")
+	_, token, err = m.Staff.NewToken(ctx, who.ID, "drill", 0)
 	return token, err
 }
 

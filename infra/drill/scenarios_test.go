@@ -54,6 +54,7 @@ var scenarios = []struct {
 	{"an operator that swallows mail is called out", silentLane},
 	{"what happened is told afterwards", afterwards},
 	{"a teacher tells the whole school in an emergency", breakGlass},
+	{"an API token ends, and its managers are told before", tokenEnds},
 	{"the district looks at its schools and tells them all", district},
 }
 

@@ -129,7 +129,7 @@ func TestDisabledForGood(t *testing.T) {
 		t.Fatal(err)
 	}
 	session := signInAs(t, s, m)
-	_, token, err := s.NewToken(t.Context(), m.ID, "x")
+	_, token, err := s.NewToken(t.Context(), m.ID, "x", 0)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -80,6 +80,7 @@ func (m Staff) out(epoch int) bool { return m.Disabled || m.Epoch != epoch }
 //	signin/<hash>          signin            a sign-in link that was not used yet
 //	session/<hash>         session           somebody who is signed in
 //	token/<hash>           token             an API token
+//	tokens-ending          <time>/<id>/<token>  when to tell that a token ends
 //	ceremony/<hash>        ceremony          a touch that has begun
 //	known/<hash>           known             who has signed in in a browser
 //

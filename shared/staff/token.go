@@ -3,6 +3,7 @@ package staff
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"time"
 
@@ -17,8 +18,18 @@ const tokenPrefix = "todoku_"
 
 // ErrToken says that an API token does not work, or no longer.
 var ErrToken = problem.New(problem.Unauthorized,
-	"APIトークンが正しくないか、取り消されています。「Authorization: Bearer <トークン>」の形で送ってください。",
-	"The API token is missing, wrong or revoked. Send it as Authorization: Bearer TOKEN.")
+	"APIトークンが正しくないか、取り消されているか、期限が切れています。「Authorization: Bearer <トークン>」の形で送ってください。",
+	"The API token is missing, wrong, revoked or has ended. Send it as Authorization: Bearer TOKEN.")
+
+// Ends of API tokens. A program that nobody looks after any more loses its access by
+// itself; that a token's end comes near is told TokenNotice before.
+const (
+	TokenLife   = 365 * 24 * time.Hour // at most, and if nothing else is asked for
+	TokenNotice = 14 * 24 * time.Hour
+	// tokenKept is how long a token that has ended is still listed: somebody will ask
+	// why the program stopped.
+	tokenKept = 30 * 24 * time.Hour
+)
 
 // Token is what can be told of an API token once it was shown.
 type Token struct {
@@ -26,12 +37,28 @@ type Token struct {
 	Staff string    `json:"staff"` // with whose rights it acts
 	Name  string    `json:"name"`  // what it is used for
 	Made  time.Time `json:"made"`
+	Ends  time.Time `json:"ends,omitzero"` // a program uses it until then; see end
 	Used  time.Time `json:"used,omitzero"` // last, to within usedEvery
 	Epoch int       `json:"epoch,omitempty"`
 	// May are the actions of package access that it may do, as far as the person may;
 	// none: all of them.
 	May []string `json:"may,omitempty"`
 }
+
+// end returns when a token ends. One that was made before tokens had an end lasts for
+// TokenLife.
+func (t Token) end() time.Time {
+	if t.Ends.IsZero() {
+		return t.Made.Add(TokenLife)
+	}
+	return t.Ends
+}
+
+// Over reports whether a token has ended.
+func (t Token) Over(now time.Time) bool { return !now.Before(t.end()) }
+
+// Soon reports whether a token ends within TokenNotice, or has ended.
+func (t Token) Soon(now time.Time) bool { return t.Over(now.Add(TokenNotice)) }
 
 // tokenRef stands with the person for a token that is kept under its hash.
 type tokenRef struct {
@@ -50,12 +77,21 @@ const MaxTokens = 20
 
 var errTokens = problem.New(problem.Conflict, "APIトークンは一人%d個までです。使っていないものを取り消してください。", "One person can have %d API tokens. Revoke one that is not used.", MaxTokens).In("name")
 
-// NewToken makes an API token that acts with the rights of a member of staff, for
-// the given actions only if there are any. The secret can be shown this once only. It
-// fails with the problem of the name, or with a Conflict if the person has MaxTokens.
-func (s *Store) NewToken(ctx context.Context, staffID, name string, may ...string) (t Token, secret string, err error) {
+var errTokenLife = problem.New(problem.Invalid, "期限は、今日から1年以内で選んでください。", "Choose an end within a year from today.").In("ends")
+
+// NewToken makes an API token that acts with the rights of a member of staff for life
+// (0: TokenLife, which is also the most), for the given actions only if there are any.
+// The secret can be shown this once only. It fails with the problem of the name or of
+// the life, or with a Conflict if the person has MaxTokens.
+func (s *Store) NewToken(ctx context.Context, staffID, name string, life time.Duration, may ...string) (t Token, secret string, err error) {
 	if e := checkName(name); e != nil {
 		return t, "", e
+	}
+	if life == 0 {
+		life = TokenLife
+	}
+	if life < 0 || life > TokenLife {
+		return t, "", errTokenLife
 	}
 	m, err := s.Staff(ctx, staffID)
 	if err != nil {
@@ -65,16 +101,18 @@ func (s *Store) NewToken(ctx context.Context, staffID, name string, may ...strin
 	if err != nil {
 		return t, "", err
 	}
-	if len(have) >= MaxTokens {
+	now := s.Now().UTC()
+	if len(slices.DeleteFunc(have, func(t Token) bool { return t.Over(now) })) >= MaxTokens {
 		return t, "", errTokens
 	}
 	secret = tokenPrefix + s.newSecret(tokenBytes)
-	t = Token{ID: s.IDs.New(), Staff: staffID, Name: name, Made: s.Now().UTC(), Epoch: m.Epoch, May: may}
+	t = Token{ID: s.IDs.New(), Staff: staffID, Name: name, Made: now, Ends: now.Add(life).Truncate(time.Second), Epoch: m.Epoch, May: may}
 	key := secretKey("token", secret)
 	err = s.write(ctx,
 		table.Check{Key: staffKey(staffID), Revision: m.Revision},
-		table.Create{Key: key, Value: encode(t)},
-		table.Create{Key: tokenRefKey(staffID, t.ID), Value: encode(tokenRef{Kept: key})})
+		table.Create{Key: key, Value: encode(t), Expires: t.end().Add(tokenKept)},
+		table.Create{Key: tokenRefKey(staffID, t.ID), Value: encode(tokenRef{Kept: key}), Expires: t.end().Add(tokenKept)},
+		table.Create{Key: endingKey(t, life), Expires: t.end()})
 	return t, secret, stale(err)
 }
 
@@ -87,7 +125,7 @@ func (s *Store) ByToken(ctx context.Context, secret string) (Staff, error) {
 	key := secretKey("token", secret)
 	var t Token
 	revision, err := s.read(ctx, key, &t)
-	if errors.Is(err, ErrNotFound) {
+	if errors.Is(err, ErrNotFound) || err == nil && t.Over(s.Now()) {
 		return Staff{}, ErrToken
 	}
 	if err != nil {
@@ -110,10 +148,11 @@ func (s *Store) touchToken(ctx context.Context, key table.Key, t Token, revision
 		return nil
 	}
 	t.Used = now
-	return s.touch(ctx, table.Replace{Key: key, Revision: revision, Value: encode(t)})
+	return s.touch(ctx, table.Replace{Key: key, Revision: revision, Value: encode(t), Expires: t.end().Add(tokenKept)})
 }
 
-// Tokens lists the API tokens of a member of staff that work, oldest first.
+// Tokens lists the API tokens of a member of staff that work, and those that ended
+// lately, oldest first; each with its end.
 func (s *Store) Tokens(ctx context.Context, staffID string) ([]Token, error) {
 	m, err := s.Staff(ctx, staffID)
 	if err != nil {
@@ -132,6 +171,7 @@ func (s *Store) Tokens(ctx context.Context, staffID string) ([]Token, error) {
 				return nil, err
 			}
 			if err == nil && !m.out(t.Epoch) { // else revoked meanwhile
+				t.Ends = t.end()
 				all = append(all, t)
 			}
 		}
@@ -140,6 +180,50 @@ func (s *Store) Tokens(ctx context.Context, staffID string) ([]Token, error) {
 		}
 		q.After = page.Next
 	}
+}
+
+// endingKey is where it stands when to tell that a token's end comes near: TokenNotice
+// before, or after half of a short life.
+func endingKey(t Token, life time.Duration) table.Key {
+	at := t.Ends.Add(-min(TokenNotice, life/2))
+	return table.Key{Partition: endingPartition, Sort: at.Format(endingTime) + "/" + t.Staff + "/" + t.ID}
+}
+
+const (
+	endingPartition = "tokens-ending"
+	endingTime      = "2006-01-02T15:04:05"
+	endingBatch     = 20 // that are told at once
+)
+
+// TellEnding calls tell for some tokens of which it is time to tell that they end, and
+// forgets those for which it succeeds. It is to be called every hour or so, and reads
+// one page.
+func (s *Store) TellEnding(ctx context.Context, tell func(Token) error) error {
+	page, err := s.Table.Query(ctx, table.Query{Partition: endingPartition, Limit: endingBatch})
+	if err != nil {
+		return err
+	}
+	now := s.Now().UTC().Format(endingTime)
+	for _, item := range page.Items {
+		at, ref, _ := strings.Cut(item.Sort, "/")
+		if at > now {
+			return nil
+		}
+		staffID, tokenID, _ := strings.Cut(ref, "/")
+		t, _, _, err := s.token(ctx, tokenRefKey(staffID, tokenID))
+		if err != nil && !errors.Is(err, ErrNotFound) {
+			return err
+		}
+		if err == nil { // else revoked
+			if err := tell(t); err != nil {
+				return err
+			}
+		}
+		if err := s.Table.Write(ctx, "", table.Delete{Key: item.Key, Revision: item.Revision}); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // token reads a token by its reference: the token, where it is kept, and at which

@@ -102,6 +102,6 @@ func (m *Machine) DemoToken(ctx context.Context, who staff.Staff) (string, error
 			return "", err
 		}
 	}
-	_, secret, err := m.Staff.NewToken(ctx, who.ID, demoToken)
+	_, secret, err := m.Staff.NewToken(ctx, who.ID, demoToken, 0)
 	return secret, err
 }

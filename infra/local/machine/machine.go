@@ -321,7 +321,8 @@ func (m *Machine) wire(sender mail.Sender) {
 	m.tick.Roster = m.Roster
 	clerk := &docket.Clerk{Store: m.Docket, Memos: m.tick.Memos, Lanes: m.Lanes, Log: m.cfg.Log}
 	drills := &tick.Drills{Alerts: m.Alerts, Schools: m.Roster, Memos: m.tick.Memos, Now: m.cfg.Now, Log: m.cfg.Log}
-	m.tick.Also = []func(context.Context) error{clerk.Work, drills.Run, m.examineDaily(), m.prover().Run}
+	tokens := &tick.Tokens{Staff: m.Staff, Memos: m.tick.Memos, Now: m.cfg.Now, Log: m.cfg.Log}
+	m.tick.Also = []func(context.Context) error{clerk.Work, drills.Run, tokens.Run, m.examineDaily(), m.prover().Run}
 	m.app = &console.App{
 		Docket: m.Docket,
 		Doctor: &doctor.Records{Table: m.Table, Now: m.cfg.Now},
