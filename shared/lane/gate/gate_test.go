@@ -3,7 +3,9 @@ package gate
 import (
 	"context"
 	"math/rand/v2"
+	"os"
 	"path/filepath"
+	"strconv"
 	"testing"
 	"time"
 
@@ -16,7 +18,7 @@ import (
 // world is a lane on AWS in virtual time: its slots ask the gate, and events come back,
 // or do not.
 type world struct {
-	t     *testing.T
+	t     testing.TB
 	now   time.Time
 	gate  *Gate
 	lane  string
@@ -26,7 +28,7 @@ type world struct {
 	left  int
 }
 
-func newWorld(t *testing.T, name string, wrap func(table.Table) table.Table) *world {
+func newWorld(t testing.TB, name string, wrap func(table.Table) table.Table) *world {
 	t.Helper()
 	w := &world{t: t, now: time.Date(2026, 9, 1, 8, 0, 0, 0, time.UTC), lane: name}
 	clock := func() time.Time { return w.now }
@@ -105,15 +107,29 @@ func (w *world) events() {
 
 func as(tab table.Table) table.Table { return tab }
 
+// copiesOf is how many copies a test sends: GATE_COPIES, or so many.
+func copiesOf(t *testing.T, otherwise int) int {
+	t.Helper()
+	s := os.Getenv("GATE_COPIES")
+	if s == "" {
+		return otherwise
+	}
+	n, err := strconv.Atoi(s)
+	if err != nil || n < 1 {
+		t.Fatalf("GATE_COPIES=%q is no number of copies", s)
+	}
+	return n
+}
+
 // TestAllEventsLost: copies leave within twice the time of the cautious rate.
 func TestAllEventsLost(t *testing.T) {
 	for _, name := range []string{"google", "docomo", "example.jp"} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t, name, as)
 			w.lost = true
-			const copies = 1000
+			copies := copiesOf(t, 1000)
 			took := w.send(copies)
-			allowed := time.Duration(copies / (float64(len(w.slots)) / 2) * float64(time.Second))
+			allowed := time.Duration(float64(copies) / (float64(len(w.slots)) / 2) * float64(time.Second))
 			t.Logf("%d copies in %v; the cautious rate allows %v", copies, took, allowed)
 			if took > 2*allowed {
 				t.Errorf("took %v, more than twice %v", took, allowed)
@@ -170,12 +186,12 @@ func (t *throttled) Write(ctx context.Context, token string, ops ...table.Op) er
 // TestThrottledStore: with a tenth of the calls refused an alert takes at most half as
 // long again.
 func TestThrottledStore(t *testing.T) {
-	const copies = 2000
+	copies := copiesOf(t, 2000)
 	calm := newWorld(t, "google", as).send(copies)
 	took := newWorld(t, "google", func(tab table.Table) table.Table {
 		return &throttled{Table: tab, dice: rand.New(rand.NewPCG(1, 1))}
 	}).send(copies)
-	t.Logf("%v, with a store that answers always %v", took, calm)
+	t.Logf("%d copies in %v, with a store that answers always in %v", copies, took, calm)
 	if took > calm*3/2 {
 		t.Errorf("took %v, more than 1.5 times %v", took, calm)
 	}
@@ -200,6 +216,26 @@ func TestOneReadOneWrite(t *testing.T) {
 	if err != nil || ended != nil || p.N != 10 || c.reads != 1 || c.writes != 1 {
 		t.Errorf("%d copies for %d reads and %d writes; %v, %v", p.N, c.reads, c.writes, err, ended)
 	}
+}
+
+// BenchmarkBatch is a batch of ten copies and its ten events: what the gate adds to it,
+// with the store's own time (bbolt, not synced).
+func BenchmarkBatch(b *testing.B) {
+	c := &counting{}
+	w := newWorld(b, "google", func(tab table.Table) table.Table { c.Table = tab; return c })
+	w.send(2000)
+	w.now = w.now.Add(time.Minute)
+	w.events()
+	c.reads, c.writes = 0, 0
+	b.ReportAllocs()
+	for b.Loop() {
+		w.left = 10
+		w.batch()
+		w.now = w.now.Add(10 * time.Second)
+		w.events()
+	}
+	b.ReportMetric(float64(c.reads)/float64(b.N), "reads/op")
+	b.ReportMetric(float64(c.writes)/float64(b.N), "writes/op")
 }
 
 type counting struct {
