@@ -145,6 +145,13 @@ func (s *switched) Get(ctx context.Context, key table.Key) (table.Item, error) {
 	return s.Table.Get(ctx, key)
 }
 
+func (s *switched) GetMany(ctx context.Context, keys ...table.Key) ([]table.Item, error) {
+	if s.busy {
+		return nil, table.ErrBusy
+	}
+	return s.Table.GetMany(ctx, keys...)
+}
+
 // logs keeps the log, to be searched for what must not be there.
 type logs struct {
 	mu   sync.Mutex

@@ -264,6 +264,11 @@ func (c *counted) Get(ctx context.Context, key table.Key) (table.Item, error) {
 	return c.Table.Get(ctx, key)
 }
 
+func (c *counted) GetMany(ctx context.Context, keys ...table.Key) ([]table.Item, error) {
+	c.n.Add(int64(len(keys)))
+	return c.Table.GetMany(ctx, keys...)
+}
+
 func (c *counted) Query(ctx context.Context, q table.Query) (table.Page, error) {
 	c.n.Add(1)
 	return c.Table.Query(ctx, q)

@@ -19,8 +19,6 @@ const (
 	// stepOps bounds the ops that one step of families may need, less than
 	// table.MaxOps by the progress, the check of the alert and their counters.
 	stepOps = 70
-	// readers is how many families are read at once.
-	readers = 16
 )
 
 // fanOut makes the families' records of an alert and queues their copies.
@@ -163,20 +161,11 @@ func fit(members []roster.Member) int {
 }
 
 func (w *walk) families(ctx context.Context, members []roster.Member) ([]roster.Family, error) {
-	families := make([]roster.Family, len(members))
-	g, ctx := errgroup.WithContext(ctx)
-	g.SetLimit(readers)
-	for i, m := range members {
-		g.Go(func() error {
-			f, err := w.Roster.Family(ctx, w.alert.School, m.Family)
-			if errors.Is(err, roster.ErrNotFound) {
-				return nil // deleted meanwhile
-			}
-			families[i] = f
-			return err
-		})
+	ids := make([]string, len(members))
+	for i := range members {
+		ids[i] = members[i].Family
 	}
-	return families, g.Wait()
+	return w.Roster.FamiliesOf(ctx, w.alert.School, ids) // without those deleted meanwhile
 }
 
 // build makes the records of those families that are this group's to make: of a

@@ -2,10 +2,7 @@ package fanout
 
 import (
 	"context"
-	"errors"
 	"slices"
-
-	"golang.org/x/sync/errgroup"
 
 	"github.com/todoku/todoku/shared/alert"
 	"github.com/todoku/todoku/shared/audience"
@@ -67,26 +64,22 @@ func (h *Handler) remindSome(ctx context.Context, a alert.Alert, r alert.Round, 
 // sinceThen returns what the wave is for each family: with the contacts that it has
 // got since the alert was sent, and without those that want no more.
 func (h *Handler) sinceThen(ctx context.Context, a alert.Alert, r alert.Round, made []alert.Made) ([]alert.Round, error) {
-	rounds := make([]alert.Round, len(made))
-	g, ctx := errgroup.WithContext(ctx)
-	g.SetLimit(readers)
+	var ids []string
+	rounds, place := make([]alert.Round, len(made)), map[string]int{}
 	for i, m := range made {
 		rounds[i] = r
-		if !awaited(&m.Family) {
-			continue
+		if awaited(&m.Family) {
+			place[m.Family.ID] = i
+			ids = append(ids, m.Family.ID)
 		}
-		g.Go(func() error {
-			now, err := h.Roster.Family(ctx, a.School, m.Family.ID)
-			if errors.Is(err, roster.ErrNotFound) {
-				return nil // part of another by now: the alert's own record counts
-			}
-			if err == nil {
-				rounds[i].Added, rounds[i].Gone = h.compare(a, &m.Family, now)
-			}
-			return err
-		})
 	}
-	return rounds, g.Wait()
+	// One that is part of another by now is not among them: the alert's own record counts.
+	families, err := h.Roster.FamiliesOf(ctx, a.School, ids)
+	for _, now := range families {
+		i := place[now.ID]
+		rounds[i].Added, rounds[i].Gone = h.compare(a, &made[i].Family, now)
+	}
+	return rounds, err
 }
 
 // awaited reports whether nobody has answered for one of a family's children.

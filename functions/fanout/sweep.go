@@ -43,6 +43,9 @@ func (h *Handler) cancel(ctx context.Context, a alert.Alert, p alert.Progress) e
 	return h.Alerts.SaveProgress(ctx, a, &p, ops...)
 }
 
+// writers is how many families are noted at once.
+const writers = 16
+
 // heard notes in the roster which contacts have answered.
 func (h *Handler) heard(ctx context.Context, a alert.Alert, class string) error {
 	heard, err := h.Alerts.Heard(ctx, a.ID, class)
@@ -50,7 +53,7 @@ func (h *Handler) heard(ctx context.Context, a alert.Alert, class string) error 
 		return err
 	}
 	g, ctx := errgroup.WithContext(ctx)
-	g.SetLimit(readers)
+	g.SetLimit(writers)
 	for family, contacts := range heard {
 		g.Go(func() error {
 			err := h.Roster.Heard(ctx, a.School, family, contacts)

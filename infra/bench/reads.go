@@ -34,6 +34,11 @@ func (c *counter) Get(ctx context.Context, key table.Key) (table.Item, error) {
 	return c.Table.Get(ctx, key)
 }
 
+func (c *counter) GetMany(ctx context.Context, keys ...table.Key) ([]table.Item, error) {
+	c.items.Add(int64(len(keys)))
+	return c.Table.GetMany(ctx, keys...)
+}
+
 func (c *counter) Query(ctx context.Context, q table.Query) (table.Page, error) {
 	p, err := c.Table.Query(ctx, q)
 	c.items.Add(int64(len(p.Items)))

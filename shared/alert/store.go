@@ -46,7 +46,6 @@ const (
 	// updateTries bounds how often a write is begun anew because somebody else
 	// wrote one of its families first.
 	updateTries = 20
-	readers     = 16 // concurrent reads of one call
 )
 
 func alertKey(alert string) table.Key {

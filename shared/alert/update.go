@@ -7,7 +7,6 @@ import (
 	"slices"
 
 	"github.com/todoku/todoku/shared/table"
-	"golang.org/x/sync/errgroup"
 )
 
 // Change is one wanted change of a family's record. Apply alters the record and
@@ -185,20 +184,25 @@ func (e *Editor) load(ctx context.Context, changes []Change) error {
 			missing = append(missing, c.Ref)
 		}
 	}
-	found := make([]known, len(missing))
-	g, ctx := errgroup.WithContext(ctx)
-	g.SetLimit(readers)
-	for i, ref := range missing {
-		g.Go(func() (err error) {
-			found[i].family, found[i].revision, err = e.store.family(ctx, ref)
+	for refs := range slices.Chunk(missing, table.MaxOps) {
+		keys := make([]table.Key, len(refs))
+		for i, ref := range refs {
+			keys[i] = ref.Key()
+		}
+		items, err := e.store.Table.GetMany(ctx, keys...)
+		if err != nil {
 			return err
-		})
-	}
-	if err := g.Wait(); err != nil {
-		return err
-	}
-	for i, ref := range missing {
-		e.known[ref] = found[i]
+		}
+		for i, item := range items {
+			if item.Revision == 0 {
+				return ErrNotFound
+			}
+			f, _, err := decodeFamily(item)
+			if err != nil {
+				return err
+			}
+			e.known[refs[i]] = known{item.Revision, f}
+		}
 	}
 	return nil
 }

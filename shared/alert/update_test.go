@@ -21,6 +21,11 @@ func (c *counting) Get(ctx context.Context, key table.Key) (table.Item, error) {
 	return c.Table.Get(ctx, key)
 }
 
+func (c *counting) GetMany(ctx context.Context, keys ...table.Key) ([]table.Item, error) {
+	c.gets.Add(int64(len(keys)))
+	return c.Table.GetMany(ctx, keys...)
+}
+
 // TestEditor changes a family that somebody else changes meanwhile.
 func TestEditor(t *testing.T) {
 	s, c := newStore(t)

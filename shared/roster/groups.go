@@ -3,11 +3,8 @@ package roster
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"slices"
 	"strings"
-
-	"golang.org/x/sync/errgroup"
 
 	"github.com/todoku/todoku/shared/problem"
 	"github.com/todoku/todoku/shared/table"
@@ -47,33 +44,15 @@ func (s *Store) storedGroups(ctx context.Context, school string) ([]Group, error
 // counts and without grades. It reads no other group: what a page names costs the
 // same in a large school.
 func (s *Store) Named(ctx context.Context, school string, ids []string) (map[string]Group, error) {
-	found := make([]Group, len(ids))
-	g, ctx := errgroup.WithContext(ctx)
-	g.SetLimit(readers)
-	for i, id := range ids {
-		if !usable(id) {
-			continue
-		}
-		g.Go(func() error {
-			_, err := s.read(ctx, groupKey(school, id), &found[i])
-			if errors.Is(err, ErrNotFound) {
-				return nil
-			}
-			return err
-		})
-	}
-	err := g.Wait()
 	named := make(map[string]Group, len(ids))
-	for _, g := range found {
-		if g.ID != "" {
-			named[g.ID] = g
-		}
-	}
+	err := s.readMany(ctx, school, ids, groupKey, func(_ int64, value []byte) error {
+		var g Group
+		err := json.Unmarshal(value, &g)
+		named[g.ID] = g
+		return err
+	})
 	return named, err
 }
-
-// readers is how many groups are read at once.
-const readers = 16
 
 // PutGroup makes a class or other group, or names it anew; make it with NewClass
 // or NewGroup. Its count is kept by its members and cannot be set.

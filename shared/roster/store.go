@@ -135,6 +135,47 @@ func (s *Store) Family(ctx context.Context, school, family string) (Family, erro
 	return f, err
 }
 
+// FamiliesOf reads families by their ids. Those that there are not are left out.
+func (s *Store) FamiliesOf(ctx context.Context, school string, ids []string) ([]Family, error) {
+	families := make([]Family, 0, len(ids))
+	err := s.readMany(ctx, school, ids, familyKey, func(revision int64, value []byte) error {
+		var f Family
+		err := json.Unmarshal(value, &f)
+		f.Revision = revision
+		families = append(families, f)
+		return err
+	})
+	return families, err
+}
+
+// readMany reads the records of a school that have these ids and are there.
+func (s *Store) readMany(ctx context.Context, school string, ids []string, key func(school, id string) table.Key, f func(revision int64, value []byte) error) error {
+	if !usable(school) {
+		return nil
+	}
+	keys := make([]table.Key, 0, len(ids))
+	for _, id := range ids {
+		if usable(id) {
+			keys = append(keys, key(school, id))
+		}
+	}
+	for some := range slices.Chunk(keys, table.MaxOps) {
+		items, err := s.Table.GetMany(ctx, some...)
+		if err != nil {
+			return err
+		}
+		for _, item := range items {
+			if item.Revision == 0 {
+				continue
+			}
+			if err := f(item.Revision, item.Value); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
 // Families returns one page of a school's families in the order of their ids,
 // those after the given one, and next to go on with; an empty next is the end.
 func (s *Store) Families(ctx context.Context, school, after string) (families []Family, next string, err error) {

@@ -18,6 +18,20 @@ func CheckKey(k Key) error {
 	return invalid(k.fault())
 }
 
+// CheckKeys returns an error matching ErrInvalid if a GetMany of keys is outside the
+// limits. Every GetMany starts with it.
+func CheckKeys(keys []Key) error {
+	if len(keys) > MaxOps {
+		return invalid(fmt.Sprintf("more than %d keys", MaxOps))
+	}
+	for _, k := range keys {
+		if err := CheckKey(k); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // CheckQuery returns an error matching ErrInvalid if q is outside the limits.
 // Every Query starts with it.
 func CheckQuery(q Query) error {

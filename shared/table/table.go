@@ -80,6 +80,11 @@ type Table interface {
 	// called. It fails with ErrNotFound if there is no such item.
 	Get(ctx context.Context, key Key) (Item, error)
 
+	// GetMany reads items as Get does, in less time than one after the other and at the
+	// same price: the nth is that of the nth key, and the zero Item if there is none. It
+	// is no snapshot. More than MaxOps keys are ErrInvalid; none is no item.
+	GetMany(ctx context.Context, keys ...Key) ([]Item, error)
+
 	// Query reads items of one partition in the order of their sort keys. It sees
 	// every Write that returned before it was called, but one page is not a
 	// snapshot: of a Write that runs at the same time it may see a part. Between

@@ -9,6 +9,7 @@ package bbolt
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"time"
 
@@ -67,21 +68,48 @@ func (t *Table) Get(ctx context.Context, key table.Key) (table.Item, error) {
 		return table.Item{}, err
 	}
 	var item table.Item
-	err := t.db.View(func(tx *journal.Tx) error {
-		s, err := parse(tx.Bucket(bucketItems).Get(itemKey(key)))
-		if err != nil {
-			return err
-		}
-		if !s.live(t.now().Unix()) {
-			return table.ErrNotFound
-		}
-		item, err = s.item(key)
+	err := t.db.View(func(tx *journal.Tx) (err error) {
+		item, err = t.get(tx, key)
 		return err
 	})
 	if err != nil {
 		return table.Item{}, fault(err)
 	}
 	return item, nil
+}
+
+// GetMany implements table.Table.
+func (t *Table) GetMany(ctx context.Context, keys ...table.Key) ([]table.Item, error) {
+	if err := table.CheckKeys(keys); err != nil {
+		return nil, err
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	items := make([]table.Item, len(keys))
+	err := t.db.View(func(tx *journal.Tx) (err error) {
+		for i := range keys {
+			if items[i], err = t.get(tx, keys[i]); err != nil && !errors.Is(err, table.ErrNotFound) {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fault(err)
+	}
+	return items, nil
+}
+
+func (t *Table) get(tx *journal.Tx, key table.Key) (table.Item, error) {
+	s, err := parse(tx.Bucket(bucketItems).Get(itemKey(key)))
+	if err != nil {
+		return table.Item{}, err
+	}
+	if !s.live(t.now().Unix()) {
+		return table.Item{}, table.ErrNotFound
+	}
+	return s.item(key)
 }
 
 func create(tx *journal.Tx) error {

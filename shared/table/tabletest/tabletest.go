@@ -29,6 +29,7 @@ func Run(t *testing.T, open func(t *testing.T, now func() time.Time) table.Table
 		run  func(*fixture)
 	}{
 		{"Items", testItems},
+		{"GetMany", testGetMany},
 		{"FailInEveryPosition", testFailInEveryPosition},
 		{"AllFailingOpsNamed", testAllFailingOpsNamed},
 		{"Counters", testCounters},

@@ -3,6 +3,7 @@ package tabletest
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -26,6 +27,41 @@ func testItems(f *fixture) {
 	f.wantNone(k("a"))
 	f.write(create(k("a"), "again"))
 	f.want(record(k("a"), 1, "again"))
+}
+
+func testGetMany(f *fixture) {
+	k := in(f.partition())
+	other := in(f.partition())("a")
+	many := make([]table.Key, table.MaxOps)
+	for i := range many {
+		many[i] = k(fmt.Sprintf("%03d", i))
+		if i%2 == 0 {
+			f.write(create(many[i], many[i].Sort))
+		}
+	}
+	gone := table.Create{Key: k("gone"), Value: []byte("x"), Expires: f.clock.Now().Add(time.Second)}
+	f.write(gone, create(other, "other"), table.Add{Key: k("count"), Deltas: map[string]int64{"n": 2}})
+	f.clock.advance(time.Second)
+	for _, keys := range [][]table.Key{nil, many, {k("b"), k("a")}, {other, k("count"), gone.Key, many[2], many[2], other}} {
+		got, err := f.table.GetMany(f.Context(), keys...)
+		if err != nil || len(got) != len(keys) {
+			f.Fatalf("GetMany of %d keys: %d items, %v", len(keys), len(got), err)
+		}
+		for i, key := range keys {
+			want, err := f.table.Get(f.Context(), key)
+			if err != nil && !errors.Is(err, table.ErrNotFound) {
+				f.Fatal(err)
+			}
+			if diff := diffItems(want, got[i]); diff != "" {
+				f.Errorf("item %d of %d (-Get +GetMany):\n%s", i, len(keys), diff)
+			}
+		}
+	}
+	for name, keys := range map[string][]table.Key{"too many": append(many, other), "no key": {other, {}}} {
+		if _, err := f.table.GetMany(f.Context(), keys...); !errors.Is(err, table.ErrInvalid) {
+			f.Errorf("%s: %v", name, err)
+		}
+	}
 }
 
 // stage is a set of items on which every kind of op can succeed and fail. The
@@ -224,9 +260,10 @@ func testContext(f *fixture) {
 	defer cancel()
 	for want, ctx := range map[error]context.Context{context.Canceled: cancelled, context.DeadlineExceeded: late} {
 		_, getErr := f.table.Get(ctx, k("a"))
+		_, manyErr := f.table.GetMany(ctx, k("a"))
 		_, queryErr := f.table.Query(ctx, table.Query{Partition: k("").Partition})
 		writeErr := f.table.Write(ctx, "token", create(k("b"), "never"))
-		for call, err := range map[string]error{"Get": getErr, "Query": queryErr, "Write": writeErr} {
+		for call, err := range map[string]error{"Get": getErr, "GetMany": manyErr, "Query": queryErr, "Write": writeErr} {
 			if !errors.Is(err, want) {
 				f.Errorf("%s = %v, want %v", call, err, want)
 			}
