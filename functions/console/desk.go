@@ -9,6 +9,8 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/todoku/todoku/shared/access"
 	"github.com/todoku/todoku/shared/alert"
 	"github.com/todoku/todoku/shared/audit"
@@ -38,6 +40,18 @@ func (s *Server) deskRoutes(rt *routes) {
 }
 
 func (s *Server) desk() desk.Desk { return desk.Desk{Alerts: s.Alerts} }
+
+// deskAt is the desk with what it shares with those of the schools of its district: a
+// family that is in hand at one school is in nobody's hands at another.
+func (s *Server) deskAt(ctx context.Context, school string) (desk.Desk, error) {
+	v, err := s.Roster.School(ctx, school)
+	d := s.desk()
+	d.Place = desk.Place{Name: v.Name, Scope: "school/" + school}
+	if v.District != "" {
+		d.Place.Scope = "district/" + v.District
+	}
+	return d, err
+}
 
 func caller(me staff.Staff) desk.Person { return desk.Person{ID: me.ID, Name: me.Name} }
 
@@ -130,8 +144,34 @@ type deskFrame struct {
 // deskRow is a family as the desk's pages show it.
 type deskRow struct {
 	desk.Row
-	Page *deskFrame
-	No   int // row number, from 1
+	Page  *deskFrame
+	No    int      // row number, from 1
+	Other desk.Use // the same family at another alert's desk; without a Place: nothing is known
+}
+
+// HeldThere reports whether somebody has the family in hand at another alert's desk.
+func (r deskRow) HeldThere() bool {
+	return r.Other.Held(r.Page.At) && r.Other.Holder.ID != r.Page.Me.ID
+}
+
+// OutcomeThere returns how the last call ended there.
+func (r deskRow) OutcomeThere() lang.Text { return outcomeNames[r.Other.Outcome] }
+
+// setOthers looks up what became of families at other alerts' desks.
+func (s *Server) setOthers(ctx context.Context, school string, rows []deskRow) error {
+	d, err := s.deskAt(ctx, school)
+	if err != nil {
+		return err
+	}
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(schoolReaders)
+	for i := range rows {
+		g.Go(func() (err error) {
+			rows[i].Other, err = d.Elsewhere(ctx, rows[i].Ref, &rows[i].Family)
+			return err
+		})
+	}
+	return g.Wait()
 }
 
 // deskPage is the data of desk.html.
@@ -251,14 +291,17 @@ func (s *Server) deskList(r *http.Request, me staff.Staff) (web.Response, error)
 	}
 	p.Classes = classLines(me, classes, groups)
 	for i, row := range shown {
-		p.Rows = append(p.Rows, deskRow{row, &p.deskFrame, p.View.From + i + 1})
+		p.Rows = append(p.Rows, deskRow{Row: row, Page: &p.deskFrame, No: p.View.From + i + 1})
+	}
+	if err := s.setOthers(r.Context(), me.School, p.Rows); err != nil {
+		return nil, err
 	}
 	for i, row := range rows {
 		if row.Held(p.At) {
 			p.Held++
 		}
 		if row.HeldBy(me.ID, p.At) && p.MineRow == nil {
-			p.MineRow = &deskRow{row, &p.deskFrame, i + 1}
+			p.MineRow = &deskRow{Row: row, Page: &p.deskFrame, No: i + 1}
 		}
 	}
 	for n := range p.View.Of {
@@ -299,7 +342,11 @@ func (s *Server) deskNext(r *http.Request, me staff.Staff) (web.Response, error)
 			return web.Redirect{To: familyPath(row.Ref) + v.Query()}, nil
 		}
 	}
-	row, found, err := s.desk().Next(ctx, rows, caller(me))
+	d, err := s.deskAt(ctx, me.School)
+	if err != nil {
+		return nil, err
+	}
+	row, found, err := d.Next(ctx, rows, caller(me))
 	if err != nil {
 		return nil, err
 	}
@@ -385,27 +432,31 @@ func (s *Server) afterwards(err error, to string) (web.Response, error) {
 }
 
 func (s *Server) claim(r *http.Request, me staff.Staff) (web.Response, error) {
-	ref, err := s.keptAt(r)
+	ref, d, err := s.keptAt(r, me)
 	if err != nil {
 		return nil, err
 	}
-	_, err = s.desk().Claim(r.Context(), ref, caller(me))
+	_, err = d.Claim(r.Context(), ref, caller(me))
 	return s.orFamily(r, me, familyPath(ref)+viewOf(r.URL.Query()).Query(), err)
 }
 
 func (s *Server) release(r *http.Request, me staff.Staff) (web.Response, error) {
-	ref, err := s.keptAt(r)
+	ref, d, err := s.keptAt(r, me)
 	if err == nil {
-		err = s.desk().Release(r.Context(), ref, caller(me))
+		err = d.Release(r.Context(), ref, caller(me))
 	}
 	return s.afterwards(err, "/alerts/"+ref.Alert+"/desk"+viewOf(r.URL.Query()).Query())
 }
 
 // keptAt returns where the record of the family of a request is kept, whichever of
-// its classes the address names.
-func (s *Server) keptAt(r *http.Request) (alert.Ref, error) {
+// its classes the address names, and the desk that it is on.
+func (s *Server) keptAt(r *http.Request, me staff.Staff) (alert.Ref, desk.Desk, error) {
 	made, err := s.Alerts.FindFamily(r.Context(), refOf(r))
-	return made.Ref(r.PathValue("id")), err
+	if err != nil {
+		return alert.Ref{}, desk.Desk{}, err
+	}
+	d, err := s.deskAt(r.Context(), me.School)
+	return made.Ref(r.PathValue("id")), d, err
 }
 
 // orFamily redirects, or shows the family's page with what kept the form from being done.
@@ -421,7 +472,7 @@ func (s *Server) passFamilyOn(r *http.Request, me staff.Staff) (web.Response, er
 	if err != nil {
 		return nil, err
 	}
-	ref, err := s.keptAt(r)
+	ref, d, err := s.keptAt(r, me)
 	if err != nil {
 		return nil, err
 	}
@@ -434,7 +485,7 @@ func (s *Server) passFamilyOn(r *http.Request, me staff.Staff) (web.Response, er
 		return s.familyAgain(r, me, callForm{}, problem.New(problem.Invalid, "引き継ぐ相手を選んでください。", "Choose whom to hand over to.").In("to"))
 	}
 	note := []rune(strings.TrimSpace(form.Get("note_to")))
-	err = s.desk().HandOver(r.Context(), ref, caller(me), caller(colleagues[i]), string(note[:min(len(note), desk.MaxNote)]))
+	err = d.HandOver(r.Context(), ref, caller(me), caller(colleagues[i]), string(note[:min(len(note), desk.MaxNote)]))
 	return s.orFamily(r, me, "/alerts/"+ref.Alert+"/desk"+viewOf(r.URL.Query()).Query(), err)
 }
 

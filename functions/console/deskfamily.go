@@ -106,11 +106,11 @@ func (s *Server) familyAgain(r *http.Request, me staff.Staff, form callForm, wro
 	if err != nil {
 		return nil, err
 	}
-	ref, err := s.keptAt(r)
+	ref, d, err := s.keptAt(r, me)
 	if err != nil {
 		return nil, err
 	}
-	row, err := s.desk().Row(r.Context(), ref)
+	row, err := d.Row(r.Context(), ref)
 	if err != nil {
 		return nil, err
 	}
@@ -119,6 +119,9 @@ func (s *Server) familyAgain(r *http.Request, me staff.Staff, form callForm, wro
 	p.Scripts = append(p.Scripts, "once.js")
 	p.Refresh = 0 // it holds a form
 	p.Row = deskRow{Row: row, Page: &p.deskFrame}
+	if p.Row.Other, err = d.Elsewhere(r.Context(), ref, &row.Family); err != nil {
+		return nil, err
+	}
 	if p.Form.ID == "" {
 		p.Form.ID = s.Alerts.IDs.New()
 	}
@@ -289,7 +292,7 @@ func (s *Server) enterCall(r *http.Request, me staff.Staff) (web.Response, error
 	if err != nil {
 		return nil, err
 	}
-	ref, err := s.keptAt(r)
+	ref, _, err := s.keptAt(r, me)
 	if err != nil {
 		return nil, err
 	}
@@ -315,8 +318,12 @@ func (s *Server) enterCall(r *http.Request, me staff.Staff) (web.Response, error
 // recordCall records a call, and in the audit log that it was.
 func (s *Server) recordCall(r *http.Request, me staff.Staff, a alert.Alert, ref alert.Ref, e desk.Entry) error {
 	what := a.ID + " " + ref.Class + " " + ref.Family
-	_, err := recording(r.Context(), s.App, entry(me, audit.Call, what, outcomeNames[e.Outcome].JA), func() (desk.Record, error) {
-		return s.desk().Enter(r.Context(), a, ref, e)
+	d, err := s.deskAt(r.Context(), me.School)
+	if err != nil {
+		return err
+	}
+	_, err = recording(r.Context(), s.App, entry(me, audit.Call, what, outcomeNames[e.Outcome].JA), func() (desk.Record, error) {
+		return d.Enter(r.Context(), a, ref, e)
 	})
 	return err
 }

@@ -95,7 +95,7 @@ func (s *Server) paperOf(r *http.Request, me staff.Staff, from, rows int) (*pape
 		}
 		list = append(list, row)
 		p.Rows = append(p.Rows, paperRow{
-			deskRow: deskRow{row, &p.deskFrame, i + 1}, Settled: !desk.ToCall(&row.Family), Newest: nanosecondsOf(desk.Newest(&row.Family)),
+			deskRow: deskRow{Row: row, Page: &p.deskFrame, No: i + 1}, Settled: !desk.ToCall(&row.Family), Newest: nanosecondsOf(desk.Newest(&row.Family)),
 		})
 	}
 	if end < len(p.Paper.Rows) {

@@ -6,6 +6,10 @@ import (
 	"net/url"
 	"strings"
 	"time"
+
+	"github.com/todoku/todoku/infra/found"
+	"github.com/todoku/todoku/shared/roster"
+	"github.com/todoku/todoku/shared/staff"
 )
 
 // version asks whether a call desk has news.
@@ -105,4 +109,47 @@ func (p *Page) children() (ids []string) {
 		}
 	}
 	return ids
+}
+
+// siblingsAtTwoSchools: both schools of a district have an alert open, and the same
+// families: what one has in hand the other leaves alone, and sees what came of it.
+func siblingsAtTwoSchools(d *Drill) {
+	pupils := d.class(4)
+	other := d.secondSchool(Sheet(pupils))
+	office := d.invited(found.Request{
+		School: roster.School{Name: school.Name}, Person: staff.Staff{Role: staff.District, Name: "指導主事 見本", Mail: "shido@city.example.jp"},
+	})
+	form := office.Open("/district/send").Form("/district/preview").Set("kind", "safety").Set("subject", "地震の安否確認").Set("body", "回答してください。")
+	form.Press("内容を確認する").Form("/district/send").Press("2校へ送信する").Says(http.StatusOK, "受け付けました")
+	d.Advance(11 * time.Second)
+	d.Arrive("地震の安否確認", Addresses(pupils...)...)
+	for _, to := range Addresses(pupils...) {
+		d.comes("地震の安否確認", to) // of the other school
+	}
+	mine, theirs := d.Manager.newest("地震の安否確認"), other.newest("地震の安否確認")
+	d.Settle(strings.TrimPrefix(mine, "/alerts/"))
+	next := func(b *Browser, desk string) *Page {
+		return b.Open(desk + "/desk").Form(desk + "/desk/next").Press("")
+	}
+	page := next(d.Manager, mine).Says(http.StatusOK, "あなたが対応中です")
+	other.Open(theirs+"/desk").Says(http.StatusOK, school.Name+"の"+manager.Name+"さんが対応中")
+	name := strings.Fields(page.Find("h1", "")[0].FirstChild.Data)
+	if their := next(other, theirs).Says(http.StatusOK, "あなたが対応中です"); strings.Contains(their.Text(), name[len(name)-1]) {
+		d.Errorf("both schools have the family of %v in hand", name)
+	}
+	page.Form(page.URL.Path+"/calls").Set("outcome", "no_reply").Press("").Says(http.StatusOK, "電話の結果を記録しました")
+	other.Open(theirs+"/desk").Says(http.StatusOK, school.Name+"から電話").Says(http.StatusOK, "出なかった")
+	d.Manager.Open(mine+"/desk").Says(http.StatusOK, "中学校の教頭 中学さんが対応中")
+}
+
+// newest returns the path of the alert with a subject.
+func (b *Browser) newest(subject string) string {
+	b.Helper()
+	for _, a := range b.Open("/").Find("a", "") {
+		if strings.Contains(text(a), subject) {
+			return attr(a, "href")
+		}
+	}
+	b.Fatalf("no alert %s", subject)
+	return ""
 }

@@ -50,6 +50,7 @@ var scenarios = []struct {
 	{"the school year turns, is taken back and turns again", turnYear},
 	{"an address of which nothing was heard for a year is asked", recheck},
 	{"who has not answered is phoned, each family once", callDesk},
+	{"siblings at two schools are phoned once", siblingsAtTwoSchools},
 	{"staff tick off the children whom they see", atTheGate},
 	{"an operator that swallows mail is called out", silentLane},
 	{"what happened is told afterwards", afterwards},

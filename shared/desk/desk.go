@@ -9,6 +9,7 @@
 //	desk/<alert>/<class>  <family>          Record
 //	desk/<alert>          changes/<class>   a counter: how often a record was written, and calls
 //	                      paper/<number>    Paper
+//	desk-lines/<scope>    <hash>            a telephone number or address (lines.go)
 package desk
 
 import (
@@ -39,7 +40,10 @@ const (
 )
 
 // Desk is the call desk over the alerts of a store.
-type Desk struct{ Alerts *alert.Store }
+type Desk struct {
+	Alerts *alert.Store
+	Place  Place // the zero Place: nothing is shared with other desks
+}
 
 // Person is a member of staff, with the name that colleagues see.
 type Person struct {
@@ -84,6 +88,8 @@ type Record struct {
 
 	revision int64
 	counts   map[string]int64 // what the write that is to come adds to its counter
+	claimed  bool             // by the write that is to come: nobody else may have the family
+	entered  *Call            // by the write that is to come
 }
 
 // Held reports whether somebody has the family in hand.
@@ -184,16 +190,13 @@ func (d Desk) Version(ctx context.Context, alertID string) (string, error) {
 
 // change reads a family's record, alters it and writes it, at the revision that was
 // read: of two people at once one is told what the other did.
-func (d Desk) change(ctx context.Context, ref alert.Ref, alter func(*Record) error) (Record, error) {
+func (d Desk) change(ctx context.Context, f *alert.Family, ref alert.Ref, alter func(*Record) error) (Record, error) {
 	for range tries {
-		r, err := d.Record(ctx, ref)
+		r, ops, err := d.plan(ctx, f, ref, alter)
 		if err != nil {
 			return r, err
 		}
-		if err := alter(&r); err != nil {
-			return r, err
-		}
-		err = d.Alerts.Table.Write(ctx, "", r.ops(ref)...)
+		err = d.Alerts.Table.Write(ctx, "", ops...)
 		if _, conflict := table.Conflict(err); !conflict {
 			return r, err
 		}
@@ -201,14 +204,38 @@ func (d Desk) change(ctx context.Context, ref alert.Ref, alter func(*Record) err
 	return Record{}, fmt.Errorf("desk: %d writes in a row lost against others: %w", tries, table.ErrBusy)
 }
 
+// plan alters a family's record, and returns the ops that write it, and the lines on which
+// the family can be reached.
+func (d Desk) plan(ctx context.Context, f *alert.Family, ref alert.Ref, alter func(*Record) error) (Record, []table.Op, error) {
+	r, err := d.Record(ctx, ref)
+	if err != nil {
+		return r, nil, err
+	}
+	if err := alter(&r); err != nil {
+		return r, nil, err
+	}
+	lines, err := d.lineOps(ctx, f, ref, &r)
+	return r, append(r.ops(ref), lines...), err
+}
+
+// changeOf is change of a family that is read first.
+func (d Desk) changeOf(ctx context.Context, ref alert.Ref, alter func(*Record) error) (Record, error) {
+	f, err := d.Alerts.Family(ctx, ref)
+	if err != nil {
+		return Record{}, err
+	}
+	return d.change(ctx, &f, ref, alter)
+}
+
 // Claim gives a family into somebody's hands, for HoldFor. It fails with a conflict
-// if a colleague has it, or if nothing is left to be asked.
+// if a colleague has it, here or on another desk of the same scope, or if nothing is left
+// to be asked.
 func (d Desk) Claim(ctx context.Context, ref alert.Ref, who Person) (Record, error) {
 	f, err := d.Alerts.Family(ctx, ref)
 	if err != nil {
 		return Record{}, err
 	}
-	return d.change(ctx, ref, func(r *Record) error {
+	return d.change(ctx, &f, ref, func(r *Record) error {
 		now := d.Alerts.Now()
 		switch {
 		case !ToCall(&f):
@@ -218,7 +245,7 @@ func (d Desk) Claim(ctx context.Context, ref alert.Ref, who Person) (Record, err
 		case r.Holder.ID != who.ID:
 			r.From, r.Note = Person{}, ""
 		}
-		r.Holder, r.Until = who, now.Add(HoldFor)
+		r.Holder, r.Until, r.claimed = who, now.Add(HoldFor), true
 		return nil
 	})
 }
@@ -234,7 +261,7 @@ func heldBy(p Person) error {
 
 // Release gives a family back, if it is in somebody's hands.
 func (d Desk) Release(ctx context.Context, ref alert.Ref, who Person) error {
-	_, err := d.change(ctx, ref, func(r *Record) error {
+	_, err := d.changeOf(ctx, ref, func(r *Record) error {
 		if !r.HeldBy(who.ID, d.Alerts.Now()) {
 			return errNothing
 		}
@@ -253,12 +280,12 @@ func (r *Record) release() { r.Holder, r.Until, r.From, r.Note = Person{}, time.
 
 // HandOver gives a family from somebody's hands into a colleague's.
 func (d Desk) HandOver(ctx context.Context, ref alert.Ref, from, to Person, note string) error {
-	_, err := d.change(ctx, ref, func(r *Record) error {
+	_, err := d.changeOf(ctx, ref, func(r *Record) error {
 		now := d.Alerts.Now()
 		if r.Held(now) && r.Holder.ID != from.ID {
 			return heldBy(r.Holder)
 		}
-		r.Holder, r.Until, r.From, r.Note = to, now.Add(HoldFor), from, note
+		r.Holder, r.Until, r.From, r.Note, r.claimed = to, now.Add(HoldFor), from, note, true
 		return nil
 	})
 	return err
@@ -283,20 +310,19 @@ func (d Desk) Enter(ctx context.Context, a alert.Alert, ref alert.Ref, e Entry) 
 		return Record{}, err
 	}
 	if e.Outcome != Answered {
-		r, err := d.change(ctx, ref, func(r *Record) error { return r.enter(e.Call, d.Alerts.Now()) })
+		r, err := d.changeOf(ctx, ref, func(r *Record) error { return r.enter(e.Call, d.Alerts.Now()) })
 		return r, unlessEntered(err)
 	}
+	f, err := d.Alerts.Family(ctx, ref)
+	if err != nil {
+		return Record{}, err
+	}
 	var r Record
-	err := d.Alerts.Answer(ctx, a, alert.AnswerRequest{
+	err = d.Alerts.Answer(ctx, a, alert.AnswerRequest{
 		Ref: ref, Guardian: -1, By: e.By.ID, Way: alert.ByPhone, Choices: e.Choices, Newest: &e.Newest, Late: true,
 		With: func() (ops []table.Op, err error) {
-			if r, err = d.Record(ctx, ref); err != nil {
-				return nil, err
-			}
-			if err := r.enter(e.Call, d.Alerts.Now()); err != nil {
-				return nil, err
-			}
-			return r.ops(ref), nil
+			r, ops, err = d.plan(ctx, &f, ref, func(r *Record) error { return r.enter(e.Call, d.Alerts.Now()) })
+			return ops, err
 		},
 	})
 	if errors.Is(err, alert.ErrNewer) {
@@ -327,7 +353,7 @@ func (r *Record) enter(c Call, now time.Time) error {
 	}
 	c.At = now.UTC()
 	r.counts = map[string]int64{outcomePrefix + string(c.Outcome): 1, minutePrefix + strconv.FormatInt(c.At.Unix()/60, 10): 1}
-	r.Calls = append(r.Calls, c)
+	r.Calls, r.entered = append(r.Calls, c), &c
 	r.Calls = r.Calls[max(0, len(r.Calls)-maxCalls):]
 	if !r.Held(now) || r.Holder.ID == c.By.ID {
 		r.release()

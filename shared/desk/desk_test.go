@@ -314,11 +314,21 @@ type ledger struct {
 	until map[string]time.Time
 	twice int
 	taken int
+
+	household map[string]string // by family; nil: each is its own
+}
+
+func (l *ledger) home(family string) string {
+	if h, ok := l.household[family]; ok {
+		return h
+	}
+	return family
 }
 
 func (l *ledger) take(family, who string, now, until time.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	family = l.home(family)
 	if other := l.has[family]; other != "" && other != who && now.Before(l.until[family]) {
 		l.twice++
 	}
@@ -329,7 +339,119 @@ func (l *ledger) take(family, who string, now, until time.Time) {
 func (l *ledger) give(family string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	delete(l.has, family)
+	delete(l.has, l.home(family))
+}
+
+// bothSchools lets two rooms of one district have alerts open, whose families are to a part
+// the same: they share a telephone number.
+func bothSchools(t *testing.T) (here, there *room) {
+	here = newRoom(t)
+	there = &room{T: t, Desk: here.Desk} // with the same clock
+	a, _, err := here.Alerts.Accept(t.Context(), alert.Draft{
+		School: "other", Kind: alert.Safety, Subject: "台風", Body: "状況を回答してください。", All: true,
+		UsefulUntil: begin.Add(6 * time.Hour), Sender: alert.Sender{ID: "staff", Name: "校長"},
+	}, "")
+	here.must(err)
+	there.alert = a
+	here.pass(time.Minute)
+	here.Place = desk.Place{Name: "小学校", Scope: "district/市"}
+	there.Place = desk.Place{Name: "中学校", Scope: "district/市"}
+	return here, there
+}
+
+// Siblings at two schools: who has the family in hand at one has it at the other, whose
+// callers see that, and how the call ended.
+func TestSiblingsAtTwoSchools(t *testing.T) {
+	here, there := bothSchools(t)
+	phones := func(p ...string) func(*alert.Family) {
+		return func(f *alert.Family) { f.Guardians[0].Phones = p }
+	}
+	young, old := here.family("1-1", phones("090-1111-2222")), there.family("3-2", phones("0300000000", "＋81 90 1111 2222"))
+	stranger := there.family("3-2", phones("090-1111-2223"))
+	_, err := here.Claim(t.Context(), young, sato)
+	here.must(err)
+	_, err = there.Claim(t.Context(), old, suzuki)
+	here.isConflict(err)
+	here.isConflict(there.HandOver(t.Context(), old, suzuki, suzuki, ""))
+	_, err = there.Claim(t.Context(), stranger, suzuki)
+	here.must(err)
+	f := there.row(old).Family
+	if u, err := there.Elsewhere(t.Context(), old, &f); err != nil || !u.Held(here.Alerts.Now()) || u.Holder != sato || u.Place != "小学校" {
+		t.Errorf("elsewhere: %+v, %v", u, err)
+	}
+	e := here.entry(sato, desk.Answered)
+	e.Choices = map[string]string{here.row(young).Children[0].ID: "safe"}
+	_, err = here.Enter(t.Context(), here.alert, young, e)
+	here.must(err)
+	if u, err := there.Elsewhere(t.Context(), old, &f); err != nil || u.Held(here.Alerts.Now()) || u.Outcome != desk.Answered || u.By != sato {
+		t.Errorf("after the call: %+v, %v", u, err)
+	}
+	if there.row(old).Children[0].Answer != nil {
+		t.Error("one school's answer counts at the other")
+	}
+	_, err = there.Claim(t.Context(), old, suzuki)
+	here.must(err)
+	here.must(there.Release(t.Context(), old, suzuki))
+	far := there.Desk
+	far.Place.Scope = "district/町"
+	if u, err := far.Elsewhere(t.Context(), old, &f); err != nil || u.Place != "" {
+		t.Errorf("another district knows %+v, %v", u, err)
+	}
+}
+
+// 20 callers at two schools, and 1,000 families of which half have children at both.
+func TestTwoSchools(t *testing.T) {
+	const callers, families = 20, 500
+	here, there := bothSchools(t)
+	household := map[string]string{}
+	rooms := []*room{here, there}
+	refs := make([][]alert.Ref, 2)
+	for i, r := range rooms {
+		for class := range 10 {
+			var made []alert.Made
+			for j := range families / 10 {
+				m := r.made(fmt.Sprint(class))
+				n := class*families/10 + j
+				if j%2 == 1 {
+					n += i * families // of this school alone
+				}
+				m.Family.Guardians[0].Phones = []string{fmt.Sprintf("090-0001-%04d", n), fmt.Sprintf("03-0001-%04d", n)}
+				household[m.Family.ID] = fmt.Sprint(n)
+				made = append(made, m)
+				refs[i] = append(refs[i], m.Ref(r.alert.ID))
+			}
+			r.must(r.Alerts.Table.Write(t.Context(), "", alert.CreateOps(r.alert.ID, made)...))
+		}
+	}
+	classes := []string{"0", "1", "2", "3", "4", "5", "6", "7", "8", "9"}
+	seed := mathrand.Uint64()
+	t.Logf("seed %d", seed)
+	l := &ledger{has: map[string]string{}, until: map[string]time.Time{}, household: household}
+	rounds := 0
+	for left := 1; left > 0; rounds++ {
+		if rounds > 60 {
+			t.Fatalf("after %d rounds %d families are left", rounds, left)
+		}
+		var all sync.WaitGroup
+		for i := range callers {
+			r := rooms[i%2]
+			c := &caller{room: r, ledger: l, who: desk.Person{ID: fmt.Sprint("caller", i)}, rnd: mathrand.New(mathrand.NewPCG(seed, uint64(rounds*100+i)))}
+			all.Go(func() { c.work(r.rows(classes...), 12) })
+		}
+		rnd := mathrand.New(mathrand.NewPCG(seed, uint64(rounds*100+99)))
+		all.Go(func() {
+			for i := range 10 {
+				rooms[i%2].answer(refs[i%2][rnd.IntN(families)], "safe")
+			}
+		})
+		all.Wait()
+		here.pass(desk.HoldFor)
+		left = len(here.rows(classes...)) + len(there.rows(classes...))
+	}
+	if l.twice > 0 {
+		t.Errorf("%d families were held twice", l.twice)
+	}
+	t.Logf("%d rounds, %d claims", rounds, l.taken)
 }
 
 // 20 callers and 1,000 families, while guardians answer and callers walk away in

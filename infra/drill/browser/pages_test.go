@@ -153,6 +153,7 @@ func tickOff(b *tab) {
 	b.Helper()
 	row := run[string](b, `(e => { e.click(); return e.closest("li").id; })(document.querySelector(".gate .tap"))`)
 	b.until("the child is ticked off", `document.getElementById(`+quote(row)+`)?.className === "seen"`)
+	b.goTo(b.path())
 }
 
 // nextFamily takes the next family in hand, or goes on with the one that is.
