@@ -149,7 +149,7 @@ func (s *Server) newAlert(r *http.Request, me staff.Staff) (web.Response, error)
 		return nil, err
 	}
 	c := newCompose(alert.Kind(q.Get("kind")), s.Now(), loc, chases, s.Alerts.IDs.New())
-	if id := q.Get("supersedes") + q.Get("from"); id != "" {
+	if id := q.Get("supersedes") + q.Get("from") + q.Get("follows"); id != "" {
 		old, err := s.seenAlert(ctx, me, id)
 		if err != nil {
 			return nil, err
@@ -157,6 +157,9 @@ func (s *Server) newAlert(r *http.Request, me staff.Staff) (web.Response, error)
 		c = composeFrom(old, s.Now(), loc, chases, c.Key)
 		if q.Get("supersedes") != "" {
 			c.Supersedes = id
+		}
+		if q.Get("follows") != "" {
+			c.Follows = id
 		}
 	}
 	return s.composeAgain(ctx, me, c, nil)
@@ -191,7 +194,7 @@ func (s *Server) composeAgain(ctx context.Context, me staff.Staff, c compose, wr
 	}
 	p.May = access.May(me, access.Send, access.Target{School: me.School})
 	p.setGroups(sendable(me, groups))
-	p.Old = s.replaced(ctx, me, c.Supersedes)
+	p.Old, p.Followed = s.replaced(ctx, me, c.Supersedes), s.replaced(ctx, me, c.Follows)
 	p.Proof = s.proof(ctx)
 	page := web.Page{Template: "compose.html", Data: p, Header: keptForBack()}
 	if len(wrong) > 0 {
@@ -204,7 +207,7 @@ func (s *Server) composeAgain(ctx context.Context, me staff.Staff, c compose, wr
 // composeOrder is the place of a field on the page: problems are listed in the
 // order in which they are met there.
 func composeOrder(field string) int {
-	fields := []string{"", "supersedes", "kind", "subject", "body", "groups", "answers", "choices", "useful_until", "remind_after"}
+	fields := []string{"", "supersedes", "follows", "kind", "subject", "body", "groups", "answers", "choices", "useful_until", "remind_after"}
 	if i := slices.Index(fields, field); i >= 0 {
 		return i
 	}
@@ -281,6 +284,9 @@ func (s *Server) fill(r *http.Request, me staff.Staff) (filled, error) {
 	f := filled{form: readCompose(form.Values)}
 	f.draft, f.wrong = f.form.draft(me, loc)
 	f.wrong = append(form.Wrong, f.wrong...)
+	if err := s.follow(r.Context(), &f.draft); err != nil {
+		return f, err
+	}
 	chases, err := s.Alerts.Chases(r.Context(), me.School)
 	chases.Apply(&f.draft)
 	return f, err
@@ -337,6 +343,8 @@ type draftPage struct {
 	Me   staff.Staff
 
 	Forecast *forecast // nil: nothing can be said
+	Followed string    // subject of the alert of which only those are told who have not answered it
+	Open     []openLine
 }
 
 // Drill reports whether the alert is a drill.
@@ -352,6 +360,10 @@ func (p *draftPage) Reminder() lang.Text {
 
 // Confirm is what the button says: what is sent, to whom, and to how many.
 func (p *draftPage) Confirm() lang.Text {
+	if p.Followed != "" {
+		return lang.T("%[1]sを送信する（未回答の家庭だけ・約%[3]d人）", "Send the %[2]s (only those who have not answered, children: about %[3]d)",
+			p.KindName().JA, strings.ToLower(p.KindName().EN), p.Size.Children)
+	}
 	return lang.T("%[1]sを送信する（%[3]s・%[5]d人）", "Send the %[2]s (%[4]s, children: %[5]d)",
 		p.KindName().JA, strings.ToLower(p.KindName().EN), p.Draft.Audience, p.audienceEN(), p.Size.Children)
 }
@@ -386,11 +398,9 @@ func (s *Server) previewWith(r *http.Request, me staff.Staff, notice string) (we
 		return s.composeAgain(ctx, me, f.form, f.wrong)
 	}
 	page := &draftPage{Preview: p, Form: f.form, Mail: p.Mail, Me: me, Old: s.replaced(ctx, me, f.form.Supersedes)}
-	if byLane, about, err := s.spread(ctx, p); err == nil {
-		page.Forecast = s.forecast(ctx, p.Draft, byLane, about)
-	} else {
-		s.Log.Warn("no forecast", "school", me.School, "err", err)
-	}
+	page.Followed = s.replaced(ctx, me, f.draft.Follows)
+	page.Forecast = s.forecast(ctx, p)
+	page.Open = s.openFor(ctx, me, f.draft)
 	page.Notice = notice
 	page.Scripts = []string{"once.js"}
 	page.Resubmit = web.Resubmit{Form: "send", Action: "/alerts/preview"}

@@ -41,6 +41,7 @@ type alertRequest struct {
 	RemindTimes int64       `json:"remind_times"`
 	RemindEvery int64       `json:"remind_every_minutes"`
 	Supersedes  string      `json:"supersedes"`
+	Follows     string      `json:"follows"`
 	Undo        int64       `json:"undo_seconds"`
 }
 
@@ -49,7 +50,7 @@ func (q *alertRequest) members() members {
 		"kind": &q.Kind, "subject": &q.Subject, "body": &q.Body, "groups": &q.Groups, "all": &q.All,
 		"useful_until": &q.UsefulUntil, "answers": &q.Answers, "remind_after_minutes": &q.Remind,
 		"remind_times": &q.RemindTimes, "remind_every_minutes": &q.RemindEvery,
-		"supersedes": &q.Supersedes, "undo_seconds": &q.Undo,
+		"supersedes": &q.Supersedes, "follows": &q.Follows, "undo_seconds": &q.Undo,
 	}
 }
 
@@ -76,7 +77,7 @@ func (c *apiChoice) UnmarshalJSON(b []byte) error {
 func (q *alertRequest) draft(me staff.Staff) (alert.Draft, problem.List) {
 	d := alert.Draft{
 		School: me.School, Kind: alert.Kind(q.Kind), Subject: q.Subject, Body: q.Body,
-		Groups: q.Groups, All: q.All, Supersedes: q.Supersedes,
+		Groups: q.Groups, All: q.All, Supersedes: q.Supersedes, Follows: q.Follows,
 		Sender: alert.Sender{ID: me.ID, Name: me.Name, Mail: me.Mail},
 	}
 	for i, c := range q.Answers {
@@ -156,6 +157,9 @@ func (s *Server) apiPostAlert(r *http.Request, me staff.Staff) (web.Response, er
 		return nil, wrong
 	}
 	d, wrong := q.draft(me)
+	if err := s.follow(r.Context(), &d); err != nil {
+		return nil, err
+	}
 	if len(wrong) > 0 {
 		_, more := d.Tidy(s.Now())
 		return nil, apiNames(merge(wrong, more))

@@ -39,6 +39,7 @@ type apiAlert struct {
 	UsefulUntil  time.Time   `json:"useful_until"`
 	Ended        time.Time   `json:"ended,omitzero"`
 	Supersedes   string      `json:"supersedes,omitempty"`
+	Follows      string      `json:"follows,omitempty"`
 	SupersededBy string      `json:"superseded_by,omitempty"`
 }
 
@@ -55,7 +56,7 @@ func (s *Server) apiAlert(a alert.Alert) apiAlert {
 		ID: a.ID, Kind: a.Kind, Subject: a.Subject, Body: a.Body, State: a.State(s.Now()),
 		Groups: append([]string{}, a.Groups...), All: a.All, Audience: a.Audience,
 		Accepted: a.Accepted, Starts: a.Starts, UsefulUntil: a.UsefulUntil, Ended: a.Ended,
-		Supersedes: a.Supersedes, SupersededBy: a.SupersededBy,
+		Supersedes: a.Supersedes, Follows: a.Follows, SupersededBy: a.SupersededBy,
 	}
 	for _, c := range a.Choices {
 		out.Answers = append(out.Answers, apiAnswer(c))

@@ -82,7 +82,8 @@ type Preview struct {
 	Mail  *mail.Message // as a guardian will see it, with an example link
 
 	groups   []roster.Group
-	families []string // ids
+	families []string         // ids
+	byLane   map[string]int64 // copies, where they were not counted by families; nil: they can be
 }
 
 // Preview checks a draft and counts its audience. It fails with the problems of
@@ -97,6 +98,9 @@ func (a *App) Preview(ctx context.Context, d alert.Draft) (Preview, error) {
 		return Preview{Draft: d}, err
 	}
 	d.Audience = audience.Names(groups, d.All)
+	if d.Follows != "" {
+		return a.previewFollowing(ctx, d)
+	}
 	size, families, err := audience.Count(ctx, a.Roster, d.School, groups)
 	if err != nil {
 		return Preview{Draft: d}, err
@@ -126,6 +130,9 @@ func (a *App) Send(ctx context.Context, me staff.Staff, d alert.Draft, key strin
 	names, err := a.audienceNames(ctx, d)
 	if err != nil {
 		return alert.Alert{}, err
+	}
+	if d.Follows != "" {
+		names += "（未回答の家庭）"
 	}
 	d.Audience, d.ID = names, a.Alerts.IDs.New()
 	chases, err := a.Alerts.Chases(ctx, d.School)

@@ -29,6 +29,7 @@ type compose struct {
 	Until      string // as <input type=datetime-local> writes it, in the school's zone
 	Remind     string // minutes
 	Supersedes string
+	Follows    string // only those who have not answered this alert are told
 	Drill      bool   // it began with a drill, and can only become one
 	Key        string // makes sending twice send once
 }
@@ -110,7 +111,7 @@ func readCompose(v url.Values) compose {
 		Kind: v.Get("kind"), Subject: v.Get("subject"), Body: v.Get("body"),
 		Answers: v.Get("answers"), All: v.Get("all") == "1", Groups: v["groups"],
 		Until: v.Get("useful_until"), Remind: v.Get("remind_after"),
-		Supersedes: v.Get("supersedes"), Drill: v.Get("drill") == "1", Key: v.Get("key"),
+		Supersedes: v.Get("supersedes"), Follows: v.Get("follows"), Drill: v.Get("drill") == "1", Key: v.Get("key"),
 	}
 	for i := range c.Lines {
 		c.Lines[i] = choiceLine{Text: v.Get(lineField(i)), Help: v.Get(helpField(i)) == "1"}
@@ -136,6 +137,9 @@ func (c compose) Hidden() []Hidden {
 			fields = append(fields, Hidden{helpField(i), "1"})
 		}
 	}
+	if c.Follows != "" {
+		fields = append(fields, Hidden{"follows", c.Follows})
+	}
 	if c.Drill {
 		fields = append(fields, Hidden{"drill", "1"})
 	}
@@ -153,7 +157,7 @@ func (c compose) Hidden() []Hidden {
 func (c compose) draft(me staff.Staff, loc *time.Location) (alert.Draft, problem.List) {
 	d := alert.Draft{
 		School: me.School, Kind: alert.Kind(c.Kind), Subject: c.Subject, Body: c.Body,
-		All: c.All, Supersedes: c.Supersedes, Undo: alert.UndoWindow,
+		All: c.All, Follows: c.Follows, Supersedes: c.Supersedes, Undo: alert.UndoWindow,
 		Sender: alert.Sender{ID: me.ID, Name: me.Name, Mail: me.Mail},
 	}
 	if !c.All {
@@ -258,6 +262,7 @@ type composePage struct {
 	web.Base
 	Form     compose
 	Old      string // subject of the alert that is replaced
+	Followed string // subject of the alert that is followed
 	Grades   []gradeBoxes
 	Others   []groupBox
 	Children int  // of the whole school

@@ -42,12 +42,19 @@ const slow = 2 * time.Minute
 // mostAhead bounds the open alerts of which it is read what they have waiting.
 const mostAhead = 10
 
-// forecast returns it for an alert that goes through lanes; nil: there is nothing to say.
+// forecast returns it for a previewed alert; nil: there is nothing to say.
 // What cannot be read is left out, for nobody must wait for it.
-func (s *Server) forecast(ctx context.Context, d alert.Draft, byLane map[string]int64, about bool) *forecast {
-	f, err := s.foresee(ctx, d, byLane)
+func (s *Server) forecast(ctx context.Context, p Preview) *forecast {
+	byLane, about, err := p.byLane, true, error(nil)
+	if byLane == nil {
+		byLane, about, err = s.spread(ctx, p)
+	}
+	var f *forecast
+	if err == nil {
+		f, err = s.foresee(ctx, p.Draft, byLane)
+	}
 	if err != nil {
-		s.Log.Warn("no forecast", "school", d.School, "err", err)
+		s.Log.Warn("no forecast", "school", p.Draft.School, "err", err)
 		return nil
 	}
 	if f != nil {

@@ -87,7 +87,7 @@ func TestForecast(t *testing.T) {
 	if _, err := o.server.foresee(t.Context(), alert.Draft{School: o.me.School}, map[string]int64{"docomo": 1}); err == nil {
 		t.Error("what cannot be read is forecast")
 	}
-	if f := o.server.forecast(t.Context(), alert.Draft{School: o.me.School}, map[string]int64{"docomo": 1}, false); f != nil {
+	if f := o.server.forecast(t.Context(), Preview{Draft: alert.Draft{School: o.me.School}, byLane: map[string]int64{"docomo": 1}}); f != nil {
 		t.Errorf("a forecast of nothing: %+v", f)
 	}
 }

@@ -5,6 +5,7 @@ package console
 import (
 	"flag"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -86,6 +87,7 @@ func TestShots(t *testing.T) {
 		{Name: "compose-errors", Path: "/shot/errors", HTML: o.submit(c, "/alerts/preview", bad).body},
 		{Name: "preview", Path: "/shot/preview", HTML: o.submit(c, "/alerts/preview", form).body},
 		{Name: "preview-english", Path: "/shot/preview-en", HTML: o.submit(c, "/alerts/preview?lang=en", form).body},
+		{Name: "preview-follow", Path: "/shot/preview-follow", HTML: o.submit(c, "/alerts/preview?lang=ja", following(form, a.ID)).body},
 		{Name: "undo", Path: "/alerts/" + waiting.ID + "?sent=1"},
 		{Name: "status", Path: "/alerts/" + a.ID, Print: true},
 		{Name: "status-english", Path: "/shot/english", HTML: o.visit(c, "/alerts/"+a.ID+"?lang=en").body},
@@ -248,4 +250,11 @@ func (o *office) answerLine(a alert.Alert, l alert.ChildLine, choice string) {
 	o.must(o.server.Alerts.Answer(o.t.Context(), a, alert.AnswerRequest{
 		Ref: l.Ref, Guardian: by, By: l.Family.Guardians[by].ID, Contact: contact, Way: alert.ByLink, Choices: map[string]string{l.ID: choice},
 	}))
+}
+
+// following returns a form of an alert to those who have not answered another.
+func following(form url.Values, id string) url.Values {
+	f := maps.Clone(form)
+	f.Set("follows", id)
+	return f
 }

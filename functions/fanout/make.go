@@ -135,6 +135,9 @@ func (w *walk) step(ctx context.Context, group int, members []roster.Member) (in
 	if err != nil {
 		return 0, err
 	}
+	if err := w.unanswered(ctx, families); err != nil {
+		return 0, err
+	}
 	made, err := w.build(ctx, group, families)
 	if err != nil {
 		return 0, err

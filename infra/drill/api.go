@@ -117,12 +117,13 @@ type Alert struct {
 	Every      time.Duration
 	Undo       time.Duration
 	Supersedes string
+	Follows    string
 }
 
 func (a Alert) body(now time.Time) []byte {
 	return encode(map[string]any{
 		"kind": or(a.Kind, "safety"), "subject": a.Subject, "body": or(a.Body, instruction),
-		"groups": a.Groups, "all": len(a.Groups) == 0, "supersedes": a.Supersedes,
+		"groups": a.Groups, "all": len(a.Groups) == 0, "supersedes": a.Supersedes, "follows": a.Follows,
 		"useful_until": now.Add(or(a.Useful, 2*time.Hour)).Format(time.RFC3339),
 		"remind_times": a.Times, "remind_every_minutes": int(a.Every / time.Minute),
 		"remind_after_minutes": int(a.Remind / time.Minute), "undo_seconds": int(a.Undo / time.Second),

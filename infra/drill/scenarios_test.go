@@ -33,6 +33,7 @@ var scenarios = []struct {
 	{"an operator that was away gets its mail later", away},
 	{"the page of an alert is updated without mail", note},
 	{"before sending it is said how long that will take", forecast},
+	{"only those who have not answered are told once more", follow},
 	{"links of a replaced alert show the newest", supersede},
 	{"a closed alert takes no answers", closeAlert},
 	{"an alert can be taken back for ten seconds", undo},

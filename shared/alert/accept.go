@@ -29,7 +29,8 @@ type Draft struct {
 	RemindAfter time.Duration
 	RemindEvery time.Duration `json:",omitempty"`
 	RemindTimes int           `json:",omitempty"`
-	TellMissing bool          `json:"-"` // by the school's settings, not by who sends
+	TellMissing bool          `json:"-"`          // by the school's settings, not by who sends
+	Follows     string        `json:",omitempty"` // id of the open alert of which only those are told who have not answered it
 	Supersedes  string        // id of the alert that this one replaces, or ""
 	Undo        time.Duration // for how long it can be taken back; 0 where no person watches
 	Sender      Sender
@@ -190,7 +191,7 @@ func (d Draft) alert(id string, now time.Time) Alert {
 		Choices: d.Choices, Groups: d.Groups, All: d.All, Audience: d.Audience, Sender: d.Sender,
 		Accepted: now, Starts: starts, UsefulUntil: d.UsefulUntil.UTC(),
 		RemindAfter: d.RemindAfter, RemindEvery: d.RemindEvery, RemindTimes: d.RemindTimes, TellMissing: d.TellMissing,
-		Supersedes: d.Supersedes, Glass: d.Glass,
+		Follows: d.Follows, Supersedes: d.Supersedes, Glass: d.Glass,
 	}
 }
 
@@ -255,11 +256,37 @@ func (s *Store) acceptOps(ctx context.Context, a Alert, key, digest string) ([]t
 			Expires: a.Accepted.Add(acceptMemory).Truncate(time.Second),
 		})
 	}
+	if a.Follows != "" {
+		if err := s.followable(ctx, a); err != nil {
+			return nil, err
+		}
+	}
 	if a.Supersedes == "" {
 		return ops, nil
 	}
 	old, err := s.replaceable(ctx, a)
 	return append(ops, table.Check{Key: alertKey(old.ID), Revision: old.Revision}), err
+}
+
+// followable says why a cannot be for those who have not answered the alert that it
+// follows, if so.
+func (s *Store) followable(ctx context.Context, a Alert) error {
+	old, err := s.Alert(ctx, a.Follows)
+	switch {
+	case errors.Is(err, ErrNotFound) || err == nil && old.School != a.School:
+		return problem.New(problem.Invalid, "もとの連絡が見つかりません。", "The alert that this one follows was not found.").In("follows")
+	case err != nil:
+		return err
+	case SameWorld(old.Kind, a.Kind) != nil:
+		return SameWorld(old.Kind, a.Kind)
+	case a.Supersedes != "":
+		return problem.New(problem.Invalid, "差し替えの連絡は、回答がない家庭だけには送れません。", "An alert that replaces another is for everybody.").In("follows")
+	case old.State(s.Now()) != StateOpen:
+		return problem.New(problem.Conflict,
+			"もとの連絡は回答受付中ではないため、回答がない家庭だけには送れません。送り先を選んで送ってください。",
+			"The alert that this one follows is not open any more. Choose whom to send to.").In("follows")
+	}
+	return nil
 }
 
 // replaceable returns the alert that a is to replace, or says why it cannot.

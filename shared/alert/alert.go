@@ -108,6 +108,7 @@ type Alert struct {
 
 	Notes []Note `json:"notes,omitempty"` // oldest first
 
+	Follows      string    `json:"follows,omitempty"` // it is for those who have not answered this alert
 	Supersedes   string    `json:"supersedes,omitempty"`
 	SupersededBy string    `json:"superseded_by,omitempty"`
 	Ending       Ending    `json:"ending,omitempty"`

@@ -49,6 +49,8 @@ func pages(t testing.TB, s *staged) []stop {
 		{name: "add a template", who: manager, path: "/templates/new"},
 		{name: "add a template, nothing said", who: manager, then: submit("main form"), status: http.StatusUnprocessableEntity},
 		{name: "preview", who: manager, path: "/alerts/new?from=" + s.status, then: submit("main form")},
+		{name: "preview, to those who have not answered", who: manager, path: "/alerts/new?follows=" + s.status, then: submit("main form")},
+		{name: "compose, to those who have not answered", who: manager, path: "/alerts/new?follows=" + s.status},
 		{name: "preview of a drill", who: manager, path: "/alerts/new?from=" + s.drill, then: submit("main form")},
 		{name: "preview after a test", who: manager, then: submit("[formaction='/alerts/test']")},
 		{name: "sent, can be undone", who: manager, path: "/alerts/" + s.undo + "?sent=1"},
