@@ -10,6 +10,9 @@ import (
 	"github.com/todoku/todoku/shared/roster"
 )
 
+// lookers is how many families are looked up in the other alert at once.
+const lookers = 16
+
 // unanswered leaves out, of an alert that follows another, the families that have
 // answered the other for all of their children: their places become zero, like those of
 // families that were deleted. Who was not asked then has not answered.
@@ -18,7 +21,7 @@ func (w *walk) unanswered(ctx context.Context, families []roster.Family) error {
 		return nil
 	}
 	g, ctx := errgroup.WithContext(ctx)
-	g.SetLimit(readers)
+	g.SetLimit(lookers)
 	for i := range families {
 		g.Go(func() error {
 			done, err := w.answered(ctx, families[i])

@@ -6,13 +6,9 @@ package audience
 
 import (
 	"context"
-	"errors"
 	"maps"
 	"slices"
 	"strings"
-	"sync"
-
-	"golang.org/x/sync/errgroup"
 
 	"github.com/todoku/todoku/shared/address"
 	"github.com/todoku/todoku/shared/alert"
@@ -125,42 +121,32 @@ func Count(ctx context.Context, r Roster, school string, groups []roster.Group) 
 	}, slices.Sorted(maps.Keys(families)), nil
 }
 
-// Families reads single families of the roster.
+// Families reads families of the roster, as roster.Store does.
 type Families interface {
-	Family(ctx context.Context, school, family string) (roster.Family, error)
+	FamiliesOf(ctx context.Context, school string, ids []string) ([]roster.Family, error)
 }
 
-// Sample is how many families Spread reads at most, and readers how many at once.
-const (
-	Sample  = 500
-	readers = 16
-)
+// Sample is how many families Spread reads at most.
+const Sample = 500
 
 // Spread returns how many copies of an alert to the groups, which are for the families,
 // go through each lane. Of many families it reads some, evenly, and reckons with those
 // (about). listen takes those contacts from a family that want no such alert.
 func Spread(ctx context.Context, r Families, school string, ids []string, groups Set, lanes *lane.Lanes, listen func(roster.Family) roster.Family) (byLane map[string]int64, about bool, err error) {
 	step := (len(ids) + Sample - 1) / Sample
-	var mu sync.Mutex
-	byLane = map[string]int64{}
-	g, ctx := errgroup.WithContext(ctx)
-	g.SetLimit(readers)
+	var some []string
 	for i := 0; i < len(ids); i += step {
-		g.Go(func() error {
-			f, err := r.Family(ctx, school, ids[i])
-			if errors.Is(err, roster.ErrNotFound) {
-				return nil // deleted meanwhile
-			}
-			m, _, _ := Build(listen(f), groups, lanes)
-			mu.Lock()
-			defer mu.Unlock()
-			for _, c := range m.Family.Copies {
-				byLane[c.Lane] += int64(step)
-			}
-			return err
-		})
+		some = append(some, ids[i])
 	}
-	return byLane, step > 1, g.Wait()
+	families, err := r.FamiliesOf(ctx, school, some)
+	byLane = map[string]int64{}
+	for _, f := range families {
+		m, _, _ := Build(listen(f), groups, lanes)
+		for _, c := range m.Family.Copies {
+			byLane[c.Lane] += int64(step)
+		}
+	}
+	return byLane, step > 1, err
 }
 
 type set map[string]struct{}

@@ -187,4 +187,10 @@ func TestSpread(t *testing.T) {
 // one is a roster in which every family is the same.
 type one struct{}
 
-func (one) Family(context.Context, string, string) (roster.Family, error) { return family(), nil }
+func (one) FamiliesOf(_ context.Context, _ string, ids []string) ([]roster.Family, error) {
+	families := make([]roster.Family, len(ids))
+	for i := range families {
+		families[i] = family()
+	}
+	return families, nil
+}
