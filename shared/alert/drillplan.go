@@ -15,9 +15,9 @@ import (
 	"github.com/todoku/todoku/shared/table"
 )
 
-// A drill is another kind of alert from beginning to end: its kind never changes, what
-// replaces it is a drill, and its text can become that of a drill only. It is over
-// within MaxDrill, so that none stays open unnoticed.
+// MaxDrill is within what a drill is over, so that none stays open unnoticed. A drill is
+// another kind of alert from beginning to end: its kind never changes, what replaces it
+// is a drill, and its text can become that of a drill only.
 const MaxDrill = 24 * time.Hour
 
 // errKindOfDrill says that a drill stays one, and a real alert does.

@@ -36,7 +36,7 @@ const (
 	DeadMan          Var = "TODOKU_DEAD_MAN_URL"      // address to call after each proof; empty: none
 	OpenIDIssuer     Var = "TODOKU_OPENID_ISSUER"     // https address of the OpenID provider with which staff can sign in as well; empty: none
 	OpenIDClient     Var = "TODOKU_OPENID_CLIENT"     // id that the provider gave this site; empty without an issuer
-	OpenIDSecret     Var = "TODOKU_OPENID_SECRET"     // ARN of the secret with the client's secret, as plain text; empty: it has none
+	OpenIDSecret     Var = "TODOKU_OPENID_SECRET"     //nolint:gosec // ARN of the secret with the client's secret, as plain text; empty: it has none
 	Name             Var = "TODOKU_NAME"              // who answers for the system, on the last-resort error page
 	Phone            Var = "TODOKU_PHONE"             // whom to call then
 )

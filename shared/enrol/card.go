@@ -10,7 +10,7 @@ import (
 	"github.com/todoku/todoku/shared/table"
 )
 
-// A family card is a paper that a child's family keeps, with a code that reports the
+// Card is a family card, a paper that a child's family keeps, with a code that reports the
 // child safe while a safety check is open: without mail, without an account, from any
 // telephone. It is printed once and works until it is replaced or revoked, or the child
 // leaves the roster. It says nothing else, and registers nobody.
