@@ -31,7 +31,7 @@ drill-aws: setup ## run the acceptance drill on the built functions of the AWS m
 	$(GO) test -count 1 -timeout 30m -v -run '^TestAWS$$' ./infra/drill
 
 bench: setup ## print the benchmark tables: speed on this machine, what 1,000 recipients cost on AWS, silent lanes found
-	$(GO) run ./infra/bench
+	$(GO) run ./infra/todoku bench
 	$(GO) run ./infra/bench/silence
 	$(GO) test -count 1 -v -run '^TestAWS$$/^cost$$' ./infra/drill
 

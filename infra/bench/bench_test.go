@@ -1,4 +1,4 @@
-package main
+package bench
 
 import (
 	"bufio"
@@ -10,8 +10,6 @@ import (
 	"strings"
 	"testing"
 	"time"
-
-	"github.com/google/go-cmp/cmp"
 
 	"github.com/todoku/todoku/shared/mail/mailtest"
 	"github.com/todoku/todoku/shared/mail/smtp"
@@ -30,7 +28,7 @@ func startSink(t *testing.T) testSink {
 	out, outWrite := io.Pipe()
 	ended := make(chan error, 1)
 	go func() {
-		err := runSink(inRead, outWrite)
+		err := Sink(inRead, outWrite)
 		outWrite.Close()
 		ended <- err
 	}()
@@ -171,31 +169,6 @@ func TestMedian(t *testing.T) {
 	}{{[]float64{3}, 3}, {[]float64{9, 1, 5}, 5}, {[]float64{4, 1, 3, 2}, 3}} {
 		if got := median(tt.values); got != tt.want {
 			t.Errorf("median of %v = %v, want %v", tt.values, got, tt.want)
-		}
-	}
-}
-
-func TestParse(t *testing.T) {
-	for _, tt := range []struct {
-		args    string
-		sizes   []int
-		rounds  int
-		refused bool
-	}{
-		{"", []int{1400, 100000}, 3, false},
-		{"-quick", []int{1400}, 1, false},
-		{"-n 500,100 -rounds 2", []int{100, 500}, 2, false},
-		{"-n 0", nil, 3, true},
-		{"-n many", nil, 3, true},
-		{"-rounds 0", nil, 0, true},
-	} {
-		o, err := parse(strings.Fields(tt.args))
-		if (err != nil) != tt.refused {
-			t.Errorf("%q: %v", tt.args, err)
-			continue
-		}
-		if diff := cmp.Diff(tt.sizes, o.sizes); !tt.refused && (diff != "" || o.rounds != tt.rounds) {
-			t.Errorf("%q: %d rounds, sizes (-want +got):\n%s", tt.args, o.rounds, diff)
 		}
 	}
 }

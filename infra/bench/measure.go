@@ -1,4 +1,4 @@
-package main
+package bench
 
 import (
 	"context"
@@ -13,7 +13,7 @@ import (
 
 // bench is everything that measuring needs.
 type bench struct {
-	options
+	Options
 	dir     string
 	program string
 	lanes   string // file
@@ -25,9 +25,9 @@ type bench struct {
 // small is the size that the accept latency is compared with.
 const small = 100
 
-// prepare builds the program, starts the sink and makes the rosters.
-func prepare(ctx context.Context, o options) (*bench, error) {
-	b := &bench{options: o, dir: o.keep, schools: map[int]*school{}, bar: newBar(os.Stderr)}
+// prepare starts the sink and makes the rosters.
+func prepare(ctx context.Context, o Options) (*bench, error) {
+	b := &bench{Options: o, dir: o.Keep, schools: map[int]*school{}, bar: newBar(os.Stderr)}
 	var err error
 	if b.dir == "" {
 		b.dir, err = os.MkdirTemp("", "todoku-bench-")
@@ -40,14 +40,13 @@ func prepare(ctx context.Context, o options) (*bench, error) {
 	if err != nil {
 		return nil, err
 	}
-	b.bar.begin(1, "building the program")
-	if b.program, err = build(ctx, b.dir); err != nil {
+	if b.program, err = os.Executable(); err != nil {
 		return nil, errors.Join(err, b.close())
 	}
 	if b.sink, err = launchSink(ctx); err != nil {
 		return nil, errors.Join(err, b.close())
 	}
-	for _, n := range append([]int{small}, o.sizes...) {
+	for _, n := range append([]int{small}, o.Sizes...) {
 		b.bar.begin(n, "making a roster")
 		if b.schools[n], err = makeSchool(ctx, b.dir, n, b.bar.set); err != nil {
 			return nil, errors.Join(err, b.close())
@@ -63,7 +62,7 @@ func (b *bench) close() error {
 	if b.sink != nil {
 		errs = append(errs, b.sink.close())
 	}
-	if b.keep == "" {
+	if b.Keep == "" {
 		errs = append(errs, os.RemoveAll(b.dir))
 	}
 	return errors.Join(errs...)
@@ -95,16 +94,16 @@ func (b *bench) places() []place {
 	relay := func(addr string, conns int) string {
 		return fmt.Sprintf("smtp://%s?starttls=off&conns=%d", addr, conns)
 	}
-	places := []place{{"near", relay(b.sink.near, b.conns), "", b.conns, func(int) int { return b.rounds }}}
-	if b.far {
+	places := []place{{"near", relay(b.sink.near, b.Conns), "", b.Conns, func(int) int { return b.Rounds }}}
+	if b.Far {
 		// A hundred thousand at that distance take a minute and more.
 		once := func(n int) int {
 			if n > 10_000 {
 				return 1
 			}
-			return b.rounds
+			return b.Rounds
 		}
-		places = append(places, place{"20 ms away", relay(b.sink.far, b.farConns), b.lanes, b.farConns, once})
+		places = append(places, place{"20 ms away", relay(b.sink.far, b.FarConns), b.lanes, b.FarConns, once})
 	}
 	return places
 }

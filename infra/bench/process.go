@@ -1,4 +1,4 @@
-package main
+package bench
 
 import (
 	"bufio"
@@ -63,7 +63,7 @@ func launchSink(ctx context.Context) (*remote, error) {
 	if err != nil {
 		return nil, err
 	}
-	p, err := launch(ctx, self, "sink")
+	p, err := launch(ctx, self, "bench-sink")
 	if err != nil {
 		return nil, err
 	}

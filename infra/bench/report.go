@@ -1,4 +1,4 @@
-package main
+package bench
 
 import (
 	"context"
@@ -42,7 +42,7 @@ func printTable(out io.Writer, rows [][]any) {
 }
 
 func (b *bench) reportAccept(ctx context.Context) error {
-	sizes := slices.Compact(append([]int{small}, b.sizes...))
+	sizes := slices.Compact(append([]int{small}, b.Sizes...))
 	medians, err := b.accept(ctx, sizes)
 	if err != nil {
 		return err
@@ -58,7 +58,7 @@ func (b *bench) reportAccept(ctx context.Context) error {
 func (b *bench) reportSending(ctx context.Context, p place) error {
 	rates := [][]any{{"recipients", "connections", "Todoku/s", "bare loop/s", "ratio"}}
 	costs := [][]any{{"recipients", "CPU a copy", "own memory", "with the mapped file", "file before", "file after", "status, JSON", "reads", "status, page", "reads"}}
-	for _, n := range b.sizes {
+	for _, n := range b.Sizes {
 		runs, bare, err := b.takeTurns(ctx, p, n)
 		if err != nil {
 			return err

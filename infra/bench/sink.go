@@ -1,4 +1,4 @@
-package main
+package bench
 
 import (
 	"bufio"
@@ -39,11 +39,11 @@ type tally struct {
 	messages, distinct int
 }
 
-// runSink serves as the sink until in ends. It writes its near and its far address
+// Sink serves as the sink until in ends. It writes its near and its far address
 // as a line to out. For each line with a number in it that it reads it starts
 // counting anew; from then on it writes "COUNT MESSAGES DISTINCT" when that many
 // messages with different Message-IDs have come, and meanwhile ten times a second.
-func runSink(in io.Reader, out io.Writer) error {
+func Sink(in io.Reader, out io.Writer) error {
 	s := &sink{seen: map[string]bool{}, reached: make(chan struct{}, 1)}
 	near, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

@@ -1,4 +1,4 @@
-package main
+package bench
 
 import (
 	"bytes"
@@ -10,23 +10,12 @@ import (
 	"net/http"
 	"net/http/cookiejar"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"time"
 
 	"github.com/todoku/todoku/infra/local/machine"
 )
-
-// build compiles the program that is measured, and returns its path.
-func build(ctx context.Context, dir string) (string, error) {
-	path := filepath.Join(dir, "todoku")
-	c := exec.CommandContext(ctx, "go", "build", "-o", path, "github.com/todoku/todoku/infra/local")
-	if out, err := c.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("go build: %w\n%s", err, out)
-	}
-	return path, nil
-}
 
 // system is the program that is measured, running on a copy of a roster.
 type system struct {
@@ -56,7 +45,7 @@ func startSystem(ctx context.Context, program string, r *school, to place) (*sys
 }
 
 func launchSystem(ctx context.Context, program, data string, to place) (*system, error) {
-	p, err := launch(ctx, program, "-demo", "-addr", "127.0.0.1:0", "-data", data, "-smtp", to.relay, "-lanes", to.lanes)
+	p, err := launch(ctx, program, "run", "-demo", "-addr", "127.0.0.1:0", "-data", data, "-smtp", to.relay, "-lanes", to.lanes)
 	if err != nil {
 		return nil, err
 	}

@@ -105,7 +105,7 @@ var rules = []rule{
 		deny:     map[string]string{sdk: "what is not an adapter runs on one machine, too, and has no AWS there"},
 	},
 	{
-		packages: []string{"shared", "functions", "infra/local"}, except: suites,
+		packages: []string{"shared", "functions", "infra/local", "infra/command"}, except: suites,
 		deny: map[string]string{
 			"testing":                  "test support must not be part of the program",
 			"shared/table/tabletest":   "test support must not be part of the program",

@@ -23,7 +23,7 @@ var connects = map[string]string{
 	"functions/console/openid.go":      "the issuer that the operator named",
 	"shared/proof/http.go":             "the own pages, and the dead man's switch that the operator named",
 	"shared/doctor/":                   "the own pages and the operator's own relay",
-	"infra/local/doctor.go":            "the DNS server of the flag",
+	"infra/command/doctor.go":          "the DNS server of the flag",
 	"shared/mailhost/dnstest/":         "test support",
 	"shared/web/webtest/":              "test support",
 }
@@ -62,7 +62,7 @@ func TestWhoMayConnect(t *testing.T) {
 			}
 			return true
 		})
-	}, "functions", "shared", "infra/local")
+	}, "functions", "shared", "infra/local", "infra/command")
 	for who := range connects {
 		if !seen[who] && !strings.Contains(who, "webtest") {
 			t.Errorf("%s no longer connects to anybody", who)
@@ -96,7 +96,7 @@ func TestNothingRunsInPages(t *testing.T) {
 		for _, found := range append(runsInPage.FindAllString(text, -1), scriptWithoutFile.FindAllString(text, -1)...) {
 			t.Errorf("%s holds %q", name, found)
 		}
-	}, "functions", "shared", "infra/local")
+	}, "functions", "shared", "infra/local", "infra/command")
 	walkSource(t, ".js", func(name, text string) {
 		n++
 		for _, found := range evals.FindAllString(text, -1) {

@@ -33,7 +33,7 @@ func (b *builder) makeOutputs() {
 		}
 	}
 	b.output("NextStep", "When the DNS records are there, sign in / DNSを設定したら、サインインしてください", jsii.String(
-		"go run ./infra/cdk/signin -table "+*b.table.TableName()+" -url "+*b.baseURL+
+		"todoku sign-in -table "+*b.table.TableName()+" -url "+*b.baseURL+
 			" -school SCHOOL -from anzen@"+b.Settings.MailDomains[0]+" -phone "+b.Settings.Phone+
 			" -manager NAME -manager-mail name@"+b.Settings.MailDomains[0]))
 }

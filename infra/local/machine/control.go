@@ -16,8 +16,10 @@ import (
 	"github.com/todoku/todoku/infra/found"
 	"github.com/todoku/todoku/infra/move"
 	"github.com/todoku/todoku/shared/audit"
+	"github.com/todoku/todoku/shared/problem"
 	"github.com/todoku/todoku/shared/queue"
 	"github.com/todoku/todoku/shared/roster"
+	ports "github.com/todoku/todoku/shared/table"
 	table "github.com/todoku/todoku/shared/table/bbolt"
 )
 
@@ -63,7 +65,7 @@ func (m *Machine) control() http.Handler {
 		_ = json.NewEncoder(w).Encode(link)
 	})
 	mux.HandleFunc("GET /audit", func(w http.ResponseWriter, r *http.Request) {
-		reports, err := verifyAudit(r.Context(), m.Table, m.cfg.Now)
+		reports, err := VerifyAudit(r.Context(), m.Table, m.cfg.Now)
 		if err != nil {
 			http.Error(w, err.Error(), http.StatusInternalServerError)
 			return
@@ -81,8 +83,8 @@ func (m *Machine) Invite(ctx context.Context, r found.Request) (string, error) {
 	return f.Link(ctx, r)
 }
 
-// verifyAudit checks the audit logs of all schools.
-func verifyAudit(ctx context.Context, t *table.Table, now func() time.Time) ([]audit.Report, error) {
+// VerifyAudit checks the audit logs of all schools.
+func VerifyAudit(ctx context.Context, t ports.Table, now func() time.Time) ([]audit.Report, error) {
 	schools, err := (&roster.Store{Table: t, Now: now}).Schools(ctx)
 	if err != nil {
 		return nil, err
@@ -106,7 +108,7 @@ func (m *Machine) withDead(f func(r *http.Request, q queue.DeadLetters) (any, er
 	return func(w http.ResponseWriter, r *http.Request) {
 		q, ok := map[string]queue.DeadLetters{"jobs": m.Jobs, "copies": m.Copies, "mails": m.Mails}[r.PathValue("queue")]
 		if !ok {
-			http.Error(w, "no such queue: jobs or copies", http.StatusNotFound)
+			http.Error(w, "no such queue: jobs, copies or mails", http.StatusNotFound)
 			return
 		}
 		v, err := f(r, q)
@@ -151,7 +153,7 @@ func NewOperator(data string) *Operator {
 // must not exist. The file appears when it is whole.
 func (o *Operator) Backup(ctx context.Context, name string) error {
 	if _, err := os.Lstat(name); err == nil {
-		return fmt.Errorf("%s exists: choose another name", name)
+		return problem.New(problem.Conflict, "%[1]s は、すでにあります。別の名前を指定してください。", "%[1]s exists: choose another name.", name)
 	}
 	out, err := os.CreateTemp(filepath.Dir(name), ".todoku-backup-*")
 	if err != nil {
@@ -248,7 +250,7 @@ func (o *Operator) VerifyAudit(ctx context.Context) (reports []audit.Report, err
 		return reports, err
 	}
 	err = o.withTable(func(t *table.Table) error {
-		reports, err = verifyAudit(ctx, t, defaultNow)
+		reports, err = VerifyAudit(ctx, t, defaultNow)
 		return err
 	})
 	return reports, err
@@ -269,7 +271,9 @@ func (o *Operator) SignIn(ctx context.Context, r found.Request) (link string, er
 }
 
 // errNotRunning says that no Machine runs on the folder.
-var errNotRunning = errors.New("nothing runs on this folder: start Todoku, then give the command again")
+var errNotRunning = problem.New(problem.Conflict,
+	"このフォルダーで動いている届くがありません。始めてから、もう一度お試しください（フォルダーは --data で指定します）。",
+	"Nothing runs on this folder: start Todoku, then give the command again (--data names the folder).")
 
 func (o *Operator) json(ctx context.Context, method, path string, v any) error {
 	body, err := o.ask(ctx, method, path)

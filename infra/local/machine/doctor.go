@@ -15,6 +15,7 @@ import (
 	"github.com/todoku/todoku/shared/doctor"
 	"github.com/todoku/todoku/shared/lane"
 	"github.com/todoku/todoku/shared/mail/smtp"
+	"github.com/todoku/todoku/shared/problem"
 	"github.com/todoku/todoku/shared/roster"
 	table "github.com/todoku/todoku/shared/table/bbolt"
 )
@@ -111,7 +112,9 @@ func (o *Operator) schools(ctx context.Context, from string) (schools []roster.S
 		return err
 	})
 	if errors.Is(err, os.ErrNotExist) {
-		return nil, errors.New("there is no database here: name the folder with -data, or the school's address with -from")
+		return nil, problem.New(problem.NotFound,
+			"ここにはデータベースがありません。--data でフォルダーを、または --from で学校のアドレスを指定してください。",
+			"There is no database here: name the folder with --data, or the school's address with --from.")
 	}
 	return schools, err
 }

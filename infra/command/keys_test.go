@@ -1,7 +1,6 @@
-package main
+package command
 
 import (
-	"bytes"
 	"strings"
 	"testing"
 
@@ -32,7 +31,8 @@ func TestSteps(t *testing.T) {
 func pipe(t *testing.T, step, secret string) string {
 	t.Helper()
 	var out strings.Builder
-	if err := run([]string{step}, strings.NewReader(secret), &out, bytes.NewReader(make([]byte, 32))); err != nil {
+	p := Program{Stdin: strings.NewReader(secret), Stdout: &out}
+	if err := p.Run(t.Context(), []string{"keys", step}); err != nil {
 		t.Fatal(err)
 	}
 	return out.String()
@@ -53,7 +53,8 @@ func TestNothingIsWrittenInVain(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			var out strings.Builder
-			if err := run(tt.args, strings.NewReader(tt.secret), &out, bytes.NewReader(make([]byte, 32))); err == nil {
+			p := Program{Stdin: strings.NewReader(tt.secret), Stdout: &out}
+			if err := p.Run(t.Context(), append([]string{"keys"}, tt.args...)); err == nil {
 				t.Error("no error")
 			}
 			if out.Len() > 0 {

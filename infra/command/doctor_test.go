@@ -1,4 +1,4 @@
-package main
+package command
 
 import (
 	"bytes"
@@ -42,7 +42,7 @@ func busy(t *testing.T) string {
 func run(t *testing.T, args ...string) (string, error) {
 	t.Helper()
 	var out, errs bytes.Buffer
-	err := (&program{stdout: &out, stderr: &errs}).run(t.Context(), args)
+	err := Program{Stdout: &out, Stderr: &errs}.Run(t.Context(), args)
 	return out.String() + errs.String(), err
 }
 

@@ -1,0 +1,123 @@
+package command
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/netip"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/todoku/todoku/infra/local/machine"
+	"github.com/todoku/todoku/shared/doctor"
+	"github.com/todoku/todoku/shared/lang"
+)
+
+// The exit status of doctor, beside 0 (nothing found) and 1 (it could not run).
+const (
+	exitFail exit = 2 // guardians are not told, or will not be
+	exitWarn exit = 3 // there are findings, none of them that bad
+)
+
+// sending adds the flags that tell the doctor what it cannot see.
+func (p *Program) sending(f *pflag.FlagSet, s *machine.Sending) {
+	f.Func("dkim", p.say("中継サーバーが署名に使うDKIMの`セレクター`（例 s1,s2）", "DKIM `SELECTORS` with which the relay signs, such as s1,s2"), func(v string) error {
+		s.DKIM = strings.Split(v, ",")
+		return nil
+	})
+	f.Func("send-ip", p.say("わかれば、メールが外へ出る`IPアドレス`（例 192.0.2.1,2001:db8::1）", "`IP-ADDRESSES` from which mail leaves to the world, if they are known, such as 192.0.2.1,2001:db8::1"), func(v string) error {
+		for text := range strings.SplitSeq(v, ",") {
+			a, err := netip.ParseAddr(text)
+			if err != nil {
+				return err
+			}
+			s.Addresses = append(s.Addresses, a)
+		}
+		return nil
+	})
+	f.StringVar(&s.NTP, "ntp", "ntp.nict.jp", p.say("時計を比べる`サーバー`。\"\"なら比べない", "time `SERVER` to compare the clock with; \"\" for none"))
+}
+
+// doctor looks at all that must be right for mail to reach guardians.
+func (p *Program) doctor() *cobra.Command {
+	c := &cobra.Command{
+		Use: "doctor [flags]", Short: p.say("メールが届く条件を調べ、直し方を示す", "look at all that mail to guardians depends on"),
+		Long: p.say("SPF・DKIM・DMARC・MX・中継サーバー・証明書・時計・空き容量・控えを調べ、見つかった問題ごとに、保護者への影響と直し方を、貼り付けるDNSレコードとともに示します。動いている届くがあれば、その設定で調べます。始める前なら、--from と --smtp で調べられます。",
+			"Looks at SPF, DKIM, DMARC, MX, the relay, certificates, the clock, the disk and the backup, and says of each finding why it matters to guardians and what to do, with the DNS record to paste. If Todoku runs, it looks at what that one uses; before the first start give --from and --smtp."),
+		Example: "  todoku doctor\n  todoku doctor --from anzen@school.example.jp --smtp 'smtp://user:pass@relay.example.jp:587'",
+		Args:    p.exactly(),
+	}
+	var cfg machine.Config
+	data := p.dataFlag(c)
+	f := c.Flags()
+	asJSON := f.Bool("json", false, p.say("JSONで表示", "print JSON"))
+	from := f.String("from", "", p.say("これから使う学校の`アドレス`。なければフォルダーにある学校", "mail `ADDRESS` of a school that is to be; without it, that of the schools in the folder"))
+	f.StringVar(&cfg.Relay, "smtp", "", p.say("中継サーバーの`URL`。なければ動いている届くのもの", "`URL` of the mail relay; without it, that of the program that runs on the folder"))
+	f.StringVar(&cfg.BaseURL, "base-url", "", p.say("保護者が開く画面の`アドレス`", "`ADDRESS` at which guardians reach the pages"))
+	f.StringVar(&cfg.InboundDomain, "inbound-domain", "", p.say("保護者が空メールを送る`ドメイン`", "`DOMAIN` to which guardians send their empty mail"))
+	f.Func("dns", p.say("たずねるDNSサーバーの`ホスト:ポート`。なければシステムのもの", "`HOST:PORT` of a DNS server to ask, such as that of the domain; without it the system's"), func(v string) error {
+		cfg.Resolver = &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, network, _ string) (net.Conn, error) {
+			return new(net.Dialer).DialContext(ctx, network, v)
+		}}
+		return nil
+	})
+	p.sending(f, &cfg.Sending)
+	c.RunE = func(c *cobra.Command, _ []string) error {
+		if cfg.InboundDomain != "" {
+			cfg.Inbound = "-" // somebody takes it
+		}
+		cfg.Log = p.log(false)
+		rep, err := machine.NewOperator(*data).Examine(c.Context(), cfg, *from)
+		if err != nil {
+			return err
+		}
+		if *asJSON {
+			err = p.json(rep)
+		} else {
+			p.sayReport(rep)
+		}
+		if err != nil {
+			return err
+		}
+		return status(rep.Worst())
+	}
+	return c
+}
+
+func status(worst doctor.Level) error {
+	switch worst {
+	case "":
+		return nil
+	case doctor.Fail:
+		return exitFail
+	}
+	return exitWarn
+}
+
+var levels = map[doctor.Level]lang.Text{
+	doctor.Fail:    {JA: "要対応", EN: "FAIL"},
+	doctor.Warn:    {JA: "注意", EN: "WARN"},
+	doctor.Unknown: {JA: "不明", EN: "UNKNOWN"},
+}
+
+func (p *Program) sayReport(rep doctor.Report) {
+	l := p.lang
+	say := func(format string, args ...any) { _, _ = fmt.Fprintf(p.Stdout, format+"\n", args...) }
+	for _, f := range rep.Findings {
+		say("[%s] %s (%s)", levels[f.Level].In(l), f.What.In(l), f.ID)
+		say("    %s", f.Why.In(l))
+		say("    %s %s", lang.T("→", "->").In(l), f.Fix.In(l))
+		if f.Record != "" {
+			say("      %s", f.Record)
+		}
+		say("    %s\n", f.Link)
+	}
+	for _, f := range rep.Facts {
+		say("[ok] %s: %s %s", f.Check, f.About, f.Text.In(l))
+	}
+	if len(rep.Findings) == 0 {
+		say("%s", lang.T("問題は見つかりませんでした。", "Nothing was found.").In(l))
+	}
+}

@@ -1,0 +1,356 @@
+package command
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-lambda-go/events"
+	"github.com/spf13/cobra"
+
+	"github.com/todoku/todoku/infra/found"
+	"github.com/todoku/todoku/infra/local/machine"
+	"github.com/todoku/todoku/infra/move"
+	"github.com/todoku/todoku/shared/audit"
+	"github.com/todoku/todoku/shared/id"
+	"github.com/todoku/todoku/shared/link"
+	"github.com/todoku/todoku/shared/problem"
+	"github.com/todoku/todoku/shared/staff"
+)
+
+// invoke runs one function on an event from a file, and prints its answer.
+func (p *Program) invoke() *cobra.Command {
+	c := &cobra.Command{
+		Use: "invoke [flags] FUNCTION FILE", Short: p.say("関数を1つ、ファイルのイベントで実行", "run one function on an event"),
+		Long: p.say("AWSならきっかけとなるイベントを、ファイルから読んで、関数fanout・dispatch・inbound・tickのどれかに渡し、その答えを表示します。eventsフォルダーに見本があります。届くを止めてから使います。",
+			"Reads an event as a trigger on AWS would send it from FILE, gives it to one of the functions fanout, dispatch, inbound and tick, and prints the answer. The folder events holds samples. Stop Todoku first."),
+		Example: "  todoku invoke dispatch events/dispatch.json",
+		Args:    p.exactly("FUNCTION", "FILE"), ValidArgsFunction: words("fanout", "dispatch", "inbound", "tick"),
+	}
+	data := p.dataFlag(c)
+	c.RunE = func(c *cobra.Command, args []string) error {
+		event, err := os.ReadFile(args[1])
+		if err != nil {
+			return err
+		}
+		return p.withMachine(*data, func(m *machine.Machine) error {
+			answer, err := call(c.Context(), m, args[0], event)
+			if err != nil {
+				return err
+			}
+			return p.json(answer)
+		})
+	}
+	return c
+}
+
+func (p *Program) json(v any) error {
+	out := json.NewEncoder(p.Stdout)
+	out.SetIndent("", "  ")
+	out.SetEscapeHTML(false)
+	return out.Encode(v)
+}
+
+func call(ctx context.Context, m *machine.Machine, function string, event []byte) (any, error) {
+	if function == "tick" {
+		var e events.CloudWatchEvent
+		if err := strict(event, &e); err != nil {
+			return nil, err
+		}
+		return struct{}{}, m.Tick(ctx)
+	}
+	var e events.SQSEvent
+	if err := strict(event, &e); err != nil {
+		return nil, err
+	}
+	return m.Invoke(ctx, function, e)
+}
+
+// strict decodes an event and refuses what its type does not have.
+func strict(event []byte, v any) error {
+	d := json.NewDecoder(bytes.NewReader(event))
+	d.DisallowUnknownFields()
+	if err := d.Decode(v); err != nil {
+		return fmt.Errorf("the file does not hold such an event: %w", err)
+	}
+	return nil
+}
+
+// withMachine opens a machine on a free port, calls f and closes it.
+func (p *Program) withMachine(data string, f func(m *machine.Machine) error) error {
+	m, err := machine.New(machine.Config{Addr: "127.0.0.1:0", Data: data, Log: p.log(true)})
+	if err != nil {
+		return err
+	}
+	return errors.Join(f(m), m.Close())
+}
+
+// backup copies the database of a folder, whether Todoku runs on it or not.
+func (p *Program) backup() *cobra.Command {
+	c := &cobra.Command{
+		Use: "backup [flags] FILE", Short: p.say("データベースの控えを取る", "copy the database, running or not"),
+		Long: p.say("データベースをFILEに書き写します。届くが動いていても止まっていても使えます。FILEは、すべてを書き終えてから現れ、末尾に検査用の印が付きます。氏名・連絡先・鍵を含むので、大切に保管してください。AWSでは、テーブルそのものの復元機能を使います。",
+			"Writes a copy of the database to FILE, whether Todoku runs or not. FILE, which must not exist, appears when it is whole, and is sealed with a digest. It holds names, addresses and keys: keep it safe. On AWS the table itself can be put back to any second."),
+		Example: "  todoku backup --data /var/lib/todoku /backup/todoku-$(date +%F)",
+		Args:    p.exactly("FILE"),
+	}
+	data := p.dataFlag(c)
+	c.RunE = func(c *cobra.Command, args []string) error {
+		return machine.NewOperator(*data).Backup(c.Context(), args[0])
+	}
+	return c
+}
+
+// restore puts a copy of the database back.
+func (p *Program) restore() *cobra.Command {
+	c := &cobra.Command{
+		Use: "restore [flags] FILE", Short: p.say("控えを空のフォルダーに戻す", "put a copy back, into an empty folder"),
+		Long: p.say("backupで書いたFILEを調べ、問題がなければ、データベースのないフォルダーに戻します。今あるデータベースには上書きしません。",
+			"Checks FILE, which backup wrote, and puts it into a folder that holds no database. It never goes over one that is there."),
+		Example: "  todoku restore --data /var/lib/todoku-again /backup/todoku-2026-04-01",
+		Args:    p.exactly("FILE"),
+	}
+	data := p.dataFlag(c)
+	c.RunE = func(_ *cobra.Command, args []string) error { return machine.NewOperator(*data).Restore(args[0]) }
+	return c
+}
+
+// export writes everything to a file, to be moved elsewhere.
+func (p *Program) export() *cobra.Command {
+	c := &cobra.Command{
+		Use: "export [flags] FILE", Short: p.say("移すために、すべてを書き出す", "write everything to a file, to be moved"),
+		Long: p.say("1台から別の1台やAWSへ、またはその逆へ移すために、すべてをFILEに書き出し、件数と要約値を表示します。終わっていない連絡があると断ります。AWSから書き出すときは、署名鍵のシークレットを標準入力から渡します。FILEは氏名・連絡先・鍵を含みます。",
+			"Writes everything to FILE, to be moved from one machine to another or to AWS, or back, and prints how many items there are and a digest of them. It refuses while an alert is open. From AWS, give it the secret with the keys that sign links on standard input. FILE holds names, addresses and keys."),
+		Example: "  todoku export --data /var/lib/todoku all.todoku",
+		Args:    p.exactly("FILE"),
+	}
+	data, table := p.dataFlag(c), p.tableFlag(c)
+	c.RunE = func(c *cobra.Command, args []string) (err error) {
+		var sum move.Sum
+		if *table == "" {
+			sum, err = machine.NewOperator(*data).Export(c.Context(), args[0])
+		} else {
+			sum, err = p.fromCloud(c.Context(), *table, args[0])
+		}
+		return p.summed(sum, err)
+	}
+	return c
+}
+
+func (p *Program) fromCloud(ctx context.Context, table, file string) (sum move.Sum, err error) {
+	keys, err := p.secret()
+	if err != nil {
+		return sum, err
+	}
+	store, err := p.Cloud(ctx, table)
+	if err != nil {
+		return sum, err
+	}
+	return move.ToFile(ctx, store, keys, time.Now(), file)
+}
+
+func (p *Program) summed(sum move.Sum, err error) error {
+	if err == nil {
+		_, err = fmt.Fprintln(p.Stdout, sum)
+	}
+	return err
+}
+
+// importAll puts an exported file into an empty place.
+func (p *Program) importAll() *cobra.Command {
+	c := &cobra.Command{
+		Use: "import [flags] FILE", Short: p.say("書き出したファイルを空の場所に入れる", "put an exported file into an empty place"),
+		Long: p.say("exportで書いたFILEを調べ、空のフォルダー、または空のテーブルに入れて、読み返し、件数と要約値を表示します。exportが表示したものと同じ行になるはずです。",
+			"Checks FILE, which export wrote, puts it into an empty folder or table, reads it back, and prints what export printed: the two lines must be the same."),
+		Example: "  todoku import --data /var/lib/todoku all.todoku",
+		Args:    p.exactly("FILE"),
+	}
+	data, table := p.dataFlag(c), p.tableFlag(c)
+	c.RunE = func(c *cobra.Command, args []string) (err error) {
+		var sum move.Sum
+		if *table == "" {
+			sum, err = machine.NewOperator(*data).Import(c.Context(), args[0])
+		} else {
+			sum, err = p.toCloud(c.Context(), *table, args[0])
+		}
+		return p.summed(sum, err)
+	}
+	return c
+}
+
+func (p *Program) toCloud(ctx context.Context, table, file string) (sum move.Sum, err error) {
+	f, err := os.Open(file)
+	if err != nil {
+		return sum, err
+	}
+	defer func() { _ = f.Close() }()
+	store, err := p.Cloud(ctx, table)
+	if err != nil {
+		return sum, err
+	}
+	return move.In(ctx, f, store, false)
+}
+
+// dead lists dead letters.
+func (p *Program) dead() *cobra.Command {
+	c := &cobra.Command{
+		Use: "dead [flags] QUEUE", Short: p.say("処理をあきらめたものの一覧", "list what was given up"),
+		Long: p.say("キュー（jobs・copies・mails）で処理をあきらめたものを、時刻・番号・試した回数・配送レーン・理由とともに表示します。動いている届くにたずねます。AWSでは docs/operate.md の Redrive をご覧ください。",
+			"Lists what a queue (jobs, copies or mails) gave up: when, its id, how often it was tried, its lane and why. It asks the Todoku that runs. On AWS see Redrive in docs/operate.md."),
+		Example: "  todoku dead copies",
+		Args:    p.exactly("QUEUE"), ValidArgsFunction: words("jobs", "copies", "mails"),
+	}
+	data := p.dataFlag(c)
+	c.RunE = func(c *cobra.Command, args []string) error {
+		return p.listDead(c.Context(), machine.NewOperator(*data), args[0])
+	}
+	return c
+}
+
+func (p *Program) listDead(ctx context.Context, o *machine.Operator, queue string) error {
+	for after := ""; ; {
+		letters, err := o.Dead(ctx, queue, after)
+		if err != nil || len(letters) == 0 {
+			return err
+		}
+		for _, l := range letters {
+			_, _ = fmt.Fprintf(p.Stdout, "%s\t%s\t%d receives\t%s\t%s\n", l.Died.UTC().Format(time.RFC3339), l.Message.ID, l.Receives, l.Message.Group, l.Reason)
+			after = l.Handle
+		}
+	}
+}
+
+// redrive puts dead letters back into their queue.
+func (p *Program) redrive() *cobra.Command {
+	c := &cobra.Command{
+		Use: "redrive [flags] QUEUE", Short: p.say("あきらめたものを、もう一度試す", "try again what was given up"),
+		Long: p.say("キュー（jobs・copies・mails）であきらめたものを、すべてキューに戻し、件数を表示します。まずdeadで理由を調べ、原因を直してください。終わった連絡のものは、戻しても送られません。",
+			"Puts all that a queue (jobs, copies or mails) gave up back into it, and prints how many. Look at the reasons with dead first, and mend the cause. What belongs to an alert that is over is not sent again."),
+		Example: "  todoku redrive copies",
+		Args:    p.exactly("QUEUE"), ValidArgsFunction: words("jobs", "copies", "mails"),
+	}
+	data := p.dataFlag(c)
+	c.RunE = func(c *cobra.Command, args []string) error {
+		n, err := machine.NewOperator(*data).Redrive(c.Context(), args[0])
+		if err == nil {
+			_, err = fmt.Fprintf(p.Stdout, p.say("%d件を戻しました。\n", "%d put back\n"), n)
+		}
+		return err
+	}
+	return c
+}
+
+// verifyAudit reads the whole audit log and says whether it is whole.
+func (p *Program) verifyAudit() *cobra.Command {
+	c := &cobra.Command{
+		Use: "verify-audit [flags]", Short: p.say("操作の記録が完全かを調べる", "check that the audit log is whole"),
+		Long: p.say("全校の操作の記録を読み、書き換えや欠けがないかを調べ、学校ごとの件数と、最後の封印を表示します。封印を控えておくと、あとで比べられます。届くが動いていても止まっていても使えます。",
+			"Reads the audit logs of all schools, says what was changed or is missing, and prints how many entries each has and its last seal. Write the seal down to compare it later. It works whether Todoku runs or not."),
+		Args: p.exactly(),
+	}
+	data, table := p.dataFlag(c), p.tableFlag(c)
+	c.RunE = func(c *cobra.Command, _ []string) error {
+		if *table == "" {
+			return p.sayAudit(machine.NewOperator(*data).VerifyAudit(c.Context()))
+		}
+		store, err := p.Cloud(c.Context(), *table)
+		if err != nil {
+			return err
+		}
+		return p.sayAudit(machine.VerifyAudit(c.Context(), store, time.Now))
+	}
+	return c
+}
+
+func (p *Program) sayAudit(reports []audit.Report, err error) error {
+	if err != nil {
+		return err
+	}
+	faults := 0
+	for _, r := range reports {
+		_, _ = fmt.Fprintf(p.Stdout, "school %s: %d entries, %d days sealed", r.School, r.Entries, r.Days)
+		if r.Last.Day != "" {
+			_, _ = fmt.Fprintf(p.Stdout, ", the last %s: %s", r.Last.Day, r.Last.Hash)
+		}
+		_, _ = fmt.Fprintln(p.Stdout)
+		for _, f := range r.Faults {
+			_, _ = fmt.Fprintln(p.Stdout, "  "+f.String())
+		}
+		faults += len(r.Faults)
+	}
+	if faults > 0 {
+		return problem.New(problem.Conflict, "操作の記録に、書き換えか欠けが%d件あります。", "the audit log is not whole: %d faults", faults)
+	}
+	return nil
+}
+
+// signIn prints a one-time sign-in link for a manager, or for somebody who looks after
+// the district's schools. It makes the school and the person if they are not there.
+func (p *Program) signIn() *cobra.Command {
+	c := &cobra.Command{
+		Use: "sign-in [flags] --school NAME --manager-mail ADDRESS", Short: p.say("一度だけ使えるサインイン用リンクを作る", "make a one-time sign-in link"),
+		Long: p.say("管理者（または、地区の学校を見守る人）が24時間以内に一度だけ使えるリンクを表示します。学校や人がまだなければ作ります。直接、または電話で伝えてください。1台では、動いている届くにたずねます。",
+			"Prints a link that signs a manager, or somebody who looks after a district's schools, in once within 24 hours. The school and the person are made if they are not there yet. Hand it over in person or by phone. On one machine it asks the Todoku that runs."),
+		Example: "  todoku sign-in --school 見本小学校 --manager-mail yamada@school.example.jp",
+		Args:    p.exactly(),
+	}
+	data, table := p.dataFlag(c), p.tableFlag(c)
+	var r found.Request
+	f := c.Flags()
+	if p.Cloud != nil {
+		f.StringVar(&r.URL, "url", "", p.say("画面の`アドレス`（スタックの出力Web）。tableとともに", "`ADDRESS` of the pages, the stack's output Web; with table"))
+	}
+	f.StringVar(&r.School.Name, "school", "", p.say("学校の`名前`", "`NAME` of the school"))
+	f.StringVar(&r.School.Mail, "from", "", p.say("新しい学校の場合、連絡の送信元`アドレス`", "mail `ADDRESS` that its alerts come from; of a new school"))
+	f.StringVar(&r.School.Phone, "phone", "", p.say("新しい学校の場合、`電話番号`", "its phone `NUMBER`; of a new school"))
+	f.StringVar(&r.School.Zone, "zone", "Asia/Tokyo", p.say("新しい学校の場合、`時間帯`", "its time `ZONE`; of a new school"))
+	f.StringVar(&r.School.District, "district", "", p.say("新しい学校の場合、所属する`地区`", "its `DISTRICT`, if it belongs to one; of a new school"))
+	f.StringVar(&r.Person.Name, "manager", "", p.say("新しい人の場合、`氏名`", "`NAME` of the person; of a new one"))
+	f.StringVar(&r.Person.Mail, "manager-mail", "", p.say("その人の`アドレス`", "mail `ADDRESS` of the person"))
+	office := f.Bool("for-district", false, p.say("管理者ではなく、地区の全校を見守る人のため", "for somebody who looks after all schools of the school's district, not for a manager"))
+	c.RunE = func(c *cobra.Command, _ []string) error {
+		if *office {
+			r.Person.Role = staff.District
+		}
+		link, err := p.link(c.Context(), *data, *table, r)
+		if err == nil {
+			_, err = fmt.Fprintf(p.Stdout, "sign-in: %s\n", link)
+		}
+		return err
+	}
+	return c
+}
+
+func (p *Program) link(ctx context.Context, data, table string, r found.Request) (string, error) {
+	if table == "" {
+		return machine.NewOperator(data).SignIn(ctx, r)
+	}
+	if !strings.HasPrefix(r.URL, "https://") {
+		return "", problem.New(problem.Invalid, "--url には、スタックの出力Webの、https:// で始まるアドレスを指定してください。", "Give --url the stack's output Web, which begins with https://.")
+	}
+	store, err := p.Cloud(ctx, table)
+	if err != nil {
+		return "", err
+	}
+	ids := id.NewSource(time.Now, rand.Reader)
+	return found.Founder{Table: store, IDs: ids, Now: time.Now, Random: rand.Reader}.Link(ctx, r)
+}
+
+// maxSecret is the most that Secrets Manager keeps in a secret, in bytes.
+const maxSecret = 64 << 10
+
+// secret reads the keys that sign links from standard input.
+func (p *Program) secret() ([]link.Key, error) {
+	secret, err := io.ReadAll(io.LimitReader(p.Stdin, maxSecret))
+	if err != nil {
+		return nil, err
+	}
+	return parseKeys(secret)
+}
