@@ -113,7 +113,7 @@ func counts(c alert.Counts) map[string]int64 {
 }
 
 func laneCounts(l alert.LaneStatus) map[string]any {
-	out := map[string]any{"lane": l.Lane}
+	out := map[string]any{"lane": l.Lane, "asked": l.Asked, "answered": l.Answered}
 	for state, n := range counts(l.Counts) {
 		out[state] = n
 	}

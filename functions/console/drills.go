@@ -158,6 +158,7 @@ func (s *Server) planDrills(r *http.Request, me staff.Staff) (web.Response, erro
 
 // lastDrill is a drill beside the one before.
 type lastDrill struct {
+	ID     string
 	Starts time.Time
 	Rows   []drillRow
 }
@@ -183,13 +184,25 @@ func (s *Server) lastDrill(r *http.Request, st alert.Status) (*lastDrill, error)
 	share := func(d drillLine) string {
 		return fmt.Sprintf("%d / %d (%d%%)", d.Answered, d.Children, d.Percent())
 	}
-	c := &lastDrill{Starts: then.Starts, Rows: []drillRow{
+	c := &lastDrill{ID: then.ID, Starts: then.Starts, Rows: []drillRow{
 		{lang.T("回答", "Answered"), share(a), share(b)},
 		{lang.T("%d%%の回答", "%d%% answered", marksAt[0]), a.Half, b.Half},
 		{lang.T("%d%%の回答", "%d%% answered", marksAt[1]), a.Most, b.Most},
 	}}
+	c.compareMissing(now, then)
 	s.compareLanes(c, now, then)
 	return c, nil
+}
+
+// compareMissing adds how many children were not answered for, by what is known of why.
+func (c *lastDrill) compareMissing(now, then alert.Summary) {
+	for _, state := range []alert.ChildState{alert.NoRoute, alert.RouteRefused, alert.Reached, alert.Silent} {
+		before := "-" // drills of older versions do not say
+		if then.By != nil {
+			before = strconv.FormatInt(then.By[string(state)], 10)
+		}
+		c.Rows = append(c.Rows, drillRow{childStateNames[state], strconv.FormatInt(now.By[string(state)], 10), before})
+	}
 }
 
 // compareLanes adds how many in a hundred answered through each operator's mail.

@@ -216,7 +216,7 @@ func (s *Server) seen(r *http.Request, me staff.Staff) (web.Response, error) {
 	if id == "" || len(id) > maxEntryID {
 		return nil, alert.ErrNotFound
 	}
-	newest, choice := nanoseconds(form.Get("newest")), form.Get("choice")
+	newest, choice := nanoseconds(form.Get("newest")), r.URL.Query().Get("choice")
 	said, _ := a.Choice(choice)
 	_, err = recording(r.Context(), s.App, entry(me, audit.Gate, a.ID+" "+ref.Class+" "+child.ID, said.JA), func() (struct{}, error) {
 		return struct{}{}, s.Alerts.Answer(r.Context(), a, alert.AnswerRequest{
@@ -272,5 +272,5 @@ func (s *Server) notSeen(r *http.Request, me staff.Staff) (web.Response, error) 
 		err = problem.New(problem.Conflict, "この間に別の回答が届いたため、取り消しませんでした。いまの回答を確かめてください。",
 			"Another answer has come meanwhile, so nothing was taken back. Look at it below.")
 	}
-	return s.backToGate(r, me, form.Get("choice"), child.ID, err)
+	return s.backToGate(r, me, r.URL.Query().Get("choice"), child.ID, err)
 }

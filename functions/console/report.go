@@ -17,7 +17,7 @@ import (
 )
 
 func (s *Server) reportRoutes(rt *routes) {
-	rt.page("GET /alerts/{id}/report", access.SeeAlert, s.report, on(theAlert))
+	rt.page("GET /alerts/{id}/report", access.SeeAlert, s.report, on(theAlert), records(audit.View))
 	rt.page("GET /alerts/{id}/calls.csv", access.Export, s.callsCSV, on(theAlert), records(audit.AlertExport))
 }
 
@@ -31,6 +31,9 @@ type reportPage struct {
 	Last     *lastDrill // of a drill: the one before
 	Calls    desk.Calls
 	ByCall   []callCount
+
+	Unreached     []unreached
+	UnreachedMore bool // there are others
 }
 
 // mark is when a part of the children was answered for.
@@ -83,6 +86,9 @@ func (s *Server) report(r *http.Request, me staff.Staff) (web.Response, error) {
 		return nil, err
 	}
 	if err := s.setClasses(r, me, &p.statusPage); err != nil {
+		return nil, err
+	}
+	if err := s.setUnreached(r, me, p); err != nil {
 		return nil, err
 	}
 	if p.Calls, err = s.desk().Calls(ctx, st.Alert.ID); err != nil {

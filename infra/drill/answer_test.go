@@ -53,7 +53,8 @@ func (d *Drill) recount(id string, s Status) {
 			states["help"]++
 		}
 		for _, k := range c.Copies {
-			if !guardians[k.Guardian] {
+			moot := k.Round > 0 && k.State == "cancelled" // a reminder that nobody needs any more
+			if !guardians[k.Guardian] && !moot {
 				copies["total"]++
 				copies[k.State]++
 			}

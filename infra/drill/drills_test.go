@@ -47,6 +47,11 @@ func drills(d *Drill) {
 	}
 	report := d.Manager.Open("/alerts/"+ids[1]+"/report").Says(http.StatusOK, "訓練").Says(http.StatusOK, "前回の訓練との比較")
 	report.Says(http.StatusOK, "25%") // three of twelve, last time
+	// Pupils 0, 1 and those after the seventh were not heard of either time; 5 to 7 were now.
+	report.Says(http.StatusOK, "回答がなかった家庭").Says(http.StatusOK, pupils[0].Name).Says(http.StatusOK, "前回も回答なし")
+	if strings.Contains(report.Text(), pupils[6].Name) {
+		d.Errorf("%s answered, and is listed among those who did not", pupils[6].Name)
+	}
 	d.Manager.Open("/drills").Says(http.StatusOK, "報告を見る")
 
 	// Never real: neither by its text, nor in its place, nor by a button.

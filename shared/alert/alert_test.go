@@ -284,6 +284,42 @@ func TestAnswer(t *testing.T) {
 	}
 }
 
+// A reminder that was cancelled in its queue has failed nobody: it is not among the copies
+// that tell who was not told.
+func TestCancelledReminder(t *testing.T) {
+	s, c := newStore(t)
+	a := accept(t, s, draft(c), "")
+	m := family(s, "class")
+	create(t, s, a, m)
+	change := func(apply func(f *alert.Family)) alert.Status {
+		t.Helper()
+		err := s.Update(t.Context(), alert.Change{Ref: m.Ref(a.ID), Apply: func(f *alert.Family) bool { apply(f); return true }})
+		if err != nil {
+			t.Fatal(err)
+		}
+		st, err := s.Status(t.Context(), a)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return st
+	}
+	first := m.Family.Copies[0]
+	reminder := alert.Copy{Contact: first.Contact, Lane: first.Lane, Round: 1, State: alert.Queued}
+	before := change(func(f *alert.Family) { f.Copies[0].Accept(c.now) })
+	st := change(func(f *alert.Family) { f.Copies = append(f.Copies, reminder) })
+	if st.Copies.Total != before.Copies.Total+1 {
+		t.Errorf("with the reminder there are %d copies, before %d", st.Copies.Total, before.Copies.Total)
+	}
+	st = change(func(f *alert.Family) { f.Copies[len(f.Copies)-1].Cancel(c.now) })
+	if diff := cmp.Diff(before.Copies, st.Copies); diff != "" {
+		t.Errorf("copies (-before +after):\n%s", diff)
+	}
+	st = change(func(f *alert.Family) { f.Copies[1].Cancel(c.now) })
+	if st.Copies.By[string(alert.Cancelled)] != 1 {
+		t.Error("a first mail that was cancelled is not counted")
+	}
+}
+
 // What staff recorded can be taken back while it is the newest: the answer before counts
 // again, and so do the counters and the curve.
 func TestTakeBack(t *testing.T) {

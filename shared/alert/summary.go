@@ -22,8 +22,10 @@ type Summary struct {
 	Children int64         `json:"children"`
 	Answered int64         `json:"answered"`
 	Help     int64         `json:"help,omitempty"`
-	Unsent   int64         `json:"unsent,omitempty"` // copies that were given up before they left
-	Lanes    []LaneSummary `json:"lanes,omitempty"`
+	// By counts the children by state; none in alerts of older versions.
+	By     map[string]int64 `json:"by,omitempty"`
+	Unsent int64            `json:"unsent,omitempty"` // copies that were given up before they left
+	Lanes  []LaneSummary    `json:"lanes,omitempty"`
 	// Steps is the answer curve: minutes since the start, and children answered for
 	// by then. Whole hours after the first two.
 	Steps [][2]int64 `json:"curve,omitempty"`
@@ -50,7 +52,7 @@ func Summarize(st Status) Summary {
 	}
 	s := Summary{
 		ID: st.Alert.ID, Kind: st.Alert.Kind, Starts: st.Alert.Starts, Open: max(end.Sub(st.Alert.Starts), 0),
-		Children: st.Children.Total, Answered: st.Children.By[string(Answered)], Help: st.Help,
+		Children: st.Children.Total, Answered: st.Children.By[string(Answered)], Help: st.Help, By: st.Children.By,
 		Unsent: st.Copies.By[string(Cancelled)], Steps: steps(st.Curve),
 	}
 	for _, l := range st.Lanes {

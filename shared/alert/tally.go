@@ -13,7 +13,8 @@ import (
 // reading it grows with the number of lanes, slots and classes on the page, not
 // with the number of recipients:
 //
-//	alert/<id>   lane/<lane>/<part>    copies by state, but for Queued; total of those of reminders
+//	alert/<id>   lane/<lane>/<part>    copies by state, but for Queued; total of those of reminders (but for
+//	                                   reminders that were cancelled)
 //	alert/<id>   children/<part>       children by state but for Silent, the whole alert
 //	alert/<id>   class/<class>         children: total, answered for, in need of help
 //	alert/<id>   curve/<span>/<shard>  first answers by time (see curve.go), and by lane
@@ -48,10 +49,11 @@ func (t tallies) add(sortKey, field string, n int64) {
 func (t tallies) count(f *Family, sign int64) {
 	for i := range f.Copies {
 		c := &f.Copies[i]
-		if c.State != Queued {
+		moot := c.Round > 0 && c.State == Cancelled // a reminder that nobody needs any more: as if it had never been
+		if c.State != Queued && !moot {
 			t.add(laneCounter(c.Lane), string(c.State), sign)
 		}
-		if c.Round > 0 { // those of the first round are in FanOut's progress
+		if c.Round > 0 && !moot { // those of the first round are in FanOut's progress
 			t.add(laneCounter(c.Lane), fieldTotal, sign)
 		}
 		if c.Again > 0 {

@@ -4,8 +4,8 @@
 // device, by ids and without the children's names, and then sent. What could not be sent is sent later, with the same id, which
 // the server records once. What the server refuses is kept until somebody decides.
 //
-// A form with data-stay leaves the page where it is: its row, named by the fragment of
-// data-page, waits until the list is loaded anew.
+// A form with data-stay leaves the page where it is: its row waits until the list is
+// loaded anew.
 (() => {
   const again = 5000, store = "todoku-desk";
   let works = true;
@@ -13,12 +13,13 @@
   const save = (all) => { try { localStorage.setItem(store, JSON.stringify(all)); } catch { works = false; } };
   const set = (id, entry) => { const all = load(); if (entry) all[id] = entry; else delete all[id]; save(all); show(); };
 
+  const pageOf = (form) => form.dataset.page || location.pathname + location.search + "#" + form.closest("li").id;
   const forms = () => [...document.querySelectorAll("form[data-keep]")];
   const wait = (e, yes) => document.getElementById(e.page.split("#")[1])?.classList.toggle("waiting", yes);
 
   // named is what an entry's family is called, if this page says it.
   const named = (e) => {
-    const form = forms().find((f) => f.dataset.page === e.page);
+    const form = forms().find((f) => pageOf(f) === e.page);
     if (form) return form.dataset.keep;
     const row = document.getElementById("f-" + e.page.split("/").pop());
     return row?.querySelector("[data-names]")?.textContent.trim() || "";
@@ -83,11 +84,11 @@
     const form = event.target;
     if (!form.matches("form[data-keep]")) return;
     const data = new FormData(form), id = data.get("id");
-    set(id, { action: form.action, body: new URLSearchParams(data).toString(), at: Date.now(), page: form.dataset.page });
+    set(id, { action: form.action, body: new URLSearchParams(data).toString(), at: Date.now(), page: pageOf(form) });
     if (!works) return; // nothing can be kept here: the browser sends it as it does without this script
     event.preventDefault();
     const stay = "stay" in form.dataset;
-    if (stay) forget((e) => e.refused && row(e.page) === row(form.dataset.page)); // this is the decision
+    if (stay) forget((e) => e.refused && row(e.page) === row(pageOf(form))); // this is the decision
     const page = await send(id);
     if (stay) return document.dispatchEvent(new Event("news"));
     if (page === "") return location.assign(form.dataset.next);
