@@ -46,7 +46,13 @@ func (s *Server) endpoints() []endpoint {
 	return []endpoint{
 		endpoint{method: "POST", path: "/roster", action: access.Roster, do: s.apiPostRoster}.with(upTo(s.maxSheet()+web.MaxForm), recordsItself()),
 		endpoint{method: "GET", path: "/roster", action: access.Roster, do: s.apiGetRoster}.with(records(audit.RosterExport)),
+		endpoint{method: "POST", path: "/roster/turns", action: access.Roster, do: s.apiPostTurn}.with(upTo(s.maxSheet()+web.MaxForm), changesNothing()),
+		endpoint{method: "GET", path: "/roster/turns/{id}", action: access.Roster, do: s.apiGetTurn}.with(records(audit.View)),
+		endpoint{method: "POST", path: "/roster/turns/{id}/confirm", json: true, action: access.Roster, do: s.apiConfirmTurn}.with(upTo(web.MaxForm), records(audit.RosterChange)),
+		endpoint{method: "POST", path: "/roster/turns/{id}/undo", action: access.Roster, do: s.apiUndoTurn}.with(upTo(web.MaxForm), records(audit.RosterChange)),
 		{method: "GET", path: "/groups", action: access.Frame, do: s.apiGetGroups},
+		endpoint{method: "GET", path: "/district/schools", action: access.Overview, do: s.apiGetSchools}.with(on(undecided)),
+		endpoint{method: "POST", path: "/district/alerts", json: true, action: access.Overview, do: s.apiPostDistrictAlert}.with(upTo(maxJSON), on(undecided), recordsItself()),
 		endpoint{method: "GET", path: "/alerts", action: access.SeeAlert, do: s.apiGetAlerts}.with(on(undecided)),
 		endpoint{method: "POST", path: "/alerts", json: true, action: access.Send, do: s.apiPostAlert}.with(upTo(maxJSON), on(undecided), recordsItself()),
 		endpoint{method: "GET", path: "/alerts/{id}", action: access.SeeAlert, do: s.apiGetAlert}.with(on(theAlert)),

@@ -5,6 +5,7 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/todoku/todoku/shared/alert"
 	"github.com/todoku/todoku/shared/roster"
@@ -94,7 +95,7 @@ func TestTurn(t *testing.T) {
 		}
 	}
 	holds("二つ目", "三つ目")
-	for _, path := range []string{"/roster", "/people", "/tokens"} {
+	for _, path := range []string{"/roster", "/people"} {
 		if a := o.visit(c, path); a.StatusCode != http.StatusForbidden {
 			t.Errorf("%s: status %d", path, a.StatusCode)
 		}
@@ -161,4 +162,63 @@ func TestSendToTheDistrict(t *testing.T) {
 			t.Errorf("%s: %s", school, st)
 		}
 	}
+}
+
+// TestDistrictByAPI: a token that somebody of the district makes sees the schools of the
+// district and tells them, once each, and reads and undoes their alerts; nobody else's
+// does.
+func TestDistrictByAPI(t *testing.T) {
+	o := newOffice(t)
+	c, who := o.ofDistrict()
+	page := o.visit(c, "/tokens").body
+	if strings.Contains(page, `value="roster"`) || strings.Contains(page, "例 次郎") || strings.Contains(page, "山田 花子") {
+		t.Error("the page offers what the district may not, or shows others' tokens")
+	}
+	token := o.newToken(c, "防災システム", "overview", "send", "end")
+	body := func(more string) string {
+		return `{"kind":"safety","subject":"地震","body":"無事を知らせてください","useful_until":"2026-04-06T18:00:00+09:00","undo_seconds":60,` + more + `}`
+	}
+	for name, tt := range map[string]struct {
+		token, body string
+		want        int
+	}{
+		"a school of another district": {token, body(`"schools":["s1","s3"]`), 422},
+		"no such school":               {token, body(`"schools":["../s1"]`), 422},
+		"no school":                    {token, body(`"schools":[]`), 422},
+		"both":                         {token, body(`"schools":["s1"],"all":true`), 422},
+		"groups":                       {token, body(`"all":true,"groups":["x"]`), 422},
+		"nothing said":                 {token, `{"all":true}`, 422},
+		"a manager's token":            {o.token, body(`"all":true`), 403},
+		"a token to look":              {o.newToken(c, "表示", "overview"), body(`"all":true`), 403},
+		"a token to send at schools":   {o.newToken(c, "送信", "send"), body(`"all":true`), 403},
+	} {
+		if _, a := asks[map[string]any](o, tt.token, "POST", "/district/alerts", asJSON, tt.body, tt.want); o.of("s1").ID != "" {
+			t.Fatalf("%s: sent: %s", name, a.body)
+		}
+	}
+	for range 2 { // a program tries again
+		a := o.send("POST", apiPath+"/district/alerts", strings.NewReader(body(`"all":true`)), "Authorization", "Bearer "+token, "Content-Type", asJSON, "Idempotency-Key", "one")
+		described(t, "POST", "/district/alerts", a)
+		if a.StatusCode != 201 || strings.Count(a.body, `"id"`) != 2 || strings.Contains(a.body, "s3") {
+			t.Fatalf("status %d: %s", a.StatusCode, a.body)
+		}
+	}
+	for school, want := range map[string]int{"s1": 1, "s2": 1, "s3": 0} {
+		alerts, _, err := o.server.Alerts.List(t.Context(), school, "", 10)
+		o.must(err)
+		if len(alerts) != want || want > 0 && (!alerts[0].All || alerts[0].Sender.ID != who.ID) {
+			t.Errorf("%s: %d alerts", school, len(alerts))
+		}
+	}
+	undone, _ := asks[madeAlert](o, token, "POST", "/alerts/"+o.of("s2").ID+"/undo", asJSON, "", 200)
+	if undone.State != alert.StateUndone {
+		t.Errorf("undone: %+v", undone)
+	}
+	o.pass(2 * time.Minute)
+	got, _ := asks[apiSchools](o, token, "GET", "/district/schools", "", "", 200)
+	if len(got.Schools) != 2 || got.Next != "" || len(got.Schools[0].Alerts) != 1 || got.Schools[0].Alerts[0].Subject != "地震" || len(got.Schools[1].Alerts) != 0 {
+		t.Errorf("%+v", got)
+	}
+	asks[map[string]any](o, token, "GET", "/district/schools?cursor=!", "", "", 422)
+	asks[map[string]any](o, o.token, "GET", "/district/schools", "", "", 403)
 }

@@ -151,6 +151,13 @@ var (
 		"The roster has changed meanwhile. Look at the new preview below, then confirm.")
 )
 
+// turnConfirmed is what somebody has confirmed of a turn.
+type turnConfirmed struct {
+	seen string // see seenTurn
+	sure bool   // those who leave and do not graduate are to leave
+	keep int    // days
+}
+
 // confirmTurn begins a turn if what is confirmed is what the roster and the list say
 // now.
 func (p *rosterPages) confirmTurn(r *http.Request, me staff.Staff, in imported) (web.Response, error) {
@@ -158,34 +165,41 @@ func (p *rosterPages) confirmTurn(r *http.Request, me staff.Staff, in imported) 
 	if err != nil {
 		return nil, err
 	}
-	ctx := r.Context()
+	c := turnConfirmed{seen: form.Get("seen"), sure: form.Get("sure") != "", keep: turnKeep}
+	if keep, err := strconv.Atoi(form.Get("keep")); err == nil && slices.Contains(turnKeeps, keep) {
+		c.keep = keep
+	}
+	sheet, plan, wrong, err := p.beginTurn(r.Context(), me, in, c)
+	switch {
+	case err != nil:
+		return nil, err
+	case wrong != nil:
+		return p.turnPreview(r.Context(), me, in, sheet, plan, problem.List{wrong})
+	}
+	return web.Redirect{To: importPath(in.ID)}, nil
+}
+
+// beginTurn begins a turn, or says why it cannot, with the plan as it is now.
+func (p *rosterPages) beginTurn(ctx context.Context, me staff.Staff, in imported, c turnConfirmed) (*roster.Sheet, *roster.Plan, *problem.Error, error) {
 	sheet, plan, err := p.plan(ctx, me.School, in)
 	if err != nil {
-		return nil, withhold(err)
+		return nil, nil, nil, withhold(err)
 	}
 	groups, err := p.Roster.Groups(ctx, me.School)
 	if err != nil {
-		return nil, err
+		return nil, nil, nil, err
 	}
 	_, others := plan.Turning.Graduates(roster.Grades(groups))
-	var wrong *problem.Error
 	switch {
 	case len(plan.Errors) > 0 || plan.Children.Total() == 0:
-		wrong = roster.ErrFaulty
-	case form.Get("seen") != seenTurn(plan):
-		wrong = turnChanged
-	case len(others) > 0 && form.Get("sure") == "":
-		wrong = turnUnsure
-	}
-	if wrong != nil {
-		return p.turnPreview(ctx, me, in, sheet, plan, problem.List{wrong})
-	}
-	keep, err := strconv.Atoi(form.Get("keep"))
-	if err != nil || !slices.Contains(turnKeeps, keep) {
-		keep = turnKeep
+		return sheet, plan, roster.ErrFaulty, nil
+	case c.seen != seenTurn(plan):
+		return sheet, plan, turnChanged, nil
+	case len(others) > 0 && !c.sure:
+		return sheet, plan, turnUnsure, nil
 	}
 	_, err = p.imports.change(ctx, me.School, in.ID, func(in *imported) bool {
-		in.Rise, in.Leave, in.Until = plan.Turning.Rise, nil, p.Now().UTC().Add(time.Duration(keep)*day).Truncate(time.Second)
+		in.Rise, in.Leave, in.Until = plan.Turning.Rise, nil, p.Now().UTC().Add(time.Duration(c.keep)*day).Truncate(time.Second)
 		for _, c := range plan.Missing {
 			in.Leave = append(in.Leave, c.ID)
 		}
@@ -194,7 +208,7 @@ func (p *rosterPages) confirmTurn(r *http.Request, me staff.Staff, in imported) 
 	if err == nil {
 		err = p.begin(ctx, me, in.ID)
 	}
-	return web.Redirect{To: importPath(in.ID)}, err
+	return sheet, plan, nil, err
 }
 
 // turnResult is the data of roster_turn_result.html.
@@ -218,8 +232,15 @@ var turnOver = problem.New(problem.Gone,
 
 // undoTurn begins the undoing of a turn, or goes on with one that was cut off.
 func (p *rosterPages) undoTurn(r *http.Request, me staff.Staff) (web.Response, error) {
+	in, err := p.beginUndo(r.Context(), me, r.PathValue("id"))
+	return web.Redirect{To: importPath(in.ID)}, err
+}
+
+// beginUndo has a turn undone, unless that is under way or done. It fails with turnOver
+// when its time is over.
+func (p *rosterPages) beginUndo(ctx context.Context, me staff.Staff, importID string) (imported, error) {
 	begun := false
-	in, err := p.imports.change(r.Context(), me.School, r.PathValue("id"), func(in *imported) bool {
+	in, err := p.imports.change(ctx, me.School, importID, func(in *imported) bool {
 		now := p.Now()
 		begun = in.undoable(now) || in.Turn && in.Undoing && (in.State == importFailed || in.stalled(now))
 		if begun {
@@ -230,19 +251,18 @@ func (p *rosterPages) undoTurn(r *http.Request, me staff.Staff) (web.Response, e
 	})
 	switch {
 	case err != nil:
-		return nil, err
+		return in, err
 	case !begun && in.Turn && !in.Undoing && in.State == importDone:
-		return nil, turnOver
+		return in, turnOver
 	case !begun:
-		return web.Redirect{To: importPath(in.ID)}, nil
+		return in, nil
 	}
 	p.Log.Info("undoing of a turn begun", "import", in.ID, "school", me.School, "staff", me.ID)
 	if p.QueueImports {
-		err = p.Jobs.Send(r.Context(), importMessage(me.School, in))
-	} else {
-		p.background(r.Context(), func(ctx context.Context) { _ = p.run(ctx, me.School, in) })
+		return in, p.Jobs.Send(ctx, importMessage(me.School, in))
 	}
-	return web.Redirect{To: importPath(in.ID)}, err
+	p.background(ctx, func(ctx context.Context) { _ = p.run(ctx, me.School, in) })
+	return in, nil
 }
 
 // undo undoes a turn, for run.

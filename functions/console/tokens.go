@@ -18,13 +18,22 @@ import (
 const tokensPath = "/tokens"
 
 func (s *Server) tokenRoutes(rt *routes) {
-	rt.page("GET "+tokensPath, access.Tokens, s.tokens)
-	rt.page("POST "+tokensPath, access.Tokens, s.addToken, recordsItself())
-	rt.page("POST "+tokensPath+"/{id}/{token}/revoke", access.Tokens, s.revokeToken, recordsItself())
+	rt.page("GET "+tokensPath, access.Tokens, s.tokens, on(ownThing))
+	rt.page("POST "+tokensPath, access.Tokens, s.addToken, on(ownThing), recordsItself())
+	rt.page("POST "+tokensPath+"/{id}/{token}/revoke", access.Tokens, s.revokeToken, on(tokenOfPerson), recordsItself())
+}
+
+// tokenOfPerson: the request is about a token of the person {id}.
+func tokenOfPerson(s *Server, r *http.Request, me staff.Staff) (access.Target, error) {
+	if r.PathValue("id") == me.ID {
+		return ownThing(s, r, me)
+	}
+	m, err := s.personOf(r, me)
+	return access.Target{School: m.School, Staff: m.ID}, err
 }
 
 // scopes are what an API token can be for: the actions of the API's calls.
-var scopes = []access.Action{access.Frame, access.SeeAlert, access.Children, access.Send, access.End, access.Roster}
+var scopes = []access.Action{access.Frame, access.SeeAlert, access.Children, access.Send, access.End, access.Roster, access.Overview}
 
 var scopeNames = map[access.Action]lang.Text{
 	access.Frame:    lang.T("グループの一覧を読む", "Read the list of groups"),
@@ -33,6 +42,7 @@ var scopeNames = map[access.Action]lang.Text{
 	access.Send:     lang.T("連絡を送る", "Send alerts"),
 	access.End:      lang.T("連絡を取り消す・終了する", "Undo and close alerts"),
 	access.Roster:   lang.T("名簿を読み、取り込む（氏名・電話・アドレスを含む）", "Read and import the roster, with names, phones and addresses"),
+	access.Overview: lang.T("教育委員会の各校の状況を読む（「連絡を送る」と合わせると、各校へ送る）", "Read the state of the district's schools, and, together with sending, send to them"),
 }
 
 // tokenLine is an API token in the list, with whose rights it acts.
@@ -59,10 +69,16 @@ type tokensPage struct {
 	Last   string
 	Secret string // of the token just made, this once
 	Made   staff.Token
+	me     staff.Staff
 }
 
 // Scopes returns what to choose from.
-func (*tokensPage) Scopes() []access.Action { return scopes }
+func (p *tokensPage) Scopes() []access.Action { return scopesOf(p.me) }
+
+// scopesOf returns what somebody's token can be for: no more than the person may.
+func scopesOf(me staff.Staff) []access.Action {
+	return slices.DeleteFunc(slices.Clone(scopes), func(do access.Action) bool { return !access.MayAnywhere(me, do) })
+}
 
 // ScopeName returns what a scope is called.
 func (*tokensPage) ScopeName(do access.Action) lang.Text { return scopeNames[do] }
@@ -87,13 +103,17 @@ func (s *Server) tokens(r *http.Request, me staff.Staff) (web.Response, error) {
 	return s.tokensWith(r, me, p)
 }
 
-// tokensWith shows the tokens of a school's people, so that a manager also sees those
-// of a colleague who is away.
+// tokensWith shows somebody's own tokens; to a manager those of all the school's people,
+// also of a colleague who is away.
 func (s *Server) tokensWith(r *http.Request, me staff.Staff, p *tokensPage) (web.Response, error) {
 	p.Scripts = []string{"once.js"}
-	people, err := s.Staff.OfSchool(r.Context(), me.School)
-	if err != nil {
-		return nil, err
+	p.me = me
+	people := []staff.Staff{me}
+	var err error
+	if access.May(me, access.Tokens, access.Target{School: me.School}) {
+		if people, err = s.Staff.OfSchool(r.Context(), me.School); err != nil {
+			return nil, err
+		}
 	}
 	for _, m := range people {
 		tokens, err := s.Staff.Tokens(r.Context(), m.ID)
@@ -151,7 +171,7 @@ func (s *Server) addToken(r *http.Request, me staff.Staff) (web.Response, error)
 	if err != nil {
 		return nil, err
 	}
-	p := &tokensPage{Name: strings.Join(strings.Fields(form.Get("name")), " "), May: chosenScopes(form.Values["may"]), Ends: form.Get("ends")}
+	p := &tokensPage{Name: strings.Join(strings.Fields(form.Get("name")), " "), May: chosenScopes(me, form.Values["may"]), Ends: form.Get("ends")}
 	life, err := s.tokenLife(r.Context(), me.School, p.Ends)
 	if wrong := fixable(err); err != nil && len(wrong) == 0 {
 		return nil, err
@@ -176,9 +196,9 @@ func (s *Server) addToken(r *http.Request, me staff.Staff) (web.Response, error)
 
 // chosenScopes returns the scopes of a form, in order. An alert that is read child by
 // child, or ended, is seen.
-func chosenScopes(chosen []string) (may []string) {
+func chosenScopes(me staff.Staff, chosen []string) (may []string) {
 	sees := slices.Contains(chosen, string(access.Children)) || slices.Contains(chosen, string(access.End))
-	for _, do := range scopes {
+	for _, do := range scopesOf(me) {
 		if slices.Contains(chosen, string(do)) || sees && do == access.SeeAlert {
 			may = append(may, string(do))
 		}
@@ -188,9 +208,12 @@ func chosenScopes(chosen []string) (may []string) {
 
 // revokeToken ends a token of somebody of the school.
 func (s *Server) revokeToken(r *http.Request, me staff.Staff) (web.Response, error) {
-	m, err := s.personOf(r, me)
-	if err != nil {
-		return nil, err
+	m := me
+	if r.PathValue("id") != me.ID {
+		var err error
+		if m, err = s.personOf(r, me); err != nil {
+			return nil, err
+		}
 	}
 	t, err := s.tokenOf(r.Context(), m.ID, r.PathValue("token"))
 	if err != nil {

@@ -83,6 +83,15 @@ func district(d *Drill) {
 	office.Open("/district").Says(http.StatusOK, "大雪による休校")
 	sent.Says(http.StatusOK, "すべての学校で取り消す").Form("/district/undo").Press("").Says(http.StatusConflict, "取り消せませんでした")
 
+	form = office.Open("/tokens").Form("/tokens").Set("name", "防災システム")
+	form.Values["may"] = []string{"overview"}
+	token := apiToken.FindString(form.Press("").Says(http.StatusOK, "今だけ表示").Text())
+	for path, want := range map[string]int{"/district/schools": http.StatusOK, "/roster": http.StatusForbidden} {
+		if code, body, err := call(d.URL, token, Request{Method: "GET", Path: path}); err != nil || code != want || want == http.StatusOK && strings.Count(string(body), "大雪による休校") != 2 {
+			d.Errorf("%s by the district's token: status %d: %s, %v", path, code, body, err)
+		}
+	}
+
 	// What the district did stands in each school's own log, and in no other's.
 	other.Open("/audit").Says(http.StatusOK, "指導主事 見本").Says(http.StatusOK, "大雪による休校")
 	if strings.Contains(other.Open("/").Text()+other.Open("/audit").Text(), "小学校だけの連絡") {

@@ -67,6 +67,7 @@ func turnYear(d *Drill) {
 	d.Until("it is undone", func() bool { return strings.Contains(d.Manager.Open(path).Text(), "更新を取り消しました") })
 	d.told("undone", all)
 
+	d.turnByAPI(list)
 	path = d.turn(list)
 	d.told("turned again", staying)
 	d.Advance(29 * 24 * time.Hour)
@@ -125,6 +126,37 @@ func (d *Drill) turn(list []Pupil) string {
 		return strings.Contains(d.Manager.Open(path).Text(), "名簿が新しい年度になりました")
 	})
 	return path
+}
+
+// turnByAPI turns the year as a program does, and takes it back.
+func (d *Drill) turnByAPI(list []Pupil) {
+	d.Helper()
+	var turn struct {
+		ID, State string
+		Preview   struct {
+			Seen    string
+			Ready   bool
+			Leavers []struct{ Name string }
+		}
+		Back, Left int
+	}
+	d.Call(Request{Method: "POST", Path: "/roster/turns", Type: "text/csv", Body: yearSheet(list)}, http.StatusCreated, &turn)
+	path := "/roster/turns/" + turn.ID
+	d.equal("leavers to look at", len(turn.Preview.Leavers), 1)
+	body := `{"seen":"` + turn.Preview.Seen + `"`
+	d.Call(Request{Method: "POST", Path: path + "/confirm", Body: []byte(body + `}`)}, http.StatusUnprocessableEntity, nil)
+	d.Call(Request{Method: "POST", Path: path + "/confirm", Body: []byte(body + `,"leavers_confirmed":true}`)}, http.StatusAccepted, nil)
+	stands := func(state string) func() bool {
+		return func() bool {
+			d.Call(Request{Method: "GET", Path: path}, http.StatusOK, &turn)
+			return turn.State == state
+		}
+	}
+	d.Until("the year has turned by the API", stands("done"))
+	d.equal("first grade", d.sizeOf("1年1組"), 1)
+	d.Call(Request{Method: "POST", Path: path + "/undo"}, http.StatusAccepted, nil)
+	d.Until("it is undone by the API", stands("undone"))
+	d.equal("families put back", turn.Back > 0, true)
 }
 
 func (d *Drill) sizeOf(class string) int {

@@ -83,7 +83,7 @@ var rules = map[Action]rule{
 	Reach:      {manager: ownSchool},
 	People:     {manager: ownSchool},
 	Audit:      {manager: ownSchool, district: ownDistrict},
-	Tokens:     {manager: ownSchool},
+	Tokens:     {manager: ownSchool, district: ownThings},
 	Templates:  {manager: ownSchool},
 	Settings:   {manager: ownSchool},
 	Lost:       {teacher: ownGroups, manager: ownSchool, some: true},

@@ -65,10 +65,12 @@ var wanted = map[Action]map[staff.Role]string{
 	Approve: {
 		staff.Teacher: "+++++-----", staff.Manager: "+++++-----", staff.District: "++++++----", staff.Viewer: "----------",
 	},
-	Roster:    onlyManagers,
-	Reach:     onlyManagers,
-	People:    onlyManagers,
-	Tokens:    onlyManagers,
+	Roster: onlyManagers,
+	Reach:  onlyManagers,
+	People: onlyManagers,
+	Tokens: {
+		staff.Teacher: "----------", staff.Manager: "+++++-----", staff.District: "+---------", staff.Viewer: "----------",
+	},
 	Templates: onlyManagers,
 	Settings:  onlyManagers,
 	Operate:   onlyManagers,
