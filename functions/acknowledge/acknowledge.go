@@ -10,7 +10,6 @@ import (
 	"context"
 	"embed"
 	"errors"
-	"io/fs"
 	"log/slog"
 	"net/http"
 	"time"
@@ -23,14 +22,6 @@ import (
 
 //go:embed templates/*.html
 var templates embed.FS
-
-func pages() fs.FS {
-	sub, err := fs.Sub(templates, "templates")
-	if err != nil {
-		panic(err) // the name is a constant
-	}
-	return sub
-}
 
 // Schools looks schools up. An unknown school is an error.
 type Schools interface {
@@ -54,7 +45,7 @@ type handler struct{ Config }
 
 // New returns the pages under /a/ and /r/, with the static files that they use.
 func New(cfg Config) (http.Handler, error) {
-	site, err := web.New(web.Config{Pages: pages(), Log: cfg.Log, School: cfg.School, Secure: cfg.Secure})
+	site, err := web.New(web.Config{Pages: templates, Log: cfg.Log, School: cfg.School, Secure: cfg.Secure})
 	if err != nil {
 		return nil, err
 	}

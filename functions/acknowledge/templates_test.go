@@ -8,7 +8,7 @@ import (
 )
 
 func TestTemplates(t *testing.T) {
-	webtest.Templates(t, pages(), map[string]web.Data{
+	webtest.Templates(t, templates, map[string]web.Data{
 		"answer.html":  &alertPage{},
 		"read.html":    &alertPage{},
 		"ended.html":   &alertPage{},

@@ -8,7 +8,7 @@ import (
 )
 
 func TestTemplates(t *testing.T) {
-	webtest.Templates(t, pages(), map[string]web.Data{
+	webtest.Templates(t, templates, map[string]web.Data{
 		"reach.html": &reachPage{}, "reach_class.html": &classPage{}, "reach_invited.html": &invitedPage{}, "slips.html": &slipsPage{}, "poster.html": &posterPage{}, "invite.html": &invitePage{},
 		"home.html":    &homePage{},
 		"compose.html": &composePage{},

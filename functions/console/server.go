@@ -4,7 +4,6 @@ import (
 	"context"
 	"embed"
 	"errors"
-	"io/fs"
 	"net/http"
 	"net/url"
 	"strings"
@@ -24,15 +23,6 @@ import (
 
 //go:embed templates/*.html
 var templates embed.FS
-
-// pages returns the templates of the console.
-func pages() fs.FS {
-	sub, err := fs.Sub(templates, "templates")
-	if err != nil {
-		panic(err) // the name is a constant
-	}
-	return sub
-}
 
 // Server is the console: the pages and the JSON API over the services of App.
 type Server struct {
@@ -74,7 +64,7 @@ func (s *Server) maxSheet() int64 {
 // Handler returns the console. It fails if its templates are faulty.
 func (s *Server) Handler() (http.Handler, error) {
 	site, err := web.New(web.Config{
-		Pages: pages(), Log: s.Log, School: s.School,
+		Pages: templates, Log: s.Log, School: s.School,
 		Frame: s.frame, Explain: explain, Secure: s.Secure,
 	})
 	if err != nil {

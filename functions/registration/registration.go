@@ -9,7 +9,6 @@ package registration
 import (
 	"embed"
 	"errors"
-	"io/fs"
 	"log/slog"
 	"net/http"
 	"time"
@@ -27,14 +26,6 @@ import (
 
 //go:embed templates/*.html
 var templates embed.FS
-
-func pages() fs.FS {
-	sub, err := fs.Sub(templates, "templates")
-	if err != nil {
-		panic(err) // the name is a constant
-	}
-	return sub
-}
 
 // Config says what the pages need.
 type Config struct {
@@ -56,7 +47,7 @@ type handler struct{ Config }
 
 // New returns the pages at and under enrol.Path and mailhelp.Path, with the static files that they use.
 func New(cfg Config) (http.Handler, error) {
-	site, err := web.New(web.Config{Pages: pages(), Log: cfg.Log, School: cfg.School, Secure: cfg.Secure, Explain: explain})
+	site, err := web.New(web.Config{Pages: templates, Log: cfg.Log, School: cfg.School, Secure: cfg.Secure, Explain: explain})
 	if err != nil {
 		return nil, err
 	}

@@ -146,7 +146,7 @@ func (s *school) states() string {
 }
 
 func TestTemplates(t *testing.T) {
-	webtest.Templates(t, pages(), map[string]web.Data{
+	webtest.Templates(t, templates, map[string]web.Data{
 		"form.html": &formPage{}, "wait.html": &waitPage{}, "confirm.html": &confirmPage{},
 		"own_ask.html": &askPage{}, "own.html": &ownPage{}, "own_leave.html": &ownPage{}, "left.html": &leftPage{}, "leave.html": &leavePage{}, "card.html": &cardPage{},
 	})

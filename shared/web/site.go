@@ -35,8 +35,8 @@ type School struct{ Name, Phone string }
 
 // Config says what a Site needs. Only Pages and Log are obligatory.
 type Config struct {
-	// Pages holds one file for each page, which defines the templates "title" and
-	// "main"; files that begin with "_" are parts that all pages may use.
+	// Pages has in a folder "templates" one file for each page, which defines the
+	// templates "title" and "main"; files that begin with "_" are parts that all pages may use.
 	Pages fs.FS
 	Log   *slog.Logger
 	// School is what the last-resort error page shows, and what every page shows

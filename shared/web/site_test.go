@@ -35,7 +35,7 @@ func newSite(t *testing.T) (http.Handler, *bytes.Buffer) {
 	t.Helper()
 	var log bytes.Buffer
 	site, err := web.New(web.Config{
-		Pages:  fstest.MapFS{"page.html": {Data: []byte(testPage)}, "broken.html": {Data: []byte(brokenPage)}},
+		Pages:  fstest.MapFS{"templates/page.html": {Data: []byte(testPage)}, "templates/broken.html": {Data: []byte(brokenPage)}},
 		Log:    slog.New(slog.NewTextHandler(&log, nil)),
 		School: web.School{Name: "ひばり小学校", Phone: "03-0000-0000"},
 	})
@@ -196,7 +196,7 @@ func TestNewRefusesIncompletePages(t *testing.T) {
 		"syntax":   `{{define "title"}}`,
 	} {
 		t.Run(name, func(t *testing.T) {
-			if _, err := web.New(web.Config{Pages: fstest.MapFS{"p.html": {Data: []byte(text)}}}); err == nil {
+			if _, err := web.New(web.Config{Pages: fstest.MapFS{"templates/p.html": {Data: []byte(text)}}}); err == nil {
 				t.Error("New accepts it")
 			}
 		})

@@ -18,14 +18,14 @@ const (
 	lastResortPage = "last_resort.html"
 )
 
-// ParseTemplates returns the templates of pages by file name, each with the
-// layout and the parts. The shared error page is among them.
+// ParseTemplates returns the templates in the folder "templates" of pages by file name,
+// each with the layout and the parts. The shared error page is among them.
 func ParseTemplates(pages fs.FS) (map[string]*template.Template, error) {
 	layout, err := template.ParseFS(shared, "templates/layout.html", "templates/parts.html")
 	if err != nil {
 		return nil, err
 	}
-	files, err := fs.Glob(pages, "*.html")
+	files, err := fs.Glob(pages, "templates/*.html")
 	if err != nil {
 		return nil, err
 	}
@@ -37,7 +37,7 @@ func ParseTemplates(pages fs.FS) (map[string]*template.Template, error) {
 		if isPart(f) {
 			continue
 		}
-		if all[f], err = addPage(layout, pages, f); err != nil {
+		if all[path.Base(f)], err = addPage(layout, pages, f); err != nil {
 			return nil, err
 		}
 	}

@@ -6,7 +6,6 @@ package mailhelp
 import (
 	"context"
 	"embed"
-	"io/fs"
 	"log/slog"
 	"net/http"
 	"net/url"
@@ -21,14 +20,6 @@ import (
 
 //go:embed templates/*.html
 var templates embed.FS
-
-func pages() fs.FS {
-	sub, err := fs.Sub(templates, "templates")
-	if err != nil {
-		panic(err) // the name is a constant
-	}
-	return sub
-}
 
 // Path is the list of operators; a page is Path + "/" + its name. Both take the
 // query ?domain=, the domain that the school's mail comes from.
@@ -49,7 +40,7 @@ type Config struct {
 
 // New returns the pages at and under Path.
 func New(cfg Config) (http.Handler, error) {
-	site, err := web.New(web.Config{Pages: pages(), Log: cfg.Log, School: cfg.School, Secure: cfg.Secure})
+	site, err := web.New(web.Config{Pages: templates, Log: cfg.Log, School: cfg.School, Secure: cfg.Secure})
 	if err != nil {
 		return nil, err
 	}

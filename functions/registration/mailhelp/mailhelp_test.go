@@ -33,7 +33,7 @@ func newHandler(t *testing.T, s schools) http.Handler {
 }
 
 func TestTemplates(t *testing.T) {
-	webtest.Templates(t, pages(), map[string]web.Data{"list.html": &listPage{}, "operator.html": &operatorPage{}})
+	webtest.Templates(t, templates, map[string]web.Data{"list.html": &listPage{}, "operator.html": &operatorPage{}})
 }
 
 func get(t *testing.T, h http.Handler, path string) (int, string) {

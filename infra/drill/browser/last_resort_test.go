@@ -17,7 +17,7 @@ import (
 // rendered: it names the school and its telephone.
 func TestLastResort(t *testing.T) {
 	t.Parallel()
-	broken := fstest.MapFS{"_broken.html": {Data: []byte(`{{define "summary"}}{{.Nothing}}{{end}}`)}}
+	broken := fstest.MapFS{"templates/_broken.html": {Data: []byte(`{{define "summary"}}{{.Nothing}}{{end}}`)}}
 	site, err := web.New(web.Config{
 		Pages: broken, Log: slog.New(slog.NewTextHandler(io.Discard, nil)), School: web.School{Name: "見本小学校", Phone: "03-0000-0000"},
 	})

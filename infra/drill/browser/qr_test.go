@@ -83,7 +83,7 @@ func TestQRCodes(t *testing.T) {
 		c.Label = text
 		codes = append(codes, c)
 	}
-	site, err := web.New(web.Config{Pages: fstest.MapFS{"qr.html": {Data: []byte(qrPage)}}, Log: slog.New(slog.DiscardHandler)})
+	site, err := web.New(web.Config{Pages: fstest.MapFS{"templates/qr.html": {Data: []byte(qrPage)}}, Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}

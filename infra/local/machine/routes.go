@@ -3,7 +3,6 @@ package machine
 import (
 	"context"
 	"embed"
-	"io/fs"
 	"net/http"
 	"regexp"
 	"strings"
@@ -116,11 +115,7 @@ type inboxMail struct {
 }
 
 func (m *Machine) inboxPages(school web.School, secure bool) (http.Handler, error) {
-	pages, err := fs.Sub(templates, "templates")
-	if err != nil {
-		return nil, err
-	}
-	site, err := web.New(web.Config{Pages: pages, Log: m.cfg.Log, School: school, Secure: secure})
+	site, err := web.New(web.Config{Pages: templates, Log: m.cfg.Log, School: school, Secure: secure})
 	if err != nil {
 		return nil, err
 	}
