@@ -4,7 +4,10 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
+	"fmt"
+	"slices"
 	"strings"
 	"time"
 	"unicode"
@@ -356,12 +359,33 @@ func (s *Store) List(ctx context.Context, school, after string, limit int) ([]Al
 	if err != nil {
 		return nil, "", err
 	}
-	alerts := make([]Alert, len(page.Items))
-	for i, item := range page.Items {
-		alerts[i], err = s.Alert(ctx, item.Sort)
+	alerts, err := s.listed(ctx, page)
+	return alerts, page.Next, err
+}
+
+// listed reads the alerts whose ids a page of a list has as sort keys.
+func (s *Store) listed(ctx context.Context, page table.Page) ([]Alert, error) {
+	alerts := make([]Alert, 0, len(page.Items))
+	for some := range slices.Chunk(page.Items, table.MaxOps) {
+		keys := make([]table.Key, len(some))
+		for i := range some {
+			keys[i] = alertKey(some[i].Sort)
+		}
+		items, err := s.Table.GetMany(ctx, keys...)
 		if err != nil {
-			return nil, "", err
+			return nil, err
+		}
+		for _, item := range items {
+			if item.Revision == 0 {
+				return nil, ErrNotFound
+			}
+			a := Alert{}
+			if err := json.Unmarshal(item.Value, &a); err != nil {
+				return nil, fmt.Errorf("alert: item %s: %w", item.Key, err)
+			}
+			a.Revision = item.Revision
+			alerts = append(alerts, a)
 		}
 	}
-	return alerts, page.Next, nil
+	return alerts, nil
 }

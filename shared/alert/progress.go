@@ -201,14 +201,8 @@ func (s *Store) Open(ctx context.Context, after string, limit int) ([]Alert, str
 	if err != nil {
 		return nil, "", err
 	}
-	alerts := make([]Alert, len(page.Items))
-	for i, item := range page.Items {
-		alerts[i], err = s.Alert(ctx, item.Sort)
-		if err != nil {
-			return nil, "", err
-		}
-	}
-	return alerts, page.Next, nil
+	alerts, err := s.listed(ctx, page)
+	return alerts, page.Next, err
 }
 
 // Forget takes an alert from the tick's list: nothing of it is left to be done.
