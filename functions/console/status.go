@@ -52,6 +52,7 @@ type statusPage struct {
 	Bar        []barPart
 	CopyKinds  []alert.CopyState // the columns of the table of lanes
 	LaneLines  []laneLine
+	Unheard    time.Time   // since when no verdicts come of what is sent; zero: they do
 	Held       []lang.Text // lanes that are held because their operator refuses the school's mail
 	Outlook    []laneNews  // of lanes with copies waiting
 	LateLikely int64       // copies that will probably not leave in time

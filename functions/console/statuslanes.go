@@ -19,7 +19,14 @@ type laneNews struct {
 // laneOutlook says of each lane with waiting copies how long these will probably take. What cannot
 // be read is left out: the figures stand all the same.
 func (s *Server) laneOutlook(ctx context.Context, p *statusPage, now time.Time) {
-	if s.Gate == nil || p.State != alert.StateOpen || waiting(p.Copies) == 0 {
+	if s.Gate == nil || p.State != alert.StateOpen {
+		return
+	}
+	u, err := s.Gate.Unheard(ctx)
+	if err != nil {
+		s.Log.Warn("it is not known whether verdicts come", "err", err)
+	}
+	if p.Unheard = u.Since; waiting(p.Copies) == 0 {
 		return
 	}
 	known, err := s.Gate.Known(ctx)

@@ -16,6 +16,7 @@ import (
 	"github.com/todoku/todoku/shared/audit"
 	"github.com/todoku/todoku/shared/enrol"
 	"github.com/todoku/todoku/shared/lane"
+	"github.com/todoku/todoku/shared/lane/gate"
 	"github.com/todoku/todoku/shared/memo"
 	"github.com/todoku/todoku/shared/queue"
 	"github.com/todoku/todoku/shared/roster"
@@ -39,6 +40,8 @@ type Handler struct {
 	// Memos tells people what was noticed, in which Lanes have names; nil: nobody is told.
 	Memos *memo.Office
 	Lanes *lane.Lanes
+	// Gate knows whether verdicts come of what was sent; nil: nobody looks.
+	Gate *gate.Gate
 	// Roster has the names of classes, for Memos.
 	Roster Roster
 	// Audit has its days sealed. It may be nil, and then Schools as well.
@@ -72,7 +75,7 @@ type Roster interface {
 // error says that something failed.
 func (h *Handler) Handle(ctx context.Context, _ events.CloudWatchEvent) error {
 	open, err := h.alerts(ctx)
-	err = errors.Join(h.retry(ctx), err, h.enrol(ctx, open), h.seal(ctx))
+	err = errors.Join(h.retry(ctx), err, h.verdicts(ctx, open), h.enrol(ctx, open), h.seal(ctx))
 	for _, also := range h.Also {
 		err = errors.Join(err, also(ctx))
 	}

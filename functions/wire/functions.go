@@ -142,7 +142,7 @@ func Inbound(p *Parts) (any, error) {
 // Tick looks after what is due.
 func Tick(p *Parts) (any, error) {
 	h := &tick.Handler{Audit: p.Audit(), Schools: p.Roster(), Alerts: p.Alerts(), Enrol: p.Enrol(), Jobs: p.Jobs(), Copies: p.Copies(), Memos: &memo.Office{Staff: p.Staff(), Copies: p.Copies()}, Lanes: p.Config.Lanes, Now: p.Now, Log: p.Log}
-	h.Roster = p.Roster()
+	h.Roster, h.Gate = p.Roster(), p.gate()
 	clerk := &docket.Clerk{Store: p.Docket(), Memos: h.Memos, Lanes: p.Config.Lanes, Unlist: p.Mail().Unlist, Log: p.Log}
 	drills := &tick.Drills{Alerts: p.Alerts(), Schools: p.Roster(), Memos: h.Memos, Now: p.Now, Log: p.Log}
 	tokens := &tick.Tokens{Staff: p.Staff(), Memos: h.Memos, Now: p.Now, Log: p.Log}

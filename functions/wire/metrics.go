@@ -3,7 +3,6 @@ package wire
 import (
 	"context"
 
-	"github.com/todoku/todoku/shared/lane/gate"
 	"github.com/todoku/todoku/shared/metrics"
 	"github.com/todoku/todoku/shared/metrics/gather"
 )
@@ -14,7 +13,7 @@ import (
 func (p *Parts) measure(ctx context.Context) error {
 	s := gather.Source{
 		Alerts: p.Alerts(), Lanes: p.Config.Lanes, Proofs: p.proofs(), Doctor: p.doctorRecords(), Now: p.Now,
-		Gate: &gate.Gate{Table: p.table, Lanes: p.Config.Lanes, Now: p.Now, Log: p.Log},
+		Gate: p.gate(),
 	}
 	samples, err := s.Samples(ctx)
 	if err != nil {

@@ -57,6 +57,8 @@ type System struct {
 	Post func(raw []byte, e incoming.Envelope) error
 	// Invite makes a one-time sign-in link, as the operator does by the command.
 	Invite func(found.Request) (link string, err error)
+	// Events says that verdicts on mails come as events, not with the reply.
+	Events bool
 	// Tick runs the function that looks after what is due. It runs at no other time.
 	Tick func() error
 }

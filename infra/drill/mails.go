@@ -38,6 +38,7 @@ const (
 	PutOff         // 451: this one later
 	Refuse         // 550: this one never
 	Away           // the operator cannot be reached at all
+	Unsaid         // taken, but where verdicts come as events none does
 )
 
 // envelope tells mails apart as receivers do.

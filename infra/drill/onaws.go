@@ -67,7 +67,7 @@ func foundOnAWS(ctx context.Context, c *cloud.Cloud, w World) (System, error) {
 	}
 	_, token, err := people.NewToken(ctx, m.ID, "drill", 0)
 	return System{
-		URL: c.URL, Token: token, SignIn: c.URL + "/sign-in/" + link,
+		Events: true, URL: c.URL, Token: token, SignIn: c.URL + "/sign-in/" + link,
 		Waiting: func() (int, int, error) { return c.Waiting(context.Background()) },
 		Invite: func(r found.Request) (string, error) {
 			r.URL = c.URL
@@ -138,7 +138,8 @@ func received(m sesfake.Message) Mail {
 
 // fate says what becomes of a message. SES asks it once for each, in their order.
 func (o *sesOperator) fate(to string) []sesfake.Step {
-	refused := o.verdict(to) == Refuse
+	v := o.verdict(to)
+	refused, unsaid := v == Refuse, v == Unsaid
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.taken = append(o.taken, !refused)
@@ -146,6 +147,9 @@ func (o *sesOperator) fate(to string) []sesfake.Step {
 		return []sesfake.Step{{
 			Kind: sesfake.Bounce, Type: "Permanent", SubType: "General", Status: "5.1.1", Words: "550 5.1.1 <" + to + "> User unknown",
 		}}
+	}
+	if unsaid {
+		return nil
 	}
 	return []sesfake.Step{{Kind: sesfake.Delivery}}
 }

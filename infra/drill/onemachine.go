@@ -106,7 +106,8 @@ func (o inboxOperator) Decide(f func(to string) Verdict) {
 
 // replies are what an operator says for each verdict.
 var replies = map[Verdict]func() error{
-	Take: func() error { return nil },
+	Take:   func() error { return nil },
+	Unsaid: func() error { return nil },
 	PutOff: func() error {
 		return &mail.SendError{Code: 451, Enhanced: "4.7.1", Text: "try again later"}
 	},

@@ -34,6 +34,7 @@ var scenarios = []struct {
 	{"the page of an alert is updated without mail", note},
 	{"before sending it is said how long that will take", forecast},
 	{"only those who have not answered are told once more", follow},
+	{"no news of arrivals stops nothing and is told once", unheard},
 	{"links of a replaced alert show the newest", supersede},
 	{"a closed alert takes no answers", closeAlert},
 	{"an alert can be taken back for ten seconds", undo},

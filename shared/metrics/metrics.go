@@ -45,6 +45,7 @@ const (
 	QueueOldest = "todoku_queue_oldest_seconds"
 	Paused      = "todoku_lane_paused"
 	Window      = "todoku_lane_window"
+	Unheard     = "todoku_lanes_unheard"
 	Proofs      = "todoku_proofs"
 	ProofTook   = "todoku_proof_seconds"
 	ProofAge    = "todoku_proof_age_seconds"
@@ -64,6 +65,7 @@ var Known = map[string]Metric{
 	QueueOldest: {"age of the oldest message that waits, by queue", "Seconds", false},
 	Paused:      {"1 while a mail operator is not sent to because it put mails off", "Count", false},
 	Window:      {"mails that a mail operator may have without having said what became of them", "Count", false},
+	Unheard:     {"mail operators to which mail goes at a cautious rate because no news of it comes in", "Count", false},
 	Proofs:      {"proofs that an alert is answered", "Count", false},
 	ProofTook:   {"how long the newest proof took, from the alert to the answer", "Seconds", false},
 	ProofAge:    {"how long ago it was last proven that an alert is answered", "Seconds", false},

@@ -120,6 +120,11 @@ const (
 func (b *builder) mailAlarms() []alarm {
 	return []alarm{
 		{
+			id:     "Unheard",
+			says:   "Mail goes on being sent, but SES's events stay away: nobody sees what arrives. See \"No events\" in docs/operate.md.",
+			metric: ownMetric(metrics.Unheard, "Maximum", time.Minute), limit: 0, periods: 1,
+		},
+		{
 			id:     "BounceRate",
 			says:   "More than 3 % of mails bounce; from 5 % on AWS looks into the account. See \"Bounces and complaints\" in docs/operate.md.",
 			metric: sesMetric("Reputation.BounceRate", "Maximum", time.Hour), limit: bounceLimit, periods: 1,
@@ -209,11 +214,7 @@ func (b *builder) heartbeat(function string) alarm {
 // proofAlarms tell when it is not proven any more that an alert is answered, and once a
 // week that alarms arrive.
 func (b *builder) proofAlarms() []alarm {
-	metric := func(name string, period time.Duration) awscloudwatch.IMetric {
-		return awscloudwatch.NewMetric(&awscloudwatch.MetricProps{
-			Namespace: jsii.String(metrics.Namespace), MetricName: &name, Statistic: jsii.String("Sum"), Period: seconds(period),
-		})
-	}
+	metric := func(name string, period time.Duration) awscloudwatch.IMetric { return ownMetric(name, "Sum", period) }
 	every := time.Duration(b.Settings.Proof) * time.Minute
 	return []alarm{
 		{
@@ -227,6 +228,13 @@ func (b *builder) proofAlarms() []alarm {
 			metric: metric(metrics.AlarmTest, time.Minute), limit: 0, periods: 1,
 		},
 	}
+}
+
+// ownMetric returns a metric of package metrics that has no labels.
+func ownMetric(name, statistic string, period time.Duration) awscloudwatch.IMetric {
+	return awscloudwatch.NewMetric(&awscloudwatch.MetricProps{
+		Namespace: jsii.String(metrics.Namespace), MetricName: &name, Statistic: jsii.String(statistic), Period: seconds(period),
+	})
 }
 
 // own shows a metric of package metrics with all of its labels: what it has stands in

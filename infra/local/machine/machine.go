@@ -317,7 +317,7 @@ func (m *Machine) wire(sender mail.Sender) {
 		// this one did not make is a dead one's.
 		Worker: alert.Worker{ID: m.Alerts.IDs.New(), Lease: visibility, Alone: true}, Court: m.Docket,
 	}
-	m.tick = &tick.Handler{Audit: m.Audit, Schools: m.Roster, Alerts: m.Alerts, Enrol: m.Enrol, Jobs: m.Jobs, Copies: m.Copies, Memos: &memo.Office{Staff: m.Staff, Copies: m.Copies}, Lanes: m.Lanes, Now: m.cfg.Now, Log: m.cfg.Log}
+	m.tick = &tick.Handler{Audit: m.Audit, Schools: m.Roster, Alerts: m.Alerts, Enrol: m.Enrol, Jobs: m.Jobs, Copies: m.Copies, Memos: &memo.Office{Staff: m.Staff, Copies: m.Copies}, Lanes: m.Lanes, Gate: m.Gate, Now: m.cfg.Now, Log: m.cfg.Log}
 	m.tick.Roster = m.Roster
 	clerk := &docket.Clerk{Store: m.Docket, Memos: m.tick.Memos, Lanes: m.Lanes, Log: m.cfg.Log}
 	drills := &tick.Drills{Alerts: m.Alerts, Schools: m.Roster, Memos: m.tick.Memos, Now: m.cfg.Now, Log: m.cfg.Log}

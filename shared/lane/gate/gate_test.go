@@ -286,3 +286,39 @@ func TestProbeThatIsNotUsed(t *testing.T) {
 		}
 	}
 }
+
+// TestListen: that no event comes is said once, while many copies are out; it is over
+// when one comes. One copy without a verdict is nobody's alarm.
+func TestListen(t *testing.T) {
+	w := newWorld(t, "docomo", as)
+	listen := func(lasts, begun bool) {
+		t.Helper()
+		u, b, err := w.gate.Listen(t.Context())
+		if err != nil || u.Lasts() != lasts || b != begun {
+			t.Fatalf("%+v, begun %v, %v; want one that lasts: %v, begun: %v", u, b, err, lasts, begun)
+		}
+	}
+	w.send(200)
+	listen(false, false)
+	w.now = w.now.Add(time.Minute)
+	w.events()
+	w.lost = true
+	w.send(1)
+	w.now = w.now.Add(time.Minute)
+	listen(false, false)
+	w.send(100)
+	listen(true, true)
+	listen(true, false)
+	w.lost = false
+	w.send(20)
+	w.now = w.now.Add(5 * time.Second)
+	w.events()
+	listen(false, false)
+	if u, err := w.gate.Unheard(t.Context()); err != nil || u.Lasts() {
+		t.Errorf("%+v, %v", u, err)
+	}
+	alone := &Gate{Alone: true, Now: w.gate.Now}
+	if u, b, err := alone.Listen(t.Context()); err != nil || b || u.Lasts() {
+		t.Errorf("where replies are seen nothing is waited for: %+v, %v", u, err)
+	}
+}

@@ -139,6 +139,13 @@ func (t totals) samples() []metrics.Sample {
 // lanes tells of the operators of the lanes file.
 func (s *Source) lanes(ctx context.Context) (samples []metrics.Sample, err error) {
 	known, err := s.Gate.Known(ctx)
+	if err != nil {
+		return nil, err
+	}
+	unheard, err := s.Gate.Unheard(ctx)
+	if s.Gate != nil {
+		samples = append(samples, metrics.Of(metrics.Unheard, float64(len(unheard.Lanes))))
+	}
 	for _, l := range known {
 		if s.lane(l.Name) == other {
 			continue
