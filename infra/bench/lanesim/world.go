@@ -24,6 +24,7 @@ const (
 
 	// Behind the stand-in for SES, which owns the way to the receivers.
 	TodokuSES   Scheduler = "Todoku by events"
+	EvenSES     Scheduler = "best even rate"
 	BlindSES    Scheduler = "all to SES at once"
 	InformedSES Scheduler = "informed, by events"
 )
@@ -38,7 +39,7 @@ type Alert struct {
 }
 
 // SESSchedulers are those behind the stand-in for SES.
-var SESSchedulers = []Scheduler{InformedSES, TodokuSES, BlindSES}
+var SESSchedulers = []Scheduler{InformedSES, TodokuSES, EvenSES, BlindSES}
 
 // World is everything that a run begins with, but chance.
 type World struct {
@@ -48,6 +49,7 @@ type World struct {
 	Alerts   []Alert
 	End      time.Duration    // when the run is given up
 	Watched  func(*Copy) bool // which copies are looked at by themselves; nil: none
+	Even     float64          // copies a second of EvenSES
 }
 
 // Run is what became of a world under a scheduler.
@@ -72,7 +74,7 @@ func RunWorld(w World, how Scheduler, lanes *lane.Lanes, seed uint64) Run {
 		run.Receivers = append(run.Receivers, r)
 		lines[i] = &line{Receiver: r}
 	}
-	senders := newOutlets(s, lines, how, lanes)
+	senders := newOutlets(s, lines, how, lanes, w.Even)
 	for a, alert := range w.Alerts {
 		byLane := copies(a, alert)
 		for _, cs := range byLane {
@@ -111,10 +113,10 @@ func deal(s *Sim, senders []outlet, byLane [][]*Copy) {
 // outlet takes copies to send.
 type outlet interface{ add(cs ...*Copy) }
 
-func newOutlets(s *Sim, lines []*line, how Scheduler, lanes *lane.Lanes) []outlet {
+func newOutlets(s *Sim, lines []*line, how Scheduler, lanes *lane.Lanes, even float64) []outlet {
 	switch how {
-	case TodokuSES, BlindSES, InformedSES:
-		return newSESLanes(s, lines, how, lanes)
+	case TodokuSES, BlindSES, InformedSES, EvenSES:
+		return newSESLanes(s, lines, how, lanes, even)
 	case Global: // listmonk: concurrency 10, message_rate 10
 		return []outlet{&sender{sim: s, lanes: lines, pace: &fixed{sim: s, most: 10, rate: 10, again: postfixBackoff}}}
 	}
@@ -125,7 +127,7 @@ func newOutlets(s *Sim, lines []*line, how Scheduler, lanes *lane.Lanes) []outle
 	return senders
 }
 
-func newSESLanes(s *Sim, lines []*line, how Scheduler, lanes *lane.Lanes) []outlet {
+func newSESLanes(s *Sim, lines []*line, how Scheduler, lanes *lane.Lanes, even float64) []outlet {
 	e := newSES(s, lines)
 	outlets := make([]outlet, len(lines))
 	for i, l := range lines {
@@ -139,6 +141,8 @@ func newSESLanes(s *Sim, lines []*line, how Scheduler, lanes *lane.Lanes) []outl
 			in := &informedByEvents{sim: s, r: l.Receiver, route: e.inner[i].pace.(*sesRoute)}
 			l.asked = func() { in.sent = max(in.sent-1, 0) }
 			o.how = in
+		case EvenSES:
+			o.how = &evenly{sim: s, every: seconds(1 / even)}
 		default:
 			o.how = blind{}
 		}

@@ -8,7 +8,7 @@ import (
 )
 
 // Version is that of the stored form. A change of State's fields is a new version.
-const Version = 2
+const Version = 3
 
 // MaxEncoded is the most that a stored state takes, in bytes.
 const MaxEncoded = 256
@@ -51,7 +51,7 @@ func (c *codec) state(s *State) {
 	for _, n := range []*int{&s.Out, &s.Stuck, &s.Old, &s.Passed, &s.Good, &s.Vain} {
 		c.int(n)
 	}
-	for _, b := range []*bool{&s.Empty, &s.Probing} {
+	for _, b := range []*bool{&s.Empty, &s.Probing, &s.Full} {
 		c.bool(b)
 	}
 	for _, f := range []*float64{&s.Window, &s.WindowCeil, &s.Rate, &s.Ceil, &s.Depth, &s.Tokens, &s.First} {
@@ -60,7 +60,7 @@ func (c *codec) state(s *State) {
 	for _, d := range []*time.Duration{&s.Took, &s.WindowWait, &s.RateWait, &s.Shut, &s.Span} {
 		c.duration(d)
 	}
-	for _, t := range []*time.Time{&s.Sent, &s.Heard, &s.WindowTry, &s.Filled, &s.RateTry, &s.Mark, &s.Stopped, &s.Until, &s.Since, &s.Turned, &s.Last} {
+	for _, t := range []*time.Time{&s.Sent, &s.Heard, &s.WindowTry, &s.Filled, &s.RateTry, &s.Mark, &s.Stopped, &s.Until, &s.Opened, &s.Grey, &s.Since, &s.Turned, &s.Last} {
 		c.time(t)
 	}
 }

@@ -43,6 +43,7 @@ func (s *State) leave(l Limits, now time.Time, n int) {
 		s.Heard = now // nothing was to be heard before
 	}
 	s.Out += l.places(n)
+	s.Full = float64(s.Out-s.Stuck) >= math.Floor(s.Window)
 	s.Tokens -= float64(n)
 	s.Sent = now
 }
@@ -138,7 +139,7 @@ func (s *State) miss(l Limits, now time.Time) {
 	}
 	s.Stuck = s.Out - usual
 	if s.Since.IsZero() {
-		s.slow(now)
+		s.slow(l, now)
 	}
 	s.stop(now, 0.5)
 }
@@ -151,8 +152,8 @@ func (s *State) usual(now time.Time) (n int, missed bool) {
 	if s.Rate == 0 {
 		return 0, s.Out > s.Stuck && now.Sub(s.Heard) > max(3*due, ProbeWait)
 	}
-	usual := s.Rate * due.Seconds()
-	return int(usual), float64(s.Out-s.Stuck) > 2*usual+4
+	usual, out := s.Rate*due.Seconds(), float64(s.Out-s.Stuck)
+	return int(usual), out > 2*usual+4 || out >= math.Floor(s.Window) && now.Sub(s.Heard) > 2*due
 }
 
 // Silent reports whether verdicts are overdue for so long that the lane no longer
@@ -205,12 +206,30 @@ func (s *State) fill(l Limits, now time.Time) {
 		return
 	}
 	if s.Tokens < 2 && d < Rest {
-		s.grow(now, d)
+		s.grow(now, d/l.lateness())
 		if l.Events && s.Took > 0 { // Little's law: more would be more connections at once than slots
 			s.Rate = min(s.Rate, Share*float64(max(l.Slots, 1))/s.Took.Seconds())
 		}
 	}
-	s.Tokens = min(s.Tokens+s.Rate*d.Seconds(), max(s.Depth, 1))
+	s.Tokens = min(s.Tokens+s.Rate*d.Seconds(), s.depth(l))
+}
+
+// depth is how many copies may leave at once after a rest. Behind SES they would be as
+// many connections.
+func (s *State) depth(l Limits) float64 {
+	if l.Events {
+		return min(max(s.Depth, 1), max(1, Share*float64(l.Slots)))
+	}
+	return max(s.Depth, 1)
+}
+
+// lateness is by how much slower a rate grows where refusals are seen late, so that few
+// copies go beyond the operator's before it is noticed.
+func (l Limits) lateness() time.Duration {
+	if l.Events {
+		return LateGrows
+	}
+	return 1
 }
 
 func (s *State) grow(now time.Time, d time.Duration) {
@@ -235,8 +254,9 @@ func (s *State) Judge(l Limits, now time.Time, v Verdict, dice float64) {
 	full := float64(s.Out) >= math.Floor(s.Window)
 	left := now.Add(-v.Took)
 	s.heard(now, left, v.Held)
-	if l.Events {
-		v.Kind = s.timed(v)
+	if l.Events { // events come many at once, and late
+		full, left = s.Full, left.Add(-EventLag)
+		v.Kind = s.timed(now, v)
 	}
 	switch v.Kind {
 	case Accepted, Personal:
@@ -244,7 +264,7 @@ func (s *State) Judge(l Limits, now time.Time, v Verdict, dice float64) {
 	case Crowded:
 		s.crowded(now, dice)
 	case TooFast:
-		s.tooFast(now, left, dice)
+		s.tooFast(l, now, left, dice)
 	case Unheard:
 		s.unheard(now, left, dice)
 	case Untold:
@@ -267,11 +287,14 @@ func (s *State) heard(now, left time.Time, held bool) {
 
 // timed keeps the usual time that SES takes, and says what a delivery speaks of that
 // took much longer: SES had been put off.
-func (s *State) timed(v Verdict) Kind {
+func (s *State) timed(now time.Time, v Verdict) Kind {
 	switch {
 	case v.Took > PutOff:
 		s.Stuck = max(min(s.Stuck-1, s.Out), 0)
-		if v.Kind == Accepted {
+		if v.Kind == Personal {
+			s.Grey = now
+		}
+		if v.Kind == Accepted && (s.Grey.IsZero() || now.Sub(s.Grey) > Fade) {
 			return TooFast
 		}
 	case v.Kind == Accepted && s.Took == 0:
@@ -301,7 +324,7 @@ func (s *State) passed(l Limits, now time.Time, full bool) {
 
 func (s *State) reopen(now time.Time) {
 	s.Shut += now.Sub(s.Stopped)
-	s.Stopped, s.Until, s.Probing, s.Good = time.Time{}, time.Time{}, false, 0
+	s.Stopped, s.Until, s.Opened, s.Probing, s.Good = time.Time{}, time.Time{}, now, false, 0
 	s.Filled, s.Tokens = now, max(s.Tokens, 0)
 }
 
@@ -348,12 +371,12 @@ func (s *State) crowded(now time.Time, dice float64) {
 // tooFast: the rate is too high, or the lane is blocked. The first refusal after a
 // time without tells the rate; those that follow before the lane is proven open
 // again tell of a block.
-func (s *State) tooFast(now, left time.Time, dice float64) {
+func (s *State) tooFast(l Limits, now, left time.Time, dice float64) {
 	if s.answered(left) {
 		return
 	}
 	if s.Since.IsZero() {
-		s.slow(now)
+		s.slow(l, now)
 	}
 	s.stop(now, dice)
 }
@@ -371,7 +394,7 @@ func (s *State) answered(left time.Time) bool {
 	if !s.Stopped.IsZero() {
 		return !s.Probing || left.Before(s.Sent.Add(-time.Second))
 	}
-	return s.Empty && left.Before(s.Mark)
+	return left.Before(s.Opened) || s.Empty && left.Before(s.Mark)
 }
 
 // stop pauses the lane, after which a probe leaves.
@@ -401,14 +424,14 @@ func (s *State) Suspend(now time.Time) {
 }
 
 // slow learns from a refusal of the rate.
-func (s *State) slow(now time.Time) {
+func (s *State) slow(l Limits, now time.Time) {
 	span := now.Sub(s.Mark)
 	open := span - s.Shut
 	switch {
 	case !s.Empty:
-		s.fromFull(open)
+		s.fromFull(l, open)
 	case s.Shut > 3*Hold:
-		s.afterBlock(span, open)
+		s.afterBlock(l, span, open)
 	case s.Passed < 8:
 		s.cut()
 	default:
@@ -428,7 +451,7 @@ func (s *State) cut() {
 // fromFull learns from the first refusal after a rest. The bucket was full: what
 // passed is its content and the rate together, which a second such refusal after
 // another time tells apart.
-func (s *State) fromFull(open time.Duration) {
+func (s *State) fromFull(l Limits, open time.Duration) {
 	r, ok := s.apart(open)
 	switch {
 	case ok:
@@ -438,10 +461,19 @@ func (s *State) fromFull(open time.Duration) {
 		s.learn(0.9 * s.Ceil)
 	default:
 		s.RateWait = max(s.RateWait, FirstTry)
-		s.Rate = FirstCut * float64(s.Passed) / max(open, FirstSpan).Seconds()
+		s.Rate = l.firstCut() * float64(s.Passed) / max(open, FirstSpan).Seconds()
 		s.Depth = 1
 	}
 	s.First, s.Span = float64(s.Passed), open
+}
+
+// firstCut is larger where the refusal is seen late: most of what was handed over
+// meanwhile has no verdict, and does not count as passed.
+func (l Limits) firstCut() float64 {
+	if l.Events {
+		return LateCut
+	}
+	return FirstCut
 }
 
 // apart returns the rate that explains two times from a full bucket to a refusal.
@@ -456,8 +488,11 @@ func (s *State) apart(open time.Duration) (float64, bool) {
 // afterBlock learns from a refusal with a block before it, in which the bucket
 // filled and may have overflowed: the rate lies between what passed in the whole time
 // and in the open time.
-func (s *State) afterBlock(span, open time.Duration) {
+func (s *State) afterBlock(l Limits, span, open time.Duration) {
 	low, high := float64(s.Passed)/span.Seconds(), float64(s.Passed)/max(open.Seconds(), 1)
+	if l.Events && s.Ceil == 0 { // a guess grew from far below, and the bucket was full all the while
+		high = max(high, s.Rate)
+	}
 	r, ok := s.apart(open)
 	if !ok || r < low || r > high {
 		r = math.Sqrt(low * high)

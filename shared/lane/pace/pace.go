@@ -49,14 +49,17 @@
 // is put off; a rate, once known, stays below it. Refusals are seen late: so a lane
 // that has more than twice as many copies out as its rate explains, or of which no
 // event came for three times as long as usual, takes them for put off, minutes before
-// DeliveryDelay or a delivery with a long processingTimeMillis says so. When no event
+// DeliveryDelay or a delivery with a long processingTimeMillis says so; and what left
+// before it reopened is no news. Because of that lateness a rate grows three times slower, and a
+// full bucket is not spent at once, for it would be as many connections. Where a delay
+// was said to be one recipient's (greylisting), late deliveries speak of recipients, too. When no event
 // comes at all for Silence, and none of any other lane (Limits.Alive), the lane sends
 // at its cautious rate: missing verdicts never stop an alert. A verdict that never comes
 // gives its place back after Forget at the latest.
 //
 // Known limits: an operator that changes its rate is followed down at once, and up
-// within minutes to an hour. Behind SES a greylisted copy looks like one that was put
-// off for its lane.
+// within minutes to an hour. Behind SES the first block is met before it can be known, and
+// a greylisting that its text does not name looks like a lane that was put off.
 //
 // Sources:
 //   - [1] Postfix, SCHEDULER_README, "Concurrency scheduling"; KumoMTA, "Configuring

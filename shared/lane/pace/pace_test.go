@@ -184,6 +184,43 @@ func TestPause(t *testing.T) {
 	}
 }
 
+// TestBehindSES: what events tell of a lane that reopened at second 100.
+func TestBehindSES(t *testing.T) {
+	events := Limits{Slots: 4, Events: true, Alive: true}
+	open := State{Window: 20, Out: 10, Took: time.Second, Mark: at(0), Opened: at(100), Sent: at(170), Filled: at(170)}
+	grey := open
+	grey.Judge(events, at(160), Verdict{Kind: Personal, Took: 5 * time.Minute}, 0)
+	for name, c := range map[string]struct {
+		before State
+		took   float64
+		stops  bool
+	}{
+		"left while it was stopped":          {open, 71, false},
+		"left after it reopened":             {open, 60, true},
+		"late, where recipients are put off": {grey, 60, false},
+		"at once":                            {open, 1, false},
+	} {
+		s := c.before
+		s.Judge(events, at(170), Verdict{Took: time.Duration(c.took * float64(time.Second))}, 0)
+		if stopped := !s.Stopped.IsZero(); stopped != c.stops {
+			t.Errorf("%s: stopped %v, want %v", name, stopped, c.stops)
+		}
+	}
+}
+
+// TestWindowByEvents: events that come together widen the window as far as one by one.
+func TestWindowByEvents(t *testing.T) {
+	events := Limits{Slots: 4, Events: true, Alive: true}
+	s := State{Window: 8, Filled: at(0), Mark: at(0)}
+	s.Take(events, at(0), 20)
+	for range 8 {
+		s.Judge(events, at(2), Verdict{Took: time.Second}, 0)
+	}
+	if s.Window < 9.5 {
+		t.Errorf("the window is %.1f after a full round", s.Window)
+	}
+}
+
 // TestPersonal: greylisting and unknown users do not slow a lane.
 func TestPersonal(t *testing.T) {
 	var s State

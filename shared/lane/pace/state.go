@@ -14,10 +14,12 @@ const (
 
 	FirstCut   = 0.25             // rate after a refusal that measured nothing, of what had passed
 	FirstSpan  = 10 * time.Second // and passed in at least this time
+	LateCut    = 0.5              // the same behind SES
 	NextCut    = 0.7              // and after another that measured nothing, of the rate
 	Below      = 0.92             // a lane stays this far below a measured rate
 	GuessGrows = 24 * time.Second // a guessed rate doubles in this time,
 	CeilGrows  = 30 * time.Second // one that tries to pass a measured one, in this
+	LateGrows  = 3                // and so much slower behind SES
 	FirstTry   = time.Minute      // a measured rate is left alone for so long,
 	FirstWiden = time.Minute      // a measured window for so long,
 	LastTry    = 2 * time.Hour    // and after vain tries twice as long each time, up to this
@@ -100,6 +102,7 @@ type State struct {
 	Last  time.Time     // when the last verdict came
 	Stuck int           // of the copies out, how many SES is thought to have been put off with
 	Took  time.Duration // how long SES usually takes for a copy; only with events
+	Grey  time.Time     // when an event last told that SES waits because of one recipient
 
 	Old    int       // places of Out that were taken before Turned
 	Turned time.Time // when those that were old then were given back
@@ -126,7 +129,9 @@ type State struct {
 
 	Stopped time.Time // since when the lane is stopped; zero: it runs
 	Until   time.Time // and until when, before a probe
+	Opened  time.Time // when it last reopened; what left before tells nothing new
 	Probing bool      // the probe is out
+	Full    bool      // the last copies that left took the last places of the window
 	Since   time.Time // when the block began; zero: none, or proven to be over
 	Good    int       // copies that passed since the lane last reopened
 	Vain    int       // pauses in a row
