@@ -197,8 +197,8 @@ func (m *imports) file(ctx context.Context, in imported) ([]byte, error) {
 }
 
 // change writes an import as f leaves it, unless f returns false. f is called
-// again if somebody else wrote first. What was done is remembered; what was not
-// confirmed expires.
+// again if somebody else wrote first. What was done is remembered (package keep says for
+// how long); what was not confirmed expires.
 func (m *imports) change(ctx context.Context, school, importID string, f func(*imported) bool) (imported, error) {
 	for {
 		in, err := m.get(ctx, school, importID)

@@ -14,7 +14,7 @@ import (
 )
 
 // doctorRecords are what the doctor has found.
-func (p *Parts) doctorRecords() *doctor.Records { return &doctor.Records{Table: p.table, Now: p.Now} }
+func (p *Parts) doctorRecords() *doctor.Records { return &doctor.Records{Table: p.store, Now: p.Now} }
 
 // daily returns what examines once a day, and when somebody asks.
 func (p *Parts) daily() *doctor.Daily {

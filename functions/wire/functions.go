@@ -48,7 +48,7 @@ func Console(p *Parts) (any, error) {
 			Proof:  p.proofs(),
 			Alerts: p.Alerts(), Roster: p.Roster(), Jobs: p.Jobs(), Mail: p.Mail(), Links: p.Links(), Gate: p.gate(), Hosts: p.Hosts(),
 			BaseURL: p.Config.BaseURL, Now: p.Now, Log: p.Log, Enrol: p.Enrol(), InboundDomain: p.Config.InboundDomain,
-			Pace: func(ctx context.Context) (float64, error) { return sendrate.Told(ctx, p.table) },
+			Pace: func(ctx context.Context) (float64, error) { return sendrate.Told(ctx, p.store) },
 		},
 		Staff: p.Staff(), Lanes: p.Config.Lanes, School: p.school(), Secure: p.secure(),
 		QueueImports: true, MaxSheet: maxSheet, OpenID: p.openID(),
@@ -67,7 +67,7 @@ func Console(p *Parts) (any, error) {
 func (p *Parts) health() http.Handler {
 	checks := map[string]func(context.Context) error{
 		"store": p.table.CheckHealth,
-		"queue": prober{p.Jobs(), p.table, p.ids}.check,
+		"queue": prober{p.Jobs(), p.store, p.ids}.check,
 		"mail":  p.Mail().Check,
 	}
 	if p.Config.Proof == 0 {
@@ -108,7 +108,7 @@ func Fanout(p *Parts) (any, error) {
 		Strands: strands, Now: p.Now, Log: p.Log,
 	}
 	i := console.NewImporter(p.Roster(), p.Hosts(), p.Jobs(), p.Now, p.Log)
-	n := noter{p.table, p.Now, p.Log}
+	n := noter{p.store, p.Now, p.Log}
 	return split(isProbe, n.handle, split(console.IsImport, i.Handle, h.Handle)), nil
 }
 

@@ -15,7 +15,7 @@ const simulator = "success@simulator.amazonses.com"
 
 // proofs are how the proofs went.
 func (p *Parts) proofs() *proof.Records {
-	return &proof.Records{Table: p.table, Now: p.Now, Every: p.Config.Proof}
+	return &proof.Records{Table: p.store, Now: p.Now, Every: p.Config.Proof}
 }
 
 // prover gives the proofs. They wait for the event "delivered", so that what becomes of

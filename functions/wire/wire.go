@@ -26,7 +26,9 @@ import (
 	"github.com/todoku/todoku/shared/config"
 	"github.com/todoku/todoku/shared/docket"
 	"github.com/todoku/todoku/shared/enrol"
+	"github.com/todoku/todoku/shared/format"
 	"github.com/todoku/todoku/shared/id"
+	"github.com/todoku/todoku/shared/keep"
 	"github.com/todoku/todoku/shared/lane/gate"
 	"github.com/todoku/todoku/shared/link"
 	"github.com/todoku/todoku/shared/mail"
@@ -37,6 +39,7 @@ import (
 	"github.com/todoku/todoku/shared/sendrate"
 	"github.com/todoku/todoku/shared/settings"
 	"github.com/todoku/todoku/shared/staff"
+	"github.com/todoku/todoku/shared/table"
 	"github.com/todoku/todoku/shared/table/dynamo"
 )
 
@@ -49,7 +52,8 @@ type Parts struct {
 	Random io.Reader // of cryptographic quality
 
 	aws   settings.AWS
-	table *dynamo.Table
+	table *dynamo.Table // as it is, for its health
+	store table.Table   // table, for all who write to it: guarded, and with what is kept for how long
 	ids   *id.Source
 }
 
@@ -76,34 +80,35 @@ func prepare(name string, getenv func(string) string, log *slog.Logger, handler 
 	p := &Parts{Config: cfg, Log: log, Now: now, Random: rand.Reader, aws: aws}
 	p.ids = id.NewSource(p.Now, p.Random)
 	p.table = dynamo.Open(aws, cfg.Table, p.Now, p.ids)
+	p.store = &format.Guard{Table: keep.Table{Table: p.table, Alerts: cfg.KeepAlerts}}
 	return handler(p)
 }
 
 // Alerts returns the alerts of the table.
 func (p *Parts) Alerts() *alert.Store {
-	return &alert.Store{Table: p.table, IDs: p.ids, Now: p.Now, Reread: true}
+	return &alert.Store{Table: p.store, IDs: p.ids, Now: p.Now, Reread: true}
 }
 
 // Roster returns the schools and their rosters.
-func (p *Parts) Roster() *roster.Store { return &roster.Store{Table: p.table, IDs: p.ids, Now: p.Now} }
+func (p *Parts) Roster() *roster.Store { return &roster.Store{Table: p.store, IDs: p.ids, Now: p.Now} }
 
 // Hosts returns what DNS says of mail domains. The functions are in no VPC: AWS's
 // resolver answers them.
 func (p *Parts) Hosts() *mailhost.Store {
 	return &mailhost.Store{
-		Table: p.table, Lanes: p.Config.Lanes, Now: p.Now,
+		Table: p.store, Lanes: p.Config.Lanes, Now: p.Now,
 		Asker: &mailhost.Asker{Resolver: resolver, Now: p.Now},
 	}
 }
 
 // Enrol returns the codes and the addresses that wait for their confirmation.
 func (p *Parts) Enrol() *enrol.Store {
-	return &enrol.Store{Table: p.table, Roster: p.Roster(), IDs: p.ids, Now: p.Now, Random: p.Random}
+	return &enrol.Store{Table: p.store, Roster: p.Roster(), IDs: p.ids, Now: p.Now, Random: p.Random}
 }
 
 // Docket returns what judges refusals.
 func (p *Parts) Docket() *docket.Store {
-	return &docket.Store{Table: p.table, Alerts: p.Alerts(), Roster: p.Roster(), Events: true, Now: p.Now}
+	return &docket.Store{Table: p.store, Alerts: p.Alerts(), Roster: p.Roster(), Events: true, Now: p.Now}
 }
 
 // poster returns what sends their mails.
@@ -112,11 +117,11 @@ func (p *Parts) poster(m mail.Sender) *enrol.Poster {
 }
 
 // Audit returns who did what.
-func (p *Parts) Audit() *audit.Log { return &audit.Log{Table: p.table, Now: p.Now} }
+func (p *Parts) Audit() *audit.Log { return &audit.Log{Table: p.store, Now: p.Now} }
 
 // Staff returns who works there.
 func (p *Parts) Staff() *staff.Store {
-	return &staff.Store{Table: p.table, IDs: p.ids, Now: p.Now, Random: p.Random}
+	return &staff.Store{Table: p.store, IDs: p.ids, Now: p.Now, Random: p.Random}
 }
 
 // Jobs returns the queue of the fan-out function.
@@ -135,13 +140,13 @@ func (p *Parts) pacedMail() mail.Sender {
 		perSecond, _, err := account.Rate(ctx)
 		return perSecond, err
 	}
-	turns := &sendrate.Account{Table: p.table, Rate: rate, Now: p.Now}
+	turns := &sendrate.Account{Table: p.store, Rate: rate, Now: p.Now}
 	return ses.Paced{Sender: ses.Patient{Sender: account, Jitter: mathrand.Float64}, Reserve: turns.Reserve, Now: p.Now}
 }
 
 // gate returns what hands out the places of lanes.
 func (p *Parts) gate() *gate.Gate {
-	return &gate.Gate{Table: p.table, Lanes: p.Config.Lanes, Events: true, Now: p.Now, Dice: mathrand.Float64, Log: p.Log}
+	return &gate.Gate{Table: p.store, Lanes: p.Config.Lanes, Events: true, Now: p.Now, Dice: mathrand.Float64, Log: p.Log}
 }
 
 // Links returns what signs and reads the links in mails.

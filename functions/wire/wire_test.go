@@ -27,7 +27,7 @@ func whole(name string) string {
 		return ""
 	case name == string(config.Lease):
 		return "180"
-	case name == string(config.Proof):
+	case name == string(config.Proof), name == string(config.KeepAlerts):
 		return "3600"
 	case strings.HasSuffix(name, "_URL"), name == string(config.OpenIDIssuer):
 		return "https://example.jp/q"

@@ -170,7 +170,7 @@ func (p *Program) tree() *cobra.Command {
 	root.SetFlagErrorFunc(p.flagError)
 	root.SetHelpFunc(func(c *cobra.Command, _ []string) { p.help(c) })
 	root.PersistentFlags().String("lang", "", p.say("`言語`（jaまたはen）。指定がなければ環境変数LANGによる", "`LANGUAGE` of what is said, ja or en; without it that of the variable LANG"))
-	root.AddCommand(p.run(), p.doctor(), p.invoke(), p.backup(), p.restore(), p.export(), p.importAll(),
+	root.AddCommand(p.run(), p.doctor(), p.invoke(), p.backup(), p.restore(), p.export(), p.importAll(), p.migrate(),
 		p.signIn(), p.dead(), p.redrive(), p.verifyAudit(), p.keys(), p.version(), p.completion(), p.man())
 	if p.Bench != nil {
 		root.AddCommand(p.bench()...)

@@ -71,6 +71,7 @@ func (p *Program) options(c *cobra.Command) func() (options, error) {
 		return err
 	})
 	openID := p.openIDFlags(f)
+	alerts := p.keepFlag(c)
 	f.BoolVar(&o.demo, "demo", false, p.say("架空の学校を作り、APIトークンを表示", "make a demo school, and print an API token"))
 	f.BoolVar(&o.signIn, "sign-in", false, p.say("最初の管理者のサインイン用リンクを表示", "print a one-time sign-in link for the first manager"))
 	f.BoolVarP(&o.verbose, "verbose", "v", false, p.say("うまくいったことも記録", "log what happens, not only what goes wrong"))
@@ -83,6 +84,9 @@ func (p *Program) options(c *cobra.Command) func() (options, error) {
 	f.StringVar(&o.manager.Mail, "manager-mail", "", p.say("最初に始めるとき、管理者の`アドレス`", "mail `ADDRESS` of the first manager, at the first start"))
 	return func() (_ options, err error) {
 		if o.OpenID, err = openID(); err != nil {
+			return *o, err
+		}
+		if o.KeepAlerts, err = alerts(); err != nil {
 			return *o, err
 		}
 		o.Data, o.InboundDomain = *data, strings.ToLower(o.InboundDomain)

@@ -28,6 +28,7 @@ import (
 	"github.com/todoku/todoku/shared/mailhost/dnstest"
 	"github.com/todoku/todoku/shared/roster"
 	"github.com/todoku/todoku/shared/staff"
+	"github.com/todoku/todoku/shared/table"
 )
 
 // Lane starts a system of one kind in a world, and has t's cleanup stop it.
@@ -59,6 +60,8 @@ type System struct {
 	Invite func(found.Request) (link string, err error)
 	// Events says that verdicts on mails come as events, not with the reply.
 	Events bool
+	// Items meets every item of the store that has not expired.
+	Items func(f func(table.Item) error) error
 	// Tick runs the function that looks after what is due. It runs at no other time.
 	Tick func() error
 }
@@ -201,6 +204,7 @@ func (d *Drill) finish() {
 	d.Until("the queues are empty", d.empty)
 	d.checkMails()
 	d.checkLog()
+	d.ruled()
 }
 
 // doctorSubject ends the subject of the mail in which the doctor tells a school of what

@@ -18,6 +18,7 @@ import (
 	"github.com/todoku/todoku/shared/mail/incoming"
 	"github.com/todoku/todoku/shared/roster"
 	"github.com/todoku/todoku/shared/staff"
+	"github.com/todoku/todoku/shared/table"
 )
 
 // OnAWS returns the lane of the AWS mode, with SES as the operator. programs is a
@@ -73,7 +74,8 @@ func foundOnAWS(ctx context.Context, c *cloud.Cloud, w World) (System, error) {
 			r.URL = c.URL
 			return found.Founder{Table: c.Table, IDs: c.IDs, Now: w.Clock.Now, Random: rand.Reader}.Link(context.Background(), r)
 		},
-		Tick: func() error { return c.Tick(context.Background()) },
+		Tick:  func() error { return c.Tick(context.Background()) },
+		Items: func(f func(table.Item) error) error { return c.Table.Walk(context.Background(), f) },
 		Post: func(raw []byte, e incoming.Envelope) error {
 			m := sesfake.Incoming{Raw: raw, Source: e.From, Recipients: e.To, SPF: "PASS", DKIM: "GRAY", DMARC: "GRAY"}
 			if e.Verdicts.DMARC == incoming.Fail {

@@ -12,6 +12,7 @@ import (
 	"github.com/todoku/todoku/shared/mail/inbox"
 	"github.com/todoku/todoku/shared/mail/incoming"
 	queue "github.com/todoku/todoku/shared/queue/bbolt"
+	"github.com/todoku/todoku/shared/table"
 )
 
 // neverByItself keeps the machine's clock function from running unasked.
@@ -51,6 +52,7 @@ func establish(ctx context.Context, m *machine.Machine, w World) (System, error)
 		Waiting: func() (int, int, error) { return waiting(m) },
 		Invite:  func(r found.Request) (string, error) { return m.Invite(context.Background(), r) },
 		Tick:    func() error { return m.Tick(context.Background()) },
+		Items:   func(f func(table.Item) error) error { return m.Table.Walk(context.Background(), f) },
 		Post:    func(raw []byte, e incoming.Envelope) error { return post(m.InboundAddr(), raw, e) },
 	}, err
 }

@@ -56,6 +56,7 @@ var scenarios = []struct {
 	{"staff tick off the children whom they see", atTheGate},
 	{"an operator that swallows mail is called out", silentLane},
 	{"what happened is told afterwards", afterwards},
+	{"what is kept ends when it should", keptFor},
 	{"a teacher tells the whole school in an emergency", breakGlass},
 	{"an API token ends, and its managers are told before", tokenEnds},
 	{"the district looks at its schools and tells them all", district},

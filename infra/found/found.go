@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/todoku/todoku/shared/address"
+	"github.com/todoku/todoku/shared/format"
 	"github.com/todoku/todoku/shared/id"
 	"github.com/todoku/todoku/shared/roster"
 	"github.com/todoku/todoku/shared/staff"
@@ -77,6 +78,11 @@ func (f Founder) school(ctx context.Context, want roster.School) (roster.School,
 	}
 	if err := checkNew(want); err != nil {
 		return want, err
+	}
+	if len(all) == 0 {
+		if err := format.New(ctx, f.Table); err != nil {
+			return want, err
+		}
 	}
 	want.ID = f.IDs.New()
 	return want, schools.PutSchool(ctx, want)

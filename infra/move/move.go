@@ -25,17 +25,21 @@ import (
 	"time"
 
 	"github.com/todoku/todoku/shared/alert"
+	"github.com/todoku/todoku/shared/format"
 	"github.com/todoku/todoku/shared/link"
 	"github.com/todoku/todoku/shared/problem"
 	"github.com/todoku/todoku/shared/table"
 )
 
-// format changes when an older program would misread the file.
-const format = "todoku export 1"
+// fileFormat changes when an older program would misread the file.
+const fileFormat = "todoku export 1"
 
 // KeysKey is where one machine keeps the keys that sign links; AWS keeps them in a
 // secret. They travel in the file's head.
 var KeysKey = table.Key{Partition: "settings", Sort: "link-keys"}
+
+// apart reports whether an item travels in the file's head.
+func apart(key table.Key) bool { return key == KeysKey || key == format.Key }
 
 // Sum is what was moved: how many items, and a digest over all of them in any order.
 // Revisions do not count, because they begin anew.
@@ -56,6 +60,7 @@ type head struct {
 	Format string     `json:"format"`
 	At     time.Time  `json:"at"`
 	Keys   []link.Key `json:"keys,omitempty"`
+	Data   int        `json:"data,omitempty"` // the form of the items (package format); 0: 1
 }
 
 // line is an item, or the foot.
@@ -103,14 +108,21 @@ func Out(ctx context.Context, from Store, keys []link.Key, now time.Time, w io.W
 			return Sum{}, err
 		}
 	}
+	mark, _, err := format.Read(ctx, from)
+	if err == nil {
+		err = mark.Check()
+	}
+	if err != nil {
+		return Sum{}, err
+	}
 	z := gzip.NewWriter(w)
 	out := json.NewEncoder(z)
-	if err := out.Encode(head{Format: format, At: now.UTC(), Keys: keys}); err != nil {
+	if err := out.Encode(head{Format: fileFormat, At: now.UTC(), Keys: keys, Data: mark.Is}); err != nil {
 		return Sum{}, err
 	}
 	s := newSummer()
 	err = from.Walk(ctx, func(it table.Item) error {
-		if it.Key == KeysKey {
+		if apart(it.Key) {
 			return nil
 		}
 		s.add(it)
@@ -158,7 +170,7 @@ func keysOf(ctx context.Context, t table.Table) (keys []link.Key, err error) {
 // reads the file once to see that it is whole before it writes anything. keep puts the
 // keys that sign links into the store, too.
 func In(ctx context.Context, file io.ReadSeeker, to Store, keep bool) (Sum, error) {
-	want, keys, err := Check(file)
+	want, keys, data, err := check(file)
 	if err != nil {
 		return Sum{}, err
 	}
@@ -173,7 +185,10 @@ func In(ctx context.Context, file io.ReadSeeker, to Store, keep bool) (Sum, erro
 		}
 		l.add(table.Create{Key: KeysKey, Value: value}, len(value))
 	}
-	_, err = each(file, func(it table.Item) error { return l.put(ctx, it) })
+	err = mark(ctx, to, data)
+	if err == nil {
+		_, err = each(file, func(it table.Item) error { return l.put(ctx, it) })
+	}
 	if err == nil {
 		err = l.flush(ctx)
 	}
@@ -191,7 +206,7 @@ func In(ctx context.Context, file io.ReadSeeker, to Store, keep bool) (Sum, erro
 func SumOf(ctx context.Context, t table.Walker) (Sum, error) {
 	s := newSummer()
 	err := t.Walk(ctx, func(it table.Item) error {
-		if it.Key != KeysKey {
+		if !apart(it.Key) {
 			s.add(it)
 		}
 		return nil
@@ -199,21 +214,37 @@ func SumOf(ctx context.Context, t table.Walker) (Sum, error) {
 	return s.sum(), err
 }
 
+// mark notes of which form what is put into a store is.
+func mark(ctx context.Context, to table.Table, data int) error {
+	_, revision, err := format.Read(ctx, to)
+	if err != nil {
+		return err
+	}
+	return format.Put(ctx, to, format.Mark{Is: data, To: data}, revision)
+}
+
 // Check reads a whole file, and returns its sum and keys.
 func Check(file io.ReadSeeker) (Sum, []link.Key, error) {
+	sum, keys, _, err := check(file)
+	return sum, keys, err
+}
+
+// check is Check, and returns the form of the items as well.
+func check(file io.ReadSeeker) (Sum, []link.Key, int, error) {
 	s := newSummer()
 	f, err := each(file, func(it table.Item) error { s.add(it); return nil })
 	if err != nil {
-		return Sum{}, nil, err
+		return Sum{}, nil, 0, err
 	}
 	if got := s.sum(); got != f.sum {
-		return Sum{}, nil, errFile.Because(fmt.Errorf("move: %v, want %v", got, f.sum))
+		return Sum{}, nil, 0, errFile.Because(fmt.Errorf("move: %v, want %v", got, f.sum))
 	}
-	return f.sum, f.keys, nil
+	return f.sum, f.keys, f.data, format.Mark{To: f.data}.Check()
 }
 
 type ends struct {
 	keys []link.Key
+	data int
 	sum  Sum
 }
 
@@ -233,10 +264,10 @@ func each(file io.ReadSeeker, f func(table.Item) error) (ends, error) {
 	in := bufio.NewScanner(z)
 	in.Buffer(nil, maxLine)
 	var h head
-	if !in.Scan() || json.Unmarshal(in.Bytes(), &h) != nil || h.Format != format {
+	if !in.Scan() || json.Unmarshal(in.Bytes(), &h) != nil || h.Format != fileFormat {
 		return e, errFile.Because(in.Err())
 	}
-	e.keys = h.Keys
+	e.keys, e.data = h.Keys, max(h.Data, 1)
 	for in.Scan() {
 		var l line
 		if err := json.Unmarshal(in.Bytes(), &l); err != nil {
@@ -272,7 +303,12 @@ func (l line) item() table.Item {
 var errFound = errors.New("move: there is an item")
 
 func empty(ctx context.Context, t table.Walker) error {
-	err := t.Walk(ctx, func(table.Item) error { return errFound })
+	err := t.Walk(ctx, func(it table.Item) error {
+		if it.Key == format.Key {
+			return nil
+		}
+		return errFound
+	})
 	if errors.Is(err, errFound) {
 		return ErrNotEmpty
 	}

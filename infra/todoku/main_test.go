@@ -35,7 +35,7 @@ func build(t *testing.T) func(lang string, args ...string) (stdout, stderr strin
 }
 
 // commands are those of the help, which is also what issue 8 asks for.
-var commands = []string{"run", "doctor", "invoke", "backup", "restore", "export", "import", "redrive", "dead",
+var commands = []string{"run", "doctor", "invoke", "backup", "restore", "export", "import", "migrate", "redrive", "dead",
 	"verify-audit", "sign-in", "keys", "bench", "version", "completion", "man", "help"}
 
 // TestProgram asks the built program as an operator does.

@@ -37,6 +37,7 @@ const (
 	OpenIDIssuer     Var = "TODOKU_OPENID_ISSUER"     // https address of the OpenID provider with which staff can sign in as well; empty: none
 	OpenIDClient     Var = "TODOKU_OPENID_CLIENT"     // id that the provider gave this site; empty without an issuer
 	OpenIDSecret     Var = "TODOKU_OPENID_SECRET"     //nolint:gosec // ARN of the secret with the client's secret, as plain text; empty: it has none
+	KeepAlerts       Var = "TODOKU_KEEP_ALERTS_DAYS"  // for how long alerts are kept, see package keep; empty: as long as it says
 	Name             Var = "TODOKU_NAME"              // who answers for the system, on the last-resort error page
 	Phone            Var = "TODOKU_PHONE"             // whom to call then
 )
@@ -48,14 +49,14 @@ const MaxLanes = 2500
 
 // needs says which variables each function reads.
 var needs = map[string][]Var{
-	"console":      {Table, Jobs, Keys, ConfigurationSet, BaseURL, InboundDomain, Lanes, OpenIDIssuer, OpenIDClient, OpenIDSecret, Proof, Name, Phone},
-	"registration": {Table, Keys, ConfigurationSet, BaseURL, Lanes, Name, Phone},
-	"acknowledge":  {Table, Keys, BaseURL, Name, Phone},
-	"fanout":       {Table, Jobs, Copies, Lanes},
-	"dispatch":     {Table, Copies, Keys, ConfigurationSet, BaseURL, InboundDomain, Lease, Lanes},
-	"feedback":     {Table, Lanes},
-	"inbound":      {Table, Copies, Keys, ConfigurationSet, BaseURL, InboundDomain},
-	"tick":         {Table, Jobs, Copies, Lanes, ConfigurationSet, BaseURL, InboundDomain, Keys, Proof, DeadMan},
+	"console":      {Table, KeepAlerts, Jobs, Keys, ConfigurationSet, BaseURL, InboundDomain, Lanes, OpenIDIssuer, OpenIDClient, OpenIDSecret, Proof, Name, Phone},
+	"registration": {Table, KeepAlerts, Keys, ConfigurationSet, BaseURL, Lanes, Name, Phone},
+	"acknowledge":  {Table, KeepAlerts, Keys, BaseURL, Name, Phone},
+	"fanout":       {Table, KeepAlerts, Jobs, Copies, Lanes},
+	"dispatch":     {Table, KeepAlerts, Copies, Keys, ConfigurationSet, BaseURL, InboundDomain, Lease, Lanes},
+	"feedback":     {Table, KeepAlerts, Lanes},
+	"inbound":      {Table, KeepAlerts, Copies, Keys, ConfigurationSet, BaseURL, InboundDomain},
+	"tick":         {Table, KeepAlerts, Jobs, Copies, Lanes, ConfigurationSet, BaseURL, InboundDomain, Keys, Proof, DeadMan},
 }
 
 // Needs returns the variables that a function reads, in a fixed order; none for a
@@ -79,6 +80,7 @@ type Config struct {
 	OpenIDIssuer     string
 	OpenIDClient     string
 	OpenIDSecret     string
+	KeepAlerts       time.Duration
 	Name             string
 	Phone            string
 }
@@ -106,7 +108,7 @@ func Load(function string, getenv func(string) string) (Config, error) {
 var errMissing = errors.New("is not set")
 
 // optional are the variables that may be empty.
-var optional = []Var{Lanes, InboundDomain, OpenIDIssuer, OpenIDClient, OpenIDSecret, Proof, DeadMan}
+var optional = []Var{Lanes, InboundDomain, OpenIDIssuer, OpenIDClient, OpenIDSecret, Proof, DeadMan, KeepAlerts}
 
 // set reads one variable.
 func (c *Config) set(v Var, value string) (err error) {
@@ -129,6 +131,10 @@ func (c *Config) set(v Var, value string) (err error) {
 	case Proof:
 		if value != "" {
 			c.Proof, err = seconds(value)
+		}
+	case KeepAlerts:
+		if value != "" {
+			c.KeepAlerts, err = days(value)
 		}
 	case Lanes:
 		c.Lanes, err = lanes(value)
@@ -175,6 +181,15 @@ func seconds(value string) (time.Duration, error) {
 		return 0, fmt.Errorf("is not a number of seconds from 1 to %d", int(longestLease/time.Second))
 	}
 	return time.Duration(n) * time.Second, nil
+}
+
+func days(value string) (time.Duration, error) {
+	const most = 100 * 366
+	n, err := strconv.Atoi(value)
+	if err != nil || n < 1 || n > most {
+		return 0, fmt.Errorf("is not a number of days from 1 to %d", most)
+	}
+	return time.Duration(n) * 24 * time.Hour, nil
 }
 
 func lanes(value string) (*lane.Lanes, error) {

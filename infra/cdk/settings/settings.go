@@ -15,8 +15,10 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/todoku/todoku/shared/config"
+	"github.com/todoku/todoku/shared/keep"
 	"github.com/todoku/todoku/shared/lane"
 	"github.com/todoku/todoku/shared/problem"
 )
@@ -43,6 +45,7 @@ type Settings struct {
 
 	AlarmMail   string // mail address for alarms, "" for none; "alarmMail"
 	Proof       int    // minutes between proofs that an alert is answered, 0 for none; "proofMinutes"
+	KeepAlerts  int    // days for which alerts are kept, see package keep; "keepAlertDays"
 	DeadMan     string // https address to call after each, "" for none; "deadMan"
 	SendQuota   int    // mails in 24 hours that SES allows the account; "sendQuota"
 	MaxDelivery int    // seconds after which SES gives a mail up; "maxDeliverySeconds"
@@ -53,7 +56,7 @@ type Settings struct {
 // Keys are the keys of the context.
 var Keys = []string{
 	"stack", "name", "phone", "mailDomains", "hostedZone", "hostedZoneId", "dmarc", "webDomain", "certificateArn",
-	"inboundDomain", "openidIssuer", "openidClient", "openidSecretArn", "alarmMail", "proofMinutes", "deadMan", "sendQuota", "maxDeliverySeconds", "lanes", "table",
+	"inboundDomain", "openidIssuer", "openidClient", "openidSecretArn", "alarmMail", "proofMinutes", "deadMan", "keepAlertDays", "sendQuota", "maxDeliverySeconds", "lanes", "table",
 }
 
 // KeepDMARC is the value of DMARC with which no record is made or asked for.
@@ -81,6 +84,8 @@ const (
 // MailFrom is the custom MAIL FROM domain of a mail domain: where SPF is looked up
 // and bounces go.
 func MailFrom(domain string) string { return "bounce." + domain }
+
+func days(d time.Duration) int { return int(d / (24 * time.Hour)) }
 
 // InZone reports whether DNS records of the domain can be made.
 func (s Settings) InZone(domain string) bool {
@@ -116,6 +121,7 @@ func Read(src Source) (Settings, error) {
 		AlarmMail:     r.text("alarmMail", ""),
 		Proof:         r.number("proofMinutes", defaultProof, 0, maxProof),
 		DeadMan:       r.text("deadMan", ""),
+		KeepAlerts:    r.number("keepAlertDays", days(keep.Alerts), days(keep.LeastAlerts), days(keep.MostAlerts)),
 		SendQuota:     r.number("sendQuota", defaultQuota, 1, 1e9),
 		MaxDelivery:   r.number("maxDeliverySeconds", defaultDelivery, minDelivery, maxDelivery),
 		Lanes:         r.lanes(),

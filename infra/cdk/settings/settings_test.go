@@ -46,7 +46,7 @@ func TestRead(t *testing.T) {
 	}
 	want := settings.Settings{
 		Stack: "Todoku", Name: "見本小学校", Phone: "03-0000-0000", MailDomains: []string{"school.example.jp"},
-		DMARC: "v=DMARC1; p=none", Proof: 60, SendQuota: 50000, MaxDelivery: 3600,
+		DMARC: "v=DMARC1; p=none", Proof: 60, KeepAlerts: 1098, SendQuota: 50000, MaxDelivery: 3600,
 	}
 	if d := cmp.Diff(want, defaults); d != "" {
 		t.Fatalf("defaults: -want +got:\n%s", d)

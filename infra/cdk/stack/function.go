@@ -88,6 +88,8 @@ func (b *builder) value(v config.Var) *string {
 			return jsii.String("")
 		}
 		return itoa(b.Settings.Proof * int(time.Minute/time.Second))
+	case config.KeepAlerts:
+		return itoa(b.Settings.KeepAlerts)
 	case config.DeadMan:
 		return jsii.String(b.Settings.DeadMan)
 	case config.InboundDomain:

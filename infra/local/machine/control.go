@@ -16,6 +16,7 @@ import (
 	"github.com/todoku/todoku/infra/found"
 	"github.com/todoku/todoku/infra/move"
 	"github.com/todoku/todoku/shared/audit"
+	"github.com/todoku/todoku/shared/format"
 	"github.com/todoku/todoku/shared/problem"
 	"github.com/todoku/todoku/shared/queue"
 	"github.com/todoku/todoku/shared/roster"
@@ -64,6 +65,14 @@ func (m *Machine) control() http.Handler {
 		}
 		_ = json.NewEncoder(w).Encode(link)
 	})
+	mux.HandleFunc("POST /migrate", func(w http.ResponseWriter, r *http.Request) {
+		rep, err := move.Migrate(r.Context(), m.Table, m.cfg.KeepAlerts)
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusInternalServerError)
+			return
+		}
+		_ = json.NewEncoder(w).Encode(rep)
+	})
 	mux.HandleFunc("GET /audit", func(w http.ResponseWriter, r *http.Request) {
 		reports, err := VerifyAudit(r.Context(), m.Table, m.cfg.Now)
 		if err != nil {
@@ -79,7 +88,7 @@ func (m *Machine) control() http.Handler {
 // there yet.
 func (m *Machine) Invite(ctx context.Context, r found.Request) (string, error) {
 	r.URL = m.cfg.BaseURL
-	f := found.Founder{Table: m.Table, IDs: m.Alerts.IDs, Now: m.cfg.Now, Random: m.cfg.Random}
+	f := found.Founder{Table: m.store, IDs: m.Alerts.IDs, Now: m.cfg.Now, Random: m.cfg.Random}
 	return f.Link(ctx, r)
 }
 
@@ -254,6 +263,20 @@ func (o *Operator) VerifyAudit(ctx context.Context) (reports []audit.Report, err
 		return err
 	})
 	return reports, err
+}
+
+// Migrate brings what is of an older form up to date, running or not. A Machine that
+// runs knows for how long alerts are kept; otherwise alerts says it, 0: keep.Alerts.
+func (o *Operator) Migrate(ctx context.Context, alerts time.Duration) (rep format.Report, err error) {
+	err = o.json(ctx, http.MethodPost, "/migrate", &rep)
+	if !errors.Is(err, errNotRunning) {
+		return rep, err
+	}
+	err = o.withTable(func(t *table.Table) error {
+		rep, err = move.Migrate(ctx, t, alerts)
+		return err
+	})
+	return rep, err
 }
 
 // SignIn has the running Machine make a one-time sign-in link.

@@ -35,7 +35,9 @@ import (
 	"github.com/todoku/todoku/shared/docket"
 	"github.com/todoku/todoku/shared/doctor"
 	"github.com/todoku/todoku/shared/enrol"
+	"github.com/todoku/todoku/shared/format"
 	"github.com/todoku/todoku/shared/id"
+	"github.com/todoku/todoku/shared/keep"
 	"github.com/todoku/todoku/shared/lane"
 	"github.com/todoku/todoku/shared/lane/gate"
 	"github.com/todoku/todoku/shared/link"
@@ -49,6 +51,7 @@ import (
 	queue "github.com/todoku/todoku/shared/queue/bbolt"
 	"github.com/todoku/todoku/shared/roster"
 	"github.com/todoku/todoku/shared/staff"
+	ports "github.com/todoku/todoku/shared/table"
 	table "github.com/todoku/todoku/shared/table/bbolt"
 	"github.com/todoku/todoku/shared/web"
 )
@@ -73,7 +76,8 @@ type Config struct {
 	Log           *slog.Logger
 	Sending       // for the doctor
 	Proof         Proof
-	Metrics       string // host:port to serve metrics on, for the operator's monitoring alone; "": none
+	KeepAlerts    time.Duration // for how long alerts are kept; 0: keep.Alerts
+	Metrics       string        // host:port to serve metrics on, for the operator's monitoring alone; "": none
 
 	// What follows is for tests.
 
@@ -129,6 +133,7 @@ type Machine struct {
 	Hosts  *mailhost.Store
 	Links  *link.Signer
 	Table  *table.Table
+	store  ports.Table  // Table, for all who write to it: guarded, and with what is kept for how long
 	Jobs   *queue.Queue // alert -> fanout
 	Copies *queue.Queue // fanout -> dispatch
 	Mails  *queue.Queue // guardians' mail -> inbound
@@ -242,20 +247,44 @@ func (m *Machine) openStore() (err error) {
 	if err != nil {
 		return err
 	}
+	if err := m.knowFormat(context.Background()); err != nil {
+		return err
+	}
 	ids := id.NewSource(m.cfg.Now, m.cfg.Random)
-	m.Alerts = &alert.Store{Table: m.Table, IDs: ids, Now: m.cfg.Now}
-	m.Roster = &roster.Store{Table: m.Table, IDs: ids, Now: m.cfg.Now}
-	m.Enrol = &enrol.Store{Table: m.Table, Roster: m.Roster, IDs: ids, Now: m.cfg.Now, Random: m.cfg.Random}
-	m.Docket = &docket.Store{Table: m.Table, Alerts: m.Alerts, Roster: m.Roster, Now: m.cfg.Now}
-	m.Audit = &audit.Log{Table: m.Table, Now: m.cfg.Now}
-	m.Staff = &staff.Store{Table: m.Table, IDs: ids, Now: m.cfg.Now, Random: m.cfg.Random}
+	m.Alerts = &alert.Store{Table: m.store, IDs: ids, Now: m.cfg.Now}
+	m.Roster = &roster.Store{Table: m.store, IDs: ids, Now: m.cfg.Now}
+	m.Enrol = &enrol.Store{Table: m.store, Roster: m.Roster, IDs: ids, Now: m.cfg.Now, Random: m.cfg.Random}
+	m.Docket = &docket.Store{Table: m.store, Alerts: m.Alerts, Roster: m.Roster, Now: m.cfg.Now}
+	m.Audit = &audit.Log{Table: m.store, Now: m.cfg.Now}
+	m.Staff = &staff.Store{Table: m.store, IDs: ids, Now: m.cfg.Now, Random: m.cfg.Random}
 	// The lock on the file keeps every other process out.
-	m.Gate = &gate.Gate{Table: m.Table, Lanes: m.Lanes, Alone: true, Now: m.cfg.Now, Dice: mathrand.Float64, Log: m.cfg.Log}
+	m.Gate = &gate.Gate{Table: m.store, Lanes: m.Lanes, Alone: true, Now: m.cfg.Now, Dice: mathrand.Float64, Log: m.cfg.Log}
 	m.Hosts = &mailhost.Store{
-		Table: m.Table, Lanes: m.Lanes, Now: m.cfg.Now,
+		Table: m.store, Lanes: m.Lanes, Now: m.cfg.Now,
 		Asker: m.asker(),
 	}
-	m.Links, err = loadKeys(context.Background(), m.Table, m.cfg.Random)
+	m.Links, err = loadKeys(context.Background(), m.store, m.cfg.Random)
+	return err
+}
+
+// knowFormat refuses a store that a newer version wrote to, before anything is done, and
+// marks one in which there is nothing yet.
+func (m *Machine) knowFormat(ctx context.Context) error {
+	mark, _, err := format.Read(ctx, m.Table)
+	if err == nil {
+		err = mark.Check()
+	}
+	if err != nil {
+		return err
+	}
+	m.store = &format.Guard{Table: keep.Table{Table: m.Table, Alerts: m.cfg.KeepAlerts}}
+	schools, err := (&roster.Store{Table: m.Table, Now: m.cfg.Now}).Schools(ctx)
+	if err == nil && len(schools) == 0 {
+		return format.New(ctx, m.Table)
+	}
+	if mark.Is < format.Now {
+		m.cfg.Log.Warn("some data is of an older format, which works; bring it up to date with: todoku migrate", "is", mark.Is, "now", format.Now)
+	}
 	return err
 }
 
@@ -305,7 +334,7 @@ func (m *Machine) openMail() (sender mail.Sender, conns int, err error) {
 // wire makes the handlers of the queues and the clock, and the services behind
 // the pages.
 func (m *Machine) wire(sender mail.Sender) {
-	m.proofs = &proof.Records{Table: m.Table, Now: m.cfg.Now, Every: m.cfg.Proof.Every, Started: m.cfg.Now()}
+	m.proofs = &proof.Records{Table: m.store, Now: m.cfg.Now, Every: m.cfg.Proof.Every, Started: m.cfg.Now()}
 	m.fanout = &fanout.Handler{
 		Alerts: m.Alerts, Roster: m.Roster, Lanes: m.Lanes, Hosts: m.Hosts, Jobs: m.Jobs, Copies: m.Copies,
 		Strands: strands, Now: m.cfg.Now, Log: m.cfg.Log,
@@ -325,7 +354,7 @@ func (m *Machine) wire(sender mail.Sender) {
 	m.tick.Also = []func(context.Context) error{clerk.Work, drills.Run, tokens.Run, m.examineDaily(), m.prover().Run}
 	m.app = &console.App{
 		Docket: m.Docket,
-		Doctor: &doctor.Records{Table: m.Table, Now: m.cfg.Now},
+		Doctor: &doctor.Records{Table: m.store, Now: m.cfg.Now},
 		Proof:  m.proofs,
 		Audit:  m.Audit,
 		Alerts: m.Alerts, Roster: m.Roster, Jobs: m.Jobs, Mail: sender, Links: m.Links, Gate: m.Gate, Hosts: m.Hosts,
