@@ -63,10 +63,10 @@ func writeChild(w *pack.Writer, c *Child) {
 	for _, g := range c.Guardians {
 		w.Int(g)
 	}
-	writeIf(w, c.Answer != nil)
+	w.Bool(c.Answer != nil)
 	if a := c.Answer; a != nil {
 		w.Text(a.Choice)
-		writeIf(w, a.Help)
+		w.Bool(a.Help)
 		w.Time(a.At)
 		w.Text(string(a.Way))
 		w.Text(a.By)
@@ -94,29 +94,21 @@ func writeCopy(w *pack.Writer, c *Copy) {
 	w.Time(c.At)
 	w.Int(c.Tries)
 	w.Int(c.Again)
-	writeIf(w, c.Away)
+	w.Bool(c.Away)
 	failed := c.Code != 0 || c.Status != "" || c.Reason != ""
-	writeIf(w, failed)
+	w.Bool(failed)
 	if failed {
 		w.Int(c.Code)
 		w.Text(c.Status)
 		w.Text(c.Reason)
 	}
 	past := !c.SentAt.IsZero() || c.PutOff != 0 || !c.PutOffAt.IsZero()
-	writeIf(w, past)
+	w.Bool(past)
 	if past {
 		w.Time(c.SentAt)
 		w.Time(c.PutOffAt)
 		w.Int(c.PutOff)
 	}
-}
-
-func writeIf(w *pack.Writer, yes bool) {
-	if yes {
-		w.Byte(1)
-		return
-	}
-	w.Byte(0)
 }
 
 // decodeFamily reads a record of a family, or else of a pointer to the class where
@@ -144,52 +136,40 @@ func decodeFamily(item table.Item) (f Family, in string, err error) {
 
 func readFamily(r *pack.Reader, version byte) (Family, error) {
 	f := Family{ID: r.Text()}
-	f.Children = readList(r, readChild)
-	f.Guardians = readList(r, func(r *pack.Reader) Guardian {
+	f.Children = pack.List(r, readChild)
+	f.Guardians = pack.List(r, func(r *pack.Reader) Guardian {
 		g := readGuardian(r)
 		if version >= familyV3 {
 			g.Lang = r.Text()
 		}
 		return g
 	})
-	f.Copies = readList(r, func(r *pack.Reader) Copy { return readCopy(r, version) })
+	f.Copies = pack.List(r, func(r *pack.Reader) Copy { return readCopy(r, version) })
 	return f, r.Close()
-}
-
-func readList[T any](r *pack.Reader, read func(*pack.Reader) T) []T {
-	n := r.Count()
-	if n == 0 {
-		return nil
-	}
-	list := make([]T, n)
-	for i := range list {
-		list[i] = read(r)
-	}
-	return list
 }
 
 func readChild(r *pack.Reader) Child {
 	c := Child{ID: r.Text(), Name: r.Text(), Kana: r.Text(), Class: r.Text(), Seat: r.Int()}
-	c.Guardians = readList(r, (*pack.Reader).Int)
-	if r.Byte() != 0 {
-		c.Answer = &Answer{Choice: r.Text(), Help: r.Byte() != 0, At: r.Time(), Way: Way(r.Text()), By: r.Text()}
+	c.Guardians = pack.List(r, (*pack.Reader).Int)
+	if r.Bool() {
+		c.Answer = &Answer{Choice: r.Text(), Help: r.Bool(), At: r.Time(), Way: Way(r.Text()), By: r.Text()}
 	}
 	return c
 }
 
 func readGuardian(r *pack.Reader) Guardian {
-	return Guardian{ID: r.Text(), Name: r.Text(), Relation: r.Text(), Phones: readList(r, (*pack.Reader).Text)}
+	return Guardian{ID: r.Text(), Name: r.Text(), Relation: r.Text(), Phones: pack.List(r, (*pack.Reader).Text)}
 }
 
 func readCopy(r *pack.Reader, version byte) Copy {
 	c := Copy{
 		Contact: r.Text(), Guardian: r.Int(), Mailbox: r.Text(), Lane: r.Text(), Slot: r.Int(), Round: r.Int(),
-		State: readState(r), At: r.Time(), Tries: r.Int(), Again: r.Int(), Away: r.Byte() != 0,
+		State: readState(r), At: r.Time(), Tries: r.Int(), Again: r.Int(), Away: r.Bool(),
 	}
-	if r.Byte() != 0 {
+	if r.Bool() {
 		c.Code, c.Status, c.Reason = r.Int(), r.Text(), r.Text()
 	}
-	if version >= familyV2 && r.Byte() != 0 {
+	if version >= familyV2 && r.Bool() {
 		c.SentAt, c.PutOffAt, c.PutOff = r.Time(), r.Time(), r.Int()
 	}
 	return c

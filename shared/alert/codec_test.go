@@ -2,56 +2,23 @@ package alert
 
 import (
 	"encoding/json"
-	"fmt"
 	"reflect"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/todoku/todoku/shared/pack/packtest"
 	"github.com/todoku/todoku/shared/table"
 )
 
-// full sets every field below v to something that no other has, so that a field
-// which is forgotten, or read in another's place, is noticed. Lists get two
-// elements.
-func full(v reflect.Value, n *int) {
-	*n++
-	switch v.Kind() {
-	case reflect.Struct:
-		if v.Type() == reflect.TypeFor[time.Time]() {
-			v.Set(reflect.ValueOf(time.Unix(int64(*n), int64(*n)).UTC()))
-			return
-		}
-		for i := range v.NumField() {
-			full(v.Field(i), n)
-		}
-	case reflect.Slice:
-		v.Set(reflect.MakeSlice(v.Type(), 2, 2))
-		full(v.Index(0), n)
-		full(v.Index(1), n)
-	case reflect.Pointer:
-		v.Set(reflect.New(v.Type().Elem()))
-		full(v.Elem(), n)
-	case reflect.String:
-		if v.Type() == reflect.TypeFor[CopyState]() {
-			v.SetString(string(CopyStates[*n%len(CopyStates)]))
-			return
-		}
-		v.SetString(fmt.Sprintf("text %d", *n))
-	case reflect.Int:
-		v.SetInt(int64(*n))
-	case reflect.Bool:
-		v.SetBool(true)
-	default:
-		panic("a field of a kind that the test does not know: " + v.Type().String())
-	}
-}
-
 func fullFamily() Family {
-	var f Family
-	n := 0
-	full(reflect.ValueOf(&f).Elem(), &n)
-	return f
+	return packtest.Full[Family](func(v reflect.Value, n int) bool {
+		if v.Type() != reflect.TypeFor[CopyState]() {
+			return false
+		}
+		v.SetString(string(CopyStates[n%len(CopyStates)]))
+		return true
+	})
 }
 
 func record(value []byte) table.Item { return table.Item{Value: value} }

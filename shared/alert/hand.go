@@ -176,7 +176,7 @@ func (h *Hand) decode(item table.Item) error {
 	r := pack.NewReader(item.Value)
 	version := r.Byte()
 	h.owner, h.until = r.Text(), r.Time()
-	h.copies = readList(r, func(r *pack.Reader) CopyRef {
+	h.copies = pack.List(r, func(r *pack.Reader) CopyRef {
 		return CopyRef{Ref: Ref{Alert: h.alert, Class: r.Text(), Family: r.Text()}, Contact: r.Text(), Round: r.Int()}
 	})
 	err := r.Close()

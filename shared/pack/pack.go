@@ -28,6 +28,15 @@ func (w *Writer) Bytes() []byte { return w.b }
 // Byte writes a byte.
 func (w *Writer) Byte(v byte) { w.b = append(w.b, v) }
 
+// Bool writes a yes or a no.
+func (w *Writer) Bool(yes bool) {
+	if yes {
+		w.Byte(1)
+		return
+	}
+	w.Byte(0)
+}
+
 // Int writes a number: one byte if it is from -64 to 63.
 func (w *Writer) Int(n int) { w.b = binary.AppendVarint(w.b, int64(n)) }
 
@@ -112,6 +121,9 @@ func (r *Reader) Byte() byte {
 	return 0
 }
 
+// Bool reads a yes or a no.
+func (r *Reader) Bool() bool { return r.Byte() != 0 }
+
 func (r *Reader) uvarint() uint64 {
 	var n uint64
 	for shift := 0; shift < 64; shift += 7 {
@@ -169,4 +181,17 @@ func (r *Reader) Time() time.Time {
 		return time.Time{}
 	}
 	return time.Unix(0, n).UTC()
+}
+
+// List reads a Count and as many elements; none is nil.
+func List[T any](r *Reader, read func(*Reader) T) []T {
+	n := r.Count()
+	if n == 0 {
+		return nil
+	}
+	list := make([]T, n)
+	for i := range list {
+		list[i] = read(r)
+	}
+	return list
 }

@@ -45,9 +45,9 @@ func (s *Store) storedGroups(ctx context.Context, school string) ([]Group, error
 // same in a large school.
 func (s *Store) Named(ctx context.Context, school string, ids []string) (map[string]Group, error) {
 	named := make(map[string]Group, len(ids))
-	err := s.readMany(ctx, school, ids, groupKey, func(_ int64, value []byte) error {
+	err := s.readMany(ctx, school, ids, groupKey, func(item table.Item) error {
 		var g Group
-		err := json.Unmarshal(value, &g)
+		err := json.Unmarshal(item.Value, &g)
 		named[g.ID] = g
 		return err
 	})

@@ -129,19 +129,21 @@ func (s *Store) Family(ctx context.Context, school, family string) (Family, erro
 	if !usable(school, family) {
 		return Family{}, ErrNotFound
 	}
-	var f Family
-	rev, err := s.read(ctx, familyKey(school, family), &f)
-	f.Revision = rev
-	return f, err
+	item, err := s.Table.Get(ctx, familyKey(school, family))
+	if errors.Is(err, table.ErrNotFound) {
+		return Family{}, ErrNotFound
+	}
+	if err != nil {
+		return Family{}, err
+	}
+	return decodeFamily(item)
 }
 
 // FamiliesOf reads families by their ids. Those that there are not are left out.
 func (s *Store) FamiliesOf(ctx context.Context, school string, ids []string) ([]Family, error) {
 	families := make([]Family, 0, len(ids))
-	err := s.readMany(ctx, school, ids, familyKey, func(revision int64, value []byte) error {
-		var f Family
-		err := json.Unmarshal(value, &f)
-		f.Revision = revision
+	err := s.readMany(ctx, school, ids, familyKey, func(item table.Item) error {
+		f, err := decodeFamily(item)
 		families = append(families, f)
 		return err
 	})
@@ -149,7 +151,7 @@ func (s *Store) FamiliesOf(ctx context.Context, school string, ids []string) ([]
 }
 
 // readMany reads the records of a school that have these ids and are there.
-func (s *Store) readMany(ctx context.Context, school string, ids []string, key func(school, id string) table.Key, f func(revision int64, value []byte) error) error {
+func (s *Store) readMany(ctx context.Context, school string, ids []string, key func(school, id string) table.Key, f func(table.Item) error) error {
 	if !usable(school) {
 		return nil
 	}
@@ -168,7 +170,7 @@ func (s *Store) readMany(ctx context.Context, school string, ids []string, key f
 			if item.Revision == 0 {
 				continue
 			}
-			if err := f(item.Revision, item.Value); err != nil {
+			if err := f(item); err != nil {
 				return err
 			}
 		}
@@ -192,11 +194,10 @@ func (s *Store) FamiliesUpTo(ctx context.Context, school, after string, limit in
 		return nil, "", err
 	}
 	for _, item := range page.Items {
-		var f Family
-		if err := json.Unmarshal(item.Value, &f); err != nil {
+		f, err := decodeFamily(item)
+		if err != nil {
 			return nil, "", err
 		}
-		f.Revision = item.Revision
 		families = append(families, f)
 	}
 	return families, page.Next, nil

@@ -145,10 +145,7 @@ func tooMuch() *problem.Error {
 // the ways that change, for their revisions; should somebody else change them in
 // between, the family's own revision fails the write.
 func (s *Store) ops(ctx context.Context, school string, old []Family, f *Family) ([]table.Op, error) {
-	ops, err := familyOps(school, old, f)
-	if err != nil {
-		return nil, err
-	}
+	ops := familyOps(school, old, f)
 	before, after := waysTo(school, old...), ways{}
 	if f != nil {
 		after = waysTo(school, *f)
@@ -167,26 +164,20 @@ func (s *Store) ops(ctx context.Context, school string, old []Family, f *Family)
 	return ops, nil
 }
 
-func familyOps(school string, old []Family, f *Family) ([]table.Op, error) {
-	var ops []table.Op
+func familyOps(school string, old []Family, f *Family) (ops []table.Op) {
 	replaced := false
 	for _, o := range old {
 		if f == nil || o.ID != f.ID {
 			ops = append(ops, table.Delete{Key: familyKey(school, o.ID), Revision: o.Revision})
 			continue
 		}
-		value, err := json.Marshal(f)
-		if err != nil {
-			return nil, err
-		}
-		ops = append(ops, table.Replace{Key: familyKey(school, f.ID), Revision: o.Revision, Value: value})
+		ops = append(ops, table.Replace{Key: familyKey(school, f.ID), Revision: o.Revision, Value: encodeFamily(f)})
 		replaced = true
 	}
 	if f == nil || replaced {
-		return ops, nil
+		return ops
 	}
-	value, err := json.Marshal(f)
-	return append(ops, table.Create{Key: familyKey(school, f.ID), Value: value}), err
+	return append(ops, table.Create{Key: familyKey(school, f.ID), Value: encodeFamily(f)})
 }
 
 func (s *Store) op(ctx context.Context, c change) (table.Op, error) {

@@ -1,0 +1,142 @@
+package roster
+
+import (
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/todoku/todoku/shared/judge"
+	"github.com/todoku/todoku/shared/pack"
+	"github.com/todoku/todoku/shared/table"
+)
+
+// An alert reads every family, so a Family is packed (package pack), in a third of its
+// size as JSON. What a version of the format means never changes; a new field makes a
+// new version, and every version that was ever written can be read:
+//
+//	'{'  JSON: what was written before there was a packed form
+//	1    familyV1
+const familyV1 = 1
+
+const usualFamily = 512 // bytes of most packed families
+
+func encodeFamily(f *Family) []byte {
+	w := pack.NewWriter(usualFamily)
+	w.Byte(familyV1)
+	w.Text(f.ID)
+	w.Time(f.Updated)
+	w.Count(len(f.Children))
+	for i := range f.Children {
+		writeChild(w, &f.Children[i])
+	}
+	w.Count(len(f.Guardians))
+	for i := range f.Guardians {
+		writeGuardian(w, &f.Guardians[i])
+	}
+	return w.Bytes()
+}
+
+func writeTexts(w *pack.Writer, texts []string) {
+	w.Count(len(texts))
+	for _, t := range texts {
+		w.Text(t)
+	}
+}
+
+func writeChild(w *pack.Writer, c *Child) {
+	w.Text(c.ID)
+	w.Text(c.Number)
+	w.Text(c.Name)
+	w.Text(c.Kana)
+	w.Text(c.Class)
+	w.Int(c.Seat)
+	writeTexts(w, c.Groups)
+	writeTexts(w, c.Guardians)
+}
+
+func writeGuardian(w *pack.Writer, g *Guardian) {
+	w.Text(g.ID)
+	w.Text(g.Name)
+	w.Text(g.Relation)
+	writeTexts(w, g.Phones)
+	w.Text(g.Lang)
+	w.Count(len(g.Contacts))
+	for i := range g.Contacts {
+		writeContact(w, &g.Contacts[i])
+	}
+}
+
+func writeContact(w *pack.Writer, c *Contact) {
+	w.Text(c.ID)
+	w.Text(c.Address)
+	w.Text(string(c.State))
+	w.Bool(c.Quiet)
+	w.Text(string(c.Refusal))
+	times := c.times()
+	had := byte(0) // a bit for each of the times; of most there is one, or none
+	for i, t := range times {
+		if !t.IsZero() {
+			had |= 1 << i
+		}
+	}
+	w.Byte(had)
+	for _, t := range times {
+		if !t.IsZero() {
+			w.Time(*t)
+		}
+	}
+}
+
+// times are the contact's, in the order in which they are written.
+func (c *Contact) times() [5]*time.Time {
+	return [...]*time.Time{&c.Answered, &c.Rechecked, &c.Paused, &c.RefusedAt, &c.Complained}
+}
+
+// decodeFamily reads a family's record, and its revision.
+func decodeFamily(item table.Item) (f Family, err error) {
+	b := item.Value
+	switch {
+	case len(b) > 0 && b[0] == '{':
+		err = json.Unmarshal(b, &f)
+	case len(b) > 0 && b[0] == familyV1:
+		f, err = readFamily(pack.NewReader(b[1:]))
+	default:
+		err = pack.ErrDamaged
+	}
+	if err != nil {
+		return Family{}, fmt.Errorf("roster: item %s: %w", item.Key, err)
+	}
+	f.Revision = item.Revision
+	return f, nil
+}
+
+func readFamily(r *pack.Reader) (Family, error) {
+	f := Family{ID: r.Text(), Updated: r.Time(), Children: pack.List(r, readChild), Guardians: pack.List(r, readGuardian)}
+	return f, r.Close()
+}
+
+func readTexts(r *pack.Reader) []string { return pack.List(r, (*pack.Reader).Text) }
+
+func readChild(r *pack.Reader) Child {
+	return Child{
+		ID: r.Text(), Number: r.Text(), Name: r.Text(), Kana: r.Text(), Class: r.Text(), Seat: r.Int(),
+		Groups: readTexts(r), Guardians: readTexts(r),
+	}
+}
+
+func readGuardian(r *pack.Reader) Guardian {
+	return Guardian{
+		ID: r.Text(), Name: r.Text(), Relation: r.Text(), Phones: readTexts(r), Lang: r.Text(), Contacts: pack.List(r, readContact),
+	}
+}
+
+func readContact(r *pack.Reader) Contact {
+	c := Contact{ID: r.Text(), Address: r.Text(), State: ContactState(r.Text()), Quiet: r.Bool(), Refusal: judge.Class(r.Text())}
+	had := r.Byte()
+	for i, t := range c.times() {
+		if had&(1<<i) != 0 {
+			*t = r.Time()
+		}
+	}
+	return c
+}

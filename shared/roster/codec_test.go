@@ -1,0 +1,73 @@
+package roster
+
+import (
+	"bytes"
+	"encoding/json"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/todoku/todoku/shared/pack/packtest"
+	"github.com/todoku/todoku/shared/table"
+)
+
+// TestFamilyRoundTrip has every field written and read back, packed and from the JSON of
+// older versions.
+func TestFamilyRoundTrip(t *testing.T) {
+	full := packtest.Full[Family](nil)
+	sparse := Family{ID: "f", Children: []Child{{ID: "c"}}, Guardians: []Guardian{{ID: "g", Contacts: []Contact{{Paused: time.Unix(1, 0).UTC()}}}}}
+	for name, want := range map[string]Family{"full": full, "sparse": sparse, "empty": {}} {
+		want.Revision = 7
+		old, err := json.Marshal(&want)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for form, value := range map[string][]byte{"packed": encodeFamily(&want), "JSON": old} {
+			got, err := decodeFamily(table.Item{Value: value, Revision: 7})
+			if err != nil {
+				t.Fatalf("%s, %s: %v", name, form, err)
+			}
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Errorf("%s, %s (-want +got):\n%s", name, form, diff)
+			}
+		}
+	}
+}
+
+// TestFamilyOfVersion1 reads what was written once: the form of a version never changes.
+func TestFamilyOfVersion1(t *testing.T) {
+	want := Family{
+		ID: "f", Updated: time.Unix(1, 2).UTC(),
+		Children:  []Child{{ID: "c", Name: "あおい", Class: "class-1-1", Seat: 3, Guardians: []string{"g"}}},
+		Guardians: []Guardian{{ID: "g", Name: "花", Contacts: []Contact{{ID: "k", Address: "a@b.jp", State: Verified, Answered: time.Unix(9, 0).UTC()}}}},
+	}
+	const written = "\x01\x02f\x00\x00\x00\x00;\x9a\xca\x02" +
+		"\x01\x02c\x00\x0aあおい\x00\x0aclass-1-1\x06\x00\x01\x02g" +
+		"\x01\x02g\x04花\x00\x00\x00\x01\x02k\x07a@b.jp\x09verified\x00\x00\x01\x00\x00\x00\x02\x18q\x1a\x00"
+	if got := encodeFamily(&want); string(got) != written {
+		t.Errorf("written as %q", got)
+	}
+	got, err := decodeFamily(table.Item{Value: []byte(written)})
+	if diff := cmp.Diff(want, got); diff != "" || err != nil {
+		t.Errorf("%v (-want +got):\n%s", err, diff)
+	}
+}
+
+func FuzzFamily(f *testing.F) {
+	full := packtest.Full[Family](nil)
+	f.Add(encodeFamily(&full))
+	f.Add([]byte(`{"id":"x"}`))
+	f.Add([]byte{})
+	f.Fuzz(func(t *testing.T, value []byte) {
+		got, err := decodeFamily(table.Item{Value: value})
+		if err != nil || value[0] == '{' {
+			return
+		}
+		once := encodeFamily(&got)
+		again, err := decodeFamily(table.Item{Value: once})
+		if err != nil || !bytes.Equal(once, encodeFamily(&again)) {
+			t.Errorf("%q is read and written as %q, and then not so: %v", value, once, err)
+		}
+	})
+}
