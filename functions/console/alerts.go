@@ -345,6 +345,7 @@ type draftPage struct {
 	Forecast *forecast // nil: nothing can be said
 	Followed string    // subject of the alert of which only those are told who have not answered it
 	Open     []openLine
+	Stopped  []lang.Text // why mails will not leave
 }
 
 // Drill reports whether the alert is a drill.
@@ -401,6 +402,9 @@ func (s *Server) previewWith(r *http.Request, me staff.Staff, notice string) (we
 	page.Followed = s.replaced(ctx, me, f.draft.Follows)
 	page.Forecast = s.forecast(ctx, p)
 	page.Open = s.openFor(ctx, me, f.draft)
+	if page.Stopped, err = s.brakeWords(ctx); err != nil {
+		s.Log.Warn("the brake was not read", "err", err)
+	}
 	page.Notice = notice
 	page.Scripts = []string{"once.js"}
 	page.Resubmit = web.Resubmit{Form: "send", Action: "/alerts/preview"}

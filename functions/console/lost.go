@@ -22,6 +22,7 @@ import (
 func (s *Server) lostRoutes(rt *routes) {
 	rt.page("GET "+docket.Path, access.Lost, s.lost, on(undecided), records(audit.View))
 	rt.page("POST "+docket.Path+"/test", access.Operate, s.tryLane, records(audit.Settings))
+	rt.page("POST "+docket.Path+"/brake", access.Operate, s.freeBrake, records(audit.Settings))
 	rt.page("POST "+docket.Path+"/resume", access.Operate, s.resumeLane, records(audit.Settings))
 }
 
@@ -41,6 +42,7 @@ type lostLine struct {
 // lostPage is the data of lost.html.
 type lostPage struct {
 	web.Base
+	Brake   docket.Braked
 	Held    []heldLane
 	Past    []heldLane
 	Lines   []lostLine
@@ -67,6 +69,11 @@ func (s *Server) lost(r *http.Request, me staff.Staff) (web.Response, error) {
 		if err := s.setHeld(r, me, p); err != nil {
 			return nil, err
 		}
+		b, err := s.Docket.Brake(r.Context())
+		if err != nil {
+			return nil, err
+		}
+		p.Brake = b
 	}
 	if err := s.setLost(r.Context(), me, p); err != nil {
 		return nil, err
@@ -153,6 +160,25 @@ func (s *Server) resumeLane(r *http.Request, me staff.Staff) (web.Response, erro
 	return web.Redirect{To: docket.Path}, nil
 }
 
+// freeBrake has notices sent again.
+func (s *Server) freeBrake(r *http.Request, me staff.Staff) (web.Response, error) {
+	if err := s.Docket.Free(r.Context(), me.ID); err != nil {
+		return nil, err
+	}
+	s.Log.Warn("the brake is let go by hand", "staff", me.ID)
+	return web.Redirect{To: docket.Path}, nil
+}
+
+// brakeWords says that the brake is on; empty: it is off.
+func (s *Server) brakeWords(ctx context.Context) ([]lang.Text, error) {
+	b, err := s.Docket.Brake(ctx)
+	if err != nil || !b.On() {
+		return nil, err
+	}
+	return []lang.Text{lang.T("届かずに戻るメールや迷惑メールの報告が多いため、お知らせと訓練は送らずに待っています。安否確認は、確認済みの連絡先だけに送ります。",
+		"Too many mails came back or were reported as spam: notices and drills wait. Safety checks go to confirmed contacts only.")}, nil
+}
+
 // complained reports whether a guardian of a family reported a mail as spam.
 func (s *Server) complained(ctx context.Context, school, family string) (bool, error) {
 	f, err := s.Roster.Family(ctx, school, family)
@@ -171,8 +197,11 @@ func (s *Server) complained(ctx context.Context, school, family string) (bool, e
 
 // heldLanes returns which lanes of a school are held, in words.
 func (s *Server) heldLanes(ctx context.Context, school string) ([]lang.Text, error) {
+	held, err := s.brakeWords(ctx)
+	if err != nil {
+		return nil, err
+	}
 	events, err := s.Docket.EventsOf(ctx, school)
-	var held []lang.Text
 	for _, e := range events {
 		if e.Held() {
 			name := s.Lanes.Named(e.Lane).Label

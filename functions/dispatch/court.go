@@ -16,6 +16,8 @@ import (
 type Court interface {
 	// Holds reports whether nothing may be sent in a lane for a school.
 	Holds(ctx context.Context, school, lane string) (bool, error)
+	// Stops returns which copies do not leave now because too many bounced lately.
+	Stops(ctx context.Context, a alert.Alert, copies []alert.CopyRef) (map[alert.CopyRef]bool, error)
 	// Hear takes refusals of one alert's copies. It may be told the same again.
 	Hear(ctx context.Context, a alert.Alert, refusals ...docket.Refusal) error
 }
@@ -24,32 +26,60 @@ type Court interface {
 // be in the way of other schools' copies of the same slot.
 const parkFor = 2 * time.Minute
 
-// park puts the copies aside if their lane is held for their school, and reports whether it did.
+// park puts those copies aside whose lane is held for their school, or which the brake
+// stops, and reports whether those were all. What is not known stops nothing.
 func (r *run) park(ctx context.Context) (bool, error) {
 	now := r.Now().UTC()
 	if r.Court == nil || !r.alert.Useful(now) {
 		return false, nil
 	}
 	held, err := r.Court.Holds(ctx, r.alert.School, laneOf(r.group))
-	if err != nil || !held {
+	if err != nil {
 		return false, err
 	}
+	refs := make([]alert.CopyRef, len(r.jobs))
+	for i, j := range r.jobs {
+		refs[i] = j.ref
+	}
+	stops, err := r.Court.Stops(ctx, r.alert, refs)
+	if err != nil {
+		r.Log.Warn("the brake was not read, copies leave", "alert", r.alert.ID, "err", err)
+	}
+	var rest, parked []*job
+	for _, j := range r.jobs {
+		if held || stops[j.ref] {
+			parked = append(parked, j)
+		} else {
+			rest = append(rest, j)
+		}
+	}
+	if err := r.setAside(ctx, parked, now); err != nil {
+		return false, err
+	}
+	r.jobs = rest
+	return len(rest) == 0, nil
+}
+
+func (r *run) setAside(ctx context.Context, parked []*job, now time.Time) error {
 	seen := map[alert.CopyRef]bool{}
 	var ops []table.Op
-	for _, j := range r.jobs {
+	for _, j := range parked {
 		if !seen[j.ref] { // a message can come twice in one batch
 			// The number tells this time from the next: the queue would drop a repeated message.
 			ops = append(ops, alert.DueOp(alert.Due{CopyRef: j.ref, Group: r.group, Tries: int(now.Unix())}, now.Add(parkFor)))
 		}
 		seen[j.ref] = true
 	}
-	if err := r.putAside(ctx, ops); err != nil {
-		return false, err
+	if len(ops) == 0 {
+		return nil
 	}
-	for _, j := range r.jobs {
-		j.fate = over
+	err := r.putAside(ctx, ops)
+	for _, j := range parked {
+		if err == nil {
+			j.fate = over
+		}
 	}
-	return true, nil
+	return err
 }
 
 // putAside writes what is not there yet: a repeated message may have been put aside already.
@@ -93,5 +123,5 @@ func (j *job) refusal() (docket.Refusal, bool) {
 		return docket.Refusal{}, false
 	}
 	class := judge.Of(judge.Evidence{Lane: j.copy.Lane, Code: e.Code, Status: e.Enhanced, Text: e.Text, AfterData: e.AfterData})
-	return docket.Refusal{Copy: j.ref, Lane: j.copy.Lane, Class: class, Code: e.Code, Status: e.Enhanced, Words: e.Text}, true
+	return docket.Refusal{Copy: j.ref, Lane: j.copy.Lane, Class: class, Code: e.Code, Status: e.Enhanced, Words: e.Text, Hard: true}, true
 }

@@ -170,7 +170,7 @@ func (h *Handler) hear(ctx context.Context, items []item) []string {
 			continue // SES itself refused to send it, or there is no such copy
 		}
 		refusals = append(refusals, docket.Refusal{
-			Copy: it.copy, Lane: it.lane, Class: judge.Of(withLane(it.evidence, it.lane)), Status: it.why.Status, Words: it.evidence.Text, At: it.at,
+			Copy: it.copy, Lane: it.lane, Class: judge.Of(withLane(it.evidence, it.lane)), Status: it.why.Status, Words: it.evidence.Text, At: it.at, Hard: hard(it.evidence),
 		})
 		messages = append(messages, it.message)
 	}
@@ -186,6 +186,13 @@ func (h *Handler) hear(ctx context.Context, items []item) []string {
 		return messages
 	}
 	return nil
+}
+
+// hard reports whether SES counts a bounce against the account: a permanent one, but not of
+// an address that it did not even try because the account's own list has it
+// (https://docs.aws.amazon.com/ses/latest/dg/sending-email-suppression-list.html).
+func hard(e judge.Evidence) bool {
+	return e.Bounce == "Permanent" && e.SubType != "OnAccountSuppressionList"
 }
 
 func withLane(e judge.Evidence, lane string) judge.Evidence {

@@ -12,7 +12,7 @@ import (
 // CloudWatch counts a metric by the hours in which it has data.
 func (p *Parts) measure(ctx context.Context) error {
 	s := gather.Source{
-		Alerts: p.Alerts(), Lanes: p.Config.Lanes, Proofs: p.proofs(), Doctor: p.doctorRecords(), Now: p.Now,
+		Alerts: p.Alerts(), Lanes: p.Config.Lanes, Proofs: p.proofs(), Doctor: p.doctorRecords(), Docket: p.Docket(), Now: p.Now,
 		Gate: p.gate(),
 	}
 	samples, err := s.Samples(ctx)

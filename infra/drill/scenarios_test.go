@@ -35,6 +35,7 @@ var scenarios = []struct {
 	{"before sending it is said how long that will take", forecast},
 	{"only those who have not answered are told once more", follow},
 	{"no news of arrivals stops nothing and is told once", unheard},
+	{"too many bounces stop notices before the mail service does", brake},
 	{"links of a replaced alert show the newest", supersede},
 	{"a closed alert takes no answers", closeAlert},
 	{"an alert can be taken back for ten seconds", undo},

@@ -8,6 +8,7 @@ import (
 	"github.com/todoku/todoku/shared/alert"
 	"github.com/todoku/todoku/shared/judge"
 	"github.com/todoku/todoku/shared/roster"
+	"github.com/todoku/todoku/shared/table"
 )
 
 // Complain notes that a guardian reported a copy as spam: notices are no longer sent to the
@@ -33,6 +34,10 @@ func (s *Store) Complain(ctx context.Context, copyRef alert.CopyRef, at time.Tim
 	if errors.Is(err, roster.ErrNotFound) || err == nil && !noted {
 		return nil
 	}
+	if err != nil {
+		return err
+	}
+	err = s.Table.Write(ctx, "", table.Add{Key: rateKey(a.ID), Deltas: map[string]int64{fieldComplain: 1}})
 	if err != nil {
 		return err
 	}

@@ -29,6 +29,8 @@ import (
 //
 //	alert/<id>/cases      case/<lane>/<contact>#<round>  a Case
 //	                      tally/<lane>#<number>          counter: refusals by kind since the lane's last hold
+//	                      rate                          counter: bounces and complaints, for the brake
+//	account               brake                         Braked
 //	docket/due            <time>/<what>                  what the tick is to look at (due)
 //	school/<school>/held  lanes                          the lanes that are held, and were (Event)
 //	school/<school>/refused <class>/<family>/<contact>   what teachers see (Line)
@@ -39,8 +41,10 @@ type Store struct {
 	Events bool // verdicts come as events (SES): what was only sent is not settled
 	Now    func() time.Time
 
-	mu   sync.Mutex
-	held map[string]known // by school
+	mu      sync.Mutex
+	held    map[string]known // by school
+	braked  brakeSeen
+	weighed time.Time // when the clerk weighed last
 }
 
 // Refusal is what an operator said of a copy that it did not take.
@@ -51,6 +55,7 @@ type Refusal struct {
 	Code   int
 	Status string
 	Words  string // without addresses
+	Hard   bool   // it counts as a bounce
 	At     time.Time
 }
 
@@ -160,6 +165,9 @@ func (s *Store) file(ctx context.Context, a alert.Alert, r Refusal, e Event) (bo
 			deltas[kind+provenMark] = 1
 		}
 		ops = append(ops, table.Add{Key: e.tally(a.ID, r.Lane), Deltas: deltas})
+	}
+	if r.Hard {
+		ops = append(ops, table.Add{Key: rateKey(a.ID), Deltas: map[string]int64{fieldBounced: 1}})
 	}
 	err = s.Table.Write(ctx, "", ops...)
 	if _, filed := table.Conflict(err); filed {

@@ -126,7 +126,7 @@ func (c *court) settled(ref alert.CopyRef, state alert.CopyState) {
 }
 
 func (c *court) refused(ref alert.CopyRef, class judge.Class) docket.Refusal {
-	return docket.Refusal{Copy: ref, Lane: "docomo", Class: class, Code: 550, Words: "Unknown user (address)", At: c.now}
+	return docket.Refusal{Copy: ref, Lane: "docomo", Class: class, Code: 550, Words: "Unknown user (address)", At: c.now, Hard: true}
 }
 
 // refuse has copies to n contacts refused, each told twice.

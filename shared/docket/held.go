@@ -195,6 +195,11 @@ var errNotHeld = problem.New(problem.Conflict,
 	"このメール会社あては、もう止まっていません。画面を開き直してください。",
 	"This operator is not held any more. Open the page again.")
 
+// errNotBraked says that the brake is off.
+var errNotBraked = problem.New(problem.Conflict,
+	"お知らせの送信は、もう止まっていません。画面を開き直してください。",
+	"Notices are not stopped any more. Open the page again.")
+
 // Resume lets a lane go. by is who says so.
 func (s *Store) Resume(ctx context.Context, school, lane, by string) error {
 	e, err := s.Event(ctx, school, lane)

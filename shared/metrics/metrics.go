@@ -46,6 +46,7 @@ const (
 	Paused      = "todoku_lane_paused"
 	Window      = "todoku_lane_window"
 	Unheard     = "todoku_lanes_unheard"
+	Brake       = "todoku_brake"
 	Proofs      = "todoku_proofs"
 	ProofTook   = "todoku_proof_seconds"
 	ProofAge    = "todoku_proof_age_seconds"
@@ -66,6 +67,7 @@ var Known = map[string]Metric{
 	Paused:      {"1 while a mail operator is not sent to because it put mails off", "Count", false},
 	Window:      {"mails that a mail operator may have without having said what became of them", "Count", false},
 	Unheard:     {"mail operators to which mail goes at a cautious rate because no news of it comes in", "Count", false},
+	Brake:       {"1 while notices are stopped because too many mails came back or were reported as spam", "Count", false},
 	Proofs:      {"proofs that an alert is answered", "Count", false},
 	ProofTook:   {"how long the newest proof took, from the alert to the answer", "Seconds", false},
 	ProofAge:    {"how long ago it was last proven that an alert is answered", "Seconds", false},

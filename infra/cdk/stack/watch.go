@@ -125,6 +125,11 @@ func (b *builder) mailAlarms() []alarm {
 			metric: ownMetric(metrics.Unheard, "Maximum", time.Minute), limit: 0, periods: 1,
 		},
 		{
+			id:     "Brake",
+			says:   "Too many mails came back or were reported as spam: notices are stopped before AWS stops the account. See \"Brake\" in docs/operate.md.",
+			metric: ownMetric(metrics.Brake, "Maximum", time.Minute), limit: 0, periods: 1,
+		},
+		{
 			id:     "BounceRate",
 			says:   "More than 3 % of mails bounce; from 5 % on AWS looks into the account. See \"Bounces and complaints\" in docs/operate.md.",
 			metric: sesMetric("Reputation.BounceRate", "Maximum", time.Hour), limit: bounceLimit, periods: 1,

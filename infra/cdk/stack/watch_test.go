@@ -28,6 +28,7 @@ func TestAlarms(t *testing.T) {
 		{"EventsGiven", over, 0, "notBreaching"},
 		{"MailsGiven", over, 0, "notBreaching"},
 		{"Unheard", over, 0, "notBreaching"},
+		{"Brake", over, 0, "notBreaching"},
 		{"BounceRate", over, 0.03, "notBreaching"},
 		{"ComplaintRate", over, 0.0005, "notBreaching"},
 		{"SendQuota", over, 70, "notBreaching"},

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/todoku/todoku/shared/alert"
+	"github.com/todoku/todoku/shared/docket"
 	"github.com/todoku/todoku/shared/doctor"
 	"github.com/todoku/todoku/shared/lane"
 	"github.com/todoku/todoku/shared/lane/gate"
@@ -21,6 +22,7 @@ type Source struct {
 	Lanes  *lane.Lanes
 	Proofs *proof.Records
 	Doctor *doctor.Records
+	Docket *docket.Store // knows the brake
 	Now    func() time.Time
 	// Idle has the lanes told of while no alert is open as well.
 	Idle bool
@@ -39,7 +41,7 @@ func (s *Source) Samples(ctx context.Context) ([]metrics.Sample, error) {
 	if err != nil {
 		return nil, err
 	}
-	more := []func(context.Context) ([]metrics.Sample, error){s.proofs, s.findings}
+	more := []func(context.Context) ([]metrics.Sample, error){s.proofs, s.findings, s.brake}
 	if s.Idle || len(samples) > 1 {
 		more = append(more, s.lanes)
 	}
@@ -184,4 +186,18 @@ func (s *Source) findings(ctx context.Context) ([]metrics.Sample, error) {
 		samples = append(samples, metrics.Of(metrics.Findings, n, "severity", string(level)))
 	}
 	return samples, nil
+}
+
+// brake tells of the brake while it is on.
+func (s *Source) brake(ctx context.Context) ([]metrics.Sample, error) {
+	b, err := s.Docket.Brake(ctx)
+	switch {
+	case err != nil:
+		return nil, err
+	case b.On():
+		return []metrics.Sample{metrics.Of(metrics.Brake, 1)}, nil
+	case s.Idle:
+		return []metrics.Sample{metrics.Of(metrics.Brake, 0)}, nil
+	}
+	return nil, nil
 }
