@@ -26,7 +26,7 @@ import (
 // Now is the form that this program writes.
 //
 //	1   alerts and what belongs to them have no end
-//	2   they end as package keep says
+//	2   they end as package keep says; families of the roster may be packed, and are when they are written
 const Now = 2
 
 // Key is that of the mark.
