@@ -26,12 +26,10 @@ const (
 )
 
 // What everything but SES may cost, as a share of the price of the mails: of an
-// alert alone, for which a tenth is the goal, and with an answer of each recipient.
-// An answer is most of all two requests of pages and a write of four items. What is over
-// the goal is for machines that do other work: writes then meet more often, and a refused
-// one is charged, too.
+// alert alone, and with an answer of each recipient. An answer is most of all two requests
+// of pages and a write of four items.
 const (
-	mostOfAlert  = 0.11
+	mostOfAlert  = 0.10
 	mostOfAnswer = 0.28
 )
 
