@@ -28,6 +28,7 @@ import (
 	"github.com/todoku/todoku/shared/lane/gate"
 	"github.com/todoku/todoku/shared/mail/inbox"
 	"github.com/todoku/todoku/shared/proof"
+	sharedqueue "github.com/todoku/todoku/shared/queue"
 	queue "github.com/todoku/todoku/shared/queue/bbolt"
 	"github.com/todoku/todoku/shared/roster"
 	"github.com/todoku/todoku/shared/staff"
@@ -75,6 +76,7 @@ func newOffice(t *testing.T) *office {
 	app := &App{
 		Audit:  &audit.Log{Table: o.table, Now: o.clock},
 		Doctor: &doctor.Records{Table: o.table, Now: o.clock},
+		Dead:   map[string]sharedqueue.DeadLetters{"copies": copies},
 		Proof:  &proof.Records{Table: o.table, Now: o.clock, Every: time.Hour, Started: o.clock()},
 		Alerts: &alert.Store{Table: o.table, IDs: ids, Now: o.clock}, Roster: &roster.Store{Table: o.table, IDs: ids, Now: o.clock},
 		Jobs: jobs, Mail: inbox.New(0, o.clock), BaseURL: "http://127.0.0.1:8080", Now: o.clock, Log: log,

@@ -62,10 +62,11 @@ type App struct {
 	Enrol  *enrol.Store
 	// InboundDomain is where empty mails with a code in front are taken; "": nowhere.
 	InboundDomain string
-	Docket        *docket.Store   // what operators refuse
-	Doctor        *doctor.Records // what is wrong outside of Todoku
-	Proof         *proof.Records  // that the whole way works; nil: nothing is said of it
-	Hosts         *mailhost.Store // what DNS says of mail domains; nil: it is not asked
+	Docket        *docket.Store                // what operators refuse
+	Doctor        *doctor.Records              // what is wrong outside of Todoku
+	Proof         *proof.Records               // that the whole way works; nil: nothing is said of it
+	Dead          map[string]queue.DeadLetters // by queue: what was given up; nil where no queue tells
+	Hosts         *mailhost.Store              // what DNS says of mail domains; nil: it is not asked
 	// Pace is how many mails a second the account may send in all, 0 if nobody knows; nil: no
 	// such limit is known.
 	Pace func(ctx context.Context) (float64, error)

@@ -73,7 +73,7 @@ const strangeID = "01arz3ndektsv4rrffq69g5fav"
 
 // fillIn puts something in the place of a pattern's wildcards.
 func fillIn(pattern, id string) string {
-	return strings.NewReplacer("{$}", "", "{id}", id, "{group}", id, "{token}", id, "{family}", id, "{paper}", "1").Replace(pattern)
+	return strings.NewReplacer("{$}", "", "{id}", id, "{group}", id, "{token}", id, "{family}", id, "{paper}", "1", "{queue}", "copies").Replace(pattern)
 }
 
 // person returns a client, and an API token, of a new member of staff.

@@ -3,6 +3,7 @@ package console
 import (
 	"context"
 	"net/http"
+	"strconv"
 
 	"github.com/todoku/todoku/shared/access"
 	"github.com/todoku/todoku/shared/doctor"
@@ -17,6 +18,7 @@ const systemPath = "/system"
 func (s *Server) systemRoutes(rt *routes) {
 	rt.page("GET "+systemPath, access.Operate, s.system)
 	rt.page("POST "+systemPath+"/doctor", access.Operate, s.askDoctor, changesNothing())
+	rt.page("POST "+systemPath+"/dead/{queue}", access.Operate, s.redrive, recordsItself())
 }
 
 // systemPage is the data of system.html.
@@ -26,6 +28,7 @@ type systemPage struct {
 	Known   bool // there is a report
 	Waiting bool // for a new one
 	Proof   proven
+	Dead    []deadQueue
 }
 
 // proven is what a page says of the newest proof. Its zero value says nothing.
@@ -78,7 +81,13 @@ const refreshWaiting = 5
 
 func (s *Server) system(r *http.Request, _ staff.Staff) (web.Response, error) {
 	p := &systemPage{Proof: s.proof(r.Context())}
+	if n, err := strconv.Atoi(r.URL.Query().Get("again")); err == nil {
+		p.Notice = lang.T("%d件を、もう一度処理します。", "%d are tried again.", n).In(web.Language(r))
+	}
 	var err error
+	if p.Dead, err = s.dead(r.Context()); err != nil {
+		return nil, err
+	}
 	if p.Report, p.Known, err = s.Doctor.Last(r.Context()); err != nil {
 		return nil, err
 	}

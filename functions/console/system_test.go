@@ -1,6 +1,7 @@
 package console
 
 import (
+	"context"
 	"encoding/json"
 	"net/http"
 	"net/url"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/todoku/todoku/shared/doctor"
 	"github.com/todoku/todoku/shared/proof"
+	"github.com/todoku/todoku/shared/queue"
 	"github.com/todoku/todoku/shared/table"
 )
 
@@ -73,4 +75,43 @@ func TestProofOnPages(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestDeadLetters: what was given up is on the page with its reason, and is tried again.
+func TestDeadLetters(t *testing.T) {
+	o := newOffice(t)
+	c := o.signIn()
+	if a := o.visit(c, "/system"); strings.Contains(a.body, "送れなかったメール") {
+		t.Error("dead letters of nobody")
+	}
+	letters := &letters{list: []queue.DeadLetter{{Handle: "1", Message: queue.Message{Group: "docomo#3", ID: "x"}, Died: monday, Reason: "the record is damaged"}}}
+	o.server.Dead = map[string]queue.DeadLetters{"copies": letters}
+	a := o.visit(c, "/system?lang=en")
+	for _, want := range []string{"Mails that could not be sent: 1", "docomo#3", "the record is damaged", "Try all of them again"} {
+		if !strings.Contains(a.body, want) {
+			t.Errorf("%q is not on the page: %s", want, a.body)
+		}
+	}
+	if a := o.submit(c, "/system/dead/nonsense", url.Values{}); a.StatusCode != http.StatusNotFound {
+		t.Errorf("a queue that is not there: status %d", a.StatusCode)
+	}
+	if a := o.submit(c, "/system/dead/copies", url.Values{}); a.StatusCode != http.StatusSeeOther || a.Header.Get("Location") != "/system?again=1" || len(letters.list) != 0 {
+		t.Errorf("status %d to %q, %d left", a.StatusCode, a.Header.Get("Location"), len(letters.list))
+	}
+	if a := o.visit(c, "/system?again=1&lang=ja"); !strings.Contains(a.body, "1件を、もう一度処理します。") {
+		t.Errorf("nothing says that it is tried again: %s", a.body)
+	}
+}
+
+// letters are the dead letters of a queue.
+type letters struct{ list []queue.DeadLetter }
+
+func (l *letters) ListDead(context.Context, string, int) ([]queue.DeadLetter, error) {
+	return l.list, nil
+}
+
+func (l *letters) Redrive(context.Context, ...string) (int, error) {
+	n := len(l.list)
+	l.list = nil
+	return n, nil
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -17,6 +18,7 @@ import (
 
 	"github.com/todoku/todoku/infra/drill/cloud"
 	"github.com/todoku/todoku/infra/local/machine"
+	"github.com/todoku/todoku/shared/mailhost/dnstest"
 	"github.com/todoku/todoku/shared/metrics"
 )
 
@@ -28,24 +30,9 @@ func TestProof(t *testing.T) {
 	t.Cleanup(watch.Close)
 	var ahead atomic.Int64
 	now := func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) }
-	m, err := machine.New(machine.Config{
+	m := started(t, machine.Config{
 		Addr: "127.0.0.1:0", Data: t.TempDir(), Now: now, Tick: 20 * time.Millisecond,
 		Proof: machine.Proof{Every: time.Hour, DeadMan: watch.URL}, Metrics: "127.0.0.1:0",
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := m.FoundDemo(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	ctx, stop := context.WithCancel(t.Context())
-	ended := make(chan error, 1)
-	go func() { ended <- m.Run(ctx) }()
-	t.Cleanup(func() {
-		stop()
-		if err := errors.Join(<-ended, m.Close()); err != nil {
-			t.Error(err)
-		}
 	})
 	d := &Drill{TB: t}
 	ahead.Add(int64(2 * time.Minute))
@@ -137,4 +124,74 @@ func TestGrafana(t *testing.T) {
 			t.Errorf("%s is on no panel", name)
 		}
 	}
+}
+
+// TestStops stops one part after the other of a machine, lets two rhythms pass, and
+// looks who notices: /healthz, and the service outside that is called after each proof.
+func TestStops(t *testing.T) {
+	for _, tt := range []struct {
+		part string
+		stop func(cfg *machine.Config)
+		red  []string // checks of /healthz; none: it goes on
+	}{
+		{"nothing", func(*machine.Config) {}, nil},
+		{"clock", func(cfg *machine.Config) { cfg.Tick = 24 * time.Hour }, []string{"proof"}},
+		{"DNS", func(*machine.Config) {}, nil},
+	} {
+		t.Run(tt.part, func(t *testing.T) {
+			dns := dnstest.Start(t)
+			dns.Fail("proof.invalid.", dnstest.Silent)
+			var pings atomic.Int64
+			watch := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { pings.Add(1) }))
+			defer watch.Close()
+			var ahead atomic.Int64
+			cfg := machine.Config{
+				Addr: "127.0.0.1:0", Data: t.TempDir(), Tick: 20 * time.Millisecond, Resolver: dns.Resolver(), Log: slog.New(slog.DiscardHandler),
+				Now:   func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) },
+				Proof: machine.Proof{Every: time.Hour, DeadMan: watch.URL},
+			}
+			tt.stop(&cfg)
+			m := started(t, cfg)
+			for range 14 { // two rhythms and what a proof may take
+				ahead.Add(int64(10 * time.Minute))
+				time.Sleep(50 * time.Millisecond)
+			}
+			(&Drill{TB: t}).Until("an answer of /healthz as it should be", func() bool {
+				_, report := health(t, m.URL())
+				checks, _ := report["checks"].(map[string]any)
+				var red []string
+				for part, says := range checks {
+					if says != "ok" {
+						red = append(red, part)
+					}
+				}
+				slices.Sort(red)
+				return slices.Equal(red, tt.red) && (pings.Load() > 0) == (len(tt.red) == 0)
+			})
+			_, report := health(t, m.URL())
+			t.Logf("%-8s stopped: %d calls outside, %v", tt.part, pings.Load(), report["checks"])
+		})
+	}
+}
+
+// started runs a machine with the demo school until the test ends.
+func started(t *testing.T, cfg machine.Config) *machine.Machine {
+	t.Helper()
+	m, err := machine.New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := m.FoundDemo(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- m.Run(ctx) }()
+	t.Cleanup(func() {
+		stop()
+		if err := errors.Join(<-ended, m.Close()); err != nil {
+			t.Error(err)
+		}
+	})
+	return m
 }

@@ -356,6 +356,7 @@ func (m *Machine) wire(sender mail.Sender) {
 		Docket: m.Docket,
 		Doctor: &doctor.Records{Table: m.store, Now: m.cfg.Now},
 		Proof:  m.proofs,
+		Dead:   map[string]sharedqueue.DeadLetters{"jobs": m.Jobs, "copies": m.Copies, "mails": m.Mails},
 		Audit:  m.Audit,
 		Alerts: m.Alerts, Roster: m.Roster, Jobs: m.Jobs, Mail: sender, Links: m.Links, Gate: m.Gate, Hosts: m.Hosts,
 		BaseURL: m.cfg.BaseURL, Now: m.cfg.Now, Log: m.cfg.Log, Enrol: m.Enrol, InboundDomain: m.cfg.InboundDomain,
