@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/todoku/todoku/shared/alert"
+	"github.com/todoku/todoku/shared/lane/gate"
 	"github.com/todoku/todoku/shared/lane/pace"
 	"github.com/todoku/todoku/shared/mail"
 )
@@ -86,7 +87,7 @@ func (r *run) transmit(ctx context.Context, msgs []*mail.Message, jobs []*job) {
 			r.Log.Error("a mail that cannot be written", "copy", msgs[i].ID, "err", err)
 		}
 		var kind pace.Kind
-		kind, puzzled = verdict(err, puzzled)
+		kind, puzzled = gate.Verdict(err, puzzled)
 		now := r.Now()
 		r.heard(kind, err, now.Sub(began))
 		began = now

@@ -4,23 +4,33 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"strings"
+	"time"
 
 	"github.com/aws/aws-lambda-go/events"
 
 	"github.com/todoku/todoku/shared/enrol"
+	"github.com/todoku/todoku/shared/lane/gate"
+	"github.com/todoku/todoku/shared/lane/pace"
+	"github.com/todoku/todoku/shared/mail"
 	"github.com/todoku/todoku/shared/queue"
 )
 
 // Inviter sends the invitations among the messages of the copies' queue.
 type Inviter struct {
 	Poster *enrol.Poster
+	Gate   *gate.Gate // hands out the places of lanes; nil: their slots are all that holds
+	// Braked reports whether nothing leaves that may well bounce; nil: it may.
+	Braked func(ctx context.Context) (bool, error)
+	Now    func() time.Time // of the gate; nil without one
 	Log    *slog.Logger
 }
 
 // After returns a handler that hands the copies of a batch to next, and then sends
 // the batch's invitations, one by one: alerts come first, and a slot is never used
 // twice at once. An invitation that an operator puts off holds up nothing, because
-// it is not handed back: it comes again through the tick.
+// it is not handed back: it comes again through the tick. So does one whose lane has no
+// place for it.
 func (i *Inviter) After(next queue.Handler) queue.Handler {
 	return func(ctx context.Context, e events.SQSEvent) (events.SQSEventResponse, error) {
 		var copies, mine []events.SQSMessage
@@ -39,7 +49,7 @@ func (i *Inviter) After(next queue.Handler) queue.Handler {
 			}
 		}
 		for _, m := range mine {
-			err := i.Poster.Invite(ctx, m.Body)
+			err := i.invite(ctx, m)
 			if errors.Is(err, enrol.ErrUntold) {
 				i.Log.Error("the school's mail is not taken: it was not told of a lost route", "err", err)
 				continue
@@ -51,4 +61,64 @@ func (i *Inviter) After(next queue.Handler) queue.Handler {
 		}
 		return res, nil
 	}
+}
+
+// laterBy is after how long an invitation comes again that may not leave now.
+const laterBy = 2 * time.Minute
+
+// invite sends one invitation if its lane has a place for it, and tells the lane what
+// became of it. Where verdicts come as events it only asks: they name no lane of an
+// invitation, and a place that is never given back is worse than ten mails a minute that are not
+// counted.
+func (i *Inviter) invite(ctx context.Context, m events.SQSMessage) error {
+	if i.Braked != nil {
+		braked, err := i.Braked(ctx)
+		if err != nil {
+			i.Log.Warn("the brake was not read, invitations leave", "err", err)
+		} else if braked {
+			return i.Poster.Later(ctx, m.Body, laterBy)
+		}
+	}
+	lane, _, _ := strings.Cut(m.Attributes[queue.AttrGroup], "#")
+	p, err := i.Gate.Ask(ctx, lane, 1)
+	if err != nil {
+		i.Log.Warn("a lane's state was not read, its slots hold", "lane", lane, "err", err)
+	}
+	if p.N == 0 {
+		return i.Poster.Later(ctx, m.Body, max(p.Wait, laterBy))
+	}
+	if i.Gate == nil || i.Gate.Events {
+		return i.Poster.Invite(ctx, m.Body)
+	}
+	if err := p.Begin(ctx); err != nil {
+		i.Log.Warn("a lane's state was not written, its slots hold", "lane", lane, "err", err)
+	}
+	heard := &heard{Sender: i.Poster.Mail, permit: p, now: i.Now}
+	poster := *i.Poster
+	poster.Mail = heard
+	err = poster.Invite(ctx, m.Body)
+	if _, ended := p.End(context.WithoutCancel(ctx), heard.away); ended != nil {
+		i.Log.Warn("a lane's state was not written, its places come back by themselves", "lane", lane, "err", ended)
+	}
+	return err
+}
+
+// heard is a sender that tells a lane what became of the mail.
+type heard struct {
+	mail.Sender
+	permit *gate.Permit
+	now    func() time.Time
+	away   bool // the relay itself could not be used
+}
+
+func (h *heard) Send(ctx context.Context, m *mail.Message) error {
+	began := h.now()
+	err := h.Sender.Send(ctx, m)
+	kind, _ := gate.Verdict(err, false)
+	var failed *mail.SendError
+	h.away = errors.As(err, &failed) && failed.Scope == mail.ScopeOperator
+	if kind != pace.Untold {
+		h.permit.Heard(kind, h.now().Sub(began))
+	}
+	return err
 }

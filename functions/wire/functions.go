@@ -121,7 +121,7 @@ func Dispatch(p *Parts) (any, error) {
 		Worker: alert.Worker{ID: p.ids.New(), Lease: p.Config.Lease}, Court: p.Docket(),
 		Replies: p.Config.InboundDomain,
 	}
-	i := &registration.Inviter{Poster: p.poster(sender), Log: p.Log}
+	i := &registration.Inviter{Poster: p.poster(sender), Gate: h.Gate, Braked: p.Docket().Braking, Now: p.Now, Log: p.Log}
 	m := &memo.Postman{Staff: p.Staff(), Schools: p.Roster(), Mail: sender, BaseURL: p.Config.BaseURL, Now: p.Now, Log: p.Log}
 	return m.After(i.After(h.Handle)), nil
 }

@@ -120,8 +120,8 @@ type brakeSeen struct {
 	on bool
 }
 
-// braking reports whether the brake is on. It is asked for each batch, so it remembers.
-func (s *Store) braking(ctx context.Context) (bool, error) {
+// Braking reports whether the brake is on. It is asked for each batch, so it remembers.
+func (s *Store) Braking(ctx context.Context) (bool, error) {
 	now := s.Now()
 	s.mu.Lock()
 	seen := s.braked
@@ -143,7 +143,7 @@ func (s *Store) braking(ctx context.Context) (bool, error) {
 // of a notice and of a drill; of a safety check those to contacts that nobody ever
 // confirmed or that were refused lately.
 func (s *Store) Stops(ctx context.Context, a alert.Alert, copies []alert.CopyRef) (map[alert.CopyRef]bool, error) {
-	on, err := s.braking(ctx)
+	on, err := s.Braking(ctx)
 	if err != nil || !on {
 		return nil, err
 	}

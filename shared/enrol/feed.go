@@ -176,6 +176,21 @@ func (p *Poster) Invite(ctx context.Context, body string) error {
 	return p.Store.next(ctx, p.inLane(j), d.Number)
 }
 
+// Later has the letter that a message names come again after a time.
+func (p *Poster) Later(ctx context.Context, body string, after time.Duration) error {
+	var m invitation
+	if err := json.Unmarshal([]byte(body), &m); err != nil {
+		return nil //nolint:nilerr // no letter of ours: handing it back would not help
+	}
+	d := m.Invite
+	key := table.Key{Partition: duePart, Sort: dueSort(p.Store.Now().UTC().Add(after), d.Join+d.Contact)}
+	err := p.Store.Table.Write(ctx, "", table.Create{Key: key, Value: encode(d)})
+	if _, there := table.Conflict(err); there {
+		return nil
+	}
+	return err
+}
+
 // inLane returns the join with the lane of its address: one of somebody who registered
 // by himself or herself is kept without, because its first letter does not wait.
 func (p *Poster) inLane(j Join) Join {

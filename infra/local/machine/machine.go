@@ -370,7 +370,7 @@ func (m *Machine) wire(sender mail.Sender) {
 // copies is the handler of the copies' queue: alerts, and the invitations and memos
 // that go the same way.
 func (m *Machine) copies() sharedqueue.Handler {
-	return m.postman.After((&registration.Inviter{Poster: m.poster, Log: m.cfg.Log}).After(m.dispatch.Handle))
+	return m.postman.After((&registration.Inviter{Poster: m.poster, Gate: m.Gate, Braked: m.Docket.Braking, Now: m.cfg.Now, Log: m.cfg.Log}).After(m.dispatch.Handle))
 }
 
 // pages makes the server of the pages. They name the school in its last-resort
