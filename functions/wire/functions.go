@@ -146,7 +146,7 @@ func Tick(p *Parts) (any, error) {
 	clerk := &docket.Clerk{Store: p.Docket(), Memos: h.Memos, Lanes: p.Config.Lanes, Unlist: p.Mail().Unlist, Log: p.Log}
 	drills := &tick.Drills{Alerts: p.Alerts(), Schools: p.Roster(), Memos: h.Memos, Now: p.Now, Log: p.Log}
 	tokens := &tick.Tokens{Staff: p.Staff(), Memos: h.Memos, Now: p.Now, Log: p.Log}
-	h.Also = []func(context.Context) error{clerk.Work, clerk.Weigh, drills.Run, tokens.Run, p.daily().Run, p.prover().Run, p.measure}
+	h.Also = []func(context.Context) error{clerk.Work, clerk.Weigh, drills.Run, tokens.Run, h.Alerts.ForgetDue, p.daily().Run, p.prover().Run, p.measure}
 	return h.Handle, nil
 }
 

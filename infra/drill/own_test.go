@@ -153,4 +153,9 @@ func noNotices(d *Drill) {
 		d.Errorf("the mail to the school names somebody:\n%s", lost.Text)
 	}
 	d.told("removed", others)
+	d.Advance(8 * 24 * time.Hour) // the alerts are over
+	d.Advance(time.Minute)
+	if left := holding(d.items(), mine); left != nil {
+		d.Errorf("the deleted address is still in %q", left)
+	}
 }

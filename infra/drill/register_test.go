@@ -89,6 +89,21 @@ func registerBySlip(d *Drill) {
 	d.Settle(after)
 	office, _ := d.classPage()
 	office.Says(http.StatusOK, "new-parent@gmail.com 確認済み")
+
+	// Who leaves again leaves nothing behind.
+	own := d.own("new-parent@gmail.com")
+	for _, link := range own.Find("a", "") {
+		if to := attr(link, "href"); strings.Contains(to, "?leave=") {
+			own = own.Open(to)
+			break
+		}
+	}
+	own.form("leave").Press("削除する").Says(http.StatusOK, "アドレスを削除しました")
+	d.Advance(8 * 24 * time.Hour) // the alerts are over
+	d.Advance(time.Minute)
+	if left := holding(d.items(), "new-parent@gmail.com"); left != nil {
+		d.Errorf("the deleted address is still in %q", left)
+	}
 }
 
 // registerByOffice pastes addresses for a class, and follows one of them to its

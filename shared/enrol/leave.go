@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 
+	"github.com/todoku/todoku/shared/alert"
 	"github.com/todoku/todoku/shared/roster"
 	"github.com/todoku/todoku/shared/table"
 )
@@ -14,7 +15,7 @@ const endBatch = 50
 
 // EndTurns deletes what is left of children who left at a turn of the year, once its
 // time is over: their families as they were, their codes and cards, and the registrations
-// of addresses that are nobody's now. Each call does a part of it, and reads next to
+// of addresses that are nobody's now, which alerts lose, too. Each call does a part of it, and reads next to
 // nothing when there is nothing to do. The tick calls it.
 func (s *Store) EndTurns(ctx context.Context) error {
 	over, err := s.Roster.Endings(ctx, 1)
@@ -43,11 +44,31 @@ func (s *Store) forget(ctx context.Context, school string, past []roster.Past) e
 			}
 			gone[c.Key()] = err != nil // else it is somebody's again
 		}
+		if err := s.forgetInAlerts(ctx, school, p, gone); err != nil {
+			return err
+		}
 	}
 	if len(left) == 0 {
 		return nil
 	}
 	return s.forgetJoins(ctx, school, left, gone)
+}
+
+// forgetInAlerts has alerts lose the addresses that are nobody's now.
+func (s *Store) forgetInAlerts(ctx context.Context, school string, p roster.Past, gone map[string]bool) error {
+	for _, f := range p.Before {
+		for _, g := range f.Guardians {
+			for _, c := range g.Contacts {
+				if !gone[c.Key()] {
+					continue
+				}
+				if err := alert.PutForget(ctx, s.Table, s.Now(), alert.Forget{School: school, Family: f.ID, Contact: c.ID}); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	return nil
 }
 
 func (s *Store) forgetCode(ctx context.Context, school, child string) error {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/todoku/todoku/shared/address"
+	"github.com/todoku/todoku/shared/alert"
 	"github.com/todoku/todoku/shared/lane"
 	"github.com/todoku/todoku/shared/lang"
 	"github.com/todoku/todoku/shared/letter"
@@ -197,21 +198,34 @@ func (s *Store) Speak(ctx context.Context, o Owner, l lang.Lang) error {
 }
 
 // Leave deletes one of the guardian's contacts, and returns how many children have no
-// route left. The school is told of them by the tick's feeding of the lanes: that it
-// is to be looked is written before the contact goes, so that no crash loses it.
+// route left. The school is told of them by the tick's feeding of the lanes, and the
+// tick takes the address out of alerts that are over: that they are to is written before
+// the contact goes, so that no crash loses it.
 func (s *Store) Leave(ctx context.Context, o Owner, contact string, lanes *lane.Lanes) (lost int, err error) {
 	at := s.Now().UTC().Add(FeedEvery)
 	err = s.edit(ctx, o, func(f *roster.Family, g *roster.Guardian) error {
-		before := len(g.Contacts)
-		g.Contacts = slices.DeleteFunc(g.Contacts, func(c roster.Contact) bool { return c.ID == contact })
-		if len(g.Contacts) == before {
+		i := slices.IndexFunc(g.Contacts, func(c roster.Contact) bool { return c.ID == contact })
+		if i < 0 {
 			return ErrNotFound
 		}
+		if err := s.forgetAddress(ctx, o.School, f.ID, g.Contacts[i]); err != nil {
+			return err
+		}
+		g.Contacts = slices.Delete(g.Contacts, i, i+1)
 		alone := unreached(*f, childrenOf(*f, g.ID))
 		lost = len(alone)
 		return s.lookAt(ctx, o.School, contact, alone, at, lanes)
 	})
 	return lost, err
+}
+
+// forgetAddress has an address forgotten elsewhere than in the roster: in alerts, and in
+// the registrations with which it came.
+func (s *Store) forgetAddress(ctx context.Context, school, family string, c roster.Contact) error {
+	if err := alert.PutForget(ctx, s.Table, s.Now(), alert.Forget{School: school, Family: family, Contact: c.ID}); err != nil {
+		return err
+	}
+	return s.forgetJoins(ctx, school, nil, map[string]bool{c.Key(): true})
 }
 
 // Test mails one of the guardian's contacts what an alert would look like.

@@ -351,7 +351,7 @@ func (m *Machine) wire(sender mail.Sender) {
 	clerk := &docket.Clerk{Store: m.Docket, Memos: m.tick.Memos, Lanes: m.Lanes, Log: m.cfg.Log}
 	drills := &tick.Drills{Alerts: m.Alerts, Schools: m.Roster, Memos: m.tick.Memos, Now: m.cfg.Now, Log: m.cfg.Log}
 	tokens := &tick.Tokens{Staff: m.Staff, Memos: m.tick.Memos, Now: m.cfg.Now, Log: m.cfg.Log}
-	m.tick.Also = []func(context.Context) error{clerk.Work, clerk.Weigh, drills.Run, tokens.Run, m.examineDaily(), m.prover().Run}
+	m.tick.Also = []func(context.Context) error{clerk.Work, clerk.Weigh, drills.Run, tokens.Run, m.Alerts.ForgetDue, m.examineDaily(), m.prover().Run}
 	m.app = &console.App{
 		Docket: m.Docket,
 		Doctor: &doctor.Records{Table: m.store, Now: m.cfg.Now},
