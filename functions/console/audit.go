@@ -101,5 +101,5 @@ func sendEntry(me staff.Staff, d alert.Draft) audit.Entry {
 // auditRoutes are the pages of the audit log.
 func (s *Server) auditRoutes(rt *routes) {
 	rt.page("GET /audit", access.Audit, s.auditPage)
-	rt.page("GET /audit.csv", access.Audit, s.auditCSV, records(audit.AuditExport))
+	rt.page("GET /audit.csv", access.Audit, s.auditCSV, records(audit.AuditExport), asksAnew("/audit"))
 }

@@ -20,10 +20,10 @@ const mePath = "/me"
 
 func (s *Server) meRoutes(rt *routes) {
 	rt.page("GET "+mePath, access.Own, s.me, on(ownThing))
-	rt.page("POST "+mePath+"/keys/begin", access.Own, s.beginKey, on(ownThing), changesNothing())
-	rt.page("POST "+mePath+"/keys", access.Own, s.addKey, on(ownThing), recordsItself())
-	rt.page("POST "+mePath+"/keys/{id}/remove", access.Own, s.removeKey, on(ownThing), records(audit.Key))
-	rt.page("POST "+mePath+"/sessions/{id}/end", access.Own, s.endSession, on(ownThing), records(audit.Session))
+	rt.page("POST "+mePath+"/keys/begin", access.Own, s.beginKey, on(ownThing), changesNothing(), asksAnew(""))
+	rt.page("POST "+mePath+"/keys", access.Own, s.addKey, on(ownThing), recordsItself(), asksAnew(""))
+	rt.page("POST "+mePath+"/keys/{id}/remove", access.Own, s.removeKey, on(ownThing), records(audit.Key), asksAnew(""))
+	rt.page("POST "+mePath+"/sessions/{id}/end", access.Own, s.endSession, on(ownThing), records(audit.Session), asksAnew(""))
 }
 
 // mePage is the data of me.html.
@@ -35,6 +35,7 @@ type mePage struct {
 	Can      bool // have passkeys at this address
 	Name     string
 	Sessions []staff.Session
+	Proven   bool // lately: else the page offers no more than to prove it
 }
 
 func (s *Server) me(r *http.Request, me staff.Staff) (web.Response, error) {
@@ -43,7 +44,7 @@ func (s *Server) me(r *http.Request, me staff.Staff) (web.Response, error) {
 
 // meWith shows what is somebody's own, with what is wrong with the form.
 func (s *Server) meWith(r *http.Request, me staff.Staff, name string, wrong problem.List) (web.Response, error) {
-	p := &mePage{Me: me, Role: roleNames[me.Role], Can: s.passkeys != nil, Name: name}
+	p := &mePage{Me: me, Role: roleNames[me.Role], Can: s.passkeys != nil, Name: name, Proven: s.hasProven(me, true) || len(wrong) > 0}
 	p.Problems = wrong
 	p.Scripts = []string{"passkey.js"}
 	var err error

@@ -25,7 +25,7 @@ func TestTemplates(t *testing.T) {
 		"desk.html": &deskPage{}, "family.html": &familyPage{}, "paper.html": &paperPage{}, "paper_enter.html": &paperPage{}, "gate.html": &gatePage{}, "gate_classes.html": &gateClassesPage{},
 		"break_glass.html": &glassPage{}, "break_glass_held.html": &heldPage{}, "break_glass_settings.html": &glassSettingsPage{}, "chase.html": &chasePage{}, "drills.html": &drillsPage{}, "cards.html": &cardsPage{}, "replies.html": &repliesPage{},
 
-		"me.html": &mePage{}, "tokens.html": &tokensPage{}, "district_send.html": &districtAlertPage{}, "district_sent.html": &districtSentPage{},
+		"me.html": &mePage{}, "prove.html": &provePage{}, "tokens.html": &tokensPage{}, "district_send.html": &districtAlertPage{}, "district_sent.html": &districtSentPage{},
 		"audit.html": &auditPageData{}, "system.html": &systemPage{}, "lost.html": &lostPage{},
 
 		"signin.html":      &signInPage{},

@@ -42,6 +42,9 @@ type pageOptions struct {
 	records        audit.Kind
 	recordsItself  bool
 	changesNothing bool
+
+	proven bool   // it asks for a fresh proof of who the person is
+	back   string // and leads here after it; "": to the page itself
 }
 
 // on says what the page is about. Without it, that is the whole school.
@@ -57,7 +60,11 @@ func (rt *routes) page(pattern string, do access.Action, h staffHandler, options
 		set(&o)
 	}
 	s := rt.server
-	h = s.allowed(do, o.on, s.recorded(o.records, h))
+	h = s.recorded(o.records, h)
+	if o.proven {
+		h = s.asksProof(o.back, h)
+	}
+	h = s.allowed(do, o.on, h)
 	rt.add(route{pattern: pattern, do: do, pageOptions: o}, s.site.HandleUpTo(o.maxBody, s.signedIn(h)))
 }
 

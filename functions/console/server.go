@@ -86,6 +86,7 @@ func (s *Server) Handler() (http.Handler, error) {
 	s.usageRoutes(rt)
 	s.signInRoutes(rt)
 	s.meRoutes(rt)
+	s.proveRoutes(rt)
 	s.apiRoutes(rt)
 	s.rosterRoutes(rt)
 	s.reachRoutes(rt)

@@ -165,8 +165,8 @@ func (s *Server) askCode(*http.Request) (web.Response, error) {
 }
 
 var errCode = problem.New(problem.Invalid,
-	"このコードは使えません。紙のとおりに16文字を入力してください。使用済みか期限切れなら、管理者に新しいコードを依頼してください。",
-	"This code does not work. Enter its 16 characters as printed. If it was used or has expired, ask a manager for a new one.").In("code")
+	"このコードは使えません。紙のとおりに24文字を入力してください。使用済みか期限切れなら、管理者に新しいコードを依頼してください。",
+	"This code does not work. Enter its 24 characters as printed. If it was used or has expired, ask a manager for a new one.").In("code")
 
 // postCode signs in with a printed code that somebody typed.
 func (s *Server) postCode(r *http.Request) (web.Response, error) {

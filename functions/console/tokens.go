@@ -18,8 +18,8 @@ import (
 const tokensPath = "/tokens"
 
 func (s *Server) tokenRoutes(rt *routes) {
-	rt.page("GET "+tokensPath, access.Tokens, s.tokens, on(ownThing))
-	rt.page("POST "+tokensPath, access.Tokens, s.addToken, on(ownThing), recordsItself())
+	rt.page("GET "+tokensPath, access.Tokens, s.tokens, on(ownThing), asksAnew(""))
+	rt.page("POST "+tokensPath, access.Tokens, s.addToken, on(ownThing), recordsItself(), asksAnew(""))
 	rt.page("POST "+tokensPath+"/{id}/{token}/revoke", access.Tokens, s.revokeToken, on(tokenOfPerson), recordsItself())
 }
 

@@ -14,7 +14,7 @@ const (
 
 var (
 	signInLink  = regexp.MustCompile(`https?://\S+/sign-in/[A-Za-z0-9_-]{22}`)
-	printedCode = regexp.MustCompile(`[0-9A-Z]{4}(-[0-9A-Z]{4}){3}`)
+	printedCode = regexp.MustCompile(`[0-9A-Z]{4}(-[0-9A-Z]{4}){5}`)
 )
 
 // hire invites a teacher by mail, who follows the mails and is then signed in.

@@ -104,7 +104,7 @@ func (s *Store) SignInByKey(ctx context.Context, staffID string, k Key) (secret 
 		return "", Staff{}, err
 	}
 	secret = s.newSecret(sessionBytes)
-	session := s.newSession(m)
+	session := s.newSession(m, true)
 	m.Via = session.ID
 	k.Used = s.Now().UTC()
 	ops := append(session.create(secret), table.Replace{Key: keyKey(staffID, k.ID), Revision: k.Revision, Value: encode(k)})

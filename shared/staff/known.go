@@ -26,7 +26,7 @@ var (
 	// mailsOfSource is more than a school's staff, who share one address, ask for when
 	// all of them come in at once.
 	mailsOfSource = budget.Budget{Kind: "signin-mail-source", Most: 100, Window: 10 * time.Minute}
-	// wrongCodes is far less than it takes to guess one of 80 bits, and more than a
+	// wrongCodes is far less than it takes to guess one of 120 bits, and more than a
 	// staff room mistypes.
 	wrongCodes = budget.Budget{Kind: "signin-code", Most: 30, Window: 10 * time.Minute}
 )

@@ -72,8 +72,14 @@ func (s *Store) SignIn(ctx context.Context, token, browser string) (secret strin
 	if err != nil {
 		return "", Staff{}, err
 	}
+	proven := link.Browser == "" // it came by the operator or a manager, not by mail
+	if !proven {
+		if proven, err = s.keyless(ctx, m.ID); err != nil {
+			return "", Staff{}, err
+		}
+	}
 	secret = s.newSecret(sessionBytes)
-	session := s.newSession(m)
+	session := s.newSession(m, proven)
 	m.Via = session.ID
 	err = s.write(ctx, append(session.create(secret), table.Delete{Key: secretKey("signin", token), Revision: revision})...)
 	if _, used := table.Conflict(err); used {

@@ -242,8 +242,9 @@ const CodeLife = 7 * 24 * time.Hour
 // codeAlphabet is Crockford's base 32: no two characters can be taken for each other.
 const codeAlphabet = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 
-// codeLen is how many characters a printed code has: 80 bits.
-const codeLen = 16
+// codeLen is how many characters a printed code has: 120 bits, for which a plain hash is
+// enough (OWASP ASVS 5.0, 6.5.2).
+const codeLen = 24
 
 type codeRef struct {
 	Kept table.Key `json:"kept"`

@@ -3,6 +3,7 @@ package staff
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/todoku/todoku/shared/id"
@@ -34,12 +35,50 @@ type session struct {
 	Since time.Time `json:"since"`
 	Seen  time.Time `json:"seen"` // to within touchEvery
 	Epoch int       `json:"epoch,omitempty"`
-	At    string    `json:"at,omitempty"` // the school to which somebody of the district has turned
+	// Proven: see Staff.
+	Proven time.Time `json:"proven,omitzero"`
+	At     string    `json:"at,omitempty"` // the school to which somebody of the district has turned
 }
 
-func (s *Store) newSession(m Staff) session {
+func (s *Store) newSession(m Staff, proven bool) session {
 	now := s.Now().UTC()
-	return session{ID: s.IDs.New(), Staff: m.ID, Since: now, Seen: now, Epoch: m.Epoch}
+	e := session{ID: s.IDs.New(), Staff: m.ID, Since: now, Seen: now, Epoch: m.Epoch}
+	if proven {
+		e.Proven = now
+	}
+	return e
+}
+
+// keyless reports whether a person has no passkey. Of one who has, whoever can read
+// their mail, or has their account elsewhere, has proven less than the person can.
+func (s *Store) keyless(ctx context.Context, staffID string) (bool, error) {
+	page, err := s.Table.Query(ctx, table.Query{Partition: staffKey(staffID).Partition, Prefix: keyKey("", "").Sort, Limit: 1})
+	return len(page.Items) == 0 && page.Next == "", err
+}
+
+// Prove notes in a session that the person has just proved who they are by the passkey
+// k, whose Credential is written as it is now. It fails with ErrSession if the session has ended, or
+// the passkey was removed or used at the same time.
+func (s *Store) Prove(ctx context.Context, staffID, sessionID string, k Key) error {
+	for range writeTries {
+		e, key, revision, err := s.sessionByRef(ctx, sessionRefKey(staffID, sessionID))
+		if errors.Is(err, ErrNotFound) {
+			return ErrSession
+		}
+		if err != nil {
+			return err
+		}
+		now := s.Now().UTC()
+		e.Proven, k.Used = now, now
+		err = s.Table.Write(ctx, "", table.Replace{Key: key, Revision: revision, Value: encode(e), Expires: e.ends()},
+			table.Replace{Key: keyKey(staffID, k.ID), Revision: k.Revision, Value: encode(k)})
+		if conflict, touched := table.Conflict(err); !touched {
+			return err
+		} else if slices.Contains(conflict, 1) {
+			return ErrSession
+		}
+	}
+	return table.ErrBusy
 }
 
 // ends returns when the session ends unless it is used again.
@@ -141,7 +180,7 @@ func (s *Store) BySession(ctx context.Context, secret string) (Staff, error) {
 	if err != nil {
 		return m, err
 	}
-	m.Via, m.At = e.ID, e.At
+	m.Via, m.At, m.Proven = e.ID, e.At, e.Proven
 	return m, s.touchSession(ctx, secret, e, revision)
 }
 

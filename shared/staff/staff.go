@@ -59,6 +59,9 @@ type Staff struct {
 	// At is the school to which the session of somebody of the district has turned; "":
 	// none.
 	At string `json:"-"`
+	// Proven is when the person last proved who they are in the session; zero: never, or
+	// by a way that is weaker than one that they have.
+	Proven time.Time `json:"-"`
 	// Only are the actions to which the API token is limited; none: it is not.
 	Only []string `json:"-"`
 }

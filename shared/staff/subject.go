@@ -52,8 +52,12 @@ func (s *Store) SignInAs(ctx context.Context, staffID string, by Subject) (secre
 	default: // another address, or another provider
 		op = table.Replace{Key: subjectKey(staffID), Revision: revision, Value: value}
 	}
+	proven, err := s.keyless(ctx, m.ID)
+	if err != nil {
+		return "", Staff{}, err
+	}
 	secret = s.newSecret(sessionBytes)
-	session := s.newSession(m)
+	session := s.newSession(m, proven)
 	m.Via = session.ID
 	err = s.write(ctx, append(session.create(secret), op)...)
 	if _, other := table.Conflict(err); other {

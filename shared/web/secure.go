@@ -1,6 +1,11 @@
 package web
 
-import "net/http"
+import (
+	"net"
+	"net/http"
+
+	"golang.org/x/net/publicsuffix"
+)
 
 // policy lets a page load from its own site only: a page that was made to hold
 // somebody else's script, style, picture or form target would still not use it.
@@ -23,10 +28,24 @@ func (s *Site) secure(next http.Handler) http.Handler {
 		h.Set("X-Robots-Tag", "noindex, nofollow")
 		h.Set("Cache-Control", "no-store")
 		if s.cfg.Secure {
-			h.Set("Strict-Transport-Security", "max-age=31536000")
+			h.Set("Strict-Transport-Security", hsts(r.Host))
 		}
 		next.ServeHTTP(w, r)
 	})
+}
+
+// hsts returns for how long, and for which names, a browser is to come by HTTPS only:
+// a year, and for all names below one that was made for this system. What stands below
+// an organisation's bare domain (school.ed.jp) is not ours to decide on.
+func hsts(host string) string {
+	const year = "max-age=31536000"
+	if name, _, err := net.SplitHostPort(host); err == nil {
+		host = name
+	}
+	if bare, err := publicsuffix.EffectiveTLDPlusOne(host); err != nil || bare == host {
+		return year
+	}
+	return year + "; includeSubDomains"
 }
 
 // sameOrigin refuses requests that change something and that another site's page

@@ -84,6 +84,7 @@ func pages(t testing.TB, s *staged) []stop {
 		{name: "system, being checked", who: manager, then: checkNow},
 		{name: "audit log", who: manager, path: "/audit"},
 		{name: "own settings", who: manager, path: "/me"},
+		{name: "prove who one is", who: manager, path: "/me/prove?next=/tokens"},
 		{name: "reminders", who: manager, path: "/chase"},
 		{name: "reminders, nothing said", who: manager, then: emptied("form[action='/chase']"), status: http.StatusUnprocessableEntity},
 		{name: "API tokens", who: manager, path: "/tokens"},

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/chromedp/cdproto/webauthn"
 
@@ -69,6 +70,15 @@ func TestPasskey(t *testing.T) {
 		if got := b.path(); got != "/roster" {
 			t.Errorf("one touch led to %s", got)
 		}
+	}
+
+	// What lasts asks for a touch again after a while, and leads on to where one was going.
+	o.clock.Advance(20 * time.Minute)
+	b.goTo("/people/new")
+	b.says("本人の確認")
+	b.follow("パスキーで確認する")
+	if got := b.path(); got != "/people/new" {
+		t.Errorf("the proof led to %s", got)
 	}
 
 	// A passkey that was removed no longer signs in, and says no more than that.
