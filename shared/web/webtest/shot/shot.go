@@ -1,5 +1,5 @@
-// Package shot takes pictures of pages with a real browser, on a small telephone
-// and on a desktop, for people to look at.
+// Package shot takes pictures of pages with a real browser, on a small telephone,
+// on a desktop and on a projector, for people to look at.
 package shot
 
 import (
@@ -30,7 +30,7 @@ type screen struct {
 	mobile        bool
 }
 
-var screens = []screen{{"phone", 360, 740, true}, {"desktop", 1280, 900, false}}
+var screens = []screen{{"phone", 360, 740, true}, {"desktop", 1280, 900, false}, {"projector", 1920, 1080, false}}
 
 // Take writes PNG files of whole pages into dir; cookies go with every request. It fails
 // if a page is wider than the screen.
