@@ -123,12 +123,16 @@ func (p Page) render(s *Site, r *http.Request) (rendered, error) {
 }
 
 func (s *Site) execute(name string, data Data) ([]byte, error) {
-	t, ok := s.pages[name]
+	parse, ok := s.pages[name]
 	if !ok {
 		return nil, errNoTemplate(name)
 	}
+	t, err := parse()
+	if err != nil {
+		return nil, err
+	}
 	var buf bytes.Buffer
-	err := t.ExecuteTemplate(&buf, "layout", data)
+	err = t.ExecuteTemplate(&buf, "layout", data)
 	return buf.Bytes(), err
 }
 

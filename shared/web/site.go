@@ -10,7 +10,6 @@ package web
 import (
 	"errors"
 	"fmt"
-	"html/template"
 	"io/fs"
 	"log/slog"
 	"net/http"
@@ -54,14 +53,15 @@ type Config struct {
 // Site serves pages.
 type Site struct {
 	cfg        Config
-	pages      map[string]*template.Template
+	pages      templates
 	lastResort []byte
 }
 
-// New returns a Site. It fails if a template does not parse, or if the
-// last-resort error page, which is rendered here and now, cannot be made.
+// New returns a Site. It fails if a part of the pages does not parse, or if the
+// last-resort error page, which is rendered here and now, cannot be made. A page is
+// parsed when it is first shown; that each can be, webtest.Templates tests.
 func New(cfg Config) (*Site, error) {
-	pages, err := ParseTemplates(cfg.Pages)
+	pages, err := findTemplates(cfg.Pages)
 	if err != nil {
 		return nil, err
 	}

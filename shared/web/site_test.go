@@ -189,15 +189,15 @@ func TestDownloadCutOff(t *testing.T) {
 	}
 }
 
-func TestNewRefusesIncompletePages(t *testing.T) {
+func TestParseRefusesIncompletePages(t *testing.T) {
 	for name, text := range map[string]string{
 		"no title": `{{define "main"}}x{{end}}`,
 		"no main":  `{{define "title"}}x{{end}}`,
 		"syntax":   `{{define "title"}}`,
 	} {
 		t.Run(name, func(t *testing.T) {
-			if _, err := web.New(web.Config{Pages: fstest.MapFS{"templates/p.html": {Data: []byte(text)}}}); err == nil {
-				t.Error("New accepts it")
+			if _, err := web.ParseTemplates(fstest.MapFS{"templates/p.html": {Data: []byte(text)}}); err == nil {
+				t.Error("it is accepted")
 			}
 		})
 	}

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"path"
 	"strings"
+	"sync"
 )
 
 //go:embed templates/*.html
@@ -18,9 +19,27 @@ const (
 	lastResortPage = "last_resort.html"
 )
 
+// templates are the pages of a site by file name. Each is parsed when it is first shown:
+// a function that has just started shows one of many.
+type templates map[string]func() (*template.Template, error)
+
 // ParseTemplates returns the templates in the folder "templates" of pages by file name,
 // each with the layout and the parts. The shared error page is among them.
 func ParseTemplates(pages fs.FS) (map[string]*template.Template, error) {
+	each, err := findTemplates(pages)
+	if err != nil {
+		return nil, err
+	}
+	all := make(map[string]*template.Template, len(each))
+	for name, parse := range each {
+		if all[name], err = parse(); err != nil {
+			return nil, err
+		}
+	}
+	return all, nil
+}
+
+func findTemplates(pages fs.FS) (templates, error) {
 	layout, err := template.ParseFS(shared, "templates/layout.html", "templates/parts.html")
 	if err != nil {
 		return nil, err
@@ -32,17 +51,14 @@ func ParseTemplates(pages fs.FS) (map[string]*template.Template, error) {
 	if layout, err = addParts(layout, pages, files); err != nil {
 		return nil, err
 	}
-	all := map[string]*template.Template{}
+	all := templates{}
 	for _, f := range files {
-		if isPart(f) {
-			continue
-		}
-		if all[path.Base(f)], err = addPage(layout, pages, f); err != nil {
-			return nil, err
+		if !isPart(f) {
+			all[path.Base(f)] = sync.OnceValues(func() (*template.Template, error) { return addPage(layout, pages, f) })
 		}
 	}
-	all[errorPage], err = addPage(layout, shared, "templates/"+errorPage)
-	return all, err
+	all[errorPage] = sync.OnceValues(func() (*template.Template, error) { return addPage(layout, shared, "templates/"+errorPage) })
+	return all, nil
 }
 
 func isPart(file string) bool { return strings.HasPrefix(path.Base(file), "_") }

@@ -2,7 +2,7 @@ package webtest
 
 import (
 	"io/fs"
-	"slices"
+	"path"
 	"strings"
 	"testing"
 
@@ -25,12 +25,12 @@ func Templates(t *testing.T, pages fs.FS, data map[string]web.Data) {
 			t.Errorf("there is no page %s", name)
 		}
 	}
-	files, err := fs.Glob(pages, "*.html")
-	if err != nil {
-		t.Fatal(err)
+	files, err := fs.Glob(pages, "templates/*.html")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("there are no pages: %v", err)
 	}
-	slices.Sort(files)
-	for _, name := range files {
+	for _, file := range files {
+		name := path.Base(file)
 		if strings.HasPrefix(name, "_") {
 			continue
 		}
