@@ -30,11 +30,11 @@ func coldStart(t *testing.T, cfg cloud.Config) {
 		t.Fatalf("%v: %v\n%s", cmd, err, out)
 	}
 	d := deploy(t, cfg, 0)
-	least := d.medianStart(runtimeapi.Config{Name: "empty", Program: empty})
-	t.Logf("%-12s %v", "empty", least.Round(100*time.Microsecond))
+	least, memory := d.medianStart(runtimeapi.Config{Name: "empty", Program: empty})
+	t.Logf("%-12s %8v           %3d MB", "empty", least.Round(100*time.Microsecond), memory>>20)
 	for name := range d.Functions {
-		took := d.medianStart(d.Cloud.Function(name))
-		t.Logf("%-12s %v, %v more", name, took.Round(100*time.Microsecond), (took - least).Round(100*time.Microsecond))
+		took, memory := d.medianStart(d.Cloud.Function(name))
+		t.Logf("%-12s %8v, %v more, %3d MB", name, took.Round(100*time.Microsecond), (took - least).Round(100*time.Microsecond), memory>>20)
 		if took-least > mostColdStart {
 			t.Errorf("%s takes %v longer to come up than an empty function, at most %v", name, took-least, mostColdStart)
 		}
@@ -42,9 +42,9 @@ func coldStart(t *testing.T, cfg cloud.Config) {
 }
 
 // medianStart starts a function several times and returns what it usually takes to
-// answer its first event. The event is none that a handler could take, so that
+// answer its first event, and the most memory in bytes. The event is none that a handler could take, so that
 // the answer comes from in front of the handler.
-func (d *deployment) medianStart(cfg runtimeapi.Config) time.Duration {
+func (d *deployment) medianStart(cfg runtimeapi.Config) (usual time.Duration, memory int64) {
 	d.Helper()
 	cfg.Log = nil // it complains of the event
 	var took []time.Duration
@@ -52,12 +52,12 @@ func (d *deployment) medianStart(cfg runtimeapi.Config) time.Duration {
 		f := runtimeapi.New(cfg)
 		_, err := f.Invoke(d.Context(), "not an event")
 		f.Close()
-		took = append(took, f.Stats().CPU)
+		took, memory = append(took, f.Stats().CPU), max(memory, f.Stats().Memory)
 		var refused *runtimeapi.HandlerError
 		if err != nil && !errors.As(err, &refused) {
 			d.Fatalf("%s: %v", cfg.Name, err)
 		}
 	}
 	slices.Sort(took)
-	return took[len(took)/2]
+	return took[len(took)/2], memory
 }

@@ -14,8 +14,10 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"os"
 	"os/exec"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 )
@@ -49,6 +51,7 @@ type Stats struct {
 	Killed      int           // instances that Kill ended, busy or not
 	Billed      time.Duration // time that instances were at work
 	CPU         time.Duration // what the processors gave to instances that Close ended
+	Memory      int64         // the most bytes that one of them had resident; 0: the system does not say
 }
 
 // New returns a Function. Nothing is started before the first event.
@@ -188,9 +191,11 @@ func (f *Function) Close() {
 	f.idle, f.all = nil, nil
 	f.mu.Unlock()
 	for in := range instances {
+		memory := resident(in.cmd.Process.Pid)
 		in.end()
 		f.mu.Lock()
 		f.stats.CPU += in.cmd.ProcessState.UserTime() + in.cmd.ProcessState.SystemTime()
+		f.stats.Memory = max(f.stats.Memory, memory)
 		f.mu.Unlock()
 	}
 }
@@ -333,3 +338,16 @@ func (in *instance) kill() {
 
 // end ends an instance that has nothing to do; Lambda, too, gives no notice.
 func (in *instance) end() { in.kill() }
+
+// resident is the most memory that a process has had, in bytes; 0 where the system has
+// no such file (https://man7.org/linux/man-pages/man5/proc_pid_status.5.html).
+func resident(pid int) int64 {
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	if err != nil {
+		return 0
+	}
+	_, peak, _ := strings.Cut(string(status), "VmHWM:")
+	var kilobytes int64
+	_, _ = fmt.Sscan(peak, &kilobytes)
+	return kilobytes << 10
+}
