@@ -3,6 +3,7 @@ package drill
 import (
 	"os/exec"
 	"runtime"
+	"strings"
 	"testing"
 
 	"github.com/todoku/todoku/infra/drill/cloud"
@@ -10,11 +11,12 @@ import (
 )
 
 // buildFunctions builds the functions as they are deployed, but for this machine
-// and with a clock that drills can move, and returns the folder of them.
-func buildFunctions(t testing.TB) string {
+// and with a clock that drills can move, and returns the folder of them. Further tags
+// make another version: they stand in the programs.
+func buildFunctions(t testing.TB, tags ...string) string {
 	t.Helper()
 	dir := t.TempDir()
-	cmd := exec.Command("go", "run", "./infra/cdk/build", "-dir", dir, "-arch", runtime.GOARCH, "-tags", "drill")
+	cmd := exec.Command("go", "run", "./infra/cdk/build", "-dir", dir, "-arch", runtime.GOARCH, "-tags", strings.Join(append([]string{"drill"}, tags...), ","))
 	cmd.Dir = "../.." // the source tree
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("%v: %v\n%s", cmd, err, out)
@@ -39,6 +41,7 @@ func TestAWS(t *testing.T) {
 	t.Run("health", func(t *testing.T) { awsHealth(t, cfg) })
 	t.Run("proof", func(t *testing.T) { awsProof(t, cfg) })
 	t.Run("lanes", func(t *testing.T) { awsLanes(t, cfg) })
+	t.Run("upgrade", func(t *testing.T) { awsUpgrade(t, cfg) })
 	t.Run("kill", func(t *testing.T) { awsKill(t, cfg) })
 	t.Run("cost", func(t *testing.T) { awsCost(t, cfg) })
 	t.Run("cold start", func(t *testing.T) { coldStart(t, cfg) })

@@ -1,12 +1,18 @@
 package drill
 
 import (
+	"net/http"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/todoku/todoku/infra/cdk/plan"
+	"github.com/todoku/todoku/infra/drill/cloud"
+	"github.com/todoku/todoku/infra/drill/sesfake"
 )
 
 // upgradedContacts is how many copies the alert has that is on its way.
@@ -77,4 +83,52 @@ func rebuilt(t *testing.T, n int) string {
 		t.Fatalf("go build: %v\n%s", err, out)
 	}
 	return program
+}
+
+// copiesUpgradedOnAWS is how many there are: UPGRADE_COPIES, or 1,000, or 10,000 with
+// STRICT=1. They leave at 80 a second.
+func copiesUpgradedOnAWS(t testing.TB) int {
+	n := uint64(1000)
+	if os.Getenv("STRICT") == "1" {
+		n = upgradedContacts
+	}
+	return int(env(t, "UPGRADE_COPIES", n))
+}
+
+// awsUpgrade deploys newly built functions twice while an alert leaves. As on Lambda,
+// instances of the old version finish the event that they have in hand.
+func awsUpgrade(t *testing.T, cfg cloud.Config) {
+	copies := copiesUpgradedOnAWS(t)
+	next := buildFunctions(t, "next")
+	cfg.Most = 16
+	cfg.SES = sesfake.Config{
+		Rate:    80,
+		Latency: func(string) time.Duration { return 30 * time.Millisecond },
+		Fate:    func(string) []sesfake.Step { return []sesfake.Step{{Kind: sesfake.Delivery}} },
+	}
+	d := deploy(t, cfg, copies)
+	d.remember()
+	alert := d.send("upgraded")
+	for n, programs := range []string{next, cfg.Programs} {
+		r := d.accepted(alert, copies*(n+1)/4, 15*time.Minute)
+		busy := 0
+		for _, f := range plan.Functions {
+			if fn := d.Functions[f.Name]; fn != nil {
+				busy += fn.Busy()
+				fn.Deploy(filepath.Join(programs, f.Name, "bootstrap"))
+			}
+		}
+		t.Logf("deployed with %d of %d copies out, while %d instances were at work", len(r.copies), copies, busy)
+	}
+	d.accepted(alert, copies, 15*time.Minute)
+	var s Status
+	(&Drill{TB: t}).Until("all copies are delivered", func() bool {
+		err := d.ask(Request{Method: "GET", Path: "/alerts/" + alert}, http.StatusOK, &s)
+		return err == nil && s.Copies["delivered"] == int64(copies)
+	})
+	r := outcomeOf(d.SES.Sent(), alert)
+	t.Logf("%d copies in %v, %d lost, %d twice; the status says %v", len(r.copies), r.took().Round(time.Second), copies-len(r.copies), r.total-len(r.copies), s.Copies)
+	if r.total != len(r.copies) || s.SentAgain != 0 {
+		t.Errorf("%d copies came twice, %d are said to", r.total-len(r.copies), s.SentAgain)
+	}
 }

@@ -148,7 +148,7 @@ func (f *Function) give(in *instance, err error, worked time.Duration) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.stats.Billed += worked
-	if f.closed || errors.Is(err, ErrKilled) || errors.Is(err, ErrTimeout) {
+	if f.closed || !f.all[in] || errors.Is(err, ErrKilled) || errors.Is(err, ErrTimeout) {
 		delete(f.all, in)
 		in.end()
 		return
@@ -167,6 +167,19 @@ func (f *Function) Kill() int {
 	f.idle, f.all = nil, map[*instance]bool{}
 	f.stats.Killed += n
 	return n
+}
+
+// Deploy has new events handled by another program, as a new version of a function's
+// code does: instances of the old one end, those at work when they have done it.
+func (f *Function) Deploy(program string) {
+	f.mu.Lock()
+	old := f.idle
+	f.cfg.Program = program
+	f.idle, f.all = nil, map[*instance]bool{}
+	f.mu.Unlock()
+	for _, in := range old {
+		in.end()
+	}
 }
 
 // Busy returns how many instances have an event in hand.
