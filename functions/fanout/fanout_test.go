@@ -63,6 +63,7 @@ type list struct {
 	frail     *frail
 	mu        sync.Mutex
 	msgs      []queue.Message
+	sends     int // calls that queued something
 	postponed time.Duration
 }
 
@@ -76,6 +77,7 @@ func (l *list) Send(_ context.Context, msgs ...queue.Message) error {
 		return errKilled
 	}
 	l.msgs = append(l.msgs, msgs...)
+	l.sends += min(len(msgs), 1)
 	return nil
 }
 
@@ -95,6 +97,12 @@ type bench struct {
 
 func newBench(t *testing.T, contacts int) *bench {
 	t.Helper()
+	return newBenchOf(t, contacts, func(*roster.Contact) {})
+}
+
+// newBenchOf has change change each contact before it is in the roster.
+func newBenchOf(t *testing.T, contacts int, change func(*roster.Contact)) *bench {
+	t.Helper()
 	b := &bench{t: t, now: time.Date(2026, 9, 1, 8, 0, 0, 0, time.UTC)}
 	now := func() time.Time { return b.now }
 	db, err := bbolt.Open(filepath.Join(t.TempDir(), "todoku.db"))
@@ -107,7 +115,18 @@ func newBench(t *testing.T, contacts int) *bench {
 	rost := &roster.Store{Table: tab, IDs: ids, Now: now}
 	must(t, rost.PutSchool(t.Context(), roster.School{ID: "school", Name: "見本小学校", Mail: "anzen@school.example.jp", Phone: "03-0000-0000"}))
 	groups, families := roster.Big(1, contacts, ids)
-	must(t, rost.Load(t.Context(), "school", groups, families))
+	must(t, rost.Load(t.Context(), "school", groups, func(yield func(roster.Family) bool) {
+		for f := range families {
+			for i := range f.Guardians {
+				for k := range f.Guardians[i].Contacts {
+					change(&f.Guardians[i].Contacts[k])
+				}
+			}
+			if !yield(f) {
+				return
+			}
+		}
+	}))
 	lanes, err := lane.Load(nil)
 	must(t, err)
 	b.copies = &list{frail: b.frail}

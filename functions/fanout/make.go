@@ -3,13 +3,11 @@ package fanout
 import (
 	"context"
 	"errors"
-	"slices"
 	"time"
 
 	"github.com/todoku/todoku/shared/alert"
 	"github.com/todoku/todoku/shared/audience"
 	"github.com/todoku/todoku/shared/problem"
-	"github.com/todoku/todoku/shared/queue"
 	"github.com/todoku/todoku/shared/roster"
 	"github.com/todoku/todoku/shared/table"
 	"golang.org/x/sync/errgroup"
@@ -35,11 +33,18 @@ func (h *Handler) fanOut(ctx context.Context, a alert.Alert, p alert.Progress) e
 		return err
 	}
 	set := audience.NewSet(plan.Groups)
+	walks := make([]*walk, min(plan.Strands, len(plan.Groups)))
 	g, gctx := errgroup.WithContext(ctx)
-	for i := range min(plan.Strands, len(plan.Groups)) {
-		g.Go(func() error { return h.strand(gctx, a, plan, set, i) })
+	for i := range walks {
+		g.Go(func() (err error) {
+			walks[i], err = h.strand(gctx, a, plan, set, i)
+			return err
+		})
 	}
 	if err := g.Wait(); err != nil {
+		return err
+	}
+	if err := h.held(ctx, a, walks); err != nil {
 		return err
 	}
 	p, err = h.Alerts.Progress(ctx, a.ID, alert.FanOut)
@@ -53,25 +58,34 @@ func (h *Handler) fanOut(ctx context.Context, a alert.Alert, p alert.Progress) e
 	return nil
 }
 
-// strand walks over its share of the groups.
-func (h *Handler) strand(ctx context.Context, a alert.Alert, plan alert.Plan, set audience.Set, i int) error {
+// strand walks over its share of the groups. It returns the walk with what is held back
+// to the end, nil if it did not begin with the first family.
+func (h *Handler) strand(ctx context.Context, a alert.Alert, plan alert.Plan, set audience.Set, i int) (*walk, error) {
 	p, err := h.Alerts.Progress(ctx, a.ID, alert.Strand(i))
 	if err != nil || p.Done {
-		return err
+		return nil, err
 	}
-	if p.Revision == 0 {
+	fresh := p.Revision == 0
+	if fresh {
 		p.Made.Group, p.Queued.Group = i, i
 	}
-	w := &walk{Handler: h, alert: a, progress: p, plan: plan, set: set, turns: map[string]int{}, first: i}
+	w := newWalk(h, a, p, plan, set, i)
 	if err := w.requeue(ctx); err != nil {
-		return err
+		return nil, err
 	}
 	for w.progress.Made.Group < len(plan.Groups) {
 		if err := w.group(ctx); err != nil {
-			return err
+			return nil, err
 		}
 	}
-	return h.done(ctx, w.alert, w.progress)
+	if err := w.sendQuiet(ctx); err != nil {
+		return nil, err
+	}
+	err = h.done(ctx, w.alert, w.progress)
+	if !fresh {
+		w = nil
+	}
+	return w, err
 }
 
 func (h *Handler) plan(ctx context.Context, a alert.Alert) (alert.Plan, error) {
@@ -102,6 +116,23 @@ type walk struct {
 	set      audience.Set
 	turns    map[string]int // of the slots, by lane
 	first    int            // the turn that lanes begin with, another in each strand
+	slots    map[place]int  // which has its turn
+	dealt    map[place]int  // copies of those that are held back
+	tiers    map[string]tier
+	lines    map[string]*line
+}
+
+// place is a tier of a lane.
+type place struct {
+	lane string
+	tier tier
+}
+
+func newWalk(h *Handler, a alert.Alert, p alert.Progress, plan alert.Plan, set audience.Set, i int) *walk {
+	return &walk{
+		Handler: h, alert: a, progress: p, plan: plan, set: set, turns: map[string]int{}, first: i,
+		slots: map[place]int{}, dealt: map[place]int{}, tiers: map[string]tier{}, lines: map[string]*line{},
+	}
 }
 
 // group walks over the members of the group where the walk is.
@@ -138,6 +169,7 @@ func (w *walk) step(ctx context.Context, group int, members []roster.Member) (in
 	if err := w.unanswered(ctx, families); err != nil {
 		return 0, err
 	}
+	w.know(families)
 	made, err := w.build(ctx, group, families)
 	if err != nil {
 		return 0, err
@@ -148,7 +180,7 @@ func (w *walk) step(ctx context.Context, group int, members []roster.Member) (in
 	if err != nil {
 		return 0, err
 	}
-	return len(members), w.Copies.Send(ctx, messages(w.alert.ID, made)...)
+	return len(members), w.Copies.Send(ctx, bundles(w.next(queued(w.alert.ID, made)))...)
 }
 
 // fit returns how many members' families certainly fit into one write.
@@ -203,23 +235,33 @@ func (w *walk) build(ctx context.Context, group int, families []roster.Family) (
 // neighbours as one message holds, then the next slot has its turn. So all slots of
 // a lane have about as much to do, and what is sent together lies together in the
 // table: one family's record after the other, most of them in the same page of the
-// file.
+// file. Copies that are held back fill their messages over several steps.
 func (w *walk) deal(made []alert.Made) {
-	dealt := map[string]int{}
+	step := map[place]int{}
 	for i := range made {
 		copies := made[i].Family.Copies
 		for k := range copies {
-			name := copies[k].Lane
-			if _, begun := w.turns[name]; !begun {
-				w.turns[name] = w.first
+			at := place{copies[k].Lane, w.tiers[copies[k].Contact]}
+			dealt := step
+			if at.tier == never || at.tier == quiet && w.line(at.lane).heard > 0 {
+				dealt = w.dealt
 			}
-			if dealt[name]%alert.MaxBundle == 0 {
-				w.turns[name]++
+			if dealt[at]%alert.MaxBundle == 0 {
+				w.slots[at] = w.turn(at.lane)
 			}
-			dealt[name]++
-			copies[k].Slot = w.turns[name] % w.Lanes.Named(name).Slots
+			dealt[at]++
+			copies[k].Slot = w.slots[at]
 		}
 	}
+}
+
+// turn returns the slot of a lane whose turn it is.
+func (w *walk) turn(lane string) int {
+	if _, begun := w.turns[lane]; !begun {
+		w.turns[lane] = w.first
+	}
+	w.turns[lane]++
+	return w.turns[lane] % w.Lanes.Named(lane).Slots
 }
 
 func (w *walk) isMade(ctx context.Context, m alert.Made) (bool, error) {
@@ -302,33 +344,6 @@ func (w *walk) count(made []alert.Made) {
 			p.Copies[c.Lane]++
 		}
 	}
-}
-
-// messages returns what queues the copies that wait to be sent: those of one slot
-// together, up to alert.MaxBundle in a message, in the order of families.
-func messages(alertID string, made []alert.Made) []queue.Message {
-	var order []string
-	bySlot := map[string][]alert.CopyRef{}
-	for _, m := range made {
-		for i := range m.Family.Copies {
-			c := &m.Family.Copies[i]
-			if c.State != alert.Queued {
-				continue
-			}
-			group := c.Group()
-			if bySlot[group] == nil {
-				order = append(order, group)
-			}
-			bySlot[group] = append(bySlot[group], alert.CopyRef{Ref: m.Ref(alertID), Contact: c.Contact, Round: c.Round})
-		}
-	}
-	var msgs []queue.Message
-	for _, group := range order {
-		for some := range slices.Chunk(bySlot[group], alert.MaxBundle) {
-			msgs = append(msgs, alert.Bundle(group, some))
-		}
-	}
-	return msgs
 }
 
 // requeue queues again what the last step before an interruption made.

@@ -1,0 +1,235 @@
+package fanout
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/todoku/todoku/shared/alert"
+	"github.com/todoku/todoku/shared/queue"
+	"github.com/todoku/todoku/shared/roster"
+)
+
+// tier is when in its lane a contact's copy leaves. An operator judges a sender by how
+// many of its mails go to nobody, so addresses that nobody has proven go last and thin.
+type tier int
+
+const (
+	heard tier = iota // answered lately, or confirmed
+	quiet             // verified, and not heard of for long
+	never             // entered by the office, and never heard of
+)
+
+const (
+	// lately is how old the newest answer of a contact may be that goes first.
+	lately = 180 * 24 * time.Hour
+	// apart is how many copies to others lie between two to contacts never heard of, so
+	// that those are 9 of any 300 at most.
+	apart = 37
+	// hopeless is how many of a lane may be held back with fewer others in sight. Where
+	// most of a lane was never heard of, after the first import say, waiting thins nothing.
+	hopeless = 300
+	// sendSome is how many messages are queued at once.
+	sendSome = 100
+)
+
+func tierOf(c roster.Contact, now time.Time) tier {
+	switch {
+	case c.Answered.IsZero() && c.State == roster.Unverified:
+		return never
+	case now.Sub(c.Answered) < lately:
+		return heard
+	}
+	return quiet
+}
+
+// waiting is a copy to be queued.
+type waiting struct {
+	lane, group string
+	ref         alert.CopyRef
+}
+
+// line is what a strand has of one lane.
+type line struct {
+	heard  int // queued of those heard of lately
+	others int // queued of all but those never heard of
+	since  int // of others, since the last of those never heard of
+	quiet  []waiting
+	never  []waiting
+}
+
+// line returns the strand's line of a lane.
+func (w *walk) line(lane string) *line {
+	l := w.lines[lane]
+	if l == nil {
+		l = &line{}
+		w.lines[lane] = l
+	}
+	return l
+}
+
+// know notes the tiers of a step's contacts.
+func (w *walk) know(families []roster.Family) {
+	clear(w.tiers)
+	now := w.Now()
+	for _, f := range families {
+		for _, g := range f.Guardians {
+			for _, c := range g.Contacts {
+				w.tiers[c.ID] = tierOf(c, now)
+			}
+		}
+	}
+}
+
+// next takes a step's copies into the lines and returns those whose turn it is.
+func (w *walk) next(copies []waiting) []waiting {
+	var out []waiting
+	var lanes []*line
+	for _, c := range copies {
+		l := w.line(c.lane)
+		if !slices.Contains(lanes, l) {
+			lanes = append(lanes, l)
+		}
+		switch w.tiers[c.ref.Contact] {
+		case never:
+			l.never = append(l.never, c)
+		case quiet:
+			l.quiet = append(l.quiet, c)
+		case heard:
+			l.heard++
+			l.passed(1)
+			out = append(out, c)
+		}
+	}
+	for _, l := range lanes {
+		out = l.release(out)
+	}
+	return out
+}
+
+func (l *line) passed(n int) {
+	l.others += n
+	l.since += n
+}
+
+// release appends what need not be held back any longer.
+func (l *line) release(out []waiting) []waiting {
+	for len(l.quiet) > l.heard {
+		n := run(l.quiet)
+		l.passed(n)
+		out, l.quiet = append(out, l.quiet[:n]...), l.quiet[n:]
+	}
+	for len(l.never) > max(hopeless, l.others) {
+		n := run(l.never)
+		out, l.never = append(out, l.never[:n]...), l.never[n:]
+	}
+	if l.since >= apart && len(l.never) > 0 {
+		l.since = 0
+		out, l.never = append(out, l.never[0]), l.never[1:]
+	}
+	return out
+}
+
+// run returns how many at the head share a slot, and so a message.
+func run(copies []waiting) int {
+	n := 1
+	for n < len(copies) && n < alert.MaxBundle && copies[n].group == copies[0].group {
+		n++
+	}
+	return n
+}
+
+// sendQuiet queues the rest of those that have not been heard of for long.
+func (w *walk) sendQuiet(ctx context.Context) error {
+	var rest []waiting
+	for _, l := range w.lines {
+		rest = append(rest, l.quiet...)
+		l.quiet = nil
+	}
+	return w.send(ctx, rest)
+}
+
+// send queues copies, a hundred messages at a time.
+func (h *Handler) send(ctx context.Context, copies []waiting) error {
+	for some := range slices.Chunk(bundles(copies), sendSome) {
+		if err := h.Copies.Send(ctx, some...); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// held queues what was held back until the end. An interruption forgets what that was,
+// so after one everything that has not left is queued again.
+func (h *Handler) held(ctx context.Context, a alert.Alert, walks []*walk) error {
+	var last []waiting
+	for _, w := range walks {
+		if w == nil {
+			return h.queueAgain(ctx, a)
+		}
+		for _, l := range w.lines {
+			last = append(last, l.never...)
+		}
+	}
+	return h.send(ctx, last)
+}
+
+// queueAgain queues every copy of an alert that has not left.
+func (h *Handler) queueAgain(ctx context.Context, a alert.Alert) error {
+	var all []waiting
+	for class := ""; ; {
+		classes, _, err := h.Alerts.Classes(ctx, a.ID, class, 1)
+		if err != nil {
+			return err
+		}
+		if len(classes) == 0 {
+			return h.send(ctx, all)
+		}
+		class = classes[0].Class
+		err = h.sweepClass(ctx, a, class, func(_ context.Context, made []alert.Made) error {
+			all = append(all, queued(a.ID, made)...)
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// queued returns the families' copies that wait to be queued.
+func queued(alertID string, made []alert.Made) []waiting {
+	var copies []waiting
+	for _, m := range made {
+		for i := range m.Family.Copies {
+			c := &m.Family.Copies[i]
+			if c.State == alert.Queued {
+				copies = append(copies, waiting{c.Lane, c.Group(), alert.CopyRef{Ref: m.Ref(alertID), Contact: c.Contact, Round: c.Round}})
+			}
+		}
+	}
+	return copies
+}
+
+// messages returns what queues the copies of families that wait to be sent.
+func messages(alertID string, made []alert.Made) []queue.Message {
+	return bundles(queued(alertID, made))
+}
+
+// bundles puts the copies of one slot together, up to alert.MaxBundle in a message.
+func bundles(copies []waiting) []queue.Message {
+	var order []string
+	bySlot := map[string][]alert.CopyRef{}
+	for _, c := range copies {
+		if bySlot[c.group] == nil {
+			order = append(order, c.group)
+		}
+		bySlot[c.group] = append(bySlot[c.group], c.ref)
+	}
+	var msgs []queue.Message
+	for _, group := range order {
+		for some := range slices.Chunk(bySlot[group], alert.MaxBundle) {
+			msgs = append(msgs, alert.Bundle(group, some))
+		}
+	}
+	return msgs
+}
