@@ -98,7 +98,7 @@ func (w *watch) kilobytes() float64 {
 }
 
 // maxPage is how much of a telephone's line a page may use: CSS, scripts and
-// headers included, from an empty cache and not compressed.
+// headers included, from an empty cache. Only the static files come compressed.
 const maxPage = 50 << 10
 
 // problems returns what a page did that none may do.
