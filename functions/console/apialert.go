@@ -143,12 +143,18 @@ func apiNames(err error) error {
 	return l
 }
 
-func (s *Server) apiPostAlert(r *http.Request, me staff.Staff) (web.Response, error) {
-	key := r.Header.Get("Idempotency-Key")
+// keyed reads a request that does no more when it is sent again with its key.
+func keyed(r *http.Request) (key string, body []byte, err error) {
+	key = r.Header.Get("Idempotency-Key")
 	if !isKey(key) {
-		return nil, badKey
+		return "", nil, badKey
 	}
-	body, err := io.ReadAll(r.Body)
+	body, err = io.ReadAll(r.Body)
+	return key, body, err
+}
+
+func (s *Server) apiPostAlert(r *http.Request, me staff.Staff) (web.Response, error) {
+	key, body, err := keyed(r)
 	if err != nil {
 		return nil, err
 	}

@@ -2,7 +2,6 @@ package console
 
 import (
 	"context"
-	"io"
 	"net/http"
 	"slices"
 
@@ -115,11 +114,7 @@ type apiSentAt struct {
 // apiPostDistrictAlert sends one alert to each school that is named, or to all that have
 // a roster. The same request sent again, with its key, sends to those where it failed.
 func (s *Server) apiPostDistrictAlert(r *http.Request, me staff.Staff) (web.Response, error) {
-	key := r.Header.Get("Idempotency-Key")
-	if !isKey(key) {
-		return nil, badKey
-	}
-	body, err := io.ReadAll(r.Body)
+	key, body, err := keyed(r)
 	if err != nil {
 		return nil, err
 	}

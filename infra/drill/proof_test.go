@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -18,7 +19,6 @@ import (
 
 	"github.com/todoku/todoku/infra/drill/cloud"
 	"github.com/todoku/todoku/infra/local/machine"
-	"github.com/todoku/todoku/shared/mailhost/dnstest"
 	"github.com/todoku/todoku/shared/metrics"
 )
 
@@ -136,17 +136,20 @@ func TestStops(t *testing.T) {
 	}{
 		{"nothing", func(*machine.Config) {}, nil},
 		{"clock", func(cfg *machine.Config) { cfg.Tick = 24 * time.Hour }, []string{"proof"}},
-		{"DNS", func(*machine.Config) {}, nil},
+		{"DNS", func(cfg *machine.Config) {
+			cfg.Resolver = &net.Resolver{PreferGo: true, Dial: func(context.Context, string, string) (net.Conn, error) {
+				return nil, errors.New("no server answers")
+			}}
+		}, nil},
+		{"relay", func(cfg *machine.Config) { cfg.Relay = "smtp://127.0.0.1:9?starttls=off" }, []string{"mail", "proof"}},
 	} {
 		t.Run(tt.part, func(t *testing.T) {
-			dns := dnstest.Start(t)
-			dns.Fail("proof.invalid.", dnstest.Silent)
 			var pings atomic.Int64
 			watch := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { pings.Add(1) }))
 			defer watch.Close()
 			var ahead atomic.Int64
 			cfg := machine.Config{
-				Addr: "127.0.0.1:0", Data: t.TempDir(), Tick: 20 * time.Millisecond, Resolver: dns.Resolver(), Log: slog.New(slog.DiscardHandler),
+				Addr: "127.0.0.1:0", Data: t.TempDir(), Tick: 20 * time.Millisecond, Log: slog.New(slog.DiscardHandler),
 				Now:   func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) },
 				Proof: machine.Proof{Every: time.Hour, DeadMan: watch.URL},
 			}

@@ -77,10 +77,7 @@ func writeGuardian(w *pack.Writer, g *Guardian) {
 	w.Text(g.ID)
 	w.Text(g.Name)
 	w.Text(g.Relation)
-	w.Count(len(g.Phones))
-	for _, p := range g.Phones {
-		w.Text(p)
-	}
+	w.Texts(g.Phones)
 }
 
 func writeCopy(w *pack.Writer, c *Copy) {
@@ -158,7 +155,7 @@ func readChild(r *pack.Reader) Child {
 }
 
 func readGuardian(r *pack.Reader) Guardian {
-	return Guardian{ID: r.Text(), Name: r.Text(), Relation: r.Text(), Phones: pack.List(r, (*pack.Reader).Text)}
+	return Guardian{ID: r.Text(), Name: r.Text(), Relation: r.Text(), Phones: r.Texts()}
 }
 
 func readCopy(r *pack.Reader, version byte) Copy {

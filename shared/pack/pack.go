@@ -64,6 +64,14 @@ func (w *Writer) Text(s string) {
 	w.b = append(w.b, s...)
 }
 
+// Texts writes a Count and as many texts.
+func (w *Writer) Texts(list []string) {
+	w.Count(len(list))
+	for _, s := range list {
+		w.Text(s)
+	}
+}
+
 // noTime stands for the zero time.
 const noTime = math.MinInt64
 
@@ -169,6 +177,9 @@ func (r *Reader) Text() string {
 		return r.take(n - 1)
 	}
 }
+
+// Texts reads a list of texts; none is nil.
+func (r *Reader) Texts() []string { return List(r, (*Reader).Text) }
 
 // Time reads a moment, in UTC.
 func (r *Reader) Time() time.Time {

@@ -36,13 +36,6 @@ func encodeFamily(f *Family) []byte {
 	return w.Bytes()
 }
 
-func writeTexts(w *pack.Writer, texts []string) {
-	w.Count(len(texts))
-	for _, t := range texts {
-		w.Text(t)
-	}
-}
-
 func writeChild(w *pack.Writer, c *Child) {
 	w.Text(c.ID)
 	w.Text(c.Number)
@@ -50,15 +43,15 @@ func writeChild(w *pack.Writer, c *Child) {
 	w.Text(c.Kana)
 	w.Text(c.Class)
 	w.Int(c.Seat)
-	writeTexts(w, c.Groups)
-	writeTexts(w, c.Guardians)
+	w.Texts(c.Groups)
+	w.Texts(c.Guardians)
 }
 
 func writeGuardian(w *pack.Writer, g *Guardian) {
 	w.Text(g.ID)
 	w.Text(g.Name)
 	w.Text(g.Relation)
-	writeTexts(w, g.Phones)
+	w.Texts(g.Phones)
 	w.Text(g.Lang)
 	w.Count(len(g.Contacts))
 	for i := range g.Contacts {
@@ -115,18 +108,16 @@ func readFamily(r *pack.Reader) (Family, error) {
 	return f, r.Close()
 }
 
-func readTexts(r *pack.Reader) []string { return pack.List(r, (*pack.Reader).Text) }
-
 func readChild(r *pack.Reader) Child {
 	return Child{
 		ID: r.Text(), Number: r.Text(), Name: r.Text(), Kana: r.Text(), Class: r.Text(), Seat: r.Int(),
-		Groups: readTexts(r), Guardians: readTexts(r),
+		Groups: r.Texts(), Guardians: r.Texts(),
 	}
 }
 
 func readGuardian(r *pack.Reader) Guardian {
 	return Guardian{
-		ID: r.Text(), Name: r.Text(), Relation: r.Text(), Phones: readTexts(r), Lang: r.Text(), Contacts: pack.List(r, readContact),
+		ID: r.Text(), Name: r.Text(), Relation: r.Text(), Phones: r.Texts(), Lang: r.Text(), Contacts: pack.List(r, readContact),
 	}
 }
 

@@ -31,7 +31,7 @@ var limited = Profile{
 // receiver with the same, and with the time that the real one took over a message: the schedulers come in in the same order.
 func TestRealPostfix(t *testing.T) {
 	if testing.Short() {
-		t.Skip("takes half a minute")
+		t.Skip("-short: it takes half a minute")
 	}
 	const copies = 300
 	address := peers.Postfix(t, peers.PostfixLimits{

@@ -84,7 +84,7 @@ func TestEndsWithTheTest(t *testing.T) {
 		}
 	})
 	if endpoint == "" {
-		t.Skip("dynoxide cannot be had here")
+		return // the subtest has said what is missing
 	}
 	if resp, err := http.Get(endpoint); err == nil { //nolint:noctx // it fails at once
 		resp.Body.Close()

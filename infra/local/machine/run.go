@@ -1,0 +1,139 @@
+package machine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/aws/aws-lambda-go/events"
+)
+
+// Invoke runs one function on an event by hand, as its trigger would.
+func (m *Machine) Invoke(ctx context.Context, function string, event events.SQSEvent) (events.SQSEventResponse, error) {
+	switch function {
+	case "fanout":
+		return m.fanout.Handle(ctx, event)
+	case "dispatch":
+		return m.copies()(ctx, event)
+	case "inbound":
+		return m.inbound.Handle(ctx, event)
+	}
+	return events.SQSEventResponse{}, fmt.Errorf("no function %q takes an SQS event", function)
+}
+
+// Tick runs the tick once, now.
+func (m *Machine) Tick(ctx context.Context) error {
+	return m.tick.Handle(ctx, events.CloudWatchEvent{Time: m.cfg.Now()})
+}
+
+// Run serves until ctx ends, then stops gracefully: requests and batches that
+// have begun are finished.
+func (m *Machine) Run(ctx context.Context) error {
+	server, err := m.pages(ctx)
+	if err != nil {
+		return err
+	}
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return m.Jobs.Run(ctx, m.fanout.Handle) })
+	g.Go(func() error { return m.Copies.Run(ctx, m.copies()) })
+	g.Go(func() error { return m.Mails.Run(ctx, m.inbound.Handle) })
+	if m.mails != nil {
+		g.Go(func() error { return m.takeMail(ctx) })
+	}
+	g.Go(func() error { return m.Probe.Run(ctx, m.probes.handle) })
+	g.Go(func() error { return m.runTick(ctx) })
+	g.Go(func() error { return serve(ctx, server, m.listener) })
+	if m.metrics != nil {
+		g.Go(func() error { return m.serveMetrics(ctx) })
+	}
+	if l := m.listenControl(); l != nil {
+		g.Go(func() error { return serve(ctx, &http.Server{Handler: m.control(), ReadHeaderTimeout: time.Second}, l) })
+	}
+	err = g.Wait()
+	m.stopWork()
+	m.works.Wait()
+	return errors.Join(err, m.Gate.Flush(context.WithoutCancel(ctx)))
+}
+
+// background runs work that outlives its request, until the Machine stops; what
+// is cut off then can be taken up again.
+func (m *Machine) background(work func(context.Context)) {
+	m.works.Go(func() { work(m.working) })
+}
+
+// serve serves until ctx ends, and then finishes the requests that have begun.
+func serve(ctx context.Context, s *http.Server, l net.Listener) error {
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error {
+		if err := s.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+			return err
+		}
+		return nil
+	})
+	g.Go(func() error {
+		<-ctx.Done()
+		const grace = 10 * time.Second
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), grace)
+		defer cancel()
+		return s.Shutdown(ctx)
+	})
+	return g.Wait()
+}
+
+// runTick ticks until ctx ends. What fails is logged by the handler; the next
+// run tries again.
+func (m *Machine) runTick(ctx context.Context) error {
+	t := time.NewTicker(m.cfg.Tick)
+	defer t.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-t.C:
+			if err := m.Tick(ctx); err != nil && ctx.Err() == nil {
+				m.cfg.Log.Error("tick failed", "err", err)
+			}
+			if err := m.Gate.Flush(ctx); err != nil && ctx.Err() == nil {
+				m.cfg.Log.Warn("the lanes' memory was not written, it will be", "err", err)
+			}
+			if _, err := m.Table.Sweep(ctx, sweepBatch); err != nil && ctx.Err() == nil {
+				m.cfg.Log.Error("expired items not removed", "err", err)
+			}
+		}
+	}
+}
+
+// sweepBatch is how many expired items one run of the tick removes.
+const sweepBatch = 200
+
+// Close releases what New took. Run must have returned.
+func (m *Machine) Close() error {
+	m.stopWork()
+	m.works.Wait()
+	var errs []error
+	if m.listener != nil {
+		if err := m.listener.Close(); !errors.Is(err, net.ErrClosed) {
+			errs = append(errs, err)
+		}
+	}
+	for _, l := range []net.Listener{m.mails, m.metrics} {
+		if l == nil {
+			continue
+		}
+		if err := l.Close(); !errors.Is(err, net.ErrClosed) {
+			errs = append(errs, err)
+		}
+	}
+	if m.relay != nil {
+		errs = append(errs, m.relay.Close())
+	}
+	if m.db != nil {
+		errs = append(errs, m.db.Close())
+	}
+	return errors.Join(errs...)
+}
