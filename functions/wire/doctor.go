@@ -18,7 +18,7 @@ func (p *Parts) doctorRecords() *doctor.Records { return &doctor.Records{Table: 
 
 // daily returns what examines once a day, and when somebody asks.
 func (p *Parts) daily() *doctor.Daily {
-	e := &examiner{parts: p, roster: p.Roster(), enrol: p.Enrol(), account: ses.OpenDoctor(p.aws, p.Config.ConfigurationSet)}
+	e := &examiner{parts: p, roster: p.Roster(), enrol: p.Enrol(), account: ses.OpenDoctor(p.aws, p.Config.MailSets)}
 	e.account.Recipients, e.account.Known = e.recipients, e.known
 	return &doctor.Daily{Records: *p.doctorRecords(), Setup: e.setup, Log: p.Log, Tell: doctor.TellManagers(&memo.Office{Staff: p.Staff(), Copies: p.Copies()}, e.roster, p.Now)}
 }

@@ -131,7 +131,7 @@ func (p *Parts) Jobs() *sqs.Queue { return sqs.Open(p.aws, p.Config.JobsURL) }
 func (p *Parts) Copies() *sqs.Queue { return sqs.Open(p.aws, p.Config.CopiesURL) }
 
 // Mail returns the account's SES.
-func (p *Parts) Mail() *ses.Sender { return ses.Open(p.aws, p.Config.ConfigurationSet, p.Now) }
+func (p *Parts) Mail() *ses.Sender { return ses.Open(p.aws, p.Config.MailSets, p.Now) }
 
 // pacedMail returns the account's SES for those who send much: they share its rate.
 func (p *Parts) pacedMail() mail.Sender {

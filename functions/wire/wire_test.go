@@ -25,6 +25,8 @@ func whole(name string) string {
 	switch {
 	case name == string(config.Lanes):
 		return ""
+	case name == string(config.MailSets):
+		return "hour=3600"
 	case name == string(config.Lease):
 		return "180"
 	case name == string(config.Proof), name == string(config.KeepAlerts):

@@ -23,23 +23,23 @@ type Var string
 
 // The variables. Every one that a function needs must be set, except those of optional.
 const (
-	Table            Var = "TODOKU_TABLE"             // name of the DynamoDB table
-	Jobs             Var = "TODOKU_JOBS_URL"          // https address of the queue from console and tick to fanout
-	Copies           Var = "TODOKU_COPIES_URL"        // https address of the queue from fanout and tick to dispatch
-	Keys             Var = "TODOKU_KEYS_SECRET"       // ARN of the secret with the keys that sign links; see ParseKeys
-	ConfigurationSet Var = "TODOKU_CONFIGURATION_SET" // name of the SES configuration set of every mail
-	BaseURL          Var = "TODOKU_BASE_URL"          // where the pages are seen from outside, without a slash at the end
-	Lease            Var = "TODOKU_LEASE_SECONDS"     // how long dispatch may hold a copy: at least its own timeout
-	Lanes            Var = "TODOKU_LANES"             // the operator's lanes file, its text; empty: as shipped
-	InboundDomain    Var = "TODOKU_INBOUND_DOMAIN"    // domain of the addresses to which guardians send an empty mail; empty: none is taken
-	Proof            Var = "TODOKU_PROOF_SECONDS"     // how often to prove that an alert is answered; empty: never
-	DeadMan          Var = "TODOKU_DEAD_MAN_URL"      // address to call after each proof; empty: none
-	OpenIDIssuer     Var = "TODOKU_OPENID_ISSUER"     // https address of the OpenID provider with which staff can sign in as well; empty: none
-	OpenIDClient     Var = "TODOKU_OPENID_CLIENT"     // id that the provider gave this site; empty without an issuer
-	OpenIDSecret     Var = "TODOKU_OPENID_SECRET"     //nolint:gosec // ARN of the secret with the client's secret, as plain text; empty: it has none
-	KeepAlerts       Var = "TODOKU_KEEP_ALERTS_DAYS"  // for how long alerts are kept, see package keep; empty: as long as it says
-	Name             Var = "TODOKU_NAME"              // who answers for the system, on the last-resort error page
-	Phone            Var = "TODOKU_PHONE"             // whom to call then
+	Table         Var = "TODOKU_TABLE"            // name of the DynamoDB table
+	Jobs          Var = "TODOKU_JOBS_URL"         // https address of the queue from console and tick to fanout
+	Copies        Var = "TODOKU_COPIES_URL"       // https address of the queue from fanout and tick to dispatch
+	Keys          Var = "TODOKU_KEYS_SECRET"      // ARN of the secret with the keys that sign links; see ParseKeys
+	MailSets      Var = "TODOKU_MAIL_SETS"        // SES configuration sets: name=seconds after which it gives a mail up, with commas
+	BaseURL       Var = "TODOKU_BASE_URL"         // where the pages are seen from outside, without a slash at the end
+	Lease         Var = "TODOKU_LEASE_SECONDS"    // how long dispatch may hold a copy: at least its own timeout
+	Lanes         Var = "TODOKU_LANES"            // the operator's lanes file, its text; empty: as shipped
+	InboundDomain Var = "TODOKU_INBOUND_DOMAIN"   // domain of the addresses to which guardians send an empty mail; empty: none is taken
+	Proof         Var = "TODOKU_PROOF_SECONDS"    // how often to prove that an alert is answered; empty: never
+	DeadMan       Var = "TODOKU_DEAD_MAN_URL"     // address to call after each proof; empty: none
+	OpenIDIssuer  Var = "TODOKU_OPENID_ISSUER"    // https address of the OpenID provider with which staff can sign in as well; empty: none
+	OpenIDClient  Var = "TODOKU_OPENID_CLIENT"    // id that the provider gave this site; empty without an issuer
+	OpenIDSecret  Var = "TODOKU_OPENID_SECRET"    //nolint:gosec // ARN of the secret with the client's secret, as plain text; empty: it has none
+	KeepAlerts    Var = "TODOKU_KEEP_ALERTS_DAYS" // for how long alerts are kept, see package keep; empty: as long as it says
+	Name          Var = "TODOKU_NAME"             // who answers for the system, on the last-resort error page
+	Phone         Var = "TODOKU_PHONE"            // whom to call then
 )
 
 // MaxLanes is how many bytes Lanes may have: all variables of a Lambda function
@@ -49,14 +49,14 @@ const MaxLanes = 2500
 
 // needs says which variables each function reads.
 var needs = map[string][]Var{
-	"console":      {Table, KeepAlerts, Jobs, Keys, ConfigurationSet, BaseURL, InboundDomain, Lanes, OpenIDIssuer, OpenIDClient, OpenIDSecret, Proof, Name, Phone},
-	"registration": {Table, KeepAlerts, Keys, ConfigurationSet, BaseURL, Lanes, Name, Phone},
+	"console":      {Table, KeepAlerts, Jobs, Keys, MailSets, BaseURL, InboundDomain, Lanes, OpenIDIssuer, OpenIDClient, OpenIDSecret, Proof, Name, Phone},
+	"registration": {Table, KeepAlerts, Keys, MailSets, BaseURL, Lanes, Name, Phone},
 	"acknowledge":  {Table, KeepAlerts, Keys, BaseURL, Name, Phone},
 	"fanout":       {Table, KeepAlerts, Jobs, Copies, Lanes},
-	"dispatch":     {Table, KeepAlerts, Copies, Keys, ConfigurationSet, BaseURL, InboundDomain, Lease, Lanes},
+	"dispatch":     {Table, KeepAlerts, Copies, Keys, MailSets, BaseURL, InboundDomain, Lease, Lanes},
 	"feedback":     {Table, KeepAlerts, Lanes},
-	"inbound":      {Table, KeepAlerts, Copies, Keys, ConfigurationSet, BaseURL, InboundDomain},
-	"tick":         {Table, KeepAlerts, Jobs, Copies, Lanes, ConfigurationSet, BaseURL, InboundDomain, Keys, Proof, DeadMan},
+	"inbound":      {Table, KeepAlerts, Copies, Keys, MailSets, BaseURL, InboundDomain},
+	"tick":         {Table, KeepAlerts, Jobs, Copies, Lanes, MailSets, BaseURL, InboundDomain, Keys, Proof, DeadMan},
 }
 
 // Needs returns the variables that a function reads, in a fixed order; none for a
@@ -66,23 +66,23 @@ func Needs(function string) []Var { return append([]Var(nil), needs[function]...
 // Config is what a function's environment says. Fields of variables that the
 // function does not need are zero.
 type Config struct {
-	Table            string
-	JobsURL          string
-	CopiesURL        string
-	KeysSecret       string
-	ConfigurationSet string
-	BaseURL          string
-	Lease            time.Duration
-	Lanes            *lane.Lanes
-	InboundDomain    string
-	Proof            time.Duration
-	DeadMan          string
-	OpenIDIssuer     string
-	OpenIDClient     string
-	OpenIDSecret     string
-	KeepAlerts       time.Duration
-	Name             string
-	Phone            string
+	Table         string
+	JobsURL       string
+	CopiesURL     string
+	KeysSecret    string
+	MailSets      map[string]time.Duration // by name, after how long each gives a mail up
+	BaseURL       string
+	Lease         time.Duration
+	Lanes         *lane.Lanes
+	InboundDomain string
+	Proof         time.Duration
+	DeadMan       string
+	OpenIDIssuer  string
+	OpenIDClient  string
+	OpenIDSecret  string
+	KeepAlerts    time.Duration
+	Name          string
+	Phone         string
 }
 
 // Load reads what the function needs with getenv (os.Getenv). It fails with one
@@ -127,10 +127,12 @@ func (c *Config) set(v Var, value string) (err error) {
 	case BaseURL:
 		c.BaseURL, err = address(value)
 	case Lease:
-		c.Lease, err = seconds(value)
+		c.Lease, err = seconds(value, longestLease)
+	case MailSets:
+		c.MailSets, err = mailSets(value)
 	case Proof:
 		if value != "" {
-			c.Proof, err = seconds(value)
+			c.Proof, err = seconds(value, longestLease)
 		}
 	case KeepAlerts:
 		if value != "" {
@@ -147,7 +149,7 @@ func (c *Config) set(v Var, value string) (err error) {
 // text returns the field of a variable that may hold any text.
 func (c *Config) text(v Var) *string {
 	return map[Var]*string{
-		Table: &c.Table, Keys: &c.KeysSecret, ConfigurationSet: &c.ConfigurationSet, InboundDomain: &c.InboundDomain, DeadMan: &c.DeadMan,
+		Table: &c.Table, Keys: &c.KeysSecret, InboundDomain: &c.InboundDomain, DeadMan: &c.DeadMan,
 		OpenIDClient: &c.OpenIDClient, OpenIDSecret: &c.OpenIDSecret, Name: &c.Name, Phone: &c.Phone,
 	}[v]
 }
@@ -175,12 +177,29 @@ func issuer(value string) (string, error) {
 // longestLease is the longest time for which SQS hides a message.
 const longestLease = 12 * time.Hour
 
-func seconds(value string) (time.Duration, error) {
+func seconds(value string, most time.Duration) (time.Duration, error) {
 	n, err := strconv.Atoi(value)
-	if err != nil || n < 1 || n > int(longestLease/time.Second) {
-		return 0, fmt.Errorf("is not a number of seconds from 1 to %d", int(longestLease/time.Second))
+	if err != nil || n < 1 || n > int(most/time.Second) {
+		return 0, fmt.Errorf("is not a number of seconds from 1 to %d", int(most/time.Second))
 	}
 	return time.Duration(n) * time.Second, nil
+}
+
+// longestTry is for how long SES tries a mail at most
+// (https://docs.aws.amazon.com/ses/latest/APIReference-V2/API_DeliveryOptions.html).
+const longestTry = 14 * time.Hour
+
+func mailSets(value string) (map[string]time.Duration, error) {
+	sets := map[string]time.Duration{}
+	for part := range strings.SplitSeq(value, ",") {
+		name, within, _ := strings.Cut(part, "=")
+		d, err := seconds(within, longestTry)
+		if err != nil || name == "" {
+			return nil, errors.New("is not a list such as hour=3600,short=300")
+		}
+		sets[name] = d
+	}
+	return sets, nil
 }
 
 func days(value string) (time.Duration, error) {

@@ -15,16 +15,16 @@ import (
 // whole is an environment with every variable.
 func whole() map[string]string {
 	return map[string]string{
-		"TODOKU_TABLE":             "todoku",
-		"TODOKU_JOBS_URL":          "https://sqs.ap-northeast-1.amazonaws.com/1/jobs.fifo",
-		"TODOKU_COPIES_URL":        "https://sqs.ap-northeast-1.amazonaws.com/1/copies.fifo",
-		"TODOKU_KEYS_SECRET":       "arn:aws:secretsmanager:ap-northeast-1:1:secret:keys",
-		"TODOKU_CONFIGURATION_SET": "mails",
-		"TODOKU_BASE_URL":          "https://anzen.example.jp",
-		"TODOKU_LEASE_SECONDS":     "360",
-		"TODOKU_LANES":             `{"lanes":[{"name":"docomo","slots":3}]}`,
-		"TODOKU_NAME":              "見本市教育委員会",
-		"TODOKU_PHONE":             "03-0000-0000",
+		"TODOKU_TABLE":         "todoku",
+		"TODOKU_JOBS_URL":      "https://sqs.ap-northeast-1.amazonaws.com/1/jobs.fifo",
+		"TODOKU_COPIES_URL":    "https://sqs.ap-northeast-1.amazonaws.com/1/copies.fifo",
+		"TODOKU_KEYS_SECRET":   "arn:aws:secretsmanager:ap-northeast-1:1:secret:keys",
+		"TODOKU_MAIL_SETS":     "mails=3600,short=300",
+		"TODOKU_BASE_URL":      "https://anzen.example.jp",
+		"TODOKU_LEASE_SECONDS": "360",
+		"TODOKU_LANES":         `{"lanes":[{"name":"docomo","slots":3}]}`,
+		"TODOKU_NAME":          "見本市教育委員会",
+		"TODOKU_PHONE":         "03-0000-0000",
 	}
 }
 
@@ -44,7 +44,7 @@ func TestLoad(t *testing.T) {
 		}},
 		{"dispatch", config.Config{
 			Table: "todoku", CopiesURL: whole()["TODOKU_COPIES_URL"], KeysSecret: whole()["TODOKU_KEYS_SECRET"],
-			ConfigurationSet: "mails", BaseURL: "https://anzen.example.jp", Lease: 6 * time.Minute,
+			MailSets: map[string]time.Duration{"mails": time.Hour, "short": 5 * time.Minute}, BaseURL: "https://anzen.example.jp", Lease: 6 * time.Minute,
 		}},
 	}
 	for _, tt := range tests {
@@ -109,6 +109,9 @@ func TestLoadNamesWhatIsWrong(t *testing.T) {
 		}},
 		{"lease too long", "dispatch", map[string]string{"TODOKU_LEASE_SECONDS": "43201"}, []string{
 			"config: TODOKU_LEASE_SECONDS is not a number of seconds from 1 to 43200",
+		}},
+		{"a set without its seconds", "dispatch", map[string]string{"TODOKU_MAIL_SETS": "mails=3600,short"}, []string{
+			"config: TODOKU_MAIL_SETS is not a list such as hour=3600,short=300",
 		}},
 		{"lanes too long", "fanout", map[string]string{"TODOKU_LANES": strings.Repeat("x", 2501)}, []string{
 			"config: TODOKU_LANES has 2501 bytes, at most 2500 are possible",

@@ -17,8 +17,8 @@ var variable = map[plan.Use]config.Var{
 	plan.ReadTable: config.Table, plan.QueryTable: config.Table, plan.WriteTable: config.Table,
 	plan.SendJobs: config.Jobs, plan.PostponeJobs: config.Jobs,
 	plan.SendCopies: config.Copies, plan.PostponeCopies: config.Copies,
-	plan.SendMail: config.ConfigurationSet, plan.ReadAccount: config.ConfigurationSet, plan.ClearSilenced: config.ConfigurationSet,
-	plan.ReadIdentities: config.ConfigurationSet, plan.ReadMailSet: config.ConfigurationSet, plan.ReadSilenced: config.ConfigurationSet,
+	plan.SendMail: config.MailSets, plan.ReadAccount: config.MailSets, plan.ClearSilenced: config.MailSets,
+	plan.ReadIdentities: config.MailSets, plan.ReadMailSet: config.MailSets, plan.ReadSilenced: config.MailSets,
 	plan.ReadKeys: config.Keys, plan.ReadOpenID: config.OpenIDSecret,
 }
 

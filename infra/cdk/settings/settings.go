@@ -48,7 +48,7 @@ type Settings struct {
 	KeepAlerts  int    // days for which alerts are kept, see package keep; "keepAlertDays"
 	DeadMan     string // https address to call after each, "" for none; "deadMan"
 	SendQuota   int    // mails in 24 hours that SES allows the account; "sendQuota"
-	MaxDelivery int    // seconds after which SES gives a mail up; "maxDeliverySeconds"
+	MaxDelivery int    // seconds after which SES gives a mail up at the latest; "maxDeliverySeconds"
 	Lanes       string // the operator's lanes file, its text, "" for the shipped one; "lanes"
 	Table       string // name of a restored table to use, "" for the stack's own; "table"
 }
@@ -80,6 +80,17 @@ const (
 	// The bounds of SES for MaxDeliverySeconds.
 	minDelivery, maxDelivery = 300, 50400
 )
+
+// Deliveries returns after how many seconds SES gives a mail up, longest first: each is
+// half of the one before, so that a mail which stops being useful earlier than the longest
+// is tried for at least half of its time. SES allows no less than the last.
+func (s Settings) Deliveries() []int {
+	var all []int
+	for n := s.MaxDelivery; n > minDelivery; n /= 2 {
+		all = append(all, n)
+	}
+	return append(all, minDelivery)
+}
 
 // MailFrom is the custom MAIL FROM domain of a mail domain: where SPF is looked up
 // and bounces go.

@@ -39,6 +39,16 @@ func read(over map[string]any) (settings.Settings, error) {
 	})
 }
 
+func TestDeliveries(t *testing.T) {
+	for most, want := range map[int][]int{
+		300: {300}, 301: {301, 300}, 3600: {3600, 1800, 900, 450, 300}, 50400: {50400, 25200, 12600, 6300, 3150, 1575, 787, 393, 300},
+	} {
+		if diff := cmp.Diff(want, settings.Settings{MaxDelivery: most}.Deliveries()); diff != "" {
+			t.Errorf("up to %d s (-want +got):\n%s", most, diff)
+		}
+	}
+}
+
 func TestRead(t *testing.T) {
 	defaults, err := read(nil)
 	if err != nil {

@@ -3,6 +3,8 @@ package stack
 import (
 	"cmp"
 	"slices"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/aws/aws-cdk-go/awscdk/v2"
@@ -74,8 +76,8 @@ func (b *builder) value(v config.Var) *string {
 		return b.queues[plan.Copies].live.QueueUrl()
 	case config.Keys:
 		return b.keys.SecretArn()
-	case config.ConfigurationSet:
-		return b.mails.Ref()
+	case config.MailSets:
+		return jsii.String(strings.Join(b.setsBySeconds(), ","))
 	case config.BaseURL:
 		return b.baseURL
 	case config.Lease:
@@ -106,6 +108,14 @@ func (b *builder) value(v config.Var) *string {
 		return jsii.String(b.Settings.Phone)
 	}
 	panic("stack: no value for " + v)
+}
+
+// setsBySeconds returns the configuration sets as package config reads them.
+func (b *builder) setsBySeconds() (sets []string) {
+	for _, set := range b.mails {
+		sets = append(sets, *set.Ref()+"="+strconv.Itoa(set.seconds))
+	}
+	return sets
 }
 
 // role returns a role that may do exactly what the function does. Its policies are
@@ -153,11 +163,11 @@ func (b *builder) resources(u plan.Use) []*string {
 	case plan.SendCopies, plan.PostponeCopies:
 		return []*string{b.queues[plan.Copies].live.QueueArn()}
 	case plan.SendMail:
-		return b.mailResources()
+		return slices.Concat(b.setResources(), b.identities())
 	case plan.ReadMailSet:
-		return b.mailResources()[:1]
+		return b.setResources()
 	case plan.ReadIdentities:
-		return b.mailResources()[1:]
+		return b.identities()
 	case plan.ReadAccount, plan.ReadSilenced, plan.ClearSilenced:
 		return []*string{jsii.String("*")}
 	case plan.ReadKeys:

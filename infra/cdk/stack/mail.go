@@ -1,6 +1,7 @@
 package stack
 
 import (
+	"strconv"
 	"strings"
 
 	"github.com/aws/aws-cdk-go/awscdk/v2"
@@ -15,12 +16,29 @@ import (
 	"github.com/todoku/todoku/infra/cdk/settings"
 )
 
-// makeMail makes the configuration set that every mail is sent with, and the
-// identity of each mail domain.
+// makeMail makes the configuration sets that mails are sent with, and the identity of
+// each mail domain.
 func (b *builder) makeMail() {
-	b.mails = awsses.NewCfnConfigurationSet(b.stack, jsii.String("ConfigurationSet"), &awsses.CfnConfigurationSetProps{
+	for i, seconds := range b.Settings.Deliveries() {
+		b.mails = append(b.mails, mailSet{b.makeSet("ConfigurationSet"+nth(i), seconds), seconds})
+	}
+	for _, domain := range b.Settings.MailDomains {
+		b.makeIdentity(domain)
+	}
+}
+
+// nth tells ids of several like things apart; the first keeps the name that it had alone.
+func nth(i int) string {
+	if i == 0 {
+		return ""
+	}
+	return strconv.Itoa(i + 1)
+}
+
+func (b *builder) makeSet(id string, seconds int) awsses.CfnConfigurationSet {
+	return awsses.NewCfnConfigurationSet(b.stack, jsii.String(id), &awsses.CfnConfigurationSetProps{
 		DeliveryOptions: &awsses.CfnConfigurationSet_DeliveryOptionsProperty{
-			MaxDeliverySeconds: jsii.Number(b.Settings.MaxDelivery),
+			MaxDeliverySeconds: jsii.Number(seconds),
 			// Encrypted wherever the receiver can. To require it would keep an alert
 			// from whoever's operator cannot.
 			TlsPolicy: jsii.String("OPTIONAL"),
@@ -31,9 +49,6 @@ func (b *builder) makeMail() {
 		// such answer would silence a guardian for good.
 		SuppressionOptions: &awsses.CfnConfigurationSet_SuppressionOptionsProperty{SuppressedReasons: jsii.Strings("COMPLAINT")},
 	})
-	for _, domain := range b.Settings.MailDomains {
-		b.makeIdentity(domain)
-	}
 }
 
 // camel returns a domain as a part of a logical id: school.example.jp is
@@ -79,10 +94,16 @@ func (b *builder) addMailRecords(domain string, id awsses.CfnEmailIdentity) {
 	}
 }
 
-// mailResources returns what SES checks when a mail is sent: the configuration set,
-// then the identities of the From domains.
-func (b *builder) mailResources() []*string {
-	resources := []*string{b.arn("configuration-set", b.mails.Ref())}
+// setResources returns the configuration sets, and identities those of the From domains:
+// together they are what SES checks when a mail is sent.
+func (b *builder) setResources() (resources []*string) {
+	for _, set := range b.mails {
+		resources = append(resources, b.arn("configuration-set", set.Ref()))
+	}
+	return resources
+}
+
+func (b *builder) identities() (resources []*string) {
 	for _, domain := range b.Settings.MailDomains {
 		resources = append(resources, b.arn("identity", jsii.String(domain)))
 	}
@@ -97,24 +118,26 @@ var eventTypes = []string{"reject", "bounce", "complaint", "delivery", "delivery
 // makeFeedback leads the events of all mails into the queue of the feedback
 // function. SES takes standard topics only.
 func (b *builder) makeFeedback() {
-	topic := b.topic("MailEvents", plan.Events, b.arn("configuration-set", b.mails.Ref()))
-	destination := awsses.NewCfnConfigurationSetEventDestination(b.stack, jsii.String("MailEventsDestination"), &awsses.CfnConfigurationSetEventDestinationProps{
-		ConfigurationSetName: b.mails.Ref(),
-		EventDestination: &awsses.CfnConfigurationSetEventDestination_EventDestinationProperty{
-			Enabled:            jsii.Bool(true),
-			MatchingEventTypes: jsii.Strings(eventTypes...),
-			SnsDestination:     &awsses.CfnConfigurationSetEventDestination_SnsDestinationProperty{TopicArn: topic.TopicArn()},
-		},
-	})
-	destination.Node().AddDependency(policy(topic)) // SES tries it at once
+	topic := b.topic("MailEvents", plan.Events, b.setResources()...)
+	for i, set := range b.mails {
+		destination := awsses.NewCfnConfigurationSetEventDestination(b.stack, jsii.String("MailEventsDestination"+nth(i)), &awsses.CfnConfigurationSetEventDestinationProps{
+			ConfigurationSetName: set.Ref(),
+			EventDestination: &awsses.CfnConfigurationSetEventDestination_EventDestinationProperty{
+				Enabled:            jsii.Bool(true),
+				MatchingEventTypes: jsii.Strings(eventTypes...),
+				SnsDestination:     &awsses.CfnConfigurationSetEventDestination_SnsDestinationProperty{TopicArn: topic.TopicArn()},
+			},
+		})
+		destination.Node().AddDependency(policy(topic)) // SES tries it at once
+	}
 }
 
-// topic makes a topic that SES publishes to from source, and a queue reads.
-func (b *builder) topic(id, queue string, source *string) awssns.Topic {
+// topic makes a topic that SES publishes to from sources, and a queue reads.
+func (b *builder) topic(id, queue string, sources ...*string) awssns.Topic {
 	topic := awssns.NewTopic(b.stack, jsii.String(id), &awssns.TopicProps{EnforceSSL: jsii.Bool(true)})
 	topic.AddToResourcePolicy(publish("ses.amazonaws.com", topic, map[string]any{
 		"StringEquals": map[string]any{"aws:SourceAccount": b.stack.Account()},
-		"ArnEquals":    map[string]any{"aws:SourceArn": source},
+		"ArnEquals":    map[string]any{"aws:SourceArn": sources},
 	}))
 	// What SNS cannot hand to the queue goes to the queue's dead letters.
 	topic.AddSubscription(awssnssubscriptions.NewSqsSubscription(b.queues[queue].live, &awssnssubscriptions.SqsSubscriptionProps{

@@ -1,6 +1,8 @@
 package stack
 
 import (
+	"strings"
+
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsroute53"
 	"github.com/aws/jsii-runtime-go"
 
@@ -25,7 +27,7 @@ func (b *builder) makeOutputs() {
 	b.output("Web", "Address of the pages / 画面のアドレス", b.baseURL)
 	b.output("TableName", "Table that is in use / 使用中のテーブル", b.table.TableName())
 	b.output("KeysSecret", "Secret with the keys that sign links / リンク署名鍵のシークレット", b.keys.SecretArn())
-	b.output("MailSettings", "SES configuration set of all mails / 全メールのSES設定セット", b.mails.Ref())
+	b.output("MailSettings", "SES configuration sets of all mails, with the seconds after which SES gives up / 全メールのSES設定セットと、SESが配信をあきらめるまでの秒数", jsii.String(strings.Join(b.setsBySeconds(), ",")))
 	for _, q := range plan.Queues {
 		if pair, ok := b.queues[q.Name]; ok {
 			b.output(title(q.Name)+"Queue", "Queue "+q.Name, pair.live.QueueArn())

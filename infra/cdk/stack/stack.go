@@ -69,13 +69,19 @@ type builder struct {
 	keys      awssecretsmanager.Secret      // makeKeys
 	zone      awsroute53.IHostedZone        // makeZone; nil without one
 	queues    map[string]queuePair          // makeQueues
-	mails     awsses.CfnConfigurationSet    // makeMail
+	mails     []mailSet                     // makeMail; longest first
 	records   []record                      // makeMail, makeWebDomain, makeInbound: what is to stand in the DNS
 	api       awsapigatewayv2.HttpApi       // makeAPI
 	baseURL   *string                       // makeAPI
 	functions map[string]awslambda.Function // makeFunction
 	routes    []routed                      // makeFunction
 	alarms    awssns.Topic                  // makeAlarms
+}
+
+// mailSet is a configuration set and after how many seconds SES gives its mails up.
+type mailSet struct {
+	awsses.CfnConfigurationSet
+	seconds int
 }
 
 // queuePair is a queue with its dead letters.

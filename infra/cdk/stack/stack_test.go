@@ -44,13 +44,17 @@ func TestProperties(t *testing.T) {
 			"BatchSize": 10.0, "FunctionResponseTypes": []any{"ReportBatchItemFailures"}, "ScalingConfig": object{"MaximumConcurrency": 64.0},
 		}},
 		{"least", "AWS::Lambda::EventSourceMapping", "EventsSource", object{"BatchSize": 40.0, "MaximumBatchingWindowInSeconds": 2.0}},
-		{"least", "AWS::SES::ConfigurationSet", "", object{
+		{"least", "AWS::SES::ConfigurationSet", "ConfigurationSet", object{
 			"DeliveryOptions":    object{"MaxDeliverySeconds": 3600.0, "TlsPolicy": "OPTIONAL"},
 			"ReputationOptions":  object{"ReputationMetricsEnabled": true},
 			"SuppressionOptions": object{"SuppressedReasons": []any{"COMPLAINT"}},
 		}},
-		{"whole", "AWS::SES::ConfigurationSet", "", object{"DeliveryOptions": object{"MaxDeliverySeconds": 1800.0}}},
-		{"least", "AWS::SES::ConfigurationSetEventDestination", "", object{"EventDestination": object{
+		{"least", "AWS::SES::ConfigurationSet", "ConfigurationSet5", object{
+			"DeliveryOptions":    object{"MaxDeliverySeconds": 300.0, "TlsPolicy": "OPTIONAL"},
+			"SuppressionOptions": object{"SuppressedReasons": []any{"COMPLAINT"}},
+		}},
+		{"whole", "AWS::SES::ConfigurationSet", "ConfigurationSet", object{"DeliveryOptions": object{"MaxDeliverySeconds": 1800.0}}},
+		{"least", "AWS::SES::ConfigurationSetEventDestination", "MailEventsDestination", object{"EventDestination": object{
 			"Enabled":            true,
 			"MatchingEventTypes": []any{"reject", "bounce", "complaint", "delivery", "deliveryDelay", "renderingFailure"},
 		}}},
@@ -99,6 +103,27 @@ func TestKept(t *testing.T) {
 			if r.DeletionPolicy != "Retain" {
 				t.Errorf("%s is deleted with the stack", id)
 			}
+		}
+	}
+}
+
+// TestMailSets finds a configuration set whose events nobody hears.
+func TestMailSets(t *testing.T) {
+	for _, which := range []string{"least", "whole"} {
+		tmpl := made(t, which)
+		heard := map[string]bool{}
+		for _, r := range tmpl.of("AWS::SES::ConfigurationSetEventDestination") {
+			heard[fmt.Sprint(r.Properties["ConfigurationSetName"])] = true
+		}
+		publishes := fmt.Sprint(tmpl.of("AWS::SNS::TopicPolicy"))
+		sets := tmpl.of("AWS::SES::ConfigurationSet")
+		for id := range sets {
+			if !heard[fmt.Sprint(object{"Ref": id})] || !strings.Contains(publishes, fmt.Sprint(object{"Ref": id})) {
+				t.Errorf("%s: the events of %s go nowhere", which, id)
+			}
+		}
+		if want := map[string]int{"least": 5, "whole": 4}[which]; len(sets) != want {
+			t.Errorf("%s: %d sets, want %d", which, len(sets), want)
 		}
 	}
 }

@@ -16,6 +16,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -25,6 +26,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 
 	"github.com/todoku/todoku/infra/cdk/plan"
+	"github.com/todoku/todoku/infra/cdk/settings"
 	"github.com/todoku/todoku/infra/drill/peers"
 	"github.com/todoku/todoku/infra/drill/runtimeapi"
 	"github.com/todoku/todoku/infra/drill/sesfake"
@@ -109,7 +111,7 @@ func (c *Cloud) start(ctx context.Context) error {
 		return err
 	}
 	c.env = map[config.Var]string{
-		config.Table: name, config.Keys: "keys", config.ConfigurationSet: "todoku", config.Lanes: c.cfg.Lanes,
+		config.Table: name, config.Keys: "keys", config.MailSets: mailSets(), config.Lanes: c.cfg.Lanes,
 		config.InboundDomain: c.cfg.InboundDomain,
 		config.Name:          c.cfg.Name, config.Phone: c.cfg.Phone,
 		config.Lease: strconv.Itoa(int(c.visibility(plan.Copies) / time.Second)),
@@ -129,6 +131,23 @@ func (c *Cloud) start(ctx context.Context) error {
 	return nil
 }
 
+// sets are the configuration sets, as the stack makes them by default.
+var sets = func() map[string]time.Duration {
+	named := map[string]time.Duration{}
+	for _, n := range (settings.Settings{MaxDelivery: 3600}).Deliveries() {
+		named["todoku-"+strconv.Itoa(n)] = time.Duration(n) * time.Second
+	}
+	return named
+}()
+
+func mailSets() string {
+	var list []string
+	for name, d := range sets {
+		list = append(list, name+"="+strconv.Itoa(int(d/time.Second)))
+	}
+	return strings.Join(list, ",")
+}
+
 func (c *Cloud) makeTable(ctx context.Context, name string) error {
 	client := peers.DynamoClient(c.cfg.Dynamo)
 	if _, err := client.CreateTable(ctx, dynamo.Schema(name)); err != nil {
@@ -142,7 +161,7 @@ func (c *Cloud) makeTable(ctx context.Context, name string) error {
 // makeFront makes SES and the way to all services.
 func (c *Cloud) makeFront() (err error) {
 	ses := c.cfg.SES
-	ses.Emit = c.tell
+	ses.Emit, ses.Sets = c.tell, sets
 	c.SES = sesfake.New(ses)
 	var h http.Handler = c.SES
 	if c.cfg.Before != nil {

@@ -82,7 +82,7 @@ type object = map[string]any
 
 // event returns the JSON of one step of m, as documented in
 // https://docs.aws.amazon.com/ses/latest/dg/event-publishing-retrieving-sns-contents.html
-func event(m Message, s Step) []byte {
+func event(m Message, s Step, tries time.Duration) []byte {
 	at := stamp(m.At.Add(s.After))
 	e := object{"eventType": s.Kind, "mail": mailObject(m)}
 	switch s.Kind {
@@ -95,7 +95,7 @@ func event(m Message, s Step) []byte {
 		}
 	case DeliveryDelay:
 		e["deliveryDelay"] = object{
-			"timestamp": at, "delayType": s.Type, "expirationTime": stamp(m.At.Add(14 * time.Hour)),
+			"timestamp": at, "delayType": s.Type, "expirationTime": stamp(m.At.Add(tries)),
 			"delayedRecipients": []object{{"emailAddress": m.To, "status": s.Status, "diagnosticCode": "smtp; " + s.Words}},
 		}
 	case Bounce:

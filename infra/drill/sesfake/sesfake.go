@@ -38,6 +38,22 @@ type Config struct {
 	// no events. See Notification for how SNS would wrap it.
 	Emit  func(event []byte)
 	Chaos Chaos
+	// Sets are the configuration sets, and after how long each has a mail given up
+	// (MaxDeliverySeconds); nil: any that is named, after MostTries.
+	Sets map[string]time.Duration
+	// Later has events whose time is to come wait for Pass, for a clock that is moved.
+	Later bool
+}
+
+// MostTries is for how long SES tries a mail at most.
+const MostTries = 14 * time.Hour
+
+// tries returns for how long SES tries a mail of a set.
+func (s *Server) tries(set string) time.Duration {
+	if d, ok := s.cfg.Sets[set]; ok {
+		return d
+	}
+	return MostTries
 }
 
 // Chaos spoils events, the same way for the same seed and order of messages.
@@ -76,6 +92,7 @@ var (
 	Unverified = Answer{Status: http.StatusBadRequest, Type: "MessageRejected", Message: "Email address is not verified. The following identities failed the check in region US-EAST-1: somebody@example.jp"}
 	BadAddress = Answer{Status: http.StatusBadRequest, Type: "BadRequestException", Message: "Local address contains control or whitespace"}
 	Broken     = Answer{Status: http.StatusInternalServerError, Type: "InternalServiceErrorException", Message: "Internal failure"}
+	NoSet      = Answer{Status: http.StatusNotFound, Type: "NotFoundException", Message: "Configuration set <todoku> does not exist."}
 	ReplyLost  = Answer{Status: http.StatusOK, Lost: true}
 )
 
@@ -110,6 +127,7 @@ type Server struct {
 	timers   map[*time.Timer]struct{}
 	setup    map[string]map[string]any // see SetUp
 	pending  sync.WaitGroup            // events that will be emitted
+	later    []laterEvent              // those that wait for Pass
 	untold   int                       // how many they are
 }
 
@@ -282,6 +300,8 @@ func (s *Server) decide(m *Message, lane string) Answer {
 	switch {
 	case s.paused:
 		a = Paused
+	case s.cfg.Sets != nil && s.cfg.Sets[m.ConfigurationSet] == 0:
+		a = NoSet
 	case told:
 	case !s.take():
 		a = Throttled

@@ -3,6 +3,7 @@ package sesfake
 import (
 	"maps"
 	"net/http"
+	"time"
 )
 
 // Set-up as a deployment makes it, by path. Tests lay their own over it (SetUp).
@@ -16,7 +17,7 @@ var setUp = map[string]any{
 		"MailFromAttributes": map[string]any{"MailFromDomain": "bounce.school.example.jp", "MailFromDomainStatus": "SUCCESS", "BehaviorOnMxFailure": "USE_DEFAULT_VALUE"},
 	},
 	"set": map[string]any{
-		"ConfigurationSetName": "todoku", "SuppressionOptions": map[string]any{"SuppressedReasons": []string{"COMPLAINT"}},
+		"SuppressionOptions": map[string]any{"SuppressedReasons": []string{"COMPLAINT"}},
 	},
 	"destinations": map[string]any{
 		"EventDestinations": []any{map[string]any{
@@ -48,13 +49,24 @@ func (s *Server) said(part string, fields map[string]any) map[string]any {
 	return answer
 }
 
+// of returns what is of one set alone.
+func (s *Server) of(part, name string) map[string]any {
+	if part != "set" {
+		return nil
+	}
+	return map[string]any{
+		"ConfigurationSetName": name,
+		"DeliveryOptions":      map[string]any{"MaxDeliverySeconds": int(s.tries(name) / time.Second), "TlsPolicy": "OPTIONAL"},
+	}
+}
+
 func (s *Server) setupRoutes() {
 	for path, part := range map[string]string{
 		"identities/{name}": "identity", "configuration-sets/{name}": "set",
 		"configuration-sets/{name}/event-destinations": "destinations", "suppression/addresses": "suppressed",
 	} {
-		s.mux.HandleFunc("GET /v2/email/"+path, func(w http.ResponseWriter, _ *http.Request) {
-			writeJSON(w, http.StatusOK, s.said(part, nil))
+		s.mux.HandleFunc("GET /v2/email/"+path, func(w http.ResponseWriter, r *http.Request) {
+			writeJSON(w, http.StatusOK, s.said(part, s.of(part, r.PathValue("name"))))
 		})
 	}
 }

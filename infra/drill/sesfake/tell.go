@@ -1,6 +1,10 @@
 package sesfake
 
-import "time"
+import (
+	"fmt"
+	"slices"
+	"time"
+)
 
 // tell schedules the events of m. The caller holds the lock.
 func (s *Server) tell(m Message) {
@@ -11,12 +15,30 @@ func (s *Server) tell(m Message) {
 	if s.listed[m.To] {
 		fate = []Step{sent, listed}
 	}
-	for _, step := range fate {
-		body := event(m, step)
+	tries := s.tries(m.ConfigurationSet)
+	for _, step := range within(tries, fate) {
+		body := event(m, step, tries)
 		for range s.times() {
 			s.schedule(step.After+s.late(), body)
 		}
 	}
+}
+
+// within returns a fate as it is where SES gives up after a time: what would have been
+// later does not happen, but the bounce that says so.
+func within(tries time.Duration, fate []Step) (steps []Step) {
+	last := "421 4.4.2 Connection timed out"
+	for _, step := range fate {
+		if step.After > tries && step.Kind != Complaint {
+			words := fmt.Sprintf("550 4.4.7 Message expired: unable to deliver in %.0f minutes.<%s>", tries.Minutes(), last)
+			return append(steps, Step{Kind: Bounce, After: tries, Type: "Transient", SubType: "General", Status: "4.4.7", Words: words})
+		}
+		if step.Kind == DeliveryDelay {
+			last = step.Words
+		}
+		steps = append(steps, step)
+	}
+	return steps
 }
 
 // times returns how often an event comes.
@@ -37,7 +59,36 @@ func (s *Server) late() time.Duration {
 	return time.Duration(s.rand.Int64N(int64(s.cfg.Chaos.Jitter)))
 }
 
+// laterEvent is one whose time is to come.
+type laterEvent struct {
+	at   time.Time
+	body []byte
+}
+
+// Pass has those events come whose time has come by the clock.
+func (s *Server) Pass() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := s.cfg.Now()
+	s.later = slices.DeleteFunc(s.later, func(e laterEvent) bool {
+		due := !e.at.After(now)
+		if due {
+			s.emit(0, e.body)
+		}
+		return due
+	})
+}
+
+// schedule has an event come after a time. The caller holds the lock.
 func (s *Server) schedule(after time.Duration, body []byte) {
+	if s.cfg.Later && after > 0 {
+		s.later = append(s.later, laterEvent{s.cfg.Now().Add(after), body})
+		return
+	}
+	s.emit(after, body)
+}
+
+func (s *Server) emit(after time.Duration, body []byte) {
 	if s.closed {
 		return
 	}

@@ -3,6 +3,7 @@ package ses
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -17,7 +18,7 @@ import (
 // Doctor looks at the account that sends.
 type Doctor struct {
 	client *sesv2.Client
-	set    string
+	sets   Sets
 	// Recipients returns how many addresses an alert to everybody has; 0: not known.
 	Recipients func(context.Context) (int, error)
 	// Known reports whether an address is that of somebody's who gets alerts.
@@ -27,15 +28,15 @@ type Doctor struct {
 // OpenDoctor returns a Doctor of cfg's account. It calls nothing yet.
 //
 // The role needs ses:GetAccount and ses:ListSuppressedDestinations, and of the
-// identities and the configuration set ses:GetEmailIdentity, ses:GetConfigurationSet
+// identities and the configuration sets ses:GetEmailIdentity, ses:GetConfigurationSet
 // and ses:GetConfigurationSetEventDestinations.
-func OpenDoctor(cfg aws.Config, configurationSet string) *Doctor {
-	return NewDoctor(sesv2.NewFromConfig(cfg), configurationSet)
+func OpenDoctor(cfg aws.Config, sets Sets) *Doctor {
+	return NewDoctor(sesv2.NewFromConfig(cfg), sets)
 }
 
 // NewDoctor returns a Doctor with a client.
-func NewDoctor(client *sesv2.Client, configurationSet string) *Doctor {
-	return &Doctor{client: client, set: configurationSet}
+func NewDoctor(client *sesv2.Client, sets Sets) *Doctor {
+	return &Doctor{client: client, sets: sets}
 }
 
 const docs = "https://docs.aws.amazon.com/ses/latest/dg/"
@@ -193,35 +194,51 @@ var told = []types.EventType{
 	types.EventTypeBounce, types.EventTypeComplaint, types.EventTypeDelivery, types.EventTypeDeliveryDelay, types.EventTypeReject, types.EventTypeRenderingFailure,
 }
 
-// Set looks at the configuration set: whether events are told, and whom it silences.
+// Set looks at the configuration sets: whether events are told, whom they silence, and
+// when they have SES give up.
 func (d *Doctor) Set(ctx context.Context) (findings []doctor.Finding, _ []doctor.Fact) {
-	set, err := d.client.GetConfigurationSet(ctx, &sesv2.GetConfigurationSetInput{ConfigurationSetName: &d.set})
+	for _, name := range slices.Sorted(maps.Keys(d.sets)) {
+		findings = append(findings, d.set(ctx, name)...)
+	}
+	return findings, nil
+}
+
+func (d *Doctor) set(ctx context.Context, name string) (findings []doctor.Finding) {
+	set, err := d.client.GetConfigurationSet(ctx, &sesv2.GetConfigurationSetInput{ConfigurationSetName: &name})
 	if err != nil {
-		return []doctor.Finding{unasked("ses-set", d.set, fault(ctx, err, false))}, nil
+		return []doctor.Finding{unasked("ses-set", name, fault(ctx, err, false))}
+	}
+	if o := set.DeliveryOptions; o == nil || aws.ToInt64(o.MaxDeliverySeconds) != int64(d.sets[name]/time.Second) {
+		findings = append(findings, doctor.Finding{
+			Check: "ses", ID: "ses-gives-up", Level: doctor.Warn, About: name, Link: "https://docs.aws.amazon.com/ses/latest/APIReference-V2/API_DeliveryOptions.html",
+			What: lang.T("SESが配信をあきらめるまでの時間が、%v になっていません。", "SES does not give mails up after %v.", d.sets[name]),
+			Why:  lang.T("期限が過ぎた緊急連絡が、あとから届くことがあります。", "An alert can arrive after it has ceased to be useful."),
+			Fix:  lang.T("もう一度 cdk deploy してください。設定セットの配信の時間が変えられています。", "Run cdk deploy again: somebody has changed the configuration set's delivery options."),
+		})
 	}
 	if s := set.SuppressionOptions; s == nil || slices.Contains(s.SuppressedReasons, types.SuppressionListReasonBounce) {
 		findings = append(findings, doctor.Finding{
-			Check: "ses", ID: "ses-silences", Level: doctor.Warn, About: d.set, Link: docs + "sending-email-suppression-list-config-level.html",
+			Check: "ses", ID: "ses-silences", Level: doctor.Warn, About: name, Link: docs + "sending-email-suppression-list-config-level.html",
 			What: lang.T("SESは、一度エラーになった宛先に二度と送らない設定です。", "SES never again sends to an address that bounced once."),
 			Why:  lang.T("携帯各社は、実在する人にも「Unknown user」と答えます。その保護者には、以後何も届きません。", "Carriers answer “unknown user” for people who exist. Those guardians get nothing for good."),
 			Fix:  lang.T("もう一度 cdk deploy してください。設定セットの抑制の理由は COMPLAINT だけです。", "Run cdk deploy again: the configuration set's only reason is COMPLAINT."),
 		})
 	}
-	out, err := d.client.GetConfigurationSetEventDestinations(ctx, &sesv2.GetConfigurationSetEventDestinationsInput{ConfigurationSetName: &d.set})
+	out, err := d.client.GetConfigurationSetEventDestinations(ctx, &sesv2.GetConfigurationSetEventDestinationsInput{ConfigurationSetName: &name})
 	if err != nil {
-		return append(findings, unasked("ses-events", d.set, fault(ctx, err, false))), nil
+		return append(findings, unasked("ses-events", name, fault(ctx, err, false)))
 	}
 	for _, e := range out.EventDestinations {
 		if e.Enabled && e.SnsDestination != nil && !slices.ContainsFunc(told, func(t types.EventType) bool { return !slices.Contains(e.MatchingEventTypes, t) }) {
-			return findings, nil
+			return findings
 		}
 	}
 	return append(findings, doctor.Finding{
-		Check: "ses", ID: "ses-events", Level: doctor.Fail, About: d.set, Link: docs + "event-destinations-manage.html",
+		Check: "ses", ID: "ses-events", Level: doctor.Fail, About: name, Link: docs + "event-destinations-manage.html",
 		What: lang.T("SESが、メールの行方を知らせていません。", "SES does not tell what becomes of mails."),
 		Why:  lang.T("届かなかった保護者が「送信済み」のままに見え、電話されません。", "Guardians whose mail was refused look as if it had gone, and nobody phones them."),
 		Fix:  lang.T("もう一度 cdk deploy してください。設定セットのイベントの送信先が消されています。", "Run cdk deploy again: somebody has changed the configuration set's event destination."),
-	}), nil
+	})
 }
 
 const (

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -18,14 +19,14 @@ import (
 // examine looks at an account as the tick does, with so many addresses in the roster.
 func examine(t *testing.T, rate float64, recipients int, setUp map[string]map[string]any) (findings []doctor.Finding, m doctor.Mail) {
 	t.Helper()
-	server := sesfake.New(sesfake.Config{Now: clock, Rate: rate})
+	server := sesfake.New(sesfake.Config{Now: clock, Rate: rate, Sets: map[string]time.Duration{"todoku": time.Hour, "todoku-short": 5 * time.Minute}})
 	t.Cleanup(server.Close)
 	for part, fields := range setUp {
 		server.SetUp(part, fields)
 	}
 	http := httptest.NewServer(server)
 	t.Cleanup(http.Close)
-	d := ses.NewDoctor(peers.SESClient(http.URL), "todoku")
+	d := ses.NewDoctor(peers.SESClient(http.URL), ses.Sets{"todoku": time.Hour, "todoku-short": 5 * time.Minute})
 	d.Recipients = func(context.Context) (int, error) { return recipients, nil }
 	d.Known = func(_ context.Context, address string) (bool, error) { return address == "guardian@example.jp", nil }
 	m, findings = d.Mail(t.Context(), "school.example.jp")
@@ -66,8 +67,12 @@ func TestDoctor(t *testing.T) {
 			parts{"identity": {"MailFromAttributes": map[string]any{"MailFromDomain": "bounce.school.example.jp", "MailFromDomainStatus": "PENDING", "BehaviorOnMxFailure": "USE_DEFAULT_VALUE"}}},
 			[]string{"warn ses-mail-from"}, "bounce.school.example.jp MX 10 feedback-smtp.",
 		},
-		{"bounces that silence", 14, 10, parts{"set": {"SuppressionOptions": map[string]any{"SuppressedReasons": []string{"BOUNCE", "COMPLAINT"}}}}, []string{"warn ses-silences"}, "for good"},
-		{"no events", 14, 10, parts{"destinations": {"EventDestinations": []any{}}}, []string{"fail ses-events"}, "nobody phones"},
+		{"bounces that silence", 14, 10, parts{"set": {"SuppressionOptions": map[string]any{"SuppressedReasons": []string{"BOUNCE", "COMPLAINT"}}}}, []string{"warn ses-silences", "warn ses-silences"}, "for good"},
+		{"no events", 14, 10, parts{"destinations": {"EventDestinations": []any{}}}, []string{"fail ses-events", "fail ses-events"}, "nobody phones"},
+		{
+			"sets that try for as long as SES likes", 14, 10, parts{"set": {"DeliveryOptions": map[string]any{"TlsPolicy": "OPTIONAL"}}},
+			[]string{"warn ses-gives-up", "warn ses-gives-up"}, "does not give mails up after 1h0m0s",
+		},
 		{
 			"a guardian on the suppression list", 14, 10, parts{"suppressed": {"SuppressedDestinationSummaries": []any{
 				map[string]any{"EmailAddress": "stranger@example.jp", "Reason": "COMPLAINT", "LastUpdateTime": 1.7e9},

@@ -8,6 +8,6 @@ import (
 )
 
 // Open returns New with a client of cfg's account. It calls nothing yet.
-func Open(cfg aws.Config, configurationSet string, now func() time.Time) *Sender {
-	return New(sesv2.NewFromConfig(cfg), configurationSet, now)
+func Open(cfg aws.Config, sets Sets, now func() time.Time) *Sender {
+	return New(sesv2.NewFromConfig(cfg), sets, now)
 }

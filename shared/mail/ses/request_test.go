@@ -7,6 +7,7 @@ import (
 	"net/mail"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
@@ -45,6 +46,35 @@ func TestRequest(t *testing.T) {
 		if diff := cmp.Diff(&want, request(m, []byte("raw"), set), unexported); diff != "" {
 			t.Errorf("with the configuration set %q (-want +got):\n%s", set, diff)
 		}
+	}
+}
+
+func TestSetsFor(t *testing.T) {
+	now := time.Date(2026, 4, 7, 3, 0, 0, 0, time.UTC)
+	sets := Sets{"hour": time.Hour, "half": 30 * time.Minute, "short": 5 * time.Minute}
+	for _, tt := range []struct {
+		name string
+		sets Sets
+		left time.Duration // 0: there is no deadline
+		want string
+	}{
+		{"useful for long", sets, 3 * time.Hour, "hour"},
+		{"to the second", sets, time.Hour, "hour"},
+		{"a little less than an hour", sets, time.Hour - time.Second, "half"},
+		{"a little more than the shortest", sets, 6 * time.Minute, "short"},
+		{"less than SES allows", sets, time.Minute, "short"},
+		{"without a deadline", sets, 0, "hour"},
+		{"without sets", nil, time.Hour, ""},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			var deadline time.Time
+			if tt.left > 0 {
+				deadline = now.Add(tt.left)
+			}
+			if got := tt.sets.For(deadline, now); got != tt.want {
+				t.Errorf("by the set %q, want %q", got, tt.want)
+			}
+		})
 	}
 }
 

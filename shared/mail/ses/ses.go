@@ -9,6 +9,7 @@
 package ses
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"maps"
@@ -28,26 +29,44 @@ import (
 // up may have been accepted, so giving up early makes duplicates.
 const sendTimeout = 20 * time.Second
 
+// Sets are configuration sets by name, and after how long each has SES give a mail up.
+// SES has that time (MaxDeliverySeconds) of a set, not of a mail; so there are several.
+type Sets map[string]time.Duration
+
+// For returns the set of a mail: of those with which SES gives up by the deadline the one
+// with which it tries longest, or else the shortest, which is five minutes where SES allows
+// no less. "" if there is none.
+func (s Sets) For(deadline, now time.Time) (name string) {
+	byTime := slices.SortedFunc(maps.Keys(s), func(a, b string) int {
+		return cmp.Or(cmp.Compare(s[b], s[a]), cmp.Compare(a, b))
+	})
+	for _, name = range byTime {
+		if deadline.IsZero() || !now.Add(s[name]).After(deadline) {
+			return name
+		}
+	}
+	return name
+}
+
 // Sender implements mail.Sender. It takes one message a call: SES has no call for
 // several different ones.
 type Sender struct {
-	client           *sesv2.Client
-	configurationSet string
-	now              func() time.Time
+	client *sesv2.Client
+	sets   Sets
+	now    func() time.Time
 }
 
 var _ mail.Sender = (*Sender)(nil)
 
-// New returns a Sender that sends by the configuration set of this name, which
-// decides where events go and when SES gives up; "" means none. now is the clock
-// by which messages expire.
+// New returns a Sender that sends by configuration sets, which decide where events go
+// and when SES gives up; see Sets.For. now is the clock by which messages expire.
 //
 // The role that client acts for needs ses:SendRawEmail on the schools' identities
-// and the configuration set, by which name SES checks a SendEmail of a raw message
+// and the configuration sets, by which name SES checks a SendEmail of a raw message
 // (https://github.com/nodemailer/nodemailer/issues/1734), and ses:GetAccount for
 // Rate and Check.
-func New(client *sesv2.Client, configurationSet string, now func() time.Time) *Sender {
-	return &Sender{client: client, configurationSet: configurationSet, now: now}
+func New(client *sesv2.Client, sets Sets, now func() time.Time) *Sender {
+	return &Sender{client: client, sets: sets, now: now}
 }
 
 // Send implements mail.Sender. The SDK does not try again by itself: SES has no
@@ -58,7 +77,8 @@ func (s *Sender) Send(ctx context.Context, m *mail.Message) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	if m.Expired(s.now()) {
+	now := s.now()
+	if m.Expired(now) {
 		return mail.Unsendable(mail.ErrExpired)
 	}
 	raw, err := m.Bytes()
@@ -68,7 +88,7 @@ func (s *Sender) Send(ctx context.Context, m *mail.Message) error {
 	var written atomic.Bool
 	bounded, cancel := context.WithTimeout(ctx, sendTimeout)
 	defer cancel()
-	_, err = s.client.SendEmail(noteWritten(bounded, &written), request(m, raw, s.configurationSet), noRetry)
+	_, err = s.client.SendEmail(noteWritten(bounded, &written), request(m, raw, s.sets.For(m.Deadline, now)), noRetry)
 	return fault(ctx, err, written.Load())
 }
 

@@ -27,7 +27,7 @@ func open(t testing.TB, cfg sesfake.Config) (*ses.Sender, *sesfake.Server) {
 	t.Cleanup(server.Close)
 	http := httptest.NewServer(server)
 	t.Cleanup(http.Close)
-	return ses.New(peers.SESClient(http.URL), "todoku", clock), server
+	return ses.New(peers.SESClient(http.URL), ses.Sets{"todoku": time.Hour}, clock), server
 }
 
 func TestConformance(t *testing.T) {
@@ -133,7 +133,7 @@ func TestPaused(t *testing.T) {
 func TestNobodyListens(t *testing.T) {
 	http := httptest.NewServer(nil)
 	http.Close()
-	s := ses.New(peers.SESClient(http.URL), "", clock)
+	s := ses.New(peers.SESClient(http.URL), nil, clock)
 	checkError(t, s.Send(t.Context(), mailtest.Letter(0)), mail.SendError{Scope: mail.ScopeOperator})
 }
 
