@@ -72,6 +72,8 @@ type apiStatus struct {
 	Children   map[string]int64 `json:"children"`
 	Copies     map[string]int64 `json:"copies"`
 	SentAgain  int64            `json:"sent_again"` // copies that may have arrived twice
+	Returned   int64            `json:"returned"`   // how often copies went back to their lanes
+	GaveUp     int64            `json:"gave_up"`    // of the refused copies, those that were given up
 	Lanes      []map[string]any `json:"lanes"`
 	Curve      []apiPoint       `json:"curve"`
 }
@@ -91,7 +93,7 @@ func (s *Server) apiGetAlert(r *http.Request, me staff.Staff) (web.Response, err
 	}
 	out := apiStatus{
 		apiAlert: s.apiAlert(st.Alert), At: st.At.UTC(), FanOutDone: st.FanOut.Done,
-		Children: counts(st.Children), Copies: counts(st.Copies), SentAgain: st.Again,
+		Children: counts(st.Children), Copies: counts(st.Copies), SentAgain: st.Again, Returned: st.Returned, GaveUp: st.GaveUp,
 		Lanes: []map[string]any{}, Curve: []apiPoint{},
 	}
 	out.Children["help"] = st.Help

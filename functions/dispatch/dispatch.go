@@ -14,7 +14,8 @@
 // of the lane stays at the head of its slot, and the lane pauses until a probe passes
 // (package pace); if the relay itself is away all lanes wait for one probe, up to a
 // minute, and if the account's rate is reached the slot waits about Pause. Then each
-// goes on with the same copy. Nothing leaves after the alert ceased to be useful.
+// goes on with the same copy. What SES took and gave up comes back, see package feedback.
+// Nothing leaves after the alert ceased to be useful.
 package dispatch
 
 import (

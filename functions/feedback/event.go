@@ -71,6 +71,7 @@ type report struct {
 	sent      time.Time      // when SES took the mail
 	took      time.Duration  // how long SES took to deliver it; 0: not told
 	delay     string         // delayType
+	expired   bool           // SES gave up trying
 
 	school, join, test string // whose mail it was, if not a copy
 }
@@ -128,6 +129,7 @@ func (s *sesEvent) judge(r *report) {
 	case kind == "Bounce" && s.Bounce != nil:
 		b := s.Bounce
 		r.state, r.at, r.why = alert.Refused, b.Timestamp, failure(b.BouncedRecipients, b.BounceType+" "+b.BounceSubType)
+		r.expired = b.BounceType == "Transient" && r.why.Status == alert.Expired
 		r.evidence = judge.Evidence{Status: r.why.Status, Text: said(r.why.Reason), Bounce: b.BounceType, SubType: b.BounceSubType}
 	case kind == "Complaint" && s.Complaint != nil:
 		r.complaint, r.at = true, s.Complaint.Timestamp

@@ -3,13 +3,15 @@
 // and mixed with what is none of ours.
 //
 // An event moves a copy up in rank or changes nothing (alert.Copy.Event), so the
-// order in which events arrive does not matter. No event makes a child green.
+// order in which events arrive does not matter. No event makes a child green. What SES gave
+// up goes back to its lane while the alert is useful (alert.Copy.Return), in the same write.
 package feedback
 
 import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 
 	"github.com/aws/aws-lambda-go/events"
 	"github.com/todoku/todoku/shared/alert"
@@ -17,6 +19,7 @@ import (
 	"github.com/todoku/todoku/shared/enrol"
 	"github.com/todoku/todoku/shared/judge"
 	"github.com/todoku/todoku/shared/lane/gate"
+	"github.com/todoku/todoku/shared/table"
 )
 
 // Handler records events.
@@ -125,13 +128,18 @@ type item struct {
 	message string
 	report
 	lane string // of the copy, once its record was read
+	back bool   // the copy went back to its lane
 }
 
 // alert records reports of one alert's copies, has refusals judged, and returns the ids
 // of the messages that failed.
 func (h *Handler) alert(ctx context.Context, items []item) []string {
 	all := make([]heard, len(items))
-	if err := h.Alerts.Update(ctx, changes(items, all)...); err == nil {
+	useful, err := h.useful(ctx, items)
+	if err != nil {
+		return h.failed(items, err)
+	}
+	if err := h.Alerts.Update(ctx, h.changes(items, all, useful)...); err == nil {
 		h.tellLanes(ctx, all)
 		return h.hear(ctx, items)
 	}
@@ -141,7 +149,7 @@ func (h *Handler) alert(ctx context.Context, items []item) []string {
 	var recorded []item
 	for i := range items {
 		it := items[i : i+1]
-		err := h.Alerts.Update(ctx, changes(it, all[i:i+1])...)
+		err := h.Alerts.Update(ctx, h.changes(it, all[i:i+1], useful)...)
 		if err != nil {
 			all[i] = heard{}
 		}
@@ -160,14 +168,35 @@ func (h *Handler) alert(ctx context.Context, items []item) []string {
 	return append(failed, h.hear(ctx, recorded)...)
 }
 
+// useful reports whether the alert of reports is still useful, if one of them needs to know.
+func (h *Handler) useful(ctx context.Context, items []item) (bool, error) {
+	if !slices.ContainsFunc(items, func(it item) bool { return it.expired }) {
+		return false, nil
+	}
+	a, err := h.Alerts.Alert(ctx, items[0].copy.Alert)
+	if errors.Is(err, alert.ErrNotFound) {
+		return false, nil
+	}
+	return a.Useful(h.Alerts.Now()), err
+}
+
+// failed returns the ids of messages that have to come again.
+func (h *Handler) failed(items []item, err error) (messages []string) {
+	h.Log.Warn("events not recorded, they will come again", "alert", items[0].copy.Alert, "events", len(items), "err", err)
+	for _, it := range items {
+		messages = append(messages, it.message)
+	}
+	return messages
+}
+
 // hear has the refusals among recorded reports of one alert judged, and returns the ids of
 // those that have to come again for it.
 func (h *Handler) hear(ctx context.Context, items []item) []string {
 	var refusals []docket.Refusal
 	var messages []string
 	for _, it := range items {
-		if it.state != alert.Refused || it.evidence.Bounce == "" || it.lane == "" {
-			continue // SES itself refused to send it, or there is no such copy
+		if it.state != alert.Refused || it.evidence.Bounce == "" || it.lane == "" || it.back {
+			continue // SES itself refused to send it, there is no such copy, or it is sent again
 		}
 		refusals = append(refusals, docket.Refusal{
 			Copy: it.copy, Lane: it.lane, Class: judge.Of(withLane(it.evidence, it.lane)), Status: it.why.Status, Words: it.evidence.Text, At: it.at, Hard: hard(it.evidence),
@@ -201,24 +230,36 @@ func withLane(e judge.Evidence, lane string) judge.Evidence {
 }
 
 // changes returns what the items change, and notes in all, when that is applied, what
-// they tell of lanes.
-func changes(items []item, all []heard) []alert.Change {
+// they tell of lanes. useful says whether what SES gave up may go back.
+func (h *Handler) changes(items []item, all []heard, useful bool) []alert.Change {
 	cs := make([]alert.Change, len(items))
 	for i := range items {
 		it := &items[i]
+		var due alert.Due
 		cs[i] = alert.Change{Ref: it.copy.Ref, Apply: func(f *alert.Family) bool {
+			all[i], it.back = heard{}, false
 			n := f.Copy(it.copy.Contact, it.copy.Round)
 			if n < 0 {
 				return false
 			}
 			it.lane = f.Copies[n].Lane
 			before := f.Copies[n]
-			moved := f.Copies[n].Event(it.state, it.why, it.at)
-			all[i] = heard{}
-			if moved {
-				all[i] = it.hears(before)
+			c := &f.Copies[n]
+			if c.Past(it.state, it.why, it.sent) {
+				return false
 			}
-			return moved
+			it.back = it.expired && useful && f.Wants(n) && c.Return(it.why, it.at)
+			if !it.back && !c.Event(it.state, it.why, it.at) {
+				return false
+			}
+			due = alert.Due{CopyRef: it.copy, Group: c.Group(), Tries: c.Tries}
+			all[i] = it.hears(before)
+			return true
+		}, More: func() []table.Op {
+			if !it.back {
+				return nil
+			}
+			return []table.Op{alert.DueOp(due, h.Alerts.Now())}
 		}}
 	}
 	return cs

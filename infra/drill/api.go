@@ -168,6 +168,8 @@ type Status struct {
 	Children   map[string]int64 `json:"children"`
 	Copies     map[string]int64 `json:"copies"`
 	SentAgain  int64            `json:"sent_again"`
+	Returned   int64            `json:"returned"`
+	GaveUp     int64            `json:"gave_up"`
 	Lanes      []map[string]any `json:"lanes"`
 }
 

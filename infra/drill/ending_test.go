@@ -56,6 +56,54 @@ func expire(d *Drill) {
 	d.equal("copies that left after all", d.Settle(id).left(), int64(len(others)))
 }
 
+// givenUp: an operator puts mail off for so long that the mail service gives up, half an hour before
+// the alert ends. The copies go back to their lane, and arrive once the operator takes mail. What is
+// given up until the end is called not told. A relay's taking is all that one machine hears, so
+// there nothing goes back.
+func givenUp(d *Drill) {
+	pupils := d.class(40)
+	late, others := split(Addresses(pupils...), isDocomo)
+	d.Operator.Decide(docomo(Unkept))
+	id := d.Send(Alert{Subject: "本日は休校です", Useful: 59 * time.Minute})
+	if !d.Events {
+		d.Arrive("本日は休校です", append(others, late...)...)
+		d.equal("copies that went back", d.Settle(id).Returned, int64(0))
+		return
+	}
+	d.Arrive("本日は休校です", others...)
+	for range 10 {
+		d.Advance(time.Minute)
+	}
+	d.Operator.Decide(nil)
+	for range 36 { // the longest set with which SES gives up in time has half an hour
+		d.Advance(time.Minute)
+	}
+	d.follow("本日は休校です", len(others), late)
+	s := d.Settle(id)
+	d.equal("copies that arrived", s.Copies["delivered"], int64(len(late)+len(others)))
+	d.recount(id, s)
+	if s.Returned == 0 {
+		d.Error("no copy went back")
+	}
+	d.Manager.Open("/alerts/"+id).Says(http.StatusOK, "もう一度送信待ちに戻しました")
+
+	d.Operator.Decide(docomo(Unkept))
+	second := d.Send(Alert{Subject: "続報", Useful: 59 * time.Minute})
+	d.Arrive("続報", others...)
+	for range 66 {
+		d.Advance(time.Minute)
+	}
+	s = d.Settle(second)
+	if s.GaveUp == 0 || s.GaveUp+s.Copies["cancelled"] != int64(len(late)) {
+		d.Errorf("of %d copies %d were given up and %d never left", len(late), s.GaveUp, s.Copies["cancelled"])
+	}
+	d.recount(second, s)
+	d.Manager.Open("/alerts/"+second).Says(http.StatusOK, fmt.Sprintf("%d通は、期限までに相手先が受け取りませんでした", s.GaveUp))
+	d.Operator.Decide(nil)
+	d.Advance(8 * time.Hour)
+	d.equal("copies that arrived after all", d.Settle(second).Copies["delivered"], int64(len(others)))
+}
+
 func refuse(d *Drill) {
 	pupils := d.class(40)
 	d.Operator.Decide(docomo(Refuse))

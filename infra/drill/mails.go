@@ -39,6 +39,7 @@ const (
 	Refuse         // 550: this one never
 	Away           // the operator cannot be reached at all
 	Unsaid         // taken, but where verdicts come as events none does
+	Unkept         // taken by the mail service, which the receiving operator puts off until it gives up
 )
 
 // envelope tells mails apart as receivers do.

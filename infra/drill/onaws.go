@@ -10,6 +10,7 @@ import (
 	"slices"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/todoku/todoku/infra/drill/cloud"
 	"github.com/todoku/todoku/infra/drill/sesfake"
@@ -32,7 +33,7 @@ func OnAWS(cfg cloud.Config) Lane {
 		cfg.Log, cfg.Now, cfg.Clock = w.Log, w.Clock.Now, w.Clock.Share(t)
 		cfg.Name, cfg.Phone, cfg.InboundDomain = w.School.Name, w.School.Phone, InboundDomain
 		cfg.Env = append(slices.Clone(cfg.Env), "TODOKU_DRILL_DNS="+w.DNS.Addr)
-		cfg.SES = sesfake.Config{Now: w.Clock.Now, Fate: o.fate, Chaos: sesfake.Chaos{Seed: w.Seed, Duplicate: 0.1}}
+		cfg.SES = sesfake.Config{Now: w.Clock.Now, Later: true, Fate: o.fate, Chaos: sesfake.Chaos{Seed: w.Seed, Duplicate: 0.1}}
 		cfg.Before = o.before
 		c, err := cloud.New(t.Context(), cfg)
 		if err != nil {
@@ -141,16 +142,20 @@ func received(m sesfake.Message) Mail {
 // fate says what becomes of a message. SES asks it once for each, in their order.
 func (o *sesOperator) fate(to string) []sesfake.Step {
 	v := o.verdict(to)
-	refused, unsaid := v == Refuse, v == Unsaid
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.taken = append(o.taken, !refused)
-	if refused {
+	o.taken = append(o.taken, v != Refuse && v != Unkept)
+	switch v {
+	case Refuse:
 		return []sesfake.Step{{
 			Kind: sesfake.Bounce, Type: "Permanent", SubType: "General", Status: "5.1.1", Words: "550 5.1.1 <" + to + "> User unknown",
 		}}
-	}
-	if unsaid {
+	case Unkept:
+		return []sesfake.Step{
+			{Kind: sesfake.DeliveryDelay, After: time.Minute, Type: "TransientCommunicationFailure", Status: "4.4.1", Words: "421 4.4.1 no answer"},
+			{Kind: sesfake.Delivery, After: sesfake.MostTries + time.Second},
+		}
+	case Unsaid:
 		return nil
 	}
 	return []sesfake.Step{{Kind: sesfake.Delivery}}

@@ -110,6 +110,7 @@ func (o inboxOperator) Decide(f func(to string) Verdict) {
 var replies = map[Verdict]func() error{
 	Take:   func() error { return nil },
 	Unsaid: func() error { return nil },
+	Unkept: func() error { return nil },
 	PutOff: func() error {
 		return &mail.SendError{Code: 451, Enhanced: "4.7.1", Text: "try again later"}
 	},

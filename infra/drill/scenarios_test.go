@@ -27,6 +27,7 @@ var scenarios = []struct {
 	{"a drill is planned, held, reported, and never real", drills},
 	{"a family card reports a child safe without mail", familyCard},
 	{"what has not left in time is cancelled", expire},
+	{"what the mail service gives up goes back and arrives", givenUp},
 	{"a refused contact is shown, and others are told", refuse},
 	{"a lone unknown user is closed, and its teacher told", loneRefusal},
 	{"an operator that refuses everybody closes nobody", policyEvent},

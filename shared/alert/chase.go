@@ -118,6 +118,19 @@ func (f *Family) Awaits(guardian int) bool {
 	return false
 }
 
+// Wants reports whether the n-th copy is still of use to its guardian: a reminder while somebody
+// is to be answered for, the alert itself until its guardian has answered.
+func (f *Family) Wants(n int) bool {
+	c := &f.Copies[n]
+	if c.Round > 0 {
+		return f.Awaits(c.Guardian)
+	}
+	if c.Guardian >= len(f.Guardians) {
+		return true
+	}
+	return !slices.ContainsFunc(f.Children, func(ch Child) bool { return ch.Answer != nil && ch.Answer.By == f.Guardians[c.Guardian].ID })
+}
+
 // AddRound adds the copies of a wave, queued, for the guardians of children whom
 // nobody has answered for, and reports whether there were any. A contact gets one
 // copy a round. Left out is whoever waits for an earlier copy, and whose last one was

@@ -19,10 +19,12 @@ import (
 //	2    familyV2: when a copy left and was put off
 //	3    familyV3: with the guardians' languages. It is written only where one is not
 //	     Japanese, so that the others stay as small as they were.
+//	4    familyV4: with how often and when copies went back to their lanes, only where one did.
 const (
 	familyV1 = 1
 	familyV2 = 2
 	familyV3 = 3
+	familyV4 = 4
 )
 
 const usualFamily = 512 // bytes of most packed families
@@ -30,7 +32,10 @@ const usualFamily = 512 // bytes of most packed families
 func encodeFamily(f *Family) []byte {
 	w := pack.NewWriter(usualFamily)
 	version := byte(familyV2)
-	if slices.ContainsFunc(f.Guardians, func(g Guardian) bool { return g.Lang != "" }) {
+	switch {
+	case slices.ContainsFunc(f.Copies, func(c Copy) bool { return c.Returned != 0 || !c.Back.IsZero() }):
+		version = familyV4
+	case slices.ContainsFunc(f.Guardians, func(g Guardian) bool { return g.Lang != "" }):
 		version = familyV3
 	}
 	w.Byte(version)
@@ -49,6 +54,10 @@ func encodeFamily(f *Family) []byte {
 	w.Count(len(f.Copies))
 	for i := range f.Copies {
 		writeCopy(w, &f.Copies[i])
+		if version >= familyV4 {
+			w.Int(f.Copies[i].Returned)
+			w.Time(f.Copies[i].Back)
+		}
 	}
 	return w.Bytes()
 }
@@ -120,7 +129,7 @@ func decodeFamily(item table.Item) (f Family, in string, err error) {
 		}
 		err = json.Unmarshal(b, &j)
 		f, in = j.Family, j.In
-	case len(b) > 0 && b[0] >= familyV1 && b[0] <= familyV3:
+	case len(b) > 0 && b[0] >= familyV1 && b[0] <= familyV4:
 		f, err = readFamily(pack.NewReader(b[1:]), b[0])
 	default:
 		err = pack.ErrDamaged
@@ -168,6 +177,9 @@ func readCopy(r *pack.Reader, version byte) Copy {
 	}
 	if version >= familyV2 && r.Bool() {
 		c.SentAt, c.PutOffAt, c.PutOff = r.Time(), r.Time(), r.Int()
+	}
+	if version >= familyV4 {
+		c.Returned, c.Back = r.Int(), r.Time()
 	}
 	return c
 }

@@ -52,14 +52,24 @@ func (c *Copy) Accept(now time.Time) {
 // the same rank the later counts, so in the end the order in which they came does
 // not matter. What was cancelled
 // and is reported all the same did leave.
-var ranks = map[CopyState]int{Queued: 0, Delayed: 0, Cancelled: 0, Sending: 0, Sent: 1, away: 2, Delivered: 3, Refused: 4}
+var ranks = map[CopyState]int{Queued: 0, Delayed: 0, Cancelled: 0, Sending: 0, Sent: 1, away: 2, gaveUp: 3, Delivered: 4, Refused: 5}
 
-// away ranks a copy that is Delayed in the operator's hands.
-const away CopyState = "away"
+// away ranks a copy that is Delayed in the operator's hands, gaveUp one that it tried
+// until its time was over.
+const (
+	away   CopyState = "away"
+	gaveUp CopyState = "gave up"
+)
+
+// Expired is the status code of a mail whose time was over (RFC 3463, X.4.7).
+const Expired = "4.4.7"
 
 func (c *Copy) rank() int {
-	if c.State == Delayed && c.Away {
+	switch {
+	case c.State == Delayed && c.Away:
 		return ranks[away]
+	case c.State == Refused && c.Status == Expired:
+		return ranks[gaveUp]
 	}
 	return ranks[c.State]
 }
@@ -67,7 +77,7 @@ func (c *Copy) rank() int {
 // Event records what an operator reported of a copy at a time: Sent, Delayed (it
 // tries again itself), Delivered or Refused. It reports whether anything changed.
 func (c *Copy) Event(s CopyState, why Failure, at time.Time) bool {
-	next := Copy{State: s, Away: s == Delayed}
+	next := Copy{State: s, Away: s == Delayed, Status: why.Status}
 	if next.rank() < c.rank() || next.rank() == c.rank() && !at.After(c.At) {
 		return false
 	}
@@ -77,6 +87,32 @@ func (c *Copy) Event(s CopyState, why Failure, at time.Time) bool {
 		c.Code, c.Status, c.Reason = why.Code, why.Status, why.Reason
 	}
 	return true
+}
+
+// MostReturns is how often a copy goes back to its lane that the operator gave up: with an
+// hour each about as long as SES itself tries where nothing is said.
+const MostReturns = 12
+
+// Return has a copy that the operator gave up, at a time, wait for its lane once more, and
+// reports whether it does: not if it has arrived, was refused or cancelled, or has come
+// back too often. That is then an Event like others.
+func (c *Copy) Return(why Failure, at time.Time) bool {
+	if c.rank() >= ranks[gaveUp] || c.State == Cancelled || c.Returned >= MostReturns {
+		return false
+	}
+	c.fail(Delayed, why, at)
+	c.Returned++
+	c.Back = at
+	return true
+}
+
+// Past reports whether an event speaks of a mail that the operator had before it gave the copy
+// up, and says nothing new: only that such a mail arrived, or was refused for good, still counts.
+func (c *Copy) Past(s CopyState, why Failure, mailed time.Time) bool {
+	if !mailed.Before(c.Back) || s == Delivered {
+		return false
+	}
+	return s != Refused || why.Status == Expired
 }
 
 // Failure is an operator's reply to a copy that it did not take.

@@ -109,6 +109,8 @@ type Copy struct {
 	SentAt   time.Time `json:"sent,omitzero"`    // when it left, once State says more than Sent
 	PutOffAt time.Time `json:"off,omitzero"`     // when it was first put off
 	PutOff   int       `json:"offs,omitempty"`   // how often it was
+	Returned int       `json:"backs,omitempty"`  // how often it went back to its lane because the operator gave it up
+	Back     time.Time `json:"back,omitzero"`    // when it last did
 }
 
 // Left returns when the copy left, or the zero time: it has not, or nobody knows.

@@ -24,6 +24,8 @@ type Status struct {
 	Help     int64 // answers that say that help is needed
 	Copies   Counts
 	Again    int64 // copies sent a second time because a worker died: possible duplicates
+	Returned int64 // how often copies went back to their lanes because the mail operator gave them up
+	GaveUp   int64 // of the refused copies, those that it gave up for the last time: not told
 	Lanes    []LaneStatus
 	Curve    []CurvePoint
 }
@@ -63,7 +65,10 @@ func (s *Store) Status(ctx context.Context, a Alert) (Status, error) {
 	lanes := map[string]map[string]int64{}
 	err = s.counters(ctx, a.ID, lanePrefix, func(key string, counts map[string]int64) {
 		lane, _, _ := strings.Cut(key, "/")
-		st.Again += addCounts(lanes, lane, counts)
+		st.Again += take(counts, fieldAgain)
+		st.Returned += take(counts, fieldReturned)
+		st.GaveUp += take(counts, fieldGaveUp)
+		addCounts(lanes, lane, counts)
 	})
 	if err != nil {
 		return st, err
@@ -130,16 +135,20 @@ func (s *Store) LaneCounts(ctx context.Context, alert, lane string) (map[CopySta
 	return by, err
 }
 
-// addCounts adds one slot's counter to its lane's, and returns its field "again".
-func addCounts(lanes map[string]map[string]int64, lane string, counts map[string]int64) int64 {
+// take takes a field out of a counter.
+func take(counts map[string]int64, field string) int64 {
+	n := counts[field] - counts[leaving+field]
+	delete(counts, field)
+	delete(counts, leaving+field)
+	return n
+}
+
+// addCounts adds one slot's counter to its lane's.
+func addCounts(lanes map[string]map[string]int64, lane string, counts map[string]int64) {
 	if lanes[lane] == nil {
 		lanes[lane] = map[string]int64{}
 	}
-	again := counts[fieldAgain] - counts[leaving+fieldAgain]
-	delete(counts, fieldAgain)
-	delete(counts, leaving+fieldAgain)
 	sum(lanes[lane], counts)
-	return again
 }
 
 // setLanes derives what is queued: what was made and is in no other state. The

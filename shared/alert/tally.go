@@ -59,6 +59,12 @@ func (t tallies) count(f *Family, sign int64) {
 		if c.Again > 0 {
 			t.add(laneCounter(c.Lane), fieldAgain, sign*int64(c.Again))
 		}
+		if c.Returned > 0 {
+			t.add(laneCounter(c.Lane), fieldReturned, sign*int64(c.Returned))
+		}
+		if c.rank() == ranks[gaveUp] {
+			t.add(laneCounter(c.Lane), fieldGaveUp, sign)
+		}
 		if c.PutOff > 0 { // when the lane stood still, to ten minutes
 			t.add(laneCounter(c.Lane), putOffPrefix+strconv.FormatInt(c.PutOffAt.Unix()/putOffStep, 10), sign)
 		}
@@ -84,6 +90,10 @@ const (
 	fieldTotal = "total"
 	fieldHelp  = "help"
 	fieldAgain = "again"
+	// fieldReturned counts how often copies went back that the operator gave up, fieldGaveUp those of
+	// the refused that it gave up for the last time.
+	fieldReturned = "returned"
+	fieldGaveUp   = "gaveup"
 	// putOffPrefix and a number of steps of time count the copies that were first put off then.
 	putOffPrefix = "off@"
 	putOffStep   = 600    // seconds

@@ -66,17 +66,16 @@ type Cloud struct {
 	IDs       *id.Source
 	Functions map[string]*runtimeapi.Function
 
-	cfg      Config
-	env      map[config.Var]string
-	configs  map[string]runtimeapi.Config
-	client   *sqs.Client
-	front    *front
-	lines    map[string]*line
-	servers  []*http.Server
-	log      *logLines
-	running  sync.WaitGroup
-	stop     context.CancelFunc
-	released time.Time // the time at the last Tick
+	cfg     Config
+	env     map[config.Var]string
+	configs map[string]runtimeapi.Config
+	client  *sqs.Client
+	front   *front
+	lines   map[string]*line
+	servers []*http.Server
+	log     *logLines
+	running sync.WaitGroup
+	stop    context.CancelFunc
 }
 
 // last numbers the clouds that share servers.
@@ -89,7 +88,7 @@ func New(ctx context.Context, cfg Config) (*Cloud, error) {
 	}
 	c := &Cloud{
 		cfg: cfg, client: peers.SQSClient(cfg.SQS), lines: map[string]*line{}, log: &logLines{log: cfg.Log},
-		Functions: map[string]*runtimeapi.Function{}, configs: map[string]runtimeapi.Config{}, released: cfg.Now(),
+		Functions: map[string]*runtimeapi.Function{}, configs: map[string]runtimeapi.Config{},
 	}
 	if err := c.start(ctx); err != nil {
 		c.Close()
@@ -185,7 +184,7 @@ func (c *Cloud) makeQueues(ctx context.Context, name string) error {
 		if err != nil {
 			return err
 		}
-		l := &line{endpoint: c.cfg.SQS, held: map[string]bool{}}
+		l := &line{endpoint: c.cfg.SQS, now: c.cfg.Now, held: map[string]time.Duration{}}
 		l.Client, l.QueueURL, l.Log = c.client, url, c.cfg.Log
 		c.lines[q.Name] = l
 	}
@@ -292,24 +291,23 @@ func (c *Cloud) listen(l net.Listener, h http.Handler) {
 	})
 }
 
-// Tick runs the function of the clock once. With a clock that is moved it lets the
-// time that passed since the last run pass in the queues before.
+// Tick runs the function of the clock once. With a clock that is moved it first lets
+// come what is due by it.
 func (c *Cloud) Tick(ctx context.Context) error {
-	now := c.cfg.Now()
 	if c.cfg.Clock != "" {
-		if err := c.pass(ctx, now.Sub(c.released)); err != nil {
+		if err := c.pass(ctx); err != nil {
 			return err
 		}
-		c.released = now
 	}
-	_, err := c.Functions["tick"].Invoke(ctx, events.CloudWatchEvent{Time: now})
+	_, err := c.Functions["tick"].Invoke(ctx, events.CloudWatchEvent{Time: c.cfg.Now()})
 	return err
 }
 
-// pass lets time pass in the queues, whose servers only know the real one.
-func (c *Cloud) pass(ctx context.Context, d time.Duration) error {
+// pass lets time pass for SES and in the queues, whose server only knows the real one.
+func (c *Cloud) pass(ctx context.Context) error {
+	c.SES.Pass()
 	for _, l := range c.lines {
-		if err := l.release(ctx, d); err != nil {
+		if err := l.release(ctx); err != nil {
 			return err
 		}
 	}

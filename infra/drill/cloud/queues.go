@@ -24,9 +24,10 @@ type line struct {
 	esm.Mapping
 	function *runtimeapi.Function
 	endpoint string // of the server
+	now      func() time.Time
 
 	mu   sync.Mutex
-	held map[string]bool // receipts of messages that the function has handed back
+	held map[string]time.Duration // receipts of messages that the function has handed back, and how far ahead the clock was then
 }
 
 // createQueue makes a queue of the plan. The visibility timeout is short where the
@@ -60,7 +61,7 @@ func (l *line) handle(ctx context.Context, e events.SQSEvent) (events.SQSEventRe
 	defer l.mu.Unlock()
 	for _, m := range e.Records {
 		if err != nil || failed[m.MessageId] {
-			l.held[m.ReceiptHandle] = true
+			l.held[m.ReceiptHandle] = time.Until(l.now())
 		}
 	}
 	return res, err
@@ -100,11 +101,13 @@ func (l *line) content(ctx context.Context) (content, error) {
 	return c, json.NewDecoder(res.Body).Decode(&c)
 }
 
-// isHeld reports whether a message is hidden until a time, not being handled.
-func (l *line) isHeld(m inflight) bool {
+// isHeld reports whether a message is hidden until a time, not being handled, and how far
+// the clock was ahead of the server's when it was hidden.
+func (l *line) isHeld(m inflight) (ahead time.Duration, held bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.held[m.ReceiptHandle]
+	ahead, held = l.held[m.ReceiptHandle]
+	return ahead, held
 }
 
 // waiting counts the messages that are handled or could be now, and those that are
@@ -116,7 +119,7 @@ func (l *line) waiting(ctx context.Context) (now, later int, err error) {
 	}
 	hidden := map[string]bool{}
 	for _, m := range c.Messages.Inflight {
-		if l.isHeld(m) {
+		if _, held := l.isHeld(m); held {
 			hidden[m.Message.MessageGroupID] = true
 			later++
 		} else {
@@ -133,15 +136,16 @@ func (l *line) waiting(ctx context.Context) (now, later int, err error) {
 	return now, later, nil
 }
 
-// release makes the messages visible that would be after a time.
-func (l *line) release(ctx context.Context, passed time.Duration) error {
+// release makes the messages visible that are so by the clock, whatever the server's says.
+func (l *line) release(ctx context.Context) error {
 	c, err := l.content(ctx)
 	if err != nil {
 		return err
 	}
-	until := float64(time.Now().Add(passed).UnixMilli())
+	now := l.now()
 	for _, m := range c.Messages.Inflight {
-		if !l.isHeld(m) || m.VisibilityDeadline > until {
+		ahead, held := l.isHeld(m)
+		if !held || time.UnixMilli(int64(m.VisibilityDeadline)).Add(ahead).After(now) {
 			continue
 		}
 		_, err := l.Client.ChangeMessageVisibility(ctx, &sqs.ChangeMessageVisibilityInput{
