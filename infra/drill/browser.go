@@ -72,6 +72,7 @@ type Page struct {
 	*Browser
 	Status int
 	URL    *url.URL // where redirects led to
+	Header http.Header
 	Body   string
 	root   *html.Node
 }
@@ -82,7 +83,7 @@ func newPage(b *Browser, res *http.Response, body []byte) *Page {
 	if err != nil {
 		b.Fatal(err)
 	}
-	return &Page{Browser: b, Status: res.StatusCode, URL: res.Request.URL, Body: string(body), root: root}
+	return &Page{Browser: b, Status: res.StatusCode, URL: res.Request.URL, Header: res.Header, Body: string(body), root: root}
 }
 
 // Says fails unless the page has the status and shows the text.

@@ -23,6 +23,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/todoku/todoku/infra/drill/issuer"
 	"github.com/todoku/todoku/infra/found"
 	"github.com/todoku/todoku/shared/mail/incoming"
 	"github.com/todoku/todoku/shared/mailhost/dnstest"
@@ -42,6 +43,7 @@ type World struct {
 	School  roster.School // to be founded, but for its ID
 	Manager staff.Staff   // its first manager
 	DNS     *dnstest.Server
+	OpenID  *issuer.Issuer // with which staff can sign in as well
 }
 
 // System is a running Todoku as it looks from outside.
@@ -75,6 +77,8 @@ type Drill struct {
 	// DNS is what the system asks. It knows no domain unless the scenario says so,
 	// and then nobody is refused: see mailhost.Asker.
 	DNS *dnstest.Server
+	// OpenID is the provider with which staff can sign in as well.
+	OpenID *issuer.Issuer
 
 	log      *logbook
 	expected map[envelope]int
@@ -104,7 +108,8 @@ func Start(t testing.TB, lane Lane) *Drill {
 	t.Cleanup(d.report)                         // last: after the system has stopped
 	d.AllowErrors("the doctor found something") // see doctorSubject
 	d.DNS = dnstest.Start(t)
-	d.System = lane(t, World{Clock: d.Clock, Log: slog.New(d.log), Seed: seed(t), School: school, Manager: manager, DNS: d.DNS})
+	d.OpenID = issuer.Start(t, d.Clock.Now)
+	d.System = lane(t, World{Clock: d.Clock, Log: slog.New(d.log), Seed: seed(t), School: school, Manager: manager, DNS: d.DNS, OpenID: d.OpenID})
 	t.Cleanup(d.finish)
 	d.Manager = d.NewBrowser()
 	d.Manager.Open(d.SignIn).Form("/sign-in").Press("")

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/todoku/todoku/infra/drill/cloud"
+	"github.com/todoku/todoku/infra/drill/issuer"
 	"github.com/todoku/todoku/infra/drill/sesfake"
 	"github.com/todoku/todoku/infra/found"
 	"github.com/todoku/todoku/shared/mail"
@@ -32,6 +33,7 @@ func OnAWS(cfg cloud.Config) Lane {
 		cfg := cfg
 		cfg.Log, cfg.Now, cfg.Clock = w.Log, w.Clock.Now, w.Clock.Share(t)
 		cfg.Name, cfg.Phone, cfg.InboundDomain = w.School.Name, w.School.Phone, InboundDomain
+		cfg.OpenID = cloud.OpenID{Issuer: w.OpenID.URL, Client: issuer.Client, Secret: issuer.Secret}
 		cfg.Env = append(slices.Clone(cfg.Env), "TODOKU_DRILL_DNS="+w.DNS.Addr)
 		cfg.SES = sesfake.Config{Now: w.Clock.Now, Later: true, Fate: o.fate, Chaos: sesfake.Chaos{Seed: w.Seed, Duplicate: 0.1}}
 		cfg.Before = o.before

@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/todoku/todoku/functions/console"
+	"github.com/todoku/todoku/infra/drill/issuer"
 	"github.com/todoku/todoku/infra/found"
 	"github.com/todoku/todoku/infra/local/machine"
 	"github.com/todoku/todoku/shared/mail"
@@ -24,6 +26,7 @@ func OneMachine(t testing.TB, w World) System {
 	m, err := machine.New(machine.Config{
 		Addr: "127.0.0.1:0", Data: t.TempDir(), Log: w.Log, Now: w.Clock.Now,
 		Tick: neverByItself, Misbehave: true, Seed: w.Seed, Resolver: w.DNS.Resolver(), Inbound: "127.0.0.1:0", InboundDomain: InboundDomain,
+		OpenID: &console.OpenID{Issuer: w.OpenID.URL, Client: issuer.Client, Secret: func(context.Context) (string, error) { return issuer.Secret, nil }},
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -49,6 +49,7 @@ var scenarios = []struct {
 	{"a guardian registers with a slip's code", registerBySlip},
 	{"the office invites guardians", registerByOffice},
 	{"people are invited, imported and handed over", people},
+	{"staff sign in with the accounts of their organisation", openID},
 	{"a guardian looks after the own contacts", ownPage},
 	{"a guardian wants no notices, and then nothing", noNotices},
 	{"the school year turns, is taken back and turns again", turnYear},

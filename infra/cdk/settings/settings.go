@@ -284,7 +284,9 @@ func (r *reader) check(s Settings) {
 		"write a record such as \"v=DMARC1; p=none\", or \"keep\" to leave the present one alone.")
 }
 
-var secretPattern = regexp.MustCompile(`^arn:aws[a-z-]*:secretsmanager:[a-z0-9-]+:[0-9]{12}:secret:[A-Za-z0-9/_+=.@-]+$`)
+// secretPattern is a whole ARN: without the six characters at its end the right to read it
+// would be of no secret.
+var secretPattern = regexp.MustCompile(`^arn:aws[a-z-]*:secretsmanager:[a-z0-9-]+:[0-9]{12}:secret:[A-Za-z0-9/_+=.@-]+-[A-Za-z0-9]{6}$`)
 
 func (r *reader) checkOpenID(s Settings) {
 	switch {

@@ -127,6 +127,7 @@ func TestReadNamesTheKey(t *testing.T) {
 		{"an OpenID client without a provider", map[string]any{"openidClient": "x"}, []string{"openidIssuer"}},
 		{"an OpenID provider without a client", map[string]any{"openidIssuer": "https://id.example.jp"}, []string{"openidClient"}},
 		{"an OpenID provider without https", map[string]any{"openidIssuer": "http://id.example.jp", "openidClient": "x"}, []string{"openidIssuer"}},
+		{"an OpenID secret's ARN without its end", map[string]any{"openidIssuer": "https://id.example.jp", "openidClient": "x", "openidSecretArn": "arn:aws:secretsmanager:ap-northeast-1:123456789012:secret:openid"}, []string{"openidSecretArn"}},
 		{"an OpenID secret itself", map[string]any{"openidIssuer": "https://id.example.jp", "openidClient": "x", "openidSecretArn": "hunter2"}, []string{"openidSecretArn"}},
 		{"inbound on the schools' domain", map[string]any{"inboundDomain": "school.example.jp"}, []string{"inboundDomain"}},
 		{"dmarc", map[string]any{"dmarc": "none"}, []string{"dmarc"}},

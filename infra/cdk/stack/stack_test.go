@@ -192,6 +192,31 @@ func TestValues(t *testing.T) {
 	}
 }
 
+// TestOpenID: the operator's provider reaches the console's function and no other, with
+// the right to read that one secret and with a way out to the provider.
+func TestOpenID(t *testing.T) {
+	tmpl := made(t, "whole")
+	console := tmpl.one(t, "AWS::Lambda::Function", "Console").Properties
+	want := object{"Environment": object{"Variables": object{
+		"TODOKU_OPENID_ISSUER": whole["openidIssuer"], "TODOKU_OPENID_CLIENT": whole["openidClient"], "TODOKU_OPENID_SECRET": whole["openidSecretArn"],
+	}}}
+	if d := within(want, console); d != "" {
+		t.Errorf("-want +got:\n%s", d)
+	}
+	if v, ok := console["VpcConfig"]; ok {
+		t.Errorf("the function is in a network of its own, without a way out: %v", v)
+	}
+	var may []string
+	for line := range strings.Lines(rights(t, tmpl)) {
+		if strings.Contains(line, whole["openidSecretArn"].(string)) {
+			may = append(may, strings.Join(strings.Fields(line), " "))
+		}
+	}
+	if d := cmp.Diff([]string{"console secretsmanager:GetSecretValue " + whole["openidSecretArn"].(string)}, may); d != "" {
+		t.Errorf("rights: -want +got:\n%s", d)
+	}
+}
+
 // TestAccessLog finds in the log's format what would tell addresses or tokens.
 func TestAccessLog(t *testing.T) {
 	format := fmt.Sprint(made(t, "least").one(t, "AWS::ApiGatewayV2::Stage", "Stage").Properties["AccessLogSettings"])

@@ -55,8 +55,16 @@ type Config struct {
 	InboundDomain string                   // whose mail the account receives
 	Most          int                      // most instances of a function; 0: as in the plan
 	Lanes         string                   // text of the lanes file; "": as shipped
+	OpenID        OpenID                   // with which staff can sign in as well; zero: none
 	Env           []string                 // further variables of every function
 }
+
+// OpenID is a provider and the client that it knows. The functions are told where the
+// client's secret is, as the stack tells them, and read it there.
+type OpenID struct{ Issuer, Client, Secret string }
+
+// openIDSecret is how an operator's secret is named in the settings.
+const openIDSecret = "arn:aws:secretsmanager:us-east-1:000000000000:secret:openid-AbCdEf" //nolint:gosec // a name
 
 // Cloud is a running deployment. Close it.
 type Cloud struct {
@@ -115,6 +123,9 @@ func (c *Cloud) start(ctx context.Context) error {
 		config.Name:          c.cfg.Name, config.Phone: c.cfg.Phone,
 		config.Lease: strconv.Itoa(int(c.visibility(plan.Copies) / time.Second)),
 	}
+	if c.cfg.OpenID.Issuer != "" {
+		c.env[config.OpenIDIssuer], c.env[config.OpenIDClient], c.env[config.OpenIDSecret] = c.cfg.OpenID.Issuer, c.cfg.OpenID.Client, openIDSecret
+	}
 	if err := c.makeQueues(ctx, name); err != nil {
 		return err
 	}
@@ -166,8 +177,12 @@ func (c *Cloud) makeFront() (err error) {
 	if c.cfg.Before != nil {
 		h = c.cfg.Before(h)
 	}
-	key := link.Key{ID: 1, Secret: bytes.Repeat([]byte{7}, 32)}
-	c.front, err = newFront(c.cfg.Dynamo, c.cfg.SQS, h, []link.Key{key})
+	keys, err := config.FormatKeys([]link.Key{{ID: 1, Secret: bytes.Repeat([]byte{7}, 32)}})
+	if err != nil {
+		return err
+	}
+	secrets := map[string]string{"keys": string(keys), openIDSecret: c.cfg.OpenID.Secret}
+	c.front, err = newFront(c.cfg.Dynamo, c.cfg.SQS, h, secrets)
 	return err
 }
 

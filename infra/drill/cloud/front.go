@@ -14,9 +14,6 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-
-	"github.com/todoku/todoku/shared/config"
-	"github.com/todoku/todoku/shared/link"
 )
 
 // front is the one address at which the functions find all of AWS. It passes
@@ -33,12 +30,8 @@ type front struct {
 }
 
 // newFront returns a front of a DynamoDB and an SQS elsewhere.
-func newFront(dynamo, sqs string, ses http.Handler, keys []link.Key) (*front, error) {
-	secret, err := config.FormatKeys(keys)
-	if err != nil {
-		return nil, err
-	}
-	f := &front{counts: map[string]int{}, units: map[string]float64{}, services: map[string]http.Handler{"": ses, "secretsmanager": secretServer(secret)}}
+func newFront(dynamo, sqs string, ses http.Handler, secrets map[string]string) (*front, error) {
+	f := &front{counts: map[string]int{}, units: map[string]float64{}, services: map[string]http.Handler{"": ses, "secretsmanager": secretServer(secrets)}}
 	for prefix, address := range map[string]string{dynamoTarget: dynamo, "AmazonSQS": sqs} {
 		u, err := url.Parse(address)
 		if err != nil {
@@ -187,10 +180,20 @@ func (c *Cloud) Units() (read, write float64) {
 	return read, write
 }
 
-// secretServer answers GetSecretValue, whatever secret is asked for.
-func secretServer(secret []byte) http.HandlerFunc {
-	return func(w http.ResponseWriter, _ *http.Request) {
+// secretServer answers GetSecretValue for the secrets, by name or ARN.
+func secretServer(secrets map[string]string) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		var asked struct {
+			SecretID string `json:"SecretId"`
+		}
+		err := json.NewDecoder(r.Body).Decode(&asked)
 		w.Header().Set("Content-Type", "application/x-amz-json-1.1")
-		_ = json.NewEncoder(w).Encode(map[string]string{"Name": "keys", "SecretString": string(secret)})
+		value, ok := secrets[asked.SecretID]
+		if err != nil || !ok {
+			w.WriteHeader(http.StatusBadRequest)
+			_ = json.NewEncoder(w).Encode(map[string]string{"__type": "ResourceNotFoundException"})
+			return
+		}
+		_ = json.NewEncoder(w).Encode(map[string]string{"Name": asked.SecretID, "SecretString": value})
 	}
 }
