@@ -2,28 +2,42 @@ package console
 
 import (
 	"context"
+	"errors"
 	"maps"
 	"net/http"
 	"slices"
 	"strconv"
 
+	"github.com/todoku/todoku/shared/alert"
 	"github.com/todoku/todoku/shared/audit"
+	"github.com/todoku/todoku/shared/dead"
 	"github.com/todoku/todoku/shared/lang"
 	"github.com/todoku/todoku/shared/problem"
+	"github.com/todoku/todoku/shared/proof"
 	"github.com/todoku/todoku/shared/queue"
 	"github.com/todoku/todoku/shared/roster"
 	"github.com/todoku/todoku/shared/staff"
 	"github.com/todoku/todoku/shared/web"
 )
 
-// shownDead is how many dead letters of a queue the page shows.
-const shownDead = 10
+const (
+	// shownDead is how many dead letters of a queue the page shows.
+	shownDead = 10
+	// readDead is how many of a queue are read, a page at a time: many schools may share it.
+	readDead, readAtOnce = 1000, 100
+)
 
 // deadQueue is a queue's dead letters on the page.
 type deadQueue struct {
 	Name    string
-	Letters []queue.DeadLetter
+	Letters []deadLetter
 	More    bool // than are shown
+}
+
+// deadLetter is one of them.
+type deadLetter struct {
+	queue.DeadLetter
+	Alert string // which it is of; "": of none, or that is not known
 }
 
 // Says returns what a letter of the queue is, in words that a school uses.
@@ -31,15 +45,15 @@ func (q deadQueue) Says() lang.Text {
 	return map[string]lang.Text{
 		"jobs":   lang.T("送信の準備ができなかった連絡", "Alerts that could not be prepared for sending"),
 		"copies": lang.T("送れなかったメール", "Mails that could not be sent"),
+		"events": lang.T("記録できなかった、メールの到着や不達の知らせ", "News of what became of mails that could not be recorded"),
 		"mails":  lang.T("処理できなかった保護者からのメール", "Mail of guardians that could not be handled"),
 	}[q.Name]
 }
 
-// dead reads the dead letters. Where a queue tells nobody of them (AWS), there are none:
-// the operator has the queue's own tools.
-func (a *App) dead(ctx context.Context) (all []deadQueue, err error) {
+// dead reads the dead letters that a school may see.
+func (a *App) dead(ctx context.Context, school string) (all []deadQueue, err error) {
 	for _, name := range slices.Sorted(maps.Keys(a.Dead)) {
-		letters, err := a.Dead[name].ListDead(ctx, "", shownDead+1)
+		letters, err := a.deadOf(ctx, a.Dead[name], school, shownDead+1)
 		if err != nil {
 			return nil, err
 		}
@@ -50,15 +64,75 @@ func (a *App) dead(ctx context.Context) (all []deadQueue, err error) {
 	return all, nil
 }
 
-// redrive puts the dead letters of a queue back. They may belong to other schools of
-// the same machine: whatever was given up there is as well tried again.
+// deadOf returns up to limit letters of a queue that are of the school, or of which nobody
+// knows whose they are: somebody has to see them.
+func (a *App) deadOf(ctx context.Context, q queue.DeadLetters, school string, limit int) (mine []deadLetter, err error) {
+	of := map[string]string{} // schools by alert
+	after := ""
+	for range readDead / readAtOnce {
+		letters, err := q.ListDead(ctx, after, readAtOnce)
+		if err != nil {
+			return nil, err
+		}
+		for _, l := range letters {
+			after = l.Handle
+			alertID, whose, err := a.whose(ctx, l, of)
+			if err != nil {
+				return nil, err
+			}
+			if whose == "" || whose == school {
+				mine = append(mine, deadLetter{l, alertID})
+			}
+		}
+		if len(letters) < readAtOnce || len(mine) >= limit {
+			break
+		}
+	}
+	return mine[:min(limit, len(mine))], nil
+}
+
+// whose returns the alert and the school that a letter is of, "" if that is not known.
+func (a *App) whose(ctx context.Context, l queue.DeadLetter, of map[string]string) (alertID, school string, err error) {
+	alertID, school = dead.Of(l.Message.Body)
+	if alertID == "" {
+		return "", school, nil
+	}
+	if school, ok := of[alertID]; ok {
+		return alertID, school, nil
+	}
+	found, err := a.Alerts.Alert(ctx, alertID)
+	if errors.Is(err, alert.ErrNotFound) {
+		return "", "", nil
+	}
+	if found.School == proof.School { // of the system itself: everybody's
+		return "", "", nil
+	}
+	of[alertID] = found.School
+	return alertID, found.School, err
+}
+
+// redrive puts one dead letter back, or all of the school's in a queue.
 func (s *Server) redrive(r *http.Request, me staff.Staff) (web.Response, error) {
 	q, ok := s.Dead[r.PathValue("queue")]
 	if !ok {
 		return nil, roster.ErrNotFound
 	}
+	mine, err := s.deadOf(r.Context(), q, me.School, readDead)
+	if err != nil {
+		return nil, err
+	}
+	one := r.PostFormValue("letter")
+	var handles []string
+	for _, l := range mine {
+		if one == "" || l.Handle == one {
+			handles = append(handles, l.Handle)
+		}
+	}
+	if len(handles) == 0 { // somebody was faster
+		return web.Redirect{To: systemPath + "?again=0"}, nil
+	}
 	n, err := recording(r.Context(), s.App, entry(me, audit.Settings, r.PathValue("queue"), "再試行（処理できなかったもの）"), func() (int, error) {
-		return q.Redrive(r.Context())
+		return q.Redrive(r.Context(), handles...)
 	})
 	if err != nil {
 		return nil, problem.Of(err)[0]

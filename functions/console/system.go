@@ -79,13 +79,13 @@ var levelNames = map[doctor.Level]lang.Text{
 // refreshWaiting is how often, in seconds, the page that waits for a report looks.
 const refreshWaiting = 5
 
-func (s *Server) system(r *http.Request, _ staff.Staff) (web.Response, error) {
+func (s *Server) system(r *http.Request, me staff.Staff) (web.Response, error) {
 	p := &systemPage{Proof: s.proof(r.Context())}
 	if n, err := strconv.Atoi(r.URL.Query().Get("again")); err == nil {
-		p.Notice = lang.T("%d件を、もう一度処理します。", "%d are tried again.", n).In(web.Language(r))
+		p.Notice = lang.T("%d件を、1分以内にもう一度処理します。", "%d are tried again within a minute.", n).In(web.Language(r))
 	}
 	var err error
-	if p.Dead, err = s.dead(r.Context()); err != nil {
+	if p.Dead, err = s.dead(r.Context(), me.School); err != nil {
 		return nil, err
 	}
 	if p.Report, p.Known, err = s.Doctor.Last(r.Context()); err != nil {

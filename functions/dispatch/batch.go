@@ -24,6 +24,7 @@ type batch struct {
 	writers map[writerKey]*letter.Writer
 	handled int           // how many of msgs, from the first, need no second try
 	wait    time.Duration // how long the rest is to be hidden; 0: about Pause
+	said    error         // what the operator said that cannot be used
 }
 
 // run is some copies of one alert, in their order: what is taken in one write, sent
@@ -291,7 +292,7 @@ func (r *run) send(ctx context.Context) error {
 func (b *batch) heed(err error) {
 	var failed *mail.SendError
 	if errors.As(err, &failed) && failed.Scope == mail.ScopeOperator {
-		b.wait = max(b.wait, failed.RetryAfter)
+		b.wait, b.said = max(b.wait, failed.RetryAfter), err
 	}
 }
 

@@ -19,6 +19,7 @@
 package dispatch
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -119,6 +120,9 @@ func (h *Handler) slot(ctx context.Context, msgs []events.SQSMessage) []events.S
 	}
 	if !errors.Is(err, errWait) {
 		h.Log.Warn("copies handed back", "lane", b.group, "copies", len(msgs)-b.handled, "err", err)
+	}
+	for _, m := range msgs[b.handled:] {
+		queue.Because(ctx, m.MessageId, cmp.Or(b.said, err))
 	}
 	b.postpone(ctx)
 	return msgs[b.handled:]

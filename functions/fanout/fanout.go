@@ -50,6 +50,7 @@ func (h *Handler) Handle(ctx context.Context, e events.SQSEvent) (events.SQSEven
 func (h *Handler) group(ctx context.Context, msgs []events.SQSMessage) []events.SQSMessage {
 	for i, m := range msgs {
 		if err := h.message(ctx, m); err != nil {
+			queue.Because(ctx, m.MessageId, err)
 			return msgs[i:]
 		}
 	}

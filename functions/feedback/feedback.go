@@ -19,6 +19,7 @@ import (
 	"github.com/todoku/todoku/shared/enrol"
 	"github.com/todoku/todoku/shared/judge"
 	"github.com/todoku/todoku/shared/lane/gate"
+	"github.com/todoku/todoku/shared/queue"
 	"github.com/todoku/todoku/shared/table"
 )
 
@@ -162,6 +163,7 @@ func (h *Handler) alert(ctx context.Context, items []item) []string {
 			h.Log.Info("event of an unknown copy passed over", "alert", it[0].copy.Alert, "contact", it[0].copy.Contact)
 		default:
 			h.Log.Warn("event not recorded, it will come again", "alert", it[0].copy.Alert, "contact", it[0].copy.Contact, "err", err)
+			queue.Because(ctx, it[0].message, err)
 			failed = append(failed, it[0].message)
 		}
 	}

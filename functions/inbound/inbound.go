@@ -29,6 +29,7 @@ import (
 	"github.com/todoku/todoku/shared/mail/incoming"
 	"github.com/todoku/todoku/shared/memo"
 	"github.com/todoku/todoku/shared/problem"
+	"github.com/todoku/todoku/shared/queue"
 )
 
 // Handler takes mail that came in.
@@ -53,6 +54,7 @@ func (h *Handler) Handle(ctx context.Context, e events.SQSEvent) (events.SQSEven
 		switch {
 		case err != nil:
 			h.Log.Warn("mail not answered, it will come again", "message", m.MessageId, "err", err)
+			queue.Because(ctx, m.MessageId, err)
 			res.BatchItemFailures = append(res.BatchItemFailures, events.SQSBatchItemFailure{ItemIdentifier: m.MessageId})
 		case why != "":
 			h.Log.Info("mail dropped", "message", m.MessageId, "why", why)

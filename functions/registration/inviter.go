@@ -56,6 +56,7 @@ func (i *Inviter) After(next queue.Handler) queue.Handler {
 			}
 			if err != nil {
 				i.Log.Warn("invitation handed back", "message", m.MessageId, "err", err)
+				queue.Because(ctx, m.MessageId, err)
 				res.BatchItemFailures = append(res.BatchItemFailures, events.SQSBatchItemFailure{ItemIdentifier: m.MessageId})
 			}
 		}

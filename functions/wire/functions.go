@@ -19,6 +19,7 @@ import (
 	"github.com/todoku/todoku/functions/tick"
 	"github.com/todoku/todoku/shared/alert"
 	"github.com/todoku/todoku/shared/bridge"
+	"github.com/todoku/todoku/shared/dead"
 	"github.com/todoku/todoku/shared/docket"
 	"github.com/todoku/todoku/shared/memo"
 	"github.com/todoku/todoku/shared/queue"
@@ -46,6 +47,7 @@ func Console(p *Parts) (any, error) {
 			Docket: p.Docket(),
 			Doctor: p.doctorRecords(),
 			Proof:  p.proofs(),
+			Dead:   p.letters(),
 			Alerts: p.Alerts(), Roster: p.Roster(), Jobs: p.Jobs(), Mail: p.Mail(), Links: p.Links(), Gate: p.gate(), Hosts: p.Hosts(),
 			BaseURL: p.Config.BaseURL, Now: p.Now, Log: p.Log, Enrol: p.Enrol(), InboundDomain: p.Config.InboundDomain,
 			Pace: func(ctx context.Context) (float64, error) { return sendrate.Told(ctx, p.store) },
@@ -109,7 +111,7 @@ func Fanout(p *Parts) (any, error) {
 	}
 	i := console.NewImporter(p.Roster(), p.Hosts(), p.Jobs(), p.Now, p.Log)
 	n := noter{p.store, p.Now, p.Log}
-	return split(isProbe, n.handle, split(console.IsImport, i.Handle, h.Handle)), nil
+	return p.giveUp("jobs", dead.JobReceives, split(isProbe, n.handle, split(console.IsImport, i.Handle, h.Handle))), nil
 }
 
 // Dispatch sends copies, and the invitations and memos that go the same way.
@@ -123,20 +125,20 @@ func Dispatch(p *Parts) (any, error) {
 	}
 	i := &registration.Inviter{Poster: p.poster(sender), Gate: h.Gate, Braked: p.Docket().Braking, Now: p.Now, Log: p.Log}
 	m := &memo.Postman{Staff: p.Staff(), Schools: p.Roster(), Mail: sender, BaseURL: p.Config.BaseURL, Now: p.Now, Log: p.Log}
-	return m.After(i.After(h.Handle)), nil
+	return p.giveUp("copies", dead.JobReceives, m.After(i.After(h.Handle))), nil
 }
 
 // Feedback records what SES reports.
 func Feedback(p *Parts) (any, error) {
 	h := &feedback.Handler{Alerts: p.Alerts(), Enrol: p.Enrol(), Court: p.Docket(), Gate: p.gate(), Log: p.Log}
-	return h.Handle, nil
+	return p.giveUp("events", dead.EventReceives, h.Handle), nil
 }
 
 // Inbound takes the mail that guardians send.
 func Inbound(p *Parts) (any, error) {
 	h := &inbound.Handler{Enrol: p.Enrol(), Poster: p.poster(p.Mail()), Domain: p.Config.InboundDomain, Log: p.Log}
 	h.Alerts, h.Links, h.Memos = p.Alerts(), p.Links(), &memo.Office{Staff: p.Staff(), Copies: p.Copies()}
-	return h.Handle, nil
+	return p.giveUp("mails", dead.EventReceives, h.Handle), nil
 }
 
 // Tick looks after what is due.
@@ -146,7 +148,7 @@ func Tick(p *Parts) (any, error) {
 	clerk := &docket.Clerk{Store: p.Docket(), Memos: h.Memos, Lanes: p.Config.Lanes, Unlist: p.Mail().Unlist, Log: p.Log}
 	drills := &tick.Drills{Alerts: p.Alerts(), Schools: p.Roster(), Memos: h.Memos, Now: p.Now, Log: p.Log}
 	tokens := &tick.Tokens{Staff: p.Staff(), Memos: h.Memos, Now: p.Now, Log: p.Log}
-	h.Also = []func(context.Context) error{clerk.Work, clerk.Weigh, drills.Run, tokens.Run, h.Alerts.ForgetDue, p.daily().Run, p.prover().Run, p.measure}
+	h.Also = []func(context.Context) error{clerk.Work, clerk.Weigh, drills.Run, tokens.Run, h.Alerts.ForgetDue, p.bury, p.daily().Run, p.prover().Run, p.measure}
 	return h.Handle, nil
 }
 

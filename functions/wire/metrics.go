@@ -19,6 +19,13 @@ func (p *Parts) measure(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	dead, err := p.dead().Counts(ctx)
+	if err != nil {
+		return err
+	}
+	for name, n := range dead {
+		samples = append(samples, metrics.Of(metrics.DeadLetters, float64(n), "queue", name))
+	}
 	metrics.Log(p.Log, p.Now(), samples)
 	return nil
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"path/filepath"
 	"reflect"
 	"slices"
 	"strings"
@@ -18,6 +19,9 @@ import (
 
 	"github.com/todoku/todoku/infra/cdk/plan"
 	"github.com/todoku/todoku/shared/config"
+	"github.com/todoku/todoku/shared/queue"
+	"github.com/todoku/todoku/shared/table"
+	"github.com/todoku/todoku/shared/table/bbolt"
 )
 
 // whole returns an environment in which every variable is set.
@@ -31,6 +35,8 @@ func whole(name string) string {
 		return "180"
 	case name == string(config.Proof), name == string(config.KeepAlerts):
 		return "3600"
+	case name == string(config.Dead):
+		return "jobs=https://example.jp/d"
 	case strings.HasSuffix(name, "_URL"), name == string(config.OpenIDIssuer):
 		return "https://example.jp/q"
 	}
@@ -168,5 +174,49 @@ func TestSplit(t *testing.T) {
 	}
 	if _, err := h(t.Context(), records("a1", "b-broken")); !errors.Is(err, io.ErrUnexpectedEOF) {
 		t.Errorf("a handler's error became %v", err)
+	}
+}
+
+// TestGiveUp keeps the reason of a message's last failure, and no other.
+func TestGiveUp(t *testing.T) {
+	for _, tt := range []struct {
+		name     string
+		receives string
+		fails    bool
+		err      error
+		want     string // "": nothing is kept
+	}{
+		{"last try", "20", true, nil, "the store is busy"},
+		{"last try of all", "20", false, errors.New("the whole batch"), "the whole batch"},
+		{"tries are left", "19", true, nil, ""},
+		{"done at last", "20", false, nil, ""},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			db, err := bbolt.Open(filepath.Join(t.TempDir(), "todoku.db"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { _ = db.Close() })
+			tab, err := bbolt.New(db, time.Now)
+			if err != nil {
+				t.Fatal(err)
+			}
+			p := &Parts{store: tab, Now: time.Now, Log: slog.New(slog.DiscardHandler)}
+			h := p.giveUp("events", 20, func(ctx context.Context, e events.SQSEvent) (res events.SQSEventResponse, _ error) {
+				if tt.fails {
+					queue.Because(ctx, "m", errors.New("the store is busy"))
+					res.BatchItemFailures = append(res.BatchItemFailures, events.SQSBatchItemFailure{ItemIdentifier: "m"})
+				}
+				return res, tt.err
+			})
+			m := events.SQSMessage{MessageId: "m", Attributes: map[string]string{queue.AttrReceiveCount: tt.receives}}
+			if _, err := h(t.Context(), events.SQSEvent{Records: []events.SQSMessage{m}}); !errors.Is(err, tt.err) {
+				t.Error(err)
+			}
+			why, err := tab.Get(t.Context(), table.Key{Partition: "dead/why", Sort: "events/m"})
+			if got := string(why.Value); got != tt.want || (err != nil) != (tt.want == "") {
+				t.Errorf("kept %q, %v", got, err)
+			}
+		})
 	}
 }

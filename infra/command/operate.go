@@ -2,6 +2,7 @@ package command
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/json"
@@ -9,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -19,11 +21,13 @@ import (
 	"github.com/todoku/todoku/infra/local/machine"
 	"github.com/todoku/todoku/infra/move"
 	"github.com/todoku/todoku/shared/audit"
+	"github.com/todoku/todoku/shared/dead"
 	"github.com/todoku/todoku/shared/format"
 	"github.com/todoku/todoku/shared/id"
 	"github.com/todoku/todoku/shared/keep"
 	"github.com/todoku/todoku/shared/link"
 	"github.com/todoku/todoku/shared/problem"
+	"github.com/todoku/todoku/shared/queue"
 	"github.com/todoku/todoku/shared/staff"
 )
 
@@ -252,26 +256,56 @@ func (p *Program) keepFlag(c *cobra.Command) func() (time.Duration, error) {
 func (p *Program) dead() *cobra.Command {
 	c := &cobra.Command{
 		Use: "dead [flags] QUEUE", Short: p.say("処理をあきらめたものの一覧", "list what was given up"),
-		Long: p.say("キュー（jobs・copies・mails）で処理をあきらめたものを、時刻・番号・試した回数・配送レーン・理由とともに表示します。動いている届くにたずねます。AWSでは docs/operate.md の Redrive をご覧ください。",
-			"Lists what a queue (jobs, copies or mails) gave up: when, its id, how often it was tried, its lane and why. It asks the Todoku that runs. On AWS see Redrive in docs/operate.md."),
+		Long: p.say("キュー（jobs・copies・mails、AWSではeventsも）で処理をあきらめたものを、1行に1つ、番号・時刻・試した回数・配送レーン・連絡または学校・理由の順に表示します。番号は、redriveで1つだけ戻すときに使います。1台では、動いている届くにたずねます。",
+			"Lists what a queue (jobs, copies or mails; on AWS events, too) gave up, one a line: its number, when, how often it was tried, its lane, its alert or school, and why. The number names it for redrive. On one machine it asks the Todoku that runs."),
 		Example: "  todoku dead copies",
-		Args:    p.exactly("QUEUE"), ValidArgsFunction: words("jobs", "copies", "mails"),
+		Args:    p.exactly("QUEUE"), ValidArgsFunction: words(dead.Queues...),
 	}
-	data := p.dataFlag(c)
+	data, table := p.dataFlag(c), p.tableFlag(c)
 	c.RunE = func(c *cobra.Command, args []string) error {
-		return p.listDead(c.Context(), machine.NewOperator(*data), args[0])
+		letters, err := p.letters(c.Context(), *data, *table, args[0])
+		if err != nil {
+			return err
+		}
+		return p.listDead(c.Context(), letters)
 	}
 	return c
 }
 
-func (p *Program) listDead(ctx context.Context, o *machine.Operator, queue string) error {
+// letters returns the dead letters of a queue, of one machine or of a deployment on AWS.
+func (p *Program) letters(ctx context.Context, data, table, queueName string) (queue.DeadLetters, error) {
+	if table == "" {
+		return machine.NewOperator(data).Letters(queueName), nil
+	}
+	if !slices.Contains(dead.Queues, queueName) {
+		return nil, problem.New(problem.NotFound, "%[1]s というキューはありません。%[2]s のどれかです。", "There is no queue %[1]s: name one of %[2]s.", queueName, strings.Join(dead.Queues, ", "))
+	}
+	store, err := p.Cloud(ctx, table)
+	if err != nil {
+		return nil, err
+	}
+	return (&dead.Store{Table: store, Now: time.Now}).Queue(queueName), nil
+}
+
+// deadPage is how many letters are asked for at once.
+const deadPage = 100
+
+func (p *Program) listDead(ctx context.Context, q queue.DeadLetters) error {
 	for after := ""; ; {
-		letters, err := o.Dead(ctx, queue, after)
+		letters, err := q.ListDead(ctx, after, deadPage)
 		if err != nil || len(letters) == 0 {
 			return err
 		}
 		for _, l := range letters {
-			_, _ = fmt.Fprintf(p.Stdout, "%s\t%s\t%d receives\t%s\t%s\n", l.Died.UTC().Format(time.RFC3339), l.Message.ID, l.Receives, l.Message.Group, l.Reason)
+			alert, school := dead.Of(l.Message.Body)
+			of := "-"
+			switch {
+			case alert != "":
+				of = "alert " + alert
+			case school != "":
+				of = "school " + school
+			}
+			_, _ = fmt.Fprintf(p.Stdout, "%s\t%s\t%d receives\t%s\t%s\t%s\n", l.Handle, l.Died.UTC().Format(time.RFC3339), l.Receives, cmp.Or(l.Message.Group, "-"), of, cmp.Or(l.Reason, "-"))
 			after = l.Handle
 		}
 	}
@@ -280,15 +314,19 @@ func (p *Program) listDead(ctx context.Context, o *machine.Operator, queue strin
 // redrive puts dead letters back into their queue.
 func (p *Program) redrive() *cobra.Command {
 	c := &cobra.Command{
-		Use: "redrive [flags] QUEUE", Short: p.say("あきらめたものを、もう一度試す", "try again what was given up"),
-		Long: p.say("キュー（jobs・copies・mails）であきらめたものを、すべてキューに戻し、件数を表示します。まずdeadで理由を調べ、原因を直してください。終わった連絡のものは、戻しても送られません。",
-			"Puts all that a queue (jobs, copies or mails) gave up back into it, and prints how many. Look at the reasons with dead first, and mend the cause. What belongs to an alert that is over is not sent again."),
-		Example: "  todoku redrive copies",
-		Args:    p.exactly("QUEUE"), ValidArgsFunction: words("jobs", "copies", "mails"),
+		Use: "redrive [flags] QUEUE [LETTER...]", Short: p.say("あきらめたものを、もう一度試す", "try again what was given up"),
+		Long: p.say("キュー（jobs・copies・mails、AWSではeventsも）であきらめたもののうち、deadが表示した番号LETTERのもの、または番号がなければすべてをキューに戻し、件数を表示します。AWSでは1分以内に戻ります。まずdeadで理由を調べ、原因を直してください。終わった連絡のものは、戻しても送られません。",
+			"Puts back what a queue (jobs, copies or mails; on AWS events, too) gave up: those whose numbers, as dead prints them, are given as LETTER, or else all, and prints how many. On AWS they are back within a minute. Look at the reasons with dead first, and mend the cause. What belongs to an alert that is over is not sent again."),
+		Example: "  todoku redrive copies\n  todoku redrive copies 17 18",
+		Args:    p.atLeast("QUEUE"), ValidArgsFunction: words(dead.Queues...),
 	}
-	data := p.dataFlag(c)
+	data, table := p.dataFlag(c), p.tableFlag(c)
 	c.RunE = func(c *cobra.Command, args []string) error {
-		n, err := machine.NewOperator(*data).Redrive(c.Context(), args[0])
+		letters, err := p.letters(c.Context(), *data, *table, args[0])
+		if err != nil {
+			return err
+		}
+		n, err := letters.Redrive(c.Context(), args[1:]...)
 		if err == nil {
 			_, err = fmt.Fprintf(p.Stdout, p.say("%d件を戻しました。\n", "%d put back\n"), n)
 		}

@@ -27,13 +27,20 @@ func (p *Program) known(c *cobra.Command, args []string) error {
 // exactly asks for one argument a name.
 func (p *Program) exactly(names ...string) cobra.PositionalArgs {
 	return func(c *cobra.Command, args []string) error {
-		switch {
-		case len(args) < len(names):
-			return problem.New(problem.Invalid, "%[2]s を指定してください。使い方は todoku help %[1]s で見られます。",
-				"Say which %[2]s. See todoku help %[1]s.", c.Name(), names[len(args)])
-		case len(args) > len(names):
+		if len(args) > len(names) {
 			return problem.New(problem.Invalid, "「%[2]s」は余分です。使い方は todoku help %[1]s で見られます。",
 				"%[2]q is one too many. See todoku help %[1]s.", c.Name(), args[len(names)])
+		}
+		return p.atLeast(names...)(c, args)
+	}
+}
+
+// atLeast refuses arguments if one of names is missing.
+func (p *Program) atLeast(names ...string) cobra.PositionalArgs {
+	return func(c *cobra.Command, args []string) error {
+		if len(args) < len(names) {
+			return problem.New(problem.Invalid, "%[2]s を指定してください。使い方は todoku help %[1]s で見られます。",
+				"Say which %[2]s. See todoku help %[1]s.", c.Name(), names[len(args)])
 		}
 		return nil
 	}

@@ -66,6 +66,8 @@ type System struct {
 	Items func(f func(table.Item) error) error
 	// Tick runs the function that looks after what is due. It runs at no other time.
 	Tick func() error
+	// GiveUp has a queue give a message up, as SQS does; nil on one machine.
+	GiveUp func(queue, group, id, body string) error
 }
 
 // Drill is one scenario under way.

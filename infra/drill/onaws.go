@@ -77,6 +77,9 @@ func foundOnAWS(ctx context.Context, c *cloud.Cloud, w World) (System, error) {
 			r.URL = c.URL
 			return found.Founder{Table: c.Table, IDs: c.IDs, Now: w.Clock.Now, Random: rand.Reader}.Link(context.Background(), r)
 		},
+		GiveUp: func(queue, group, id, body string) error {
+			return c.GiveUp(context.Background(), queue, group, id, body)
+		},
 		Tick:  func() error { return c.Tick(context.Background()) },
 		Items: func(f func(table.Item) error) error { return c.Table.Walk(context.Background(), f) },
 		Post: func(raw []byte, e incoming.Envelope) error {

@@ -119,7 +119,7 @@ func testCompletion(t *testing.T, todoku func(string, ...string) (string, string
 	for _, tt := range []struct{ typed, want string }{
 		{"ver", "verify-audit version"},
 		{"run --de", "--dead-man --demo"},
-		{"redrive ", "copies jobs mails"},
+		{"redrive ", "copies events jobs mails"},
 		{"invoke d", "dispatch"},
 		{"completion ", "bash fish zsh"},
 		{"help re", "redrive restore"},

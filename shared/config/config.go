@@ -26,6 +26,9 @@ const (
 	Table         Var = "TODOKU_TABLE"            // name of the DynamoDB table
 	Jobs          Var = "TODOKU_JOBS_URL"         // https address of the queue from console and tick to fanout
 	Copies        Var = "TODOKU_COPIES_URL"       // https address of the queue from fanout and tick to dispatch
+	Events        Var = "TODOKU_EVENTS_URL"       // https address of the queue from SES to feedback
+	Mails         Var = "TODOKU_MAILS_URL"        // https address of the queue from SES to inbound; empty: there is none
+	Dead          Var = "TODOKU_DEAD_URLS"        // name=address of the queues of dead letters, with spaces between
 	Keys          Var = "TODOKU_KEYS_SECRET"      // ARN of the secret with the keys that sign links; see ParseKeys
 	MailSets      Var = "TODOKU_MAIL_SETS"        // SES configuration sets: name=seconds after which it gives a mail up, with commas
 	BaseURL       Var = "TODOKU_BASE_URL"         // where the pages are seen from outside, without a slash at the end
@@ -56,7 +59,7 @@ var needs = map[string][]Var{
 	"dispatch":     {Table, KeepAlerts, Copies, Keys, MailSets, BaseURL, InboundDomain, Lease, Lanes},
 	"feedback":     {Table, KeepAlerts, Lanes},
 	"inbound":      {Table, KeepAlerts, Copies, Keys, MailSets, BaseURL, InboundDomain},
-	"tick":         {Table, KeepAlerts, Jobs, Copies, Lanes, MailSets, BaseURL, InboundDomain, Keys, Proof, DeadMan},
+	"tick":         {Table, KeepAlerts, Jobs, Copies, Lanes, MailSets, BaseURL, InboundDomain, Keys, Proof, DeadMan, Events, Mails, Dead},
 }
 
 // Needs returns the variables that a function reads, in a fixed order; none for a
@@ -69,6 +72,9 @@ type Config struct {
 	Table         string
 	JobsURL       string
 	CopiesURL     string
+	EventsURL     string
+	MailsURL      string
+	Dead          map[string]string // addresses of the queues of dead letters, by the names of their queues
 	KeysSecret    string
 	MailSets      map[string]time.Duration // by name, after how long each gives a mail up
 	BaseURL       string
@@ -108,7 +114,7 @@ func Load(function string, getenv func(string) string) (Config, error) {
 var errMissing = errors.New("is not set")
 
 // optional are the variables that may be empty.
-var optional = []Var{Lanes, InboundDomain, OpenIDIssuer, OpenIDClient, OpenIDSecret, Proof, DeadMan, KeepAlerts}
+var optional = []Var{Lanes, InboundDomain, OpenIDIssuer, OpenIDClient, OpenIDSecret, Proof, DeadMan, KeepAlerts, Mails}
 
 // set reads one variable.
 func (c *Config) set(v Var, value string) (err error) {
@@ -124,6 +130,14 @@ func (c *Config) set(v Var, value string) (err error) {
 		c.JobsURL, err = address(value)
 	case Copies:
 		c.CopiesURL, err = address(value)
+	case Events:
+		c.EventsURL, err = address(value)
+	case Mails:
+		if value != "" {
+			c.MailsURL, err = address(value)
+		}
+	case Dead:
+		c.Dead, err = named(value)
 	case BaseURL:
 		c.BaseURL, err = address(value)
 	case Lease:
@@ -165,6 +179,19 @@ func address(value string) (string, error) {
 		return "", errors.New("ends in a slash")
 	}
 	return value, nil
+}
+
+// named reads addresses with names.
+func named(value string) (map[string]string, error) {
+	all := map[string]string{}
+	for _, one := range strings.Fields(value) {
+		name, url, _ := strings.Cut(one, "=")
+		if _, err := address(url); err != nil {
+			return nil, err
+		}
+		all[name] = url
+	}
+	return all, nil
 }
 
 // issuer checks an address that may end in a slash: it is compared letter by letter with

@@ -97,6 +97,8 @@ func TestLoadNamesWhatIsWrong(t *testing.T) {
 			"config: TODOKU_TABLE is not set",
 			"config: TODOKU_JOBS_URL is not set",
 			"config: TODOKU_COPIES_URL is not set",
+			"config: TODOKU_EVENTS_URL is not set",
+			"config: TODOKU_DEAD_URLS is not set",
 		}},
 		{"no address", "fanout", map[string]string{"TODOKU_JOBS_URL": "jobs.fifo"}, []string{
 			"config: TODOKU_JOBS_URL is not an address such as https://example.jp",

@@ -119,6 +119,11 @@ var Rules = []Rule{
 		Until: lang.T("数分から、用が済んだ翌日まで", "minutes, or a day after their use"), Why: lang.T("一度だけ行うため", "to do things once"),
 	},
 	{
+		What:  lang.T("処理をあきらめたもの", "what queues gave up"),
+		Where: []string{"dead", "dead/*"}, Most: 14 * day,
+		Until: lang.T("14日、または、もう一度処理するまで", "14 days, or until it is tried again"), Why: lang.T("原因を直して、もう一度処理するため", "to be tried again when the cause is mended"),
+	},
+	{
 		What:  lang.T("仕事の順番", "what is to be done"),
 		Where: []string{"open", "due", "enrol/due", "docket/due", "forget"},
 		Until: lang.T("済むまで", "until it is done"), Why: lang.T("忘れないため", "to forget nothing"),

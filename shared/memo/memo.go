@@ -153,6 +153,7 @@ func (p *Postman) deliver(ctx context.Context, m events.SQSMessage) bool {
 		return true
 	}
 	p.Log.Info("memo handed back", "message", m.MessageId, "err", err)
+	queue.Because(ctx, m.MessageId, err)
 	return false
 }
 

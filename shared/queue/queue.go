@@ -167,5 +167,5 @@ type DeadLetter struct {
 	Message  Message
 	Receives int
 	Died     time.Time
-	Reason   string // the handler's last error, or how it ended; "" if it only reported the item as failed
+	Reason   string // the handler's last error, how it ended, or what it said with Because; "" if none of these is known
 }

@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"slices"
 	"time"
+
+	"github.com/todoku/todoku/shared/dead"
 )
 
 // Function is one Lambda function. Its program is functions/<Name>/lambda.
@@ -67,6 +69,8 @@ const (
 	SendCopies     Use = "send copies"
 	PostponeJobs   Use = "postpone jobs"
 	PostponeCopies Use = "postpone copies"
+	TakeDead       Use = "take dead letters"
+	ReturnDead     Use = "put dead letters back"
 	SendMail       Use = "send mail"
 	ReadAccount    Use = "read the account's state"
 	ReadKeys       Use = "read keys"
@@ -88,6 +92,8 @@ var Actions = map[Use][]string{
 	SendCopies:     {"sqs:SendMessage"},
 	PostponeJobs:   {"sqs:ChangeMessageVisibility"},
 	PostponeCopies: {"sqs:ChangeMessageVisibility"},
+	TakeDead:       {"sqs:DeleteMessage", "sqs:ReceiveMessage"},
+	ReturnDead:     {"sqs:SendMessage"},
 	// SendEmail is the call; for a raw message SES asks for the other right as well
 	// (https://docs.aws.amazon.com/ses/latest/dg/control-user-access.html).
 	SendMail: {"ses:SendEmail", "ses:SendRawEmail"},
@@ -130,14 +136,10 @@ type Queue struct {
 
 // Queues are all queues.
 var Queues = []Queue{
-	// What waits, for an operator to come back for example, is received again and
-	// again. 1,000 is the most that SQS counts to.
-	{Name: Jobs, FIFO: true, MaxReceives: 1000, Late: 5 * time.Minute},
-	{Name: Copies, FIFO: true, MaxReceives: 1000, Late: 10 * time.Minute},
-	// An event may come before its copy is recorded, by seconds; one that is
-	// received in vain for an hour belongs to nobody here.
-	{Name: Events, MaxReceives: 20, Late: 15 * time.Minute},
-	{Name: Mails, MaxReceives: 20, Late: 15 * time.Minute},
+	{Name: Jobs, FIFO: true, MaxReceives: dead.JobReceives, Late: 5 * time.Minute},
+	{Name: Copies, FIFO: true, MaxReceives: dead.JobReceives, Late: 10 * time.Minute},
+	{Name: Events, MaxReceives: dead.EventReceives, Late: 15 * time.Minute},
+	{Name: Mails, MaxReceives: dead.EventReceives, Late: 15 * time.Minute},
 }
 
 // Functions are all functions.
@@ -205,7 +207,7 @@ var Functions = []Function{
 		// It ends before the next one begins.
 		Name: "tick", Memory: 512, Timeout: 55 * time.Second,
 		Trigger: EveryMinute{},
-		Uses:    []Use{ReadTable, QueryTable, WriteTable, SendJobs, SendCopies, ReadAccount, ReadIdentities, ReadMailSet, ReadSilenced, ClearSilenced, ReadKeys},
+		Uses:    []Use{ReadTable, QueryTable, WriteTable, SendJobs, SendCopies, ReadAccount, ReadIdentities, ReadMailSet, ReadSilenced, ClearSilenced, ReadKeys, TakeDead, ReturnDead},
 	},
 }
 

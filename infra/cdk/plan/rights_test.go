@@ -30,6 +30,8 @@ var actionsOf = map[string][]string{
 	"dynamodb.DescribeEndpoints":                 nil, // the SDK's endpoint discovery, which is off
 	"sqs.SendMessageBatch":                       {"sqs:SendMessage"},
 	"sqs.ChangeMessageVisibilityBatch":           {"sqs:ChangeMessageVisibility"},
+	"sqs.ReceiveMessage":                         {"sqs:ReceiveMessage"},
+	"sqs.DeleteMessage":                          {"sqs:DeleteMessage"},
 	"sesv2.SendEmail":                            {"ses:SendEmail", "ses:SendRawEmail"}, // see plan.Actions
 	"sesv2.GetEmailIdentity":                     {"ses:GetEmailIdentity"},
 	"sesv2.GetConfigurationSet":                  {"ses:GetConfigurationSet"},

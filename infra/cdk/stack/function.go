@@ -74,6 +74,21 @@ func (b *builder) value(v config.Var) *string {
 		return b.queues[plan.Jobs].live.QueueUrl()
 	case config.Copies:
 		return b.queues[plan.Copies].live.QueueUrl()
+	case config.Events:
+		return b.queues[plan.Events].live.QueueUrl()
+	case config.Mails:
+		if b.queues[plan.Mails].live == nil {
+			return jsii.String("")
+		}
+		return b.queues[plan.Mails].live.QueueUrl()
+	case config.Dead:
+		var urls []string
+		for _, q := range plan.Queues {
+			if pair, ok := b.queues[q.Name]; ok {
+				urls = append(urls, q.Name+"="+*pair.dead.QueueUrl())
+			}
+		}
+		return jsii.String(strings.Join(urls, " "))
 	case config.Keys:
 		return b.keys.SecretArn()
 	case config.MailSets:
@@ -162,6 +177,20 @@ func (b *builder) resources(u plan.Use) []*string {
 		return []*string{b.queues[plan.Jobs].live.QueueArn()}
 	case plan.SendCopies, plan.PostponeCopies:
 		return []*string{b.queues[plan.Copies].live.QueueArn()}
+	case plan.TakeDead:
+		var arns []*string
+		for _, q := range plan.Queues {
+			if pair, ok := b.queues[q.Name]; ok {
+				arns = append(arns, pair.dead.QueueArn())
+			}
+		}
+		return arns
+	case plan.ReturnDead: // to those that it does not send to otherwise
+		arns := []*string{b.queues[plan.Events].live.QueueArn()}
+		if pair, ok := b.queues[plan.Mails]; ok {
+			arns = append(arns, pair.live.QueueArn())
+		}
+		return arns
 	case plan.SendMail:
 		return slices.Concat(b.setResources(), b.identities())
 	case plan.ReadMailSet:

@@ -99,7 +99,7 @@ func (b *builder) queueAlarms() []alarm {
 		}, alarm{
 			id:     title(q.Name) + "Given",
 			says:   fmt.Sprintf("A message of %s was given up. See \"Dead letters\" in docs/operate.md.", q.Name),
-			metric: pair.dead.MetricApproximateNumberOfMessagesVisible(over("Maximum", time.Minute)),
+			metric: ownMetric(metrics.DeadLetters, "Maximum", time.Minute, "queue", q.Name),
 			limit:  0, periods: 1,
 		})
 	}
@@ -235,10 +235,14 @@ func (b *builder) proofAlarms() []alarm {
 	}
 }
 
-// ownMetric returns a metric of package metrics that has no labels.
-func ownMetric(name, statistic string, period time.Duration) awscloudwatch.IMetric {
+// ownMetric returns a metric of package metrics, with labels given as name, value.
+func ownMetric(name, statistic string, period time.Duration, labels ...string) awscloudwatch.IMetric {
+	var dimensions map[string]*string
+	for i := 0; i+1 < len(labels); i += 2 {
+		dimensions = map[string]*string{labels[i]: &labels[i+1]}
+	}
 	return awscloudwatch.NewMetric(&awscloudwatch.MetricProps{
-		Namespace: jsii.String(metrics.Namespace), MetricName: &name, Statistic: jsii.String(statistic), Period: seconds(period),
+		Namespace: jsii.String(metrics.Namespace), MetricName: &name, Statistic: jsii.String(statistic), Period: seconds(period), DimensionsMap: &dimensions,
 	})
 }
 
@@ -257,7 +261,7 @@ func (b *builder) makeDashboard() {
 	for _, q := range plan.Queues {
 		if pair, ok := b.queues[q.Name]; ok {
 			age = append(age, labelled(pair.live.MetricApproximateAgeOfOldestMessage(over("Maximum", time.Minute)), q.Name))
-			dead = append(dead, labelled(pair.dead.MetricApproximateNumberOfMessagesVisible(over("Maximum", time.Minute)), q.Name))
+			dead = append(dead, ownMetric(metrics.DeadLetters, "Maximum", time.Minute, "queue", q.Name))
 		}
 	}
 	for _, f := range b.Functions {

@@ -80,6 +80,7 @@ type Cloud struct {
 	client  *sqs.Client
 	front   *front
 	lines   map[string]*line
+	dead    map[string]string // addresses of the queues of dead letters, by the queues' names
 	servers []*http.Server
 	log     *logLines
 	running sync.WaitGroup
@@ -95,7 +96,7 @@ func New(ctx context.Context, cfg Config) (*Cloud, error) {
 		cfg.Now = time.Now
 	}
 	c := &Cloud{
-		cfg: cfg, client: peers.SQSClient(cfg.SQS), lines: map[string]*line{}, log: &logLines{log: cfg.Log},
+		cfg: cfg, client: peers.SQSClient(cfg.SQS), lines: map[string]*line{}, dead: map[string]string{}, log: &logLines{log: cfg.Log},
 		Functions: map[string]*runtimeapi.Function{}, configs: map[string]runtimeapi.Config{},
 	}
 	if err := c.start(ctx); err != nil {
@@ -195,14 +196,17 @@ func (c *Cloud) visibility(queue string) time.Duration {
 
 func (c *Cloud) makeQueues(ctx context.Context, name string) error {
 	for _, q := range plan.Queues {
-		url, err := createQueue(ctx, c.client, name+"-"+q.Name, q, c.visibility(q.Name))
+		url, dead, err := createQueue(ctx, c.client, name+"-"+q.Name, q, c.visibility(q.Name))
 		if err != nil {
 			return err
 		}
 		l := &line{endpoint: c.cfg.SQS, now: c.cfg.Now, held: map[string]time.Duration{}}
 		l.Client, l.QueueURL, l.Log = c.client, url, c.cfg.Log
 		c.lines[q.Name] = l
+		c.dead[q.Name] = dead
+		c.env[config.Dead] += q.Name + "=" + dead + " "
 	}
+	c.env[config.Events], c.env[config.Mails] = c.lines[plan.Events].QueueURL, c.lines[plan.Mails].QueueURL
 	c.env[config.Jobs], c.env[config.Copies] = c.lines[plan.Jobs].QueueURL, c.lines[plan.Copies].QueueURL
 	return nil
 }

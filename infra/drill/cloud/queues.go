@@ -32,18 +32,31 @@ type line struct {
 
 // createQueue makes a queue of the plan. The visibility timeout is short where the
 // drill wants to see messages again.
-func createQueue(ctx context.Context, client *sqs.Client, name string, q plan.Queue, visibility time.Duration) (url string, err error) {
+func createQueue(ctx context.Context, client *sqs.Client, name string, q plan.Queue, visibility time.Duration) (url, dead string, err error) {
 	if q.FIFO {
-		url, _, err = esm.CreateQueue(ctx, client, name, visibility, q.MaxReceives)
-		return url, err
+		return esm.CreateQueue(ctx, client, name, visibility, q.MaxReceives)
 	}
-	out, err := client.CreateQueue(ctx, &sqs.CreateQueueInput{
-		QueueName: aws.String(name), Attributes: map[string]string{"VisibilityTimeout": strconv.Itoa(int(visibility / time.Second))},
-	})
-	if err != nil {
-		return "", err
+	var urls []string
+	for _, name := range []string{name + "-dead", name} {
+		out, err := client.CreateQueue(ctx, &sqs.CreateQueueInput{
+			QueueName: aws.String(name), Attributes: map[string]string{"VisibilityTimeout": strconv.Itoa(int(visibility / time.Second))},
+		})
+		if err != nil {
+			return "", "", err
+		}
+		urls = append(urls, *out.QueueUrl)
 	}
-	return *out.QueueUrl, nil
+	return urls[1], urls[0], nil
+}
+
+// GiveUp has a queue give a message up, as SQS does after its receives.
+func (c *Cloud) GiveUp(ctx context.Context, queueName, group, id, body string) error {
+	in := &sqs.SendMessageInput{QueueUrl: aws.String(c.dead[queueName]), MessageBody: &body}
+	if group != "" {
+		in.MessageGroupId, in.MessageDeduplicationId = &group, &id
+	}
+	_, err := c.client.SendMessage(ctx, in)
+	return err
 }
 
 // handle has the function handle a batch.

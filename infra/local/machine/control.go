@@ -9,6 +9,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
 	"time"
@@ -42,7 +43,7 @@ func (m *Machine) control() http.Handler {
 		return q.ListDead(r.Context(), r.FormValue("after"), deadPage)
 	}))
 	mux.HandleFunc("POST /dead/{queue}/redrive", m.withDead(func(r *http.Request, q queue.DeadLetters) (any, error) {
-		return q.Redrive(r.Context())
+		return q.Redrive(r.Context(), r.URL.Query()["letter"]...)
 	}))
 	mux.HandleFunc("GET /doctor", func(w http.ResponseWriter, r *http.Request) {
 		rep, err := m.Examine(r.Context())
@@ -246,10 +247,29 @@ func (o *Operator) Dead(ctx context.Context, queueName, after string) ([]queue.D
 	return letters, err
 }
 
-// Redrive puts all dead letters of a queue back, and returns how many.
-func (o *Operator) Redrive(ctx context.Context, queueName string) (n int, err error) {
-	err = o.json(ctx, http.MethodPost, "/dead/"+queueName+"/redrive", &n)
+// Redrive puts dead letters of a queue back, all of them if none is named, and returns how
+// many.
+func (o *Operator) Redrive(ctx context.Context, queueName string, handles ...string) (n int, err error) {
+	err = o.json(ctx, http.MethodPost, "/dead/"+queueName+"/redrive?"+url.Values{"letter": handles}.Encode(), &n)
 	return n, err
+}
+
+// Letters are the dead letters of a queue of the Machine that runs on the folder.
+func (o *Operator) Letters(queueName string) queue.DeadLetters { return asked{o, queueName} }
+
+type asked struct {
+	*Operator
+	queue string
+}
+
+// ListDead implements queue.DeadLetters; limit is a page of the Machine's.
+func (a asked) ListDead(ctx context.Context, after string, _ int) ([]queue.DeadLetter, error) {
+	return a.Dead(ctx, a.queue, after)
+}
+
+// Redrive implements queue.DeadLetters.
+func (a asked) Redrive(ctx context.Context, handles ...string) (int, error) {
+	return a.Operator.Redrive(ctx, a.queue, handles...)
 }
 
 // VerifyAudit checks the audit logs of all schools, running or not.

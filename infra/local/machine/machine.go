@@ -30,6 +30,7 @@ import (
 	"github.com/todoku/todoku/functions/tick"
 	"github.com/todoku/todoku/shared/alert"
 	"github.com/todoku/todoku/shared/audit"
+	"github.com/todoku/todoku/shared/dead"
 	"github.com/todoku/todoku/shared/docket"
 	"github.com/todoku/todoku/shared/doctor"
 	"github.com/todoku/todoku/shared/enrol"
@@ -170,13 +171,8 @@ const (
 	jobWorkers     = 4
 	// strands are enough for the fan-out not to be what the copies wait for: they
 	// share the waits for the disk, so that 32 take two thirds of the time of 8.
-	strands = 32
-	// copyReceives is as often as SQS allows: what waits for a relay to come back
-	// is received again and again (see dispatch.Pause).
-	copyReceives = 1000
-	// mailReceives is as on AWS (package plan).
-	mailReceives = 20
-	mailWorkers  = 4
+	strands     = 32
+	mailWorkers = 4
 )
 
 // New opens the database and puts everything together. Close it.
@@ -291,9 +287,9 @@ func (m *Machine) openQueues(copyWorkers int) (err error) {
 		queue **queue.Queue
 		cfg   queue.Config
 	}{
-		{&m.Jobs, queue.Config{Name: "jobs", Concurrency: jobWorkers, MaxReceives: copyReceives}},
-		{&m.Copies, queue.Config{Name: "copies", Concurrency: copyWorkers, MaxReceives: copyReceives}},
-		{&m.Mails, queue.Config{Name: "mails", Concurrency: mailWorkers, MaxReceives: mailReceives}},
+		{&m.Jobs, queue.Config{Name: "jobs", Concurrency: jobWorkers, MaxReceives: dead.JobReceives}},
+		{&m.Copies, queue.Config{Name: "copies", Concurrency: copyWorkers, MaxReceives: dead.JobReceives}},
+		{&m.Mails, queue.Config{Name: "mails", Concurrency: mailWorkers, MaxReceives: dead.EventReceives}},
 		{&m.Probe, queue.Config{Name: "probe", Concurrency: 1}},
 	} {
 		q.cfg.VisibilityTimeout = visibility

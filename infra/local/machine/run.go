@@ -11,6 +11,9 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/aws/aws-lambda-go/events"
+
+	"github.com/todoku/todoku/shared/dead"
+	queue "github.com/todoku/todoku/shared/queue/bbolt"
 )
 
 // Invoke runs one function on an event by hand, as its trigger would.
@@ -100,6 +103,11 @@ func (m *Machine) runTick(ctx context.Context) error {
 			}
 			if err := m.Gate.Flush(ctx); err != nil && ctx.Err() == nil {
 				m.cfg.Log.Warn("the lanes' memory was not written, it will be", "err", err)
+			}
+			for _, q := range []*queue.Queue{m.Jobs, m.Copies, m.Mails} {
+				if err := q.Forget(m.cfg.Now().Add(-dead.Life)); err != nil && ctx.Err() == nil {
+					m.cfg.Log.Error("old dead letters not removed", "err", err)
+				}
 			}
 			if _, err := m.Table.Sweep(ctx, sweepBatch); err != nil && ctx.Err() == nil {
 				m.cfg.Log.Error("expired items not removed", "err", err)

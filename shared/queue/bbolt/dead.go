@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"time"
 
 	"github.com/todoku/todoku/shared/journal"
 	"github.com/todoku/todoku/shared/queue"
@@ -134,6 +135,42 @@ func (b buckets) revive(seq uint64) (string, error) {
 		return "", err
 	}
 	return l.Group, b.dead.Delete(sequenceKey(seq))
+}
+
+// Forget removes dead letters of before a time, a transaction's worth: the next call goes
+// on. It costs nothing while there are none.
+func (q *Queue) Forget(before time.Time) error {
+	if q.dead.Load() == 0 {
+		return nil
+	}
+	n := 0
+	err := q.cfg.Update(func(tx *journal.Tx) error {
+		n = 0
+		b := openBuckets(tx, q.cfg.Name)
+		var old [][]byte
+		c := b.dead.Cursor()
+		for k, v := c.First(); k != nil && len(old) < redriveAtOnce; k, v = c.Next() { // in the order of their deaths
+			l, err := decodeDeadLetter(v)
+			if err != nil {
+				return err
+			}
+			if !fromMilli(l.Died).Before(before) {
+				break
+			}
+			old = append(old, slices.Clone(k))
+		}
+		for _, k := range old {
+			if err := b.dead.Delete(k); err != nil {
+				return err
+			}
+			n++
+		}
+		return nil
+	})
+	if err == nil {
+		q.dead.Add(int64(-n))
+	}
+	return err
 }
 
 // A handle is the sequence of a dead letter; "" comes before the first.

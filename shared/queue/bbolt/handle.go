@@ -25,8 +25,9 @@ func (q *Queue) handle(ctx context.Context, handler queue.Handler, b *batch) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), q.cfg.VisibilityTimeout)
 	defer cancel()
 	e := q.event(b)
+	ctx, reasons := queue.WithReasons(ctx)
 	failed, err := everything(e), errors.New("the handler did not return")
-	defer func() { q.finish(b, failed, err) }()
+	defer func() { q.finish(b, failed, reasons, err) }()
 	failed, err = q.call(ctx, handler, e)
 }
 
@@ -83,14 +84,15 @@ func failures(e events.SQSEvent, resp events.SQSEventResponse) map[string]bool {
 
 // finish notes the outcome of a batch for the next round. Parts whose visibility
 // timeout has ended are no longer the handler's to report on.
-func (q *Queue) finish(b *batch, failed map[string]bool, err error) {
-	reason := ""
-	if err != nil {
-		reason = shorten(err.Error())
-	}
+func (q *Queue) finish(b *batch, failed map[string]bool, reasons *queue.Reasons, err error) {
 	for _, p := range b.parts {
 		for i := range p.entries {
-			p.entries[i].fail(failed[q.messageID(p.entries[i].seq)], reason)
+			id := q.messageID(p.entries[i].seq)
+			reason := reasons.Of(id)
+			if err != nil {
+				reason = err.Error()
+			}
+			p.entries[i].fail(failed[id], shorten(reason))
 		}
 	}
 	q.mu.Lock()

@@ -7,3 +7,6 @@ import (
 
 // Open returns New with a client of cfg's account. It calls nothing yet.
 func Open(cfg aws.Config, url string) *Queue { return New(sqs.NewFromConfig(cfg), url) }
+
+// OpenYard returns NewYard with such a client.
+func OpenYard(cfg aws.Config) *Yard { return NewYard(sqs.NewFromConfig(cfg)) }

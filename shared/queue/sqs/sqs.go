@@ -2,8 +2,8 @@
 // is an event source mapping of AWS Lambda.
 //
 // The queue is set up for it like this: FIFO without content-based deduplication,
-// a redrive policy, and the visibility timeout that its consumer needs. Its dead
-// letters are listed and redriven with AWS's own tools.
+// a redrive policy, and the visibility timeout that its consumer needs. A Yard takes
+// its dead letters, which package dead keeps.
 package sqs
 
 import (

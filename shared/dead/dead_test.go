@@ -1,0 +1,103 @@
+package dead_test
+
+import (
+	"context"
+	"errors"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/todoku/todoku/shared/alert"
+	"github.com/todoku/todoku/shared/dead"
+	"github.com/todoku/todoku/shared/queue"
+	"github.com/todoku/todoku/shared/table/bbolt"
+)
+
+// TestLetters buries letters, lists them with their reasons, and has them put back, one
+// and then all.
+func TestLetters(t *testing.T) {
+	now := time.Date(2026, 9, 1, 8, 0, 0, 0, time.UTC)
+	db, err := bbolt.Open(filepath.Join(t.TempDir(), "todoku.db"))
+	must(t, err)
+	t.Cleanup(func() { _ = db.Close() })
+	tab, err := bbolt.New(db, func() time.Time { return now })
+	must(t, err)
+	s := &dead.Store{Table: tab, Now: func() time.Time { return now }}
+
+	must(t, s.Because(t.Context(), "copies", "m1", "the relay is away"))
+	for i, id := range []string{"m1", "m1", "m2", "m3"} { // SQS may hand one out twice
+		l := queue.DeadLetter{Message: queue.Message{Group: "docomo#1", ID: id, Body: "body of " + id}, Receives: 1000, Died: now.Add(time.Duration(i/2) * time.Second)}
+		must(t, s.Bury(t.Context(), "copies", id, l))
+	}
+	must(t, s.Bury(t.Context(), "events", "e1", queue.DeadLetter{Message: queue.Message{Body: "x"}, Died: now}))
+	if n, err := s.Counts(t.Context()); err != nil || !cmp.Equal(n, map[string]int{"copies": 3, "events": 1}) {
+		t.Errorf("counts %v, %v", n, err)
+	}
+	q := s.Queue("copies")
+	first, err := q.ListDead(t.Context(), "", 1)
+	must(t, err)
+	if len(first) != 1 || first[0].Reason != "the relay is away" || first[0].Message.Group != "docomo#1" || first[0].Receives != 1000 {
+		t.Fatalf("%+v", first)
+	}
+	rest, err := q.ListDead(t.Context(), first[0].Handle, 10)
+	must(t, err)
+	if len(rest) != 2 {
+		t.Errorf("%d letters after the first", len(rest))
+	}
+	for want, handles := range [][]string{{"gone"}, {first[0].Handle}, nil} {
+		if n, err := q.Redrive(t.Context(), handles...); err != nil || n != want {
+			t.Errorf("redrive of %v: %d, %v", handles, n, err)
+		}
+	}
+	if left, err := q.ListDead(t.Context(), "", 10); err != nil || len(left) != 0 {
+		t.Errorf("%d left, %v", len(left), err)
+	}
+	full := errors.New("full")
+	if err := s.Return(t.Context(), func(context.Context, string, queue.Message) error { return full }); !errors.Is(err, full) {
+		t.Errorf("put back into a full queue: %v", err)
+	}
+	var back []string
+	for range 2 { // the second finds nothing
+		must(t, s.Return(t.Context(), func(_ context.Context, name string, m queue.Message) error {
+			back = append(back, name+" "+m.ID)
+			return nil
+		}))
+	}
+	if d := cmp.Diff([]string{"copies m1", "copies m2", "copies m3"}, back); d != "" {
+		t.Errorf("-want +got:\n%s", d)
+	}
+	now = now.Add(dead.Life)
+	if n, err := s.Counts(t.Context()); err != nil || len(n) != 0 {
+		t.Errorf("after its life: %v, %v", n, err)
+	}
+}
+
+// TestOf finds whose a message is.
+func TestOf(t *testing.T) {
+	ref := alert.CopyRef{Ref: alert.Ref{Alert: "a1", Class: "c", Family: "f"}, Contact: "k"}
+	for _, tt := range []struct{ name, body, alert, school string }{
+		{"copy", ref.Message("docomo#1", 0).Body, "a1", ""},
+		{"bundle", alert.Bundle("docomo#1", []alert.CopyRef{ref, ref}).Body, "a1", ""},
+		{"job", alert.JobMessage("a1", alert.FanOut, 0).Body, "a1", ""},
+		{"import", `{"school":"s1","import":"i","run":1}`, "", "s1"},
+		{"memo", `{"memo":{"school":"s1","staff":"p"}}`, "", "s1"},
+		{"invitation", `{"invite":{"s":"s1","j":"j"}}`, "", "s1"},
+		{"an event of SES", `{"Type":"Notification","Message":"{}"}`, "", ""},
+		{"no JSON", "x", "", ""},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			if a, s := dead.Of(tt.body); a != tt.alert || s != tt.school {
+				t.Errorf("alert %q, school %q", a, s)
+			}
+		})
+	}
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
