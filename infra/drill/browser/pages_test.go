@@ -241,23 +241,33 @@ func TestPages(t *testing.T) {
 	t.Parallel()
 	axe := axeScript(t)
 	s := stage(newOffice(t))
-	t.Run("languages", func(t *testing.T) {
-		for _, language := range []string{"ja", "en"} {
-			t.Run(language, func(t *testing.T) {
-				t.Parallel()
-				people := s.people(t, language)
-				for _, p := range pages(t, s) {
-					b := people[p.who]
-					b.visit(t, p)
-					if lang := run[string](b, "document.documentElement.lang"); lang != language {
-						t.Errorf("%s is in %q", p.name, lang)
+	look := func(stops func(testing.TB) []stop) func(t *testing.T) {
+		return func(t *testing.T) {
+			for _, language := range []string{"ja", "en"} {
+				t.Run(language, func(t *testing.T) {
+					t.Parallel()
+					people := s.people(t, language)
+					for _, p := range stops(t) {
+						b := people[p.who]
+						b.visit(t, p)
+						if lang := run[string](b, "document.documentElement.lang"); lang != language {
+							t.Errorf("%s is in %q", p.name, lang)
+						}
+						for _, words := range said[p.name] {
+							if language == "ja" {
+								b.says(words)
+							}
+						}
+						t.Logf("%4.1f KB: %s", b.watch.kilobytes(), p.name)
+						b.check(t, p.name, axe)
 					}
-					t.Logf("%4.1f KB: %s", b.watch.kilobytes(), p.name)
-					b.check(t, p.name, axe)
-				}
-			})
+				})
+			}
 		}
-	})
+	}
+	t.Run("languages", look(func(t testing.TB) []stop { return pages(t, s) }))
+	trouble := s.inTrouble()
+	t.Run("in trouble", look(func(testing.TB) []stop { return trouble }))
 }
 
 // people returns somebody in each role, who speaks the language.

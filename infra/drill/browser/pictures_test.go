@@ -50,17 +50,25 @@ func TestEveryPicture(t *testing.T) {
 	}
 	*pictures = *every
 	s := stage(newOffice(t))
-	for _, language := range []string{"ja", "en"} {
-		people := s.people(t, language)
-		for _, p := range pages(t, s) {
-			b := people[p.who]
-			b.visit(t, p)
-			save(t, p.name+"-"+language+".png", b.whole())
-			b.fontSize(twice)
-			save(t, p.name+"-"+language+"-large.png", b.whole())
-			b.fontSize(usual)
+	take := func(stops func() []stop) {
+		for _, language := range []string{"ja", "en"} {
+			people := s.people(t, language)
+			for _, p := range stops() {
+				b := people[p.who]
+				b.visit(t, p)
+				save(t, p.name+"-"+language+".png", b.whole())
+				b.fontSize(twice)
+				save(t, p.name+"-"+language+"-large.png", b.whole())
+				b.fontSize(usual)
+				b.look(desktop)
+				save(t, p.name+"-"+language+"-desktop.png", b.whole())
+				b.look(phone)
+			}
 		}
 	}
+	take(func() []stop { return pages(t, s) })
+	trouble := s.inTrouble()
+	take(func() []stop { return trouble })
 }
 
 // picture returns what is on the screen; whole, all of the page.
