@@ -3,6 +3,7 @@ package dispatch
 import (
 	"context"
 	"errors"
+	"strconv"
 	"strings"
 	"time"
 
@@ -10,6 +11,7 @@ import (
 	"github.com/todoku/todoku/shared/lane/gate"
 	"github.com/todoku/todoku/shared/lane/pace"
 	"github.com/todoku/todoku/shared/mail"
+	"github.com/todoku/todoku/shared/queue"
 )
 
 // admitted asks the lane for places for the run's copies, and reports whether it got
@@ -77,7 +79,7 @@ func (r *run) sooner() time.Duration {
 func (r *run) transmit(ctx context.Context, msgs []*mail.Message, jobs []*job) {
 	ctx, cancel := inTime(ctx)
 	defer cancel()
-	ctx = mail.OnTurn(ctx, r.onTurn)
+	ctx = mail.AtPlace(mail.OnTurn(ctx, r.onTurn), r.place(jobs[0]))
 	began, puzzled := r.Now(), false
 	mail.SendAll(ctx, r.Mail, msgs, func(i int, err error) {
 		j := jobs[i]
@@ -98,6 +100,24 @@ func (r *run) transmit(ctx context.Context, msgs []*mail.Message, jobs []*job) {
 			}
 		}
 	})
+}
+
+// noticeBehind is by how much notices stand behind all else.
+const noticeBehind = time.Hour
+
+// place is how far back a copy stands in its alert, for who shares the account's rate:
+// a lane that lags behind the others goes first, and so does an alert that has just
+// begun, so that a large one does not keep a small one waiting.
+func (r *run) place(j *job) time.Duration {
+	queued, err := strconv.ParseInt(r.msgs[j.message].Attributes[queue.AttrSent], 10, 64)
+	if err != nil {
+		return 0
+	}
+	place := max(time.UnixMilli(queued).Sub(r.alert.Accepted), 0)
+	if r.alert.Kind == alert.Notice {
+		place += noticeBehind
+	}
+	return place
 }
 
 // onTurn is called when a message is about to leave that waited for its turn: the

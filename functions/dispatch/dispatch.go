@@ -101,7 +101,28 @@ func (h *Handler) leave(group string) {
 
 // Handle sends the copies that the messages name.
 func (h *Handler) Handle(ctx context.Context, e events.SQSEvent) (events.SQSEventResponse, error) {
-	return queue.EachGroup(ctx, e, h.slot), nil
+	return queue.EachGroup(ctx, e, func(ctx context.Context, msgs []events.SQSMessage) []events.SQSMessage {
+		failed := h.slot(ctx, msgs)
+		if len(msgs) < len(e.Records) {
+			h.settle(ctx, msgs[:len(msgs)-len(failed)])
+		}
+		return failed
+	}), nil
+}
+
+// settle lets a slot go on while others of the batch still wait for their turns.
+func (h *Handler) settle(ctx context.Context, handled []events.SQSMessage) {
+	q, ok := h.Queue.(queue.Settler)
+	if !ok || len(handled) == 0 {
+		return
+	}
+	receipts := make([]string, len(handled))
+	for i := range handled {
+		receipts[i] = handled[i].ReceiptHandle
+	}
+	if err := q.Settle(ctx, receipts...); err != nil {
+		h.Log.Info("messages are deleted later", "messages", len(handled), "err", err)
+	}
 }
 
 // slot sends the copies of one slot, and returns the messages to be handed back.

@@ -141,7 +141,7 @@ func (p *Parts) pacedMail() mail.Sender {
 		return perSecond, err
 	}
 	turns := &sendrate.Account{Table: p.store, Rate: rate, Now: p.Now}
-	return ses.Paced{Sender: ses.Patient{Sender: account, Jitter: mathrand.Float64}, Reserve: turns.Reserve, Now: p.Now}
+	return &ses.Paced{Sender: ses.Patient{Sender: account, Jitter: mathrand.Float64}, Reserve: turns.Reserve, Now: p.Now}
 }
 
 // gate returns what hands out the places of lanes.

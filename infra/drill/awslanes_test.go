@@ -134,7 +134,8 @@ func (d *deployment) checkLanes(r outcome, rate float64) {
 		len(r.copies), r.took().Round(time.Millisecond), r.total-len(r.copies), rate, 100*r.used(1, rate), 100*r.used(0.9, rate), s.Throttled)
 	for _, name := range slices.Sorted(maps.Keys(s.Lanes)) {
 		limit := d.lanes.Named(name).Slots
-		d.Logf("  %-12s %5d copies, high-water mark %d of %d", name, s.Lanes[name].Accepted, s.Lanes[name].HighWater, limit)
+		d.Logf("  %-12s %5d copies, high-water mark %d of %d, done after %v", name, s.Lanes[name].Accepted, s.Lanes[name].HighWater, limit,
+			d.lastOf(r, name).Sub(r.first).Round(time.Millisecond))
 		if s.Lanes[name].HighWater > limit {
 			d.Errorf("%s: %d sends at once, limit %d", name, s.Lanes[name].HighWater, limit)
 		}
@@ -142,6 +143,16 @@ func (d *deployment) checkLanes(r outcome, rate float64) {
 	if most := r.busiest(time.Second); float64(most) > rate*1.1+1 {
 		d.Errorf("%d copies in one second, the account may send %.0f", most, rate)
 	}
+}
+
+// lastOf returns when the last copy of a lane left.
+func (d *deployment) lastOf(r outcome, name string) (last time.Time) {
+	for i, to := range r.to {
+		if _, domain, _ := strings.Cut(to, "@"); d.lanes.Of(domain).Name == name {
+			last = r.at[i]
+		}
+	}
+	return last
 }
 
 // used returns how much of the rate was used until a share of the copies had left.

@@ -122,6 +122,21 @@ func Turn(ctx context.Context, i int) error {
 	return f(ctx, i)
 }
 
+type placeKey struct{}
+
+// AtPlace returns a context for SendAll with how far back in their alert the messages
+// stand: the time after its acceptance at which they were queued. Of senders that share
+// a rate, those go first whose messages stand farthest in front.
+func AtPlace(ctx context.Context, place time.Duration) context.Context {
+	return context.WithValue(ctx, placeKey{}, place)
+}
+
+// Place returns what AtPlace has set, or 0.
+func Place(ctx context.Context) time.Duration {
+	place, _ := ctx.Value(placeKey{}).(time.Duration)
+	return place
+}
+
 // Scope says for whom a failure speaks.
 type Scope int
 

@@ -119,6 +119,13 @@ type Queue interface {
 	Postpone(ctx context.Context, d time.Duration, receipts ...string) error
 }
 
+// Settler is a Queue of which a batch can hold several groups. Settle says, before the
+// handler returns, that messages are handled, so that their groups need not wait for
+// the others of the batch. The handler must not hand them back.
+type Settler interface {
+	Settle(ctx context.Context, receipts ...string) error
+}
+
 // Handler consumes a batch. A message named in BatchItemFailures becomes visible
 // again when its visibility timeout (or what Postpone said) ends; the others are
 // deleted. An error, a panic, or a failure that names no message of the batch

@@ -16,6 +16,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"math/bits"
 	"sync"
 	"time"
 
@@ -37,43 +38,124 @@ const (
 	rateLife = 5 * time.Minute
 	// rest is for how long a process does not ask again for a rate that it did not get.
 	rest = 30 * time.Second
+	// maxTurns is how many turns ahead are given out at most: a kilobyte of the item.
+	maxTurns = 6000
+	// Of the turns that are farther off than nearby, who is ahead of the others by more
+	// than lead leaves every second to those who lag behind. What they do not take comes
+	// near, and is then anybody's.
+	nearby = time.Second / 4
+	lead   = time.Second
+	// placeSpan is of how many messages, about, Place is the mean.
+	placeSpan = 100
 	// reserveTries is how often a reservation that others got in the way of is tried
 	// again at once.
 	reserveTries = 8
 )
 
-// Turns are times at which messages may leave, one after the other.
-type Turns struct {
-	First time.Time
-	Gap   time.Duration // from one to the next
+// Want is what turns are reserved for.
+type Want struct {
+	N     int           // how many messages
+	Apart time.Duration // how long sending one takes: turns that are nearer to each other come too early
+	// Place is how far back the messages stand in their own alert, as the time after its
+	// acceptance at which they were queued. Who lags behind the others goes first.
+	Place time.Duration
 }
 
-// At returns the time of the i-th turn, from 0.
-func (t Turns) At(i int) time.Time { return t.First.Add(time.Duration(i) * t.Gap) }
-
-// schedule is what is stored: the next free turn, and the account's rate as it was
-// learned.
+// schedule is what is stored: which turns are taken, and the account's rate as it was
+// learned. Turns have numbers, so that of two that follow each other one is even.
 type schedule struct {
-	Next    time.Time `json:"next"`
-	Rate    float64   `json:"rate"` // messages a second
+	From    time.Time `json:"from"`   // when the turn is that the first bit of Taken stands for
+	Number  int64     `json:"number"` // of that turn
+	Taken   []byte    `json:"taken"`  // a bit a turn
+	Place   float64   `json:"place"`  // seconds; the mean of those who reserved lately
+	Rate    float64   `json:"rate"`   // messages a second
 	Learned time.Time `json:"learned"`
 }
 
-// reserve takes n turns from now on. ahead is how far off the first free turn was;
-// beyond MaxAhead nothing is taken.
-func (s schedule) reserve(now time.Time, n int) (turns Turns, after schedule, ahead time.Duration) {
-	first := s.Next
-	if earliest := now.Add(-credit); first.Before(earliest) {
-		first = earliest
+func (s *schedule) gap() time.Duration { return time.Duration(float64(time.Second) / (s.Rate * share)) }
+
+func (s *schedule) at(i int) time.Time { return s.From.Add(time.Duration(i) * s.gap()) }
+
+func (s *schedule) taken(i int) bool { return i/8 < len(s.Taken) && s.Taken[i/8]&(1<<(i%8)) != 0 }
+
+func (s *schedule) take(i int) {
+	for i/8 >= len(s.Taken) {
+		s.Taken = append(s.Taken, 0)
 	}
-	ahead = max(0, first.Sub(now))
-	if ahead > MaxAhead {
-		return Turns{}, s, ahead
+	s.Taken[i/8] |= 1 << (i % 8)
+}
+
+// change sets another rate. The turns that are taken stay so, and none lies between them.
+func (s *schedule) change(rate float64) {
+	if rate == s.Rate {
+		return
 	}
-	turns = Turns{First: first, Gap: time.Duration(float64(time.Second) / (s.Rate * share))}
-	after = s
-	after.Next = turns.At(n)
-	return turns, after, ahead
+	last := length(s.Taken)
+	var end time.Time
+	if last > 0 {
+		end = s.at(last)
+	}
+	s.Rate, s.Taken = rate, nil
+	for i := 0; s.at(i).Before(end); i++ {
+		s.take(i)
+	}
+}
+
+// length returns how many bits there are up to the last that is set.
+func length(b []byte) int {
+	for i := len(b) - 1; i >= 0; i-- {
+		if b[i] != 0 {
+			return i*8 + bits.Len8(b[i])
+		}
+	}
+	return 0
+}
+
+// pass forgets the turns that have passed. Bits go by bytes, so some of those that are
+// kept may have passed as well; first is the first that has not.
+func (s *schedule) pass(now time.Time) (first int) {
+	earliest := now.Add(-credit)
+	passed := int64(earliest.Sub(s.From) / s.gap())
+	if s.From.IsZero() || passed < 0 && len(s.Taken) == 0 {
+		s.From, passed = earliest, 0
+	}
+	if passed < 0 {
+		return 0
+	}
+	whole := passed / 8 * 8
+	s.Taken = s.Taken[min(int(whole/8), len(s.Taken)):]
+	s.From, s.Number = s.From.Add(time.Duration(whole)*s.gap()), s.Number+whole
+	first = int(passed - whole)
+	if s.at(first).Before(earliest) {
+		first++
+	}
+	return first
+}
+
+// reserve takes turns from now on. ahead is how far off the first of them is; beyond
+// MaxAhead nothing is taken.
+func (s *schedule) reserve(now time.Time, w Want) (turns []time.Time, ahead time.Duration) {
+	first, gap := s.pass(now), s.gap()
+	stride := max(1, int((w.Apart+gap-1)/gap))
+	near := max(int(nearby/gap), w.N*stride)
+	leads := w.Place.Seconds() > s.Place+lead.Seconds()
+	most := min(int(MaxAhead/gap), maxTurns)
+	for i := first; len(turns) < w.N; {
+		if s.taken(i) || leads && i-first > near && (s.Number+int64(i))%2 == 1 {
+			i++
+			continue
+		}
+		if len(turns) == 0 {
+			if ahead = max(0, s.at(i).Sub(now)); i-first > most {
+				return nil, ahead
+			}
+		}
+		turns = append(turns, s.at(i))
+		s.take(i)
+		i += stride
+	}
+	s.Place += (w.Place.Seconds() - s.Place) * min(1, float64(w.N)/placeSpan)
+	return turns, ahead
 }
 
 // TooFarAheadError says that the turns of the next MaxAhead are all given out.
@@ -99,27 +181,27 @@ type Account struct {
 
 var key = table.Key{Partition: "account", Sort: "sendrate"}
 
-// Reserve takes the next n turns. It fails with a *TooFarAheadError, or with an
-// error of the store or of Rate, after which a sender should send all the same.
-func (a *Account) Reserve(ctx context.Context, n int) (Turns, error) {
+// Reserve takes turns, at most MaxAhead away. It fails with a *TooFarAheadError, or
+// with an error of the store or of Rate, after which a sender should send all the same.
+func (a *Account) Reserve(ctx context.Context, w Want) ([]time.Time, error) {
 	for range reserveTries {
 		s, revision, err := a.read(ctx)
 		if err != nil {
-			return Turns{}, err
+			return nil, err
 		}
-		turns, after, ahead := s.reserve(a.Now().UTC(), n)
-		if ahead > MaxAhead {
-			return Turns{}, &TooFarAheadError{Ahead: ahead}
+		turns, ahead := s.reserve(a.Now().UTC(), w)
+		if turns == nil {
+			return nil, &TooFarAheadError{Ahead: ahead}
 		}
-		err = a.write(ctx, after, revision)
+		err = a.write(ctx, s, revision)
 		if err == nil {
 			return turns, nil
 		}
 		if _, conflict := table.Conflict(err); !conflict {
-			return Turns{}, err
+			return nil, err
 		}
 	}
-	return Turns{}, table.ErrBusy
+	return nil, table.ErrBusy
 }
 
 // Told returns the account's rate as it was last learned, and 0 if it never was. It
@@ -152,7 +234,8 @@ func (a *Account) read(ctx context.Context) (s schedule, revision int64, err err
 	rate, err := a.ask(ctx, now)
 	switch {
 	case err == nil:
-		s.Rate, s.Learned = rate, now
+		s.change(rate)
+		s.Learned = now
 	case s.Rate > 0: // the old rate serves on, and somebody asks again in a minute
 		s.Learned = now.Add(time.Minute - rateLife)
 	default:

@@ -53,7 +53,7 @@ func TestNeverMoreThanTheRate(t *testing.T) {
 	for w := range 6 {
 		g.Go(func() {
 			for range 4 {
-				got, err := r.Reserve(t.Context(), 1+w)
+				got, err := r.Reserve(t.Context(), Want{N: 1 + w})
 				var far *TooFarAheadError
 				if errors.As(err, &far) || errors.Is(err, table.ErrBusy) {
 					continue
@@ -63,9 +63,7 @@ func TestNeverMoreThanTheRate(t *testing.T) {
 					return
 				}
 				mu.Lock()
-				for i := range 1 + w {
-					turns = append(turns, got.At(i))
-				}
+				turns = append(turns, got...)
 				mu.Unlock()
 			}
 		})
@@ -86,18 +84,18 @@ func TestNeverMoreThanTheRate(t *testing.T) {
 func TestAhead(t *testing.T) {
 	r := newRig(t)
 	for range 8 { // 160 turns, a little more than eight seconds' worth
-		if _, err := r.Reserve(t.Context(), 20); err != nil {
+		if _, err := r.Reserve(t.Context(), Want{N: 20}); err != nil {
 			t.Fatal(err)
 		}
 	}
-	_, err := r.Reserve(t.Context(), 1)
+	_, err := r.Reserve(t.Context(), Want{N: 1})
 	var far *TooFarAheadError
 	if !errors.As(err, &far) || far.Ahead <= MaxAhead {
 		t.Fatalf("got %v, want that it is too far ahead", err)
 	}
 	r.now = r.now.Add(time.Hour)
-	turns, err := r.Reserve(t.Context(), 1)
-	if err != nil || !turns.First.Equal(r.now.Add(-credit)) {
+	turns, err := r.Reserve(t.Context(), Want{N: 1})
+	if err != nil || turns[0].Before(r.now.Add(-credit)) || turns[0].After(r.now.Add(50*time.Millisecond)) {
 		t.Errorf("%v, %v: time in which nobody sent must not be made up for", turns, err)
 	}
 }
@@ -107,11 +105,11 @@ func TestRate(t *testing.T) {
 	r := newRig(t)
 	gap := func() time.Duration {
 		t.Helper()
-		turns, err := r.Reserve(t.Context(), 1)
+		turns, err := r.Reserve(t.Context(), Want{N: 2})
 		if err != nil {
 			t.Fatal(err)
 		}
-		return turns.Gap
+		return turns[1].Sub(turns[0])
 	}
 	at20 := gap()
 	r.rate = 40
@@ -128,20 +126,97 @@ func TestRate(t *testing.T) {
 	}
 }
 
+// TestChange has the rate change while turns are taken: they stay so.
+func TestChange(t *testing.T) {
+	for _, to := range []float64{7, 20, 333} {
+		s := schedule{Rate: 20}
+		gap := s.gap()
+		before, _ := s.reserve(start, Want{N: 30})
+		s.change(to)
+		after, _ := s.reserve(start, Want{N: 1})
+		if last := before[29]; !after[0].After(last) || after[0].Sub(last) > gap+2*s.gap() {
+			t.Errorf("at a rate of %v the next turn is %v after the last", to, after[0].Sub(last))
+		}
+	}
+}
+
+// TestApart has two workers whose sends take long: each gets turns far apart, and none
+// is left between them.
+func TestApart(t *testing.T) {
+	s := schedule{Rate: 20 / share}
+	gap := s.gap()
+	var all []time.Time
+	for range 4 {
+		turns, _ := s.reserve(start, Want{N: 10, Apart: 150 * time.Millisecond})
+		for i := range turns[1:] {
+			if d := turns[i+1].Sub(turns[i]); d < 150*time.Millisecond {
+				t.Errorf("turns %v apart", d)
+			}
+		}
+		all = append(all, turns...)
+	}
+	slices.SortFunc(all, time.Time.Compare)
+	for i, at := range all[:30] {
+		if want := all[0].Add(time.Duration(i) * gap); !at.Equal(want) {
+			t.Fatalf("turn %d after %v, want %v", i, at.Sub(all[0]), want.Sub(all[0]))
+		}
+	}
+}
+
+// TestPlace has nine slots that are far and one that lags behind, all of which always
+// want more. The last comes to as much as it can use, up to half, and no turn is lost.
+func TestPlace(t *testing.T) {
+	s := schedule{Rate: 80}
+	free := make([]time.Time, 10) // when each slot has sent its batch
+	var got [10]int
+	var behind time.Duration
+	last := start
+	for now := start; now.Before(start.Add(time.Minute)); now = now.Add(10 * time.Millisecond) {
+		for slot := range free {
+			if now.Before(free[slot]) {
+				continue
+			}
+			place := time.Minute + now.Sub(start)
+			if slot == 9 {
+				place = behind
+			}
+			turns, _ := s.reserve(now, Want{N: 10, Apart: 30 * time.Millisecond, Place: place})
+			if turns == nil {
+				continue
+			}
+			got[slot] += 10
+			behind += 10 * time.Millisecond
+			free[slot] = turns[9]
+			if turns[9].After(last) {
+				last = turns[9]
+			}
+		}
+	}
+	total := 0
+	for _, n := range got {
+		total += n
+	}
+	used := float64(total) / (last.Sub(start).Seconds() * s.Rate)
+	t.Logf("used %.1f %%: %v", 100*used, got)
+	if used < 0.95 || got[9] < 2*got[0] || got[9] > total/2 {
+		t.Errorf("used %.1f %%, the slot that lags behind had %d turns of %d, another %d", 100*used, got[9], total, got[0])
+	}
+}
+
 func TestNoRate(t *testing.T) {
 	r := newRig(t)
 	r.fails = errors.New("no")
 	for range 2 {
-		if _, err := r.Reserve(t.Context(), 1); !errors.Is(err, r.fails) || r.asked.Load() != 1 {
+		if _, err := r.Reserve(t.Context(), Want{N: 1}); !errors.Is(err, r.fails) || r.asked.Load() != 1 {
 			t.Errorf("got %v, asked %d times", err, r.asked.Load())
 		}
 	}
 	r.now, r.fails, r.rate = r.now.Add(rest), nil, 0
-	if _, err := r.Reserve(t.Context(), 1); !errors.Is(err, errNoRate) {
+	if _, err := r.Reserve(t.Context(), Want{N: 1}); !errors.Is(err, errNoRate) {
 		t.Errorf("got %v for an account without a rate", err)
 	}
 	r.now, r.rate = r.now.Add(rest), 1
-	if _, err := r.Reserve(t.Context(), 1); err != nil {
+	if _, err := r.Reserve(t.Context(), Want{N: 1}); err != nil {
 		t.Error(err)
 	}
 }

@@ -71,6 +71,7 @@ const (
 	PostponeCopies Use = "postpone copies"
 	TakeDead       Use = "take dead letters"
 	ReturnDead     Use = "put dead letters back"
+	SettleCopies   Use = "say early which copies are handled"
 	SendMail       Use = "send mail"
 	ReadAccount    Use = "read the account's state"
 	ReadKeys       Use = "read keys"
@@ -94,6 +95,7 @@ var Actions = map[Use][]string{
 	PostponeCopies: {"sqs:ChangeMessageVisibility"},
 	TakeDead:       {"sqs:DeleteMessage", "sqs:ReceiveMessage"},
 	ReturnDead:     {"sqs:SendMessage"},
+	SettleCopies:   {"sqs:DeleteMessage"},
 	// SendEmail is the call; for a raw message SES asks for the other right as well
 	// (https://docs.aws.amazon.com/ses/latest/dg/control-user-access.html).
 	SendMail: {"ses:SendEmail", "ses:SendRawEmail"},
@@ -187,7 +189,7 @@ var Functions = []Function{
 		// Ten mails take SES about a second, thirty times less than the timeout.
 		Name: "dispatch", Memory: 512, Timeout: 30 * time.Second,
 		Trigger: FromQueue{Queue: Copies, Concurrency: 64},
-		Uses:    []Use{ReadTable, QueryTable, WriteTable, PostponeCopies, SendMail, ReadAccount, ReadKeys},
+		Uses:    []Use{ReadTable, QueryTable, WriteTable, PostponeCopies, SettleCopies, SendMail, ReadAccount, ReadKeys},
 	},
 	{
 		Name: "feedback", Memory: 256, Timeout: 30 * time.Second,

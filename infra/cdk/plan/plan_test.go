@@ -16,7 +16,7 @@ import (
 var variable = map[plan.Use]config.Var{
 	plan.ReadTable: config.Table, plan.QueryTable: config.Table, plan.WriteTable: config.Table,
 	plan.SendJobs: config.Jobs, plan.PostponeJobs: config.Jobs,
-	plan.SendCopies: config.Copies, plan.PostponeCopies: config.Copies,
+	plan.SendCopies: config.Copies, plan.PostponeCopies: config.Copies, plan.SettleCopies: config.Copies,
 	plan.SendMail: config.MailSets, plan.ReadAccount: config.MailSets, plan.ClearSilenced: config.MailSets,
 	plan.ReadIdentities: config.MailSets, plan.ReadMailSet: config.MailSets, plan.ReadSilenced: config.MailSets,
 	plan.TakeDead: config.Dead, plan.ReturnDead: config.Events,

@@ -32,6 +32,7 @@ var actionsOf = map[string][]string{
 	"sqs.ChangeMessageVisibilityBatch":           {"sqs:ChangeMessageVisibility"},
 	"sqs.ReceiveMessage":                         {"sqs:ReceiveMessage"},
 	"sqs.DeleteMessage":                          {"sqs:DeleteMessage"},
+	"sqs.DeleteMessageBatch":                     {"sqs:DeleteMessage"},
 	"sesv2.SendEmail":                            {"ses:SendEmail", "ses:SendRawEmail"}, // see plan.Actions
 	"sesv2.GetEmailIdentity":                     {"ses:GetEmailIdentity"},
 	"sesv2.GetConfigurationSet":                  {"ses:GetConfigurationSet"},

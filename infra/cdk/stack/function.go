@@ -175,7 +175,7 @@ func (b *builder) resources(u plan.Use) []*string {
 		return []*string{b.table.TableArn()}
 	case plan.SendJobs, plan.PostponeJobs:
 		return []*string{b.queues[plan.Jobs].live.QueueArn()}
-	case plan.SendCopies, plan.PostponeCopies:
+	case plan.SendCopies, plan.PostponeCopies, plan.SettleCopies:
 		return []*string{b.queues[plan.Copies].live.QueueArn()}
 	case plan.TakeDead:
 		var arns []*string

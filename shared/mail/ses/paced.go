@@ -3,6 +3,7 @@ package ses
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 	"time"
 
 	"github.com/todoku/todoku/shared/mail"
@@ -16,15 +17,20 @@ import (
 // What it cannot reserve it sends all the same: Sender should be a Patient one.
 type Paced struct {
 	mail.Sender
-	// Reserve takes the next n turns; see sendrate.Account.
-	Reserve func(ctx context.Context, n int) (sendrate.Turns, error)
+	// Reserve takes turns; see sendrate.Account.
+	Reserve func(ctx context.Context, w sendrate.Want) ([]time.Time, error)
 	Now     func() time.Time
+
+	took atomic.Int64 // nanoseconds that a send takes, about
 }
 
-var _ mail.BatchSender = Paced{}
+var _ mail.BatchSender = (*Paced)(nil)
+
+// Turns of one batch are longestApart from each other at most.
+const longestApart = 300 * time.Millisecond
 
 // Send implements mail.Sender.
-func (p Paced) Send(ctx context.Context, m *mail.Message) (err error) {
+func (p *Paced) Send(ctx context.Context, m *mail.Message) (err error) {
 	p.SendAll(ctx, []*mail.Message{m}, func(_ int, e error) { err = e })
 	return err
 }
@@ -32,30 +38,34 @@ func (p Paced) Send(ctx context.Context, m *mail.Message) (err error) {
 // SendAll implements mail.BatchSender. If so many turns are given out that waiting
 // for the next ones would take too long it sends nothing, and its errors say after
 // how long it is worth trying again.
-func (p Paced) SendAll(ctx context.Context, msgs []*mail.Message, done func(i int, err error)) {
-	turns, err := p.Reserve(ctx, len(msgs))
+func (p *Paced) SendAll(ctx context.Context, msgs []*mail.Message, done func(i int, err error)) {
+	took := time.Duration(p.took.Load())
+	turns, err := p.Reserve(ctx, sendrate.Want{N: len(msgs), Apart: min(took, longestApart), Place: mail.Place(ctx)})
 	var far *sendrate.TooFarAheadError
 	var stop error
 	switch {
 	case errors.As(err, &far):
 		stop = tooFast(far)
 	case err != nil:
-		turns = sendrate.Turns{} // long past
+		turns = make([]time.Time, len(msgs)) // long past
 	}
 	for i, m := range msgs {
 		if stop == nil {
-			stop = p.wait(ctx, turns.At(i))
+			stop = p.wait(ctx, turns[i])
 		}
 		if stop == nil {
 			stop = mail.Turn(ctx, i)
 		}
 		err := stop
 		if err == nil {
+			began := p.Now()
 			err = p.Sender.Send(ctx, m)
 			stop = ofAll(err)
+			took += (p.Now().Sub(began) - took) / 8
 		}
 		done(i, err)
 	}
+	p.took.Store(int64(took))
 }
 
 // tooFast says that it is not this worker's turn for long. Half of the time is left
@@ -65,7 +75,7 @@ func tooFast(far *sendrate.TooFarAheadError) error {
 }
 
 // wait waits for a turn. It fails if the invocation would end before.
-func (p Paced) wait(ctx context.Context, turn time.Time) error {
+func (p *Paced) wait(ctx context.Context, turn time.Time) error {
 	d := turn.Sub(p.Now())
 	if d <= 0 {
 		return ctx.Err()

@@ -23,7 +23,7 @@ func (s *timed) Send(context.Context, *mail.Message) error {
 }
 
 func TestPaced(t *testing.T) {
-	const gap = 50 * time.Millisecond
+	const gap, place = 50 * time.Millisecond, 7 * time.Second
 	throttled := &mail.SendError{Scope: mail.ScopeOperator, Text: AccountRate}
 	far := &sendrate.TooFarAheadError{Ahead: 20 * time.Second}
 	for _, c := range []struct {
@@ -49,14 +49,17 @@ func TestPaced(t *testing.T) {
 				ctx, cancel := context.WithTimeout(t.Context(), c.left)
 				defer cancel()
 				s := &timed{fails: c.operator}
-				p := Paced{Sender: s, Now: time.Now, Reserve: func(_ context.Context, n int) (sendrate.Turns, error) {
-					if n != 3 {
-						t.Errorf("%d turns for 3 messages", n)
+				p := &Paced{Sender: s, Now: time.Now, Reserve: func(_ context.Context, w sendrate.Want) (turns []time.Time, err error) {
+					if w.N != 3 || w.Place != place {
+						t.Errorf("reserved for %v, want for 3 messages at %v", w, place)
 					}
-					return sendrate.Turns{First: began.Add(c.first), Gap: gap}, c.reserve
+					for i := range w.N {
+						turns = append(turns, began.Add(c.first+time.Duration(i)*gap))
+					}
+					return turns, c.reserve
 				}}
 				var errs []error
-				p.SendAll(ctx, make([]*mail.Message, 3), func(i int, err error) {
+				p.SendAll(mail.AtPlace(ctx, place), make([]*mail.Message, 3), func(i int, err error) {
 					if i != len(errs) {
 						t.Errorf("told of %d after %d", i, len(errs))
 					}
@@ -86,4 +89,29 @@ func checkTurns(t *testing.T, began time.Time, got []time.Time, want []time.Dura
 			t.Errorf("message %d was sent after %v, want %v", i, at.Sub(began), want[i])
 		}
 	}
+}
+
+// TestApart has a batch ask for turns as far apart as the sends of the last one took.
+func TestApart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var apart time.Duration
+		p := &Paced{Sender: slow(80 * time.Millisecond), Now: time.Now, Reserve: func(_ context.Context, w sendrate.Want) ([]time.Time, error) {
+			apart = w.Apart
+			return make([]time.Time, w.N), nil
+		}}
+		for range 5 {
+			p.SendAll(t.Context(), make([]*mail.Message, 10), func(int, error) {})
+		}
+		if apart < 75*time.Millisecond || apart > 80*time.Millisecond {
+			t.Errorf("turns %v apart for sends of 80 ms", apart)
+		}
+	})
+}
+
+// slow is a mail.Sender that takes its time.
+type slow time.Duration
+
+func (s slow) Send(context.Context, *mail.Message) error {
+	time.Sleep(time.Duration(s))
+	return nil
 }

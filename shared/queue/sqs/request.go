@@ -106,3 +106,11 @@ func postponeRequest(url string, d time.Duration, receipts []string) *sqs.Change
 	}
 	return in
 }
+
+func settleRequest(url string, receipts []string) *sqs.DeleteMessageBatchInput {
+	in := &sqs.DeleteMessageBatchInput{QueueUrl: &url}
+	for i, receipt := range receipts {
+		in.Entries = append(in.Entries, types.DeleteMessageBatchRequestEntry{Id: aws.String(strconv.Itoa(i)), ReceiptHandle: aws.String(receipt)})
+	}
+	return in
+}

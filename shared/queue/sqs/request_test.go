@@ -115,6 +115,18 @@ func TestPostponeRequest(t *testing.T) {
 	}
 }
 
+func TestSettleRequest(t *testing.T) {
+	got := settleRequest("url", []string{"r0", "r1"})
+	if len(got.Entries) != 2 || *got.QueueUrl != "url" {
+		t.Fatalf("%+v", got)
+	}
+	for i, e := range got.Entries {
+		if *e.ReceiptHandle != fmt.Sprint("r", i) || *e.Id != strconv.Itoa(i) {
+			t.Errorf("%+v", e)
+		}
+	}
+}
+
 // answered is an error as the SDK returns it for an answer of SQS.
 func answered(status int, code, message string) error {
 	return &smithy.OperationError{ServiceID: "SQS", Err: &awshttp.ResponseError{ResponseError: &smithyhttp.ResponseError{

@@ -118,3 +118,21 @@ func (q *Queue) Postpone(ctx context.Context, d time.Duration, receipts ...strin
 	}
 	return errors.Join(errs...)
 }
+
+var _ queue.Settler = (*Queue)(nil)
+
+// Settle implements queue.Settler. The event source mapping deletes the messages once
+// more, which SQS takes.
+func (q *Queue) Settle(ctx context.Context, receipts ...string) error {
+	var errs []error
+	for some := range slices.Chunk(receipts, maxEntries) {
+		out, err := q.client.DeleteMessageBatch(ctx, settleRequest(q.url, some))
+		if err != nil {
+			return errors.Join(append(errs, fault(ctx, err))...)
+		}
+		for _, f := range out.Failed {
+			errs = append(errs, entryFault(f))
+		}
+	}
+	return errors.Join(errs...)
+}

@@ -35,6 +35,40 @@ func TestConformance(t *testing.T) {
 // same group: each looks at the groups in flight when it begins to wait.
 const motoPollers = 1
 
+// TestSettle has a group go on while another of its batch is still handled.
+func TestSettle(t *testing.T) {
+	client := peers.SQSClient(peers.Fauxqs(t))
+	s, url := open(t, client, "settle", 1)
+	for _, id := range []string{"a1", "a2", "b1", "b2"} {
+		if err := s.Queue.Send(t.Context(), queue.Message{Group: id[:1], ID: id, Body: id}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	bodies := func(msgs []types.Message) (got []string) {
+		for _, m := range msgs {
+			got = append(got, *m.Body)
+		}
+		return got
+	}
+	batch := receive(t, client, url)
+	if got := bodies(batch); !slices.Equal(got, []string{"a1", "b1"}) {
+		t.Fatalf("a batch of %v", got)
+	}
+	settler, ok := s.Queue.(queue.Settler)
+	if !ok {
+		t.Fatal("the queue settles nothing")
+	}
+	if err := settler.Settle(t.Context(), *batch[0].ReceiptHandle); err != nil {
+		t.Fatal(err)
+	}
+	if got := bodies(receive(t, client, url)); !slices.Equal(got, []string{"a2"}) {
+		t.Errorf("after a1 was settled came %v, want a2 only", got)
+	}
+	if err := settler.Settle(t.Context(), *batch[0].ReceiptHandle); err != nil {
+		t.Errorf("what is settled cannot be deleted once more: %v", err)
+	}
+}
+
 // deviation is a difference between a server and SQS because of which a test of
 // the suite cannot be run against it. It is shown in its stead: a version of the
 // server that has been mended fails here, and the exception goes.
