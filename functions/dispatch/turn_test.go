@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"slices"
 	"strconv"
+	"sync"
 	"testing"
 	"time"
 
@@ -41,10 +42,13 @@ func TestPlace(t *testing.T) {
 // settler is a queue that notes what is settled.
 type settler struct {
 	queue.Queue
+	mu       sync.Mutex
 	receipts []string
 }
 
 func (q *settler) Settle(_ context.Context, receipts ...string) error {
+	q.mu.Lock()
+	defer q.mu.Unlock()
 	q.receipts = append(q.receipts, receipts...)
 	return nil
 }
