@@ -55,7 +55,7 @@ func (d *deployment) usage() usage {
 	r := d.Requests()
 	u := usage{
 		mails: float64(d.SES.Stats().Accepted), secrets: float64(r["secretsmanager.GetSecretValue"]),
-		fifo:  float64(r["AmazonSQS.SendMessageBatch"] + r["AmazonSQS.ChangeMessageVisibilityBatch"]),
+		fifo:  float64(r["AmazonSQS.SendMessageBatch"] + r["AmazonSQS.ChangeMessageVisibilityBatch"] + r["AmazonSQS.DeleteMessageBatch"]),
 		topic: float64(d.SES.Stats().Accepted), // Delivery
 	}
 	u.read, u.write = d.Units()
