@@ -6,8 +6,8 @@ RACE ?= $(shell command -v gcc >/dev/null 2>&1 && echo -race)
 # What golangci-lint is run with; see .golangci.yml.
 LINT = github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 
-# What knows of vulnerable dependencies.
-VULN = golang.org/x/vuln/cmd/govulncheck@v1.9.0
+# What asks about vulnerable dependencies, and the module that holds what is known of them.
+VULN = golang.org/x/vuln/cmd/govulncheck@v1.9.0 golang.org/x/vulndb
 
 .PHONY: run test drill-aws bench bench-lanes lint vuln setup fuzz clean
 
@@ -48,7 +48,7 @@ vuln: ## ask govulncheck whether what is called is known to be vulnerable
 fuzz: ## fuzz every parser for a minute
 	@for p in $$($(GO) list ./...); do \
 	  for f in $$($(GO) test -list '^Fuzz' $$p 2>/dev/null | grep '^Fuzz'); do \
-	    echo "$$p $$f"; $(GO) test -run '^$$' -fuzz "^$$f$$" -fuzztime 60s $$p || exit 1; \
+	    echo "$$p $$f"; $(GO) test -run '^$$' -fuzz "^$$f$$" -fuzztime 60s -fuzzminimizetime 2s $$p || exit 1; \
 	  done; \
 	done
 

@@ -2,6 +2,8 @@ module github.com/todoku/todoku
 
 go 1.26.0
 
+toolchain go1.26.10
+
 require (
 	blitiri.com.ar/go/spf v1.6.0
 	github.com/aws/aws-cdk-go/awscdk/v2 v2.270.0

@@ -31,7 +31,7 @@ var noon = time.Date(2026, 4, 6, 3, 0, 0, 0, time.UTC) // in Japan
 
 // school is a school with an alert out to two families, and a clock.
 type school struct {
-	t       *testing.T
+	t       testing.TB
 	now     time.Time
 	alerts  *alert.Store
 	links   *link.Signer
@@ -41,7 +41,7 @@ type school struct {
 	id      map[string]string // ids by what they are of
 }
 
-func newSchool(t *testing.T) *school {
+func newSchool(t testing.TB) *school {
 	t.Helper()
 	s := &school{t: t, now: noon, log: &strings.Builder{}, id: map[string]string{}}
 	db, err := bbolt.Open(filepath.Join(t.TempDir(), "todoku.db"))

@@ -40,7 +40,7 @@ import (
 // office is a school with its console, on the embedded adapters, with a clock that
 // goes on when the test says so.
 type office struct {
-	t       *testing.T
+	t       testing.TB
 	server  *Server
 	handler http.Handler
 	fanout  *fanout.Handler
@@ -55,7 +55,7 @@ type office struct {
 
 var monday = time.Date(2026, 4, 6, 3, 0, 0, 0, time.UTC) // noon in Japan
 
-func newOffice(t *testing.T) *office {
+func newOffice(t testing.TB) *office {
 	t.Helper()
 	o := &office{t: t, now: monday, log: &logs{}}
 	db, err := bbolt.Open(filepath.Join(t.TempDir(), "todoku.db"))
@@ -170,6 +170,12 @@ func (l *logs) String() string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.text.String()
+}
+
+func (l *logs) reset() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.text.Reset()
 }
 
 // answer is what the handler answered.

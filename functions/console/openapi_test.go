@@ -103,7 +103,7 @@ func TestOpenAPIIsServed(t *testing.T) {
 }
 
 // described fails the test if openapi.json does not describe an answer.
-func described(t *testing.T, method, path string, a answer) {
+func described(t testing.TB, method, path string, a answer) {
 	t.Helper()
 	op, ok := findOperation(method, path)
 	if !ok {

@@ -29,13 +29,19 @@ func (o *office) withOpenID() *issuer.Issuer {
 // toProvider begins to sign in, and returns where the provider leads the browser back to.
 func (o *office) toProvider(c *http.Client) string {
 	o.t.Helper()
+	return o.throughProvider(c, nil)
+}
+
+// throughProvider is toProvider with another way to the provider than the network.
+func (o *office) throughProvider(c *http.Client, way http.RoundTripper) string {
+	o.t.Helper()
 	a := o.visit(c, "/sign-in/openid")
 	if a.StatusCode != http.StatusSeeOther {
 		o.t.Fatalf("status %d: %s", a.StatusCode, a.body)
 	}
 	to, err := url.Parse(a.Header.Get("Location"))
 	o.must(err)
-	browser := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	browser := &http.Client{Transport: way, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	res, err := browser.Get(to.String())
 	o.must(err)
 	page, err := io.ReadAll(res.Body)

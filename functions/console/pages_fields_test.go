@@ -14,7 +14,7 @@ import (
 
 var keyPattern = regexp.MustCompile(`name="key" value="([^"]*)"`)
 
-func readAll(t *testing.T, res *http.Response) string {
+func readAll(t testing.TB, res *http.Response) string {
 	t.Helper()
 	b, err := io.ReadAll(res.Body)
 	if err != nil {

@@ -134,7 +134,7 @@ func (s *sesEvent) judge(r *report) {
 	case kind == "Complaint" && s.Complaint != nil:
 		r.complaint, r.at = true, s.Complaint.Timestamp
 	case kind == "Reject" && s.Reject != nil:
-		r.state, r.why = alert.Refused, alert.Failure{Reason: "rejected by SES: " + s.Reject.Reason}
+		r.state, r.why = alert.Refused, alert.Failure{Reason: "rejected by SES: " + withoutAddresses(s.Reject.Reason)}
 	case kind == "Rendering Failure" && s.Failure != nil:
 		r.state, r.why = alert.Refused, alert.Failure{Reason: "not rendered by SES"}
 	}
@@ -143,6 +143,7 @@ func (s *sesEvent) judge(r *report) {
 // failure keeps the status code, and of the diagnostic what names no address. A
 // mail has one recipient, but an event may name it several times.
 func failure(rs []recipient, words string) alert.Failure {
+	words = withoutAddresses(words)
 	f := alert.Failure{Reason: words}
 	for _, r := range rs {
 		f.Status = statusCode.FindString(r.Status)

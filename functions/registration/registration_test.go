@@ -30,7 +30,7 @@ const site = "http://todoku.test"
 
 // school is a school with two children and their codes, an inbox, and a clock.
 type school struct {
-	*testing.T
+	testing.TB
 	now     time.Time
 	store   *enrol.Store
 	inbox   *inbox.Inbox
@@ -39,11 +39,12 @@ type school struct {
 	codes   []string
 	links   *link.Signer
 	poster  *enrol.Poster
+	posts   int // by fuzzers
 }
 
-func newSchool(t *testing.T) *school {
+func newSchool(t testing.TB) *school {
 	t.Helper()
-	s := &school{T: t, now: time.Date(2026, 4, 6, 0, 0, 0, 0, time.UTC), log: &strings.Builder{}}
+	s := &school{TB: t, now: time.Date(2026, 4, 6, 0, 0, 0, 0, time.UTC), log: &strings.Builder{}}
 	clock := func() time.Time { return s.now }
 	db, err := bbolt.Open(filepath.Join(t.TempDir(), "todoku.db"))
 	s.must(err)
@@ -72,11 +73,13 @@ func newSchool(t *testing.T) *school {
 	s.poster = &enrol.Poster{Store: s.store, Mail: s.inbox, Links: links, Lanes: lanes, BaseURL: site}
 	s.handler, err = New(Config{
 		Enrol: s.store, Poster: s.poster, Links: links, Lanes: lanes,
-		Now: clock, Log: slog.New(slog.NewTextHandler(s.log, nil)), School: web.School{Name: "ひばり小学校", Phone: "03-0000-0000"}, BaseURL: site,
+		Now: clock, Log: s.logger(), School: web.School{Name: "ひばり小学校", Phone: "03-0000-0000"}, BaseURL: site,
 	})
 	s.must(err)
 	return s
 }
+
+func (s *school) logger() *slog.Logger { return slog.New(slog.NewTextHandler(s.log, nil)) }
 
 func (s *school) must(err error) {
 	s.Helper()

@@ -1,0 +1,273 @@
+package console
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/binary"
+	"encoding/json"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-lambda-go/events"
+
+	"github.com/todoku/todoku/shared/bridge"
+	"github.com/todoku/todoku/shared/web/webtest"
+)
+
+// calm fails for what is a fault of ours and not of who asked.
+func (o *office) calm(t *testing.T, status int) {
+	t.Helper()
+	if status >= http.StatusInternalServerError {
+		t.Errorf("status %d\n%s", status, o.log)
+	}
+	o.log.reset()
+}
+
+// FuzzStranger: whatever somebody without a session asks for in whatever words, as API
+// Gateway hands it on, is answered, tells nothing, starts no session and leads to no other
+// site.
+func FuzzStranger(f *testing.F) {
+	o := newOffice(f)
+	o.atAName()
+	handle := bridge.Handler(o.handler)
+	const form = "application/x-www-form-urlencoded"
+	for _, s := range []struct{ method, path, query, header, cookie, contentType, body string }{
+		{"GET", "/", "", "", "", "", ""},
+		{"GET", "/sign-in", "next=//evil.example/%5c", "Accept-Language: \xff", "next=https%3A%2F%2Fevil.example; session=x", "", ""},
+		{"GET", "/sign-in/AAAAAAAAAAAAAAAAAAAAAA", "lang=en", "", "browser=x; known=y", "", ""},
+		{"POST", "/sign-in/AAAAAAAAAAAAAAAAAAAAAA", "", "Sec-Fetch-Site: none", "__Host-session=x", form, ""},
+		{"POST", "/sign-in/mail", "", "Origin: null", "", form, "mail=hanako%40school.example"},
+		{"POST", "/sign-in/code", "", "X-Forwarded-For: 192.0.2.1", "", form, "code=AAAA-AAAA-AAAA-AAAA-AAAA-AAAA"},
+		{"POST", "/sign-in/passkey", "", "", "touch=x", form, "answer={}"},
+		{"POST", "/sign-in/passkey/begin", "", "", "", "", ""},
+		{"GET", "/sign-in/openid/callback", "state=x&code=y", "", "openid=x", "", ""},
+		{"GET", "/roster", "", "Authorization: Bearer x", "session=\x00", "", ""},
+		{"POST", "/api/v1/alerts", "", "Authorization: Bearer tdk_x", "", "application/json", `{"kind":"safety"}`},
+		{"GET", "/api/v1/openapi.json", "", "If-None-Match: *", "", "", ""},
+		{"GET", "/static/style.css", "v=%00", "Range: bytes=9-1", "", "", ""},
+		{"\xff", "/%2e%2e/%00", "%zz;", "Host: evil.example", "=;=", "multipart/form-data; boundary=", "--"},
+	} {
+		f.Add(s.method, s.path, s.query, s.header, s.cookie, s.contentType, s.body)
+	}
+	f.Fuzz(func(t *testing.T, method, path, query, header, cookie, contentType, body string) {
+		o.t = t
+		o.pass(time.Hour)
+		e := events.APIGatewayV2HTTPRequest{RawPath: path, RawQueryString: query, Body: body, Cookies: strings.Split(cookie, "; ")}
+		e.Headers = map[string]string{"host": "localhost:8080", "content-type": contentType}
+		for line := range strings.Lines(header) {
+			name, value, _ := strings.Cut(strings.TrimSpace(line), ": ")
+			e.Headers[name] = value
+		}
+		e.RequestContext.HTTP.Method, e.RequestContext.HTTP.SourceIP = method, "192.0.2.1"
+		res, err := handle(t.Context(), e)
+		if err != nil {
+			t.Fatal(err)
+		}
+		o.calm(t, res.StatusCode)
+		for _, secret := range []string{o.me.Name, o.me.Mail, o.me.ID, o.token} {
+			if strings.Contains(res.Body, secret) && !strings.Contains(body+query+header+cookie+path, secret) {
+				t.Errorf("%s %s tells %s", method, path, secret)
+			}
+		}
+		for _, c := range res.Cookies {
+			if strings.HasPrefix(c, sessionCookie+"=") && !strings.HasPrefix(c, sessionCookie+"=;") {
+				t.Errorf("%s %s sets %s", method, path, c)
+			}
+		}
+		if to := res.Headers["Location"]; to != "" && !isLocal(to) {
+			t.Errorf("%s %s leads to %q", method, path, to)
+		}
+	})
+}
+
+// FuzzNext: wherever the cookie leads after signing in, it is here.
+func FuzzNext(f *testing.F) {
+	o := newOffice(f)
+	for _, s := range []string{"", "/roster?a=b", "//evil.example", "/\\evil.example", "/%09/evil.example", "https:evil.example", "/\t/evil.example", "%2F%2Fevil.example", "/./\n//evil.example", "javascript:x"} {
+		f.Add(s)
+		f.Add(url.QueryEscape(s))
+	}
+	here, err := url.Parse("https://todoku.example/sign-in")
+	o.must(err)
+	f.Fuzz(func(t *testing.T, value string) {
+		r := httptest.NewRequest(http.MethodGet, "/", http.NoBody)
+		r.Header.Set("Cookie", nextCookie+"="+value)
+		// Browsers take \ for / and leave tabs and line ends out
+		// (https://url.spec.whatwg.org/#concept-basic-url-parser).
+		next := strings.NewReplacer("\\", "/", "\t", "", "\n", "", "\r", "").Replace(o.server.next(r))
+		if to, err := here.Parse(next); err != nil || to.Host != here.Host || to.Scheme != here.Scheme {
+			t.Errorf("%q leads to %q", value, next)
+		}
+	})
+}
+
+// inProcess answers the provider's addresses without a network.
+type inProcess struct{ http.Handler }
+
+func (p inProcess) RoundTrip(r *http.Request) (*http.Response, error) {
+	w := httptest.NewRecorder()
+	if r.Body == nil {
+		r.Body = http.NoBody
+	}
+	p.ServeHTTP(w, r)
+	return w.Result(), nil
+}
+
+// FuzzOpenIDCallback: no answer that somebody makes up signs in, also in a browser that
+// has begun.
+func FuzzOpenIDCallback(f *testing.F) {
+	o := newOffice(f)
+	i := o.withOpenID()
+	o.server.OpenID.HTTP = &http.Client{Transport: inProcess{i.Config.Handler}}
+	for _, q := range []string{"", "code=x", "error=access_denied", "code=x&code=y&iss=https://evil.example", "code=%ff%00", "code=" + strings.Repeat("x", 9000)} {
+		f.Add("secret", true, q)
+		f.Add("", true, q)
+		f.Add("secret", false, "state=x&"+q)
+	}
+	f.Fuzz(func(t *testing.T, cookie string, matching bool, query string) {
+		if matching {
+			query = "state=" + underWay(cookie).state() + "&" + query
+		}
+		r := httptest.NewRequest(http.MethodGet, openIDCallback, http.NoBody)
+		r.URL.RawQuery = query
+		r.AddCookie(&http.Cookie{Name: openIDCookie, Value: cookie})
+		w := httptest.NewRecorder()
+		o.handler.ServeHTTP(w, r)
+		o.calm(t, w.Code)
+		if w.Code < http.StatusBadRequest || strings.Contains(strings.Join(w.Header()["Set-Cookie"], " "), sessionCookie+"=") {
+			t.Errorf("status %d: %q", w.Code, w.Header())
+		}
+	})
+}
+
+// FuzzOpenIDClaims: whatever the provider's token says of somebody, only a verified
+// address on record comes in.
+func FuzzOpenIDClaims(f *testing.F) {
+	o := newOffice(f)
+	i := o.withOpenID()
+	o.server.OpenID.HTTP = &http.Client{Transport: inProcess{i.Config.Handler}}
+	for _, s := range []string{`{}`, `{"email_verified":"true"}`, `{"email":"HANAKO@school.example "}`, `{"email":["x"]}`, `{"aud":["todoku","x"]}`, `{"exp":1e300}`, `{"sub":null}`,
+		`{"email":"x@school.example"}`, `{"email_verified":false,"xms_edov":1}`, `{"email":"a@b","email":"hanako@school.example"}`, `{"email":"\u0000"}`} {
+		f.Add([]byte(s))
+	}
+	f.Fuzz(func(t *testing.T, said []byte) {
+		var lie map[string]any
+		if json.Unmarshal(said, &lie) != nil {
+			return
+		}
+		i.Lie(lie)
+		c := webtest.Client(o.handler)
+		o.t = t
+		a := o.visit(c, o.throughProvider(c, inProcess{i.Config.Handler}))
+		o.calm(t, a.StatusCode)
+		mail, given := lie["email"]
+		verified, denied := lie["email_verified"]
+		foreign := given && !strings.EqualFold(strings.TrimSpace(textOf(mail)), o.me.Mail)
+		unsaid := denied && (verified == false || verified == nil) && lie["xms_edov"] == nil
+		if a.StatusCode == http.StatusSeeOther && (foreign || unsaid) {
+			t.Errorf("%s signs in", said)
+		}
+	})
+}
+
+func textOf(v any) string { s, _ := v.(string); return s }
+
+// FuzzPasskey: whatever an authenticator answers, also one whose key is known, nobody signs
+// in without a touch that was asked for here and was verified. "CHALLENGE" stands for what
+// was asked; sign has the known key sign whatever it is.
+func FuzzPasskey(f *testing.F) {
+	o := newOffice(f)
+	o.atAName()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	o.must(err)
+	me := o.signIn()
+	const credential = "a passkey's id..."
+	get := `{"type":"webauthn.get","challenge":"CHALLENGE","origin":"http://localhost:8080","crossOrigin":false}`
+	create := strings.Replace(get, "webauthn.get", "webauthn.create", 1)
+	rp := sha256.Sum256([]byte("localhost"))
+	auth := func(flags byte) []byte { return append(append(rp[:len(rp):len(rp)], flags), 0, 0, 0, 0) }
+	attested := attestation(auth(0x45), credential, key)
+	if a := o.touch(me, "/me/keys", "/me/keys/begin", touchAnswer{create, attested, nil, credential, "", true}, nil); a.StatusCode != http.StatusSeeOther {
+		f.Fatalf("the passkey is not added: status %d: %s", a.StatusCode, a.body)
+	}
+	if a := o.touch(webtest.Client(o.handler), "/sign-in/passkey", "/sign-in/passkey/begin", touchAnswer{get, auth(5), nil, credential, o.me.ID, false}, key); a.StatusCode != http.StatusSeeOther {
+		f.Fatalf("the passkey does not sign in: status %d: %s", a.StatusCode, a.body)
+	}
+	for _, c := range []string{get, create, "", `{"challenge":"CHALLENGE"}`, strings.Replace(get, "localhost:8080", "evil.example", 1), strings.Replace(get, "false", "true", 1)} {
+		f.Add(c, auth(5), []byte{1}, credential, o.me.ID, true, false)
+		f.Add(c, auth(1), []byte{1}, credential, o.me.ID, true, false)
+		f.Add(c, auth(4)[:30], []byte{}, "", "", false, false)
+		f.Add(c, attested, []byte{}, credential, "\xff", true, true)
+	}
+	f.Fuzz(func(t *testing.T, client string, data, signature []byte, id, handle string, sign, register bool) {
+		o.t = t
+		q := touchAnswer{client, data, signature, id, handle, register}
+		if register {
+			o.calm(t, o.touch(me, "/me/keys", "/me/keys/begin", q, nil).StatusCode)
+			return
+		}
+		signer := key
+		if !sign {
+			signer = nil
+		}
+		a := o.touch(webtest.Client(o.handler), "/sign-in/passkey", "/sign-in/passkey/begin", q, signer)
+		o.calm(t, a.StatusCode)
+		const present, verified = 1, 4
+		good := sign && len(data) > 32 && string(data[:32]) == string(rp[:]) && data[32]&(present|verified) == present|verified && handle == o.me.ID &&
+			strings.Contains(client, "CHALLENGE") && strings.Contains(client, "http://localhost:8080")
+		if a.StatusCode < http.StatusBadRequest && !good {
+			t.Errorf("%q signs in with %x", client, data)
+		}
+	})
+}
+
+// touchAnswer is an authenticator's answer.
+type touchAnswer struct {
+	client          string
+	data, signature []byte
+	id, handle      string
+	register        bool
+}
+
+// touch begins a touch and answers it.
+func (o *office) touch(c *http.Client, path, begin string, q touchAnswer, key *ecdsa.PrivateKey) answer {
+	o.t.Helper()
+	client := strings.ReplaceAll(q.client, "CHALLENGE", o.challenge(c, begin))
+	if key != nil {
+		hash := sha256.Sum256([]byte(client))
+		signed := sha256.Sum256(append(q.data[:len(q.data):len(q.data)], hash[:]...))
+		var err error
+		q.signature, err = ecdsa.SignASN1(rand.Reader, key, signed[:])
+		o.must(err)
+	}
+	b64 := func(b []byte) string { return base64.RawURLEncoding.EncodeToString(b) }
+	response := map[string]string{"clientDataJSON": b64([]byte(client))}
+	if q.register {
+		response["attestationObject"] = b64(q.data)
+	} else {
+		response["authenticatorData"], response["signature"], response["userHandle"] = b64(q.data), b64(q.signature), b64([]byte(q.handle))
+	}
+	text, err := json.Marshal(map[string]any{"id": b64([]byte(q.id)), "rawId": b64([]byte(q.id)), "type": "public-key", "response": response})
+	o.must(err)
+	return o.submit(c, path, url.Values{"answer": {string(text)}, "name": {"x"}})
+}
+
+// attestation is an attestation object of format "none" (WebAuthn, 6.5.4), in CBOR.
+func attestation(auth []byte, credential string, key *ecdsa.PrivateKey) []byte {
+	auth = append(auth, make([]byte, 16)...) // AAGUID
+	auth = append(binary.BigEndian.AppendUint16(auth, uint16(len(credential))), credential...)
+	point, err := key.PublicKey.Bytes() // 4, x, y
+	if err != nil {
+		panic(err)
+	}
+	auth = append(append(auth, "\xa5\x01\x02\x03\x26\x20\x01\x21\x58\x20"...), point[1:33]...)
+	auth = append(append(auth, "\x22\x58\x20"...), point[33:]...)
+	return append(append([]byte("\xa3cfmtdnonegattStmt\xa0hauthData\x58"), byte(len(auth))), auth...)
+}
