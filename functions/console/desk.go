@@ -44,11 +44,16 @@ func (s *Server) desk() desk.Desk { return desk.Desk{Alerts: s.Alerts} }
 func (s *Server) deskAt(ctx context.Context, school string) (desk.Desk, error) {
 	v, err := s.Roster.School(ctx, school)
 	d := s.desk()
-	d.Place = desk.Place{Name: v.Name, Scope: "school/" + school}
-	if v.District != "" {
-		d.Place.Scope = "district/" + v.District
-	}
+	d.Place = desk.Place{Name: v.Name, Scope: deskScope(v)}
 	return d, err
+}
+
+// deskScope names what shares lines with the desks of a school.
+func deskScope(v roster.School) string {
+	if v.District != "" {
+		return "district/" + v.District
+	}
+	return "school/" + v.ID
 }
 
 func caller(me staff.Staff) desk.Person { return desk.Person{ID: me.ID, Name: me.Name} }

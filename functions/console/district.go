@@ -22,6 +22,7 @@ const districtPath = "/district"
 func (s *Server) districtRoutes(rt *routes) {
 	rt.page("GET "+districtPath, access.Overview, s.district, on(undecided))
 	s.districtSendRoutes(rt)
+	s.districtDeskRoutes(rt)
 }
 
 // Bounds of a page of a district.

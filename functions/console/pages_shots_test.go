@@ -76,6 +76,9 @@ func TestShots(t *testing.T) {
 	o.must(err)
 	session := c.Jar.Cookies(u)[0]
 	oc, _ := o.ofDistrict()
+	dd := o.districtDeskShots(oc)
+	o.unclearReplies(a)
+	o.submit(c, "/reach/"+help.Child.Class+"/cards", nil)
 	dform := url.Values{"kind": {"notice"}, "subject": {"大雪による休校"}, "body": {"明日は休校です。\n自宅で過ごしてください。"}, "useful_until": {"2026-04-07T18:00"}, "schools": {"s1", "s2"}, "key": {"d"}}
 	shot.Take(t, o.handler, *shots, map[string]string{session.Name: session.Value}, chosen([]shot.Page{
 		{Name: "home-empty", Path: "/shot/empty", HTML: empty},
@@ -134,6 +137,19 @@ func TestShots(t *testing.T) {
 		{Name: "district-form", Path: "/shot/district-form", HTML: o.visit(oc, "/district/send").body},
 		{Name: "district-preview", Path: "/shot/district-preview", HTML: o.submit(oc, "/district/preview", dform).body},
 		{Name: "district-sent", Path: "/shot/district-sent", HTML: o.submit(oc, "/district/send", dform).body},
+		{Name: "district-desk", Path: "/shot/district-desk", HTML: dd.list},
+		{Name: "district-desk-english", Path: "/shot/district-desk-en", HTML: dd.english},
+		{Name: "district-family", Path: "/shot/district-family", HTML: dd.family},
+		{Name: "replies", Path: "/alerts/" + a.ID + "/replies"},
+		{Name: "replies-english", Path: "/shot/replies-en", HTML: o.visit(c, "/alerts/"+a.ID+"/replies?lang=en").body},
+		{Name: "cards", Path: "/reach/" + help.Child.Class + "/cards", Print: true},
+		{Name: "compose-english", Path: "/shot/compose-en", HTML: o.visit(c, "/alerts/new?lang=en").body},
+		{Name: "usage-english", Path: "/shot/usage-en", HTML: o.visit(c, "/usage?lang=en").body},
+		{Name: "report-english", Path: "/shot/report-en", HTML: o.visit(c, "/alerts/"+a.ID+"/report?lang=en").body},
+		{Name: "desk-english", Path: "/shot/desk-en", HTML: o.visit(c, "/alerts/"+a.ID+"/desk?lang=en").body},
+		{Name: "family-english", Path: "/shot/family-en", HTML: o.visit(c, "/alerts/"+a.ID+"/families/"+help.Ref.Class+"/"+help.Ref.Family+"?lang=en").body},
+		{Name: "paper-english", Path: "/shot/paper-en", HTML: o.visit(c, o.paperOf(c, a.ID)+"?lang=en").body, Print: true},
+		{Name: "drills", Path: "/drills"},
 		{Name: "not-found", Path: "/alerts/nonsense"},
 	}))
 }
@@ -257,4 +273,41 @@ func following(form url.Values, id string) url.Values {
 	f := maps.Clone(form)
 	f.Set("follows", id)
 	return f
+}
+
+// districtDeskPages are the pages of a district's desk.
+type districtDeskPages struct{ list, english, family string }
+
+func (o *office) districtDeskShots(c *http.Client) (p districtDeskPages) {
+	o.t.Helper()
+	o.checkAt("s2", "大雨の安否確認", alert.Safety)
+	next := o.submit(c, districtDesk+"/next", nil).Header.Get("Location")
+	p.family = o.visit(c, next+"?lang=ja").body
+	p.list, p.english = o.visit(c, districtDesk+"?lang=ja").body, o.visit(c, districtDesk+"?lang=en").body
+	return p
+}
+
+// unclearReplies has families reply what is no answer.
+func (o *office) unclearReplies(a alert.Alert) {
+	o.t.Helper()
+	texts := []string{
+		"いま避難所に向かっています。長男は無事ですが、次男とまだ連絡が取れません。分かり次第連絡します。", "無事ではない", "?", "迎えは何時まで待ってもらえますか。\n\n車で向かっていますが、国道が渋滞していて 17 時ごろになりそうです。妹も一緒に引き取れますか。",
+		"Hello, we are on vacation in Kyoto, everyone is fine but my phone has no signal. Please call grandmother.", "https://maps.example.jp/very/long/address/without/any/place/to/break/it/0123456789012345678901234567890123456789",
+	}
+	n := 0
+	o.must(o.server.eachChild(o.t.Context(), a.ID, func(lines []alert.ChildLine) error {
+		for _, l := range lines {
+			if n == len(texts) {
+				return nil
+			}
+			if len(l.Family.Guardians) == 0 {
+				continue
+			}
+			r := alert.Reply{Family: l.Ref.Family, Class: l.Ref.Class, Classes: []string{l.Class}, Guardian: l.Family.Guardians[0].ID, Name: l.Family.Guardians[0].Name, Children: []string{l.Name}, Text: texts[n], Why: alert.Unclear}
+			_, err := o.server.Alerts.KeepReply(o.t.Context(), a.ID, fmt.Sprint(n), r)
+			o.must(err)
+			n++
+		}
+		return nil
+	}))
 }

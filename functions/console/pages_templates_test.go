@@ -22,7 +22,7 @@ func TestTemplates(t *testing.T) {
 		"people.html": &peoplePage{}, "person.html": &personPage{}, "person_code.html": &codePage{}, "signin_code.html": &signInPage{},
 		"people_import.html": &peopleImportPage{}, "hand_over.html": &handOverPage{}, "hand_over_preview.html": &handOverPage{},
 
-		"desk.html": &deskPage{}, "family.html": &familyPage{}, "paper.html": &paperPage{}, "paper_enter.html": &paperPage{}, "gate.html": &gatePage{}, "gate_classes.html": &gateClassesPage{},
+		"desk.html": &deskPage{}, "district_desk.html": &districtDeskPage{}, "district_family.html": &householdPage{}, "family.html": &familyPage{}, "paper.html": &paperPage{}, "paper_enter.html": &paperPage{}, "gate.html": &gatePage{}, "gate_classes.html": &gateClassesPage{},
 		"break_glass.html": &glassPage{}, "break_glass_held.html": &heldPage{}, "break_glass_settings.html": &glassSettingsPage{}, "chase.html": &chasePage{}, "drills.html": &drillsPage{}, "cards.html": &cardsPage{}, "replies.html": &repliesPage{},
 
 		"me.html": &mePage{}, "prove.html": &provePage{}, "tokens.html": &tokensPage{}, "district_send.html": &districtAlertPage{}, "district_sent.html": &districtSentPage{},

@@ -56,6 +56,7 @@ var scenarios = []struct {
 	{"an address of which nothing was heard for a year is asked", recheck},
 	{"who has not answered is phoned, each family once", callDesk},
 	{"siblings at two schools are phoned once", siblingsAtTwoSchools},
+	{"the district phones siblings at two schools with one call", districtDesk},
 	{"staff tick off the children whom they see", atTheGate},
 	{"an operator that swallows mail is called out", silentLane},
 	{"what happened is told afterwards", afterwards},

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	mathrand "math/rand/v2"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -21,6 +22,7 @@ type ledger struct {
 	until map[string]time.Time
 	twice int
 	taken int
+	both  int // households of two schools that were taken with one claim
 
 	household map[string]string // by family; nil: each is its own
 }
@@ -106,7 +108,63 @@ func TestSiblingsAtTwoSchools(t *testing.T) {
 	}
 }
 
-// 20 callers at two schools, and 1,000 families of which half have children at both.
+// Who shares a number with somebody of another school's alert is one household; who
+// shares one with many of an alert, or with another of the same alert, is not.
+func TestHouseholds(t *testing.T) {
+	here, there := bothSchools(t)
+	phones := func(p ...string) func(*alert.Family) {
+		return func(f *alert.Family) { f.Guardians[0].Phones = p }
+	}
+	young, old := here.family("1-1", phones("090-1111-2222", "03-1111-1111")), there.family("3-2", phones("03-1111-1111"))
+	twin := here.family("1-1", phones("03-1111-1111", "090-9999-9999")) // of the same alert as young
+	alone := there.family("3-2", phones("090-3333-3333"))
+	for range 3 { // a children's home, at both
+		here.family("1-1", phones("03-5555-5555"))
+		there.family("3-2", phones("03-5555-5555"))
+	}
+	rows := append(here.rows("1-1"), there.rows("3-2")...)
+	together := map[string]int{}
+	homes := here.Households(rows)
+	for _, h := range homes {
+		for _, r := range h.Rows {
+			together[r.ID] = len(h.Rows)
+		}
+	}
+	if len(rows) != 10 || len(homes) != 9 || together[young.Family]+together[twin.Family] != 3 || together[old.Family] != 2 || together[alone.Family] != 1 {
+		t.Errorf("%d rows, %d households: %v", len(rows), len(homes), together)
+	}
+	desks := map[string]desk.Desk{here.alert.ID: here.Desk, there.alert.ID: there.Desk}
+	both := homes[slices.IndexFunc(homes, func(h desk.Household) bool { return len(h.Rows) == 2 })]
+	_, err := there.Claim(t.Context(), old, suzuki)
+	here.must(err)
+	_, err = both.Together(desks).Claim(t.Context(), sato)
+	here.isConflict(err)
+	if here.row(both.Rows[0].Ref).HeldBy(sato.ID, begin) || here.row(both.Rows[1].Ref).HeldBy(sato.ID, begin) {
+		t.Error("half of a household was taken")
+	}
+	here.must(there.Release(t.Context(), old, suzuki))
+	_, err = both.Together(desks).Claim(t.Context(), sato)
+	here.must(err)
+	here.must(both.Together(desks).HandOver(t.Context(), sato, suzuki, ""))
+	for _, row := range both.Rows {
+		if !here.row(row.Ref).HeldBy(suzuki.ID, begin) {
+			t.Error("half of a household was handed over")
+		}
+	}
+	here.must(both.Together(desks).Release(t.Context(), suzuki))
+	there.answer(old, "safe") // nothing is left to be asked there: the rest is taken
+	_, err = both.Together(desks).Claim(t.Context(), sato)
+	here.must(err)
+	if there.row(old).Held(here.Alerts.Now()) {
+		t.Error("a family that has answered was taken")
+	}
+	here.must(both.Together(desks).HandOver(t.Context(), sato, suzuki, "英語で"))
+	here.isConflict(both.Together(desks).HandOver(t.Context(), sato, sato, ""))
+	here.must(both.Together(desks).Release(t.Context(), suzuki))
+}
+
+// 20 callers, some at either of two schools and some of their district, who see one row of
+// a family that has children at both, as half of the 1,000 families have.
 func TestTwoSchools(t *testing.T) {
 	const callers, families = 20, 500
 	here, there := bothSchools(t)
@@ -143,6 +201,11 @@ func TestTwoSchools(t *testing.T) {
 		for i := range callers {
 			r := rooms[i%2]
 			c := &caller{room: r, ledger: l, who: desk.Person{ID: fmt.Sprint("caller", i)}, rnd: mathrand.New(mathrand.NewPCG(seed, uint64(rounds*100+i)))}
+			if i%3 == 0 {
+				homes := here.Households(append(here.rows(classes...), there.rows(classes...)...))
+				all.Go(func() { c.workDistrict(homes, rooms, 12) })
+				continue
+			}
 			all.Go(func() { c.work(r.rows(classes...), 12) })
 		}
 		rnd := mathrand.New(mathrand.NewPCG(seed, uint64(rounds*100+99)))
@@ -158,7 +221,17 @@ func TestTwoSchools(t *testing.T) {
 	if l.twice > 0 {
 		t.Errorf("%d families were held twice", l.twice)
 	}
-	t.Logf("%d rounds, %d claims", rounds, l.taken)
+	for i, r := range rooms {
+		for _, ref := range refs[i] {
+			if r.row(ref).Children[0].Answer == nil {
+				t.Errorf("family %s is forgotten", ref.Family)
+			}
+		}
+	}
+	t.Logf("%d rounds, %d claims, %d of them of families at both schools", rounds, l.taken, l.both)
+	if l.both == 0 {
+		t.Error("no call was for both schools")
+	}
 }
 
 // 20 callers and 1,000 families, while guardians answer and callers walk away in
@@ -248,4 +321,53 @@ func (c *caller) work(rows []desk.Row, n int) {
 			c.Error(err)
 		}
 	}
+}
+
+// workDistrict takes up to n households in hand, one after another.
+func (c *caller) workDistrict(homes []desk.Household, rooms []*room, n int) {
+	desks, alerts := map[string]desk.Desk{}, map[string]alert.Alert{}
+	for _, r := range rooms {
+		desks[r.alert.ID], alerts[r.alert.ID] = r.Desk, r.alert
+	}
+	for range n {
+		h, found, err := desk.NextHousehold(c.Context(), homes, desks, c.who)
+		if err != nil || !found {
+			if err != nil && !errors.Is(err, table.ErrBusy) {
+				c.Error(err)
+			}
+			return
+		}
+		family := h.Rows[0].ID
+		c.ledger.take(family, c.who.ID, c.Alerts.Now(), c.Alerts.Now().Add(desk.HoldFor))
+		if len(h.Rows) > 1 {
+			c.ledger.takeBoth()
+		}
+		switch c.rnd.IntN(6) {
+		case 0:
+			continue // called away
+		case 1:
+			c.ledger.give(family)
+			if err := h.Together(desks).Release(c.Context(), c.who); err != nil {
+				c.Error(err)
+			}
+			continue
+		}
+		e := c.entry(c.who, desk.Answered)
+		for i, row := range h.Rows {
+			if i == len(h.Rows)-1 {
+				c.ledger.give(family) // until the last school's call is entered the family is in hand
+			}
+			e.Choices = map[string]string{row.Children[0].ID: "safe"}
+			_, err := c.Enter(c.Context(), alerts[row.Ref.Alert], row.Ref, e)
+			if err != nil && !problem.Is(err, problem.Conflict) {
+				c.Error(err)
+			}
+		}
+	}
+}
+
+func (l *ledger) takeBoth() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.both++
 }

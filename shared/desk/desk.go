@@ -188,69 +188,14 @@ func (d Desk) Version(ctx context.Context, alertID string) (string, error) {
 	}
 }
 
-// change reads a family's record, alters it and writes it, at the revision that was
-// read: of two people at once one is told what the other did.
-func (d Desk) change(ctx context.Context, f *alert.Family, ref alert.Ref, alter func(*Record) error) (Record, error) {
-	for range tries {
-		r, ops, err := d.plan(ctx, f, ref, alter)
-		if err != nil {
-			return r, err
-		}
-		err = d.Alerts.Table.Write(ctx, "", ops...)
-		if _, conflict := table.Conflict(err); !conflict {
-			return r, err
-		}
-	}
-	return Record{}, fmt.Errorf("desk: %d writes in a row lost against others: %w", tries, table.ErrBusy)
-}
-
-// plan alters a family's record, and returns the ops that write it, and the lines on which
-// the family can be reached.
-func (d Desk) plan(ctx context.Context, f *alert.Family, ref alert.Ref, alter func(*Record) error) (Record, []table.Op, error) {
-	r, err := d.Record(ctx, ref)
-	if err != nil {
-		return r, nil, err
-	}
-	if err := alter(&r); err != nil {
-		return r, nil, err
-	}
-	lines, err := d.lineOps(ctx, f, ref, &r)
-	return r, append(r.ops(ref), lines...), err
-}
-
-// changeOf is change of a family that is read first.
-func (d Desk) changeOf(ctx context.Context, ref alert.Ref, alter func(*Record) error) (Record, error) {
-	f, err := d.Alerts.Family(ctx, ref)
-	if err != nil {
-		return Record{}, err
-	}
-	return d.change(ctx, &f, ref, alter)
-}
-
 // Claim gives a family into somebody's hands, for HoldFor. It fails with a conflict
 // if a colleague has it, here or on another desk of the same scope, or if nothing is left
 // to be asked.
 func (d Desk) Claim(ctx context.Context, ref alert.Ref, who Person) (Record, error) {
-	f, err := d.Alerts.Family(ctx, ref)
-	if err != nil {
-		return Record{}, err
-	}
-	return d.change(ctx, &f, ref, func(r *Record) error {
-		now := d.Alerts.Now()
-		switch {
-		case !ToCall(&f):
-			return settled
-		case r.Held(now) && r.Holder.ID != who.ID:
-			return heldBy(r.Holder)
-		case r.Holder.ID != who.ID:
-			r.From, r.Note = Person{}, ""
-		}
-		r.Holder, r.Until, r.claimed = who, now.Add(HoldFor), true
-		return nil
-	})
+	return first(Together{{d, ref}}.Claim(ctx, who))
 }
 
-var settled = problem.New(problem.Conflict,
+var errSettled = problem.New(problem.Conflict,
 	"この家庭からは、もう回答が届いています。電話は不要です。次の家庭に進んでください。",
 	"This family has answered meanwhile, so there is no need to phone. Go on to the next.")
 
@@ -261,17 +206,7 @@ func heldBy(p Person) error {
 
 // Release gives a family back, if it is in somebody's hands.
 func (d Desk) Release(ctx context.Context, ref alert.Ref, who Person) error {
-	_, err := d.changeOf(ctx, ref, func(r *Record) error {
-		if !r.HeldBy(who.ID, d.Alerts.Now()) {
-			return errNothing
-		}
-		r.release()
-		return nil
-	})
-	if errors.Is(err, errNothing) {
-		return nil
-	}
-	return err
+	return Together{{d, ref}}.Release(ctx, who)
 }
 
 var errNothing = errors.New("desk: nothing to change")
@@ -280,15 +215,7 @@ func (r *Record) release() { r.Holder, r.Until, r.From, r.Note = Person{}, time.
 
 // HandOver gives a family from somebody's hands into a colleague's.
 func (d Desk) HandOver(ctx context.Context, ref alert.Ref, from, to Person, note string) error {
-	_, err := d.changeOf(ctx, ref, func(r *Record) error {
-		now := d.Alerts.Now()
-		if r.Held(now) && r.Holder.ID != from.ID {
-			return heldBy(r.Holder)
-		}
-		r.Holder, r.Until, r.From, r.Note, r.claimed = to, now.Add(HoldFor), from, note, true
-		return nil
-	})
-	return err
+	return Together{{d, ref}}.HandOver(ctx, from, to, note)
 }
 
 // Entry is a call to be entered.
@@ -310,18 +237,21 @@ func (d Desk) Enter(ctx context.Context, a alert.Alert, ref alert.Ref, e Entry) 
 		return Record{}, err
 	}
 	if e.Outcome != Answered {
-		r, err := d.changeOf(ctx, ref, func(r *Record) error { return r.enter(e.Call, d.Alerts.Now()) })
-		return r, unlessEntered(err)
+		enter := func(_ *alert.Family, r *Record) error { return r.enter(e.Call, d.Alerts.Now()) }
+		r, err := first(Together{{d, ref}}.change(ctx, enter))
+		return r, unlessNothing(err)
 	}
 	f, err := d.Alerts.Family(ctx, ref)
 	if err != nil {
 		return Record{}, err
 	}
-	var r Record
+	t, families := Together{{d, ref}}, []alert.Family{f}
+	enter := func(_ *alert.Family, r *Record) error { return r.enter(e.Call, d.Alerts.Now()) }
+	var r []Record
 	err = d.Alerts.Answer(ctx, a, alert.AnswerRequest{
 		Ref: ref, Guardian: -1, By: e.By.ID, Way: alert.ByPhone, Choices: e.Choices, Newest: &e.Newest, Late: true,
 		With: func() (ops []table.Op, err error) {
-			r, ops, err = d.plan(ctx, &f, ref, func(r *Record) error { return r.enter(e.Call, d.Alerts.Now()) })
+			r, ops, err = t.plan(ctx, families, enter)
 			return ops, err
 		},
 	})
@@ -330,16 +260,17 @@ func (d Desk) Enter(ctx context.Context, a alert.Alert, ref alert.Ref, e Entry) 
 		if r, err := d.Record(ctx, ref); err != nil || r.call(e.ID) {
 			return r, err
 		}
-		return r, overtaken
+		return Record{}, overtaken
 	}
-	return r, unlessEntered(err)
+	return first(r, unlessNothing(err))
 }
 
 var overtaken = problem.New(problem.Conflict,
 	"入力している間に、別の回答が届きました。下の回答を確認し、それでも電話で聞いた内容を記録するかどうか、選んでください。まだ記録していません。",
 	"Another answer came while you were entering this. Look at it below, and decide whether to record what you heard on the phone all the same. Nothing is recorded yet.").In("newest")
 
-func unlessEntered(err error) error {
+// unlessNothing passes over that there was nothing to change.
+func unlessNothing(err error) error {
 	if errors.Is(err, errNothing) {
 		return nil
 	}

@@ -117,8 +117,7 @@ func (d Desk) line(ctx context.Context, key table.Key) (line, error) {
 	return l, err
 }
 
-func (d Desk) lines(ctx context.Context, f *alert.Family) ([]line, error) {
-	keys := d.lineKeys(f)
+func (d Desk) lines(ctx context.Context, keys []table.Key) ([]line, error) {
 	all := make([]line, len(keys))
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(readers)
@@ -131,21 +130,38 @@ func (d Desk) lines(ctx context.Context, f *alert.Family) ([]line, error) {
 	return all, g.Wait()
 }
 
-// lineOps returns the ops that keep a family's lines as its record is to be. It fails with
-// a conflict if the family is being taken in hand and somebody else has it at another
-// alert's desk.
-func (d Desk) lineOps(ctx context.Context, f *alert.Family, ref alert.Ref, r *Record) ([]table.Op, error) {
-	all, err := d.lines(ctx, f)
+// lineOps returns the ops that keep families' lines as their records are to be: one a line,
+// whoever shares it. It fails with a conflict if a family is being taken in hand and
+// somebody else has it at another alert's desk.
+func lineOps(ctx context.Context, changed []planned) ([]table.Op, error) {
+	var keys []table.Key
+	leads := map[table.Key][]int{}
+	for i, p := range changed {
+		for _, k := range p.Desk.lineKeys(p.family) {
+			if leads[k] == nil {
+				keys = append(keys, k)
+			}
+			leads[k] = append(leads[k], i)
+		}
+	}
+	d := changed[0].Desk
+	all, err := d.lines(ctx, keys)
 	if err != nil {
 		return nil, err
 	}
 	now := d.Alerts.Now()
 	var ops []table.Op
 	for _, l := range all {
-		if other, held := l.heldElsewhere(ref, r.Holder.ID, now); held && r.claimed {
-			return nil, heldAt(other)
+		for _, i := range leads[l.key] {
+			p := &changed[i]
+			l.use(p.Ref, p.Desk.Place.Name, &p.record)
 		}
-		l.use(ref, d.Place.Name, r)
+		for _, i := range leads[l.key] { // after all are as they are to be: one hand has them
+			p := &changed[i]
+			if other, held := l.heldElsewhere(p.Ref, p.record.Holder.ID, now); held && p.record.claimed {
+				return nil, heldAt(other)
+			}
+		}
 		if op := l.op(now); op != nil {
 			ops = append(ops, op)
 		}
@@ -201,11 +217,21 @@ func (l *line) op(now time.Time) table.Op {
 // Elsewhere returns what became of a family at another alert's desk of the same scope: who
 // has it in hand there, or else who phoned it last. Use.Place is "" if nothing is known.
 func (d Desk) Elsewhere(ctx context.Context, ref alert.Ref, f *alert.Family) (Use, error) {
-	all, err := d.lines(ctx, f)
-	var found Use
+	return Household{Rows: []Row{{Ref: ref, Family: *f}}}.Elsewhere(ctx, d)
+}
+
+// Elsewhere returns what became of the household at the desks of alerts that none of its
+// rows is of, as Desk.Elsewhere does.
+func (h Household) Elsewhere(ctx context.Context, d Desk) (found Use, err error) {
+	var keys []table.Key
+	for _, r := range h.Rows {
+		keys = append(keys, d.lineKeys(&r.Family)...)
+	}
+	slices.SortFunc(keys, func(a, b table.Key) int { return strings.Compare(a.Sort, b.Sort) })
+	all, err := d.lines(ctx, slices.Compact(keys))
 	for _, l := range all {
 		for _, u := range l.Uses {
-			if u.Ref.Alert == ref.Alert {
+			if _, own := h.Of(u.Ref.Alert); own {
 				continue
 			}
 			now := d.Alerts.Now()

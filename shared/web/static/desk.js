@@ -71,7 +71,7 @@
 
   const fill = (form, e) => {
     for (const [name, value] of new URLSearchParams(e.body)) {
-      if (name === "newest") continue; // what has been seen is what this page shows
+      if (name.startsWith("newest")) continue; // what has been seen is what this page shows
       const field = form.elements.namedItem(name);
       if (field) field.value = value;
     }
