@@ -23,6 +23,7 @@ func (s *Server) meRoutes(rt *routes) {
 	rt.page("POST "+mePath+"/keys/begin", access.Own, s.beginKey, on(ownThing), changesNothing(), asksAnew(""))
 	rt.page("POST "+mePath+"/keys", access.Own, s.addKey, on(ownThing), recordsItself(), asksAnew(""))
 	rt.page("POST "+mePath+"/keys/{id}/remove", access.Own, s.removeKey, on(ownThing), records(audit.Key), asksAnew(""))
+	rt.page("POST "+mePath+"/sessions/end", access.Own, s.endSessions, on(ownThing), records(audit.Session), asksAnew(""))
 	rt.page("POST "+mePath+"/sessions/{id}/end", access.Own, s.endSession, on(ownThing), records(audit.Session), asksAnew(""))
 }
 
@@ -61,6 +62,8 @@ func (s *Server) meWith(r *http.Request, me staff.Staff, name string, wrong prob
 		p.Notice = lang.T("パスキーを削除しました。", "The passkey is removed.").In(web.Language(r))
 	case "ended":
 		p.Notice = lang.T("その端末をサインアウトしました。", "That device is signed out.").In(web.Language(r))
+	case "all-ended":
+		p.Notice = lang.T("ほかの端末をすべてサインアウトしました。", "All other devices are signed out.").In(web.Language(r))
 	}
 	page := web.Page{Template: "me.html", Data: p}
 	if len(wrong) > 0 {
@@ -148,4 +151,12 @@ func (s *Server) endSession(r *http.Request, me staff.Staff) (web.Response, erro
 		return nil, err
 	}
 	return web.Redirect{To: mePath + "?done=ended"}, nil
+}
+
+// endSessions leaves the session that asks, and no other.
+func (s *Server) endSessions(r *http.Request, me staff.Staff) (web.Response, error) {
+	if err := s.Staff.EndOtherSessions(r.Context(), me.ID, me.Via); err != nil {
+		return nil, err
+	}
+	return web.Redirect{To: mePath + "?done=all-ended"}, nil
 }

@@ -144,6 +144,18 @@ func TestSessions(t *testing.T) {
 	if a := o.submit(c, end, nil); a.StatusCode != http.StatusNotFound {
 		t.Errorf("twice: status %d", a.StatusCode)
 	}
+	one, two := o.signIn(), o.signIn()
+	if a := o.visit(c, "/me"); !strings.Contains(a.body, `action="/me/sessions/end"`) {
+		t.Error("the page does not offer to end all others at once")
+	}
+	if a := o.submit(c, "/me/sessions/end", nil); a.StatusCode != http.StatusSeeOther {
+		t.Errorf("all others: status %d", a.StatusCode)
+	}
+	for who, want := range map[*http.Client]int{one: http.StatusSeeOther, two: http.StatusSeeOther, c: http.StatusOK, other: http.StatusOK} {
+		if a := o.visit(who, "/roster"); a.StatusCode != want {
+			t.Errorf("after all others were ended: status %d, want %d", a.StatusCode, want)
+		}
+	}
 	o.pass(staff.SessionLife)
 	if list, err := o.server.Staff.Sessions(t.Context(), o.me.ID); err != nil || len(list) != 0 {
 		t.Errorf("a week later: %v, %v", list, err)

@@ -28,7 +28,7 @@ func TestWhatAsksForAProof(t *testing.T) {
 	}
 	for _, must := range []string{
 		"POST /people", "POST /people/{id}", "POST /people/{id}/code", "POST /people/{id}/disable", "POST /people/import", "POST /people/hand-over",
-		"POST /tokens", "POST /me/keys/begin", "POST /me/keys", "POST /me/keys/{id}/remove", "POST /me/sessions/{id}/end", "GET /roster/export.csv", "GET /audit.csv",
+		"POST /tokens", "POST /me/keys/begin", "POST /me/keys", "POST /me/keys/{id}/remove", "POST /me/sessions/{id}/end", "POST /me/sessions/end", "GET /roster/export.csv", "GET /audit.csv",
 	} {
 		if !asks[must] {
 			t.Errorf("%s asks for no proof", must)

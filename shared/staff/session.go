@@ -166,6 +166,23 @@ func (s *Store) EndSession(ctx context.Context, staffID, sessionID string) error
 	return table.ErrBusy
 }
 
+// EndOtherSessions ends all of somebody's sessions but one.
+func (s *Store) EndOtherSessions(ctx context.Context, staffID, keep string) error {
+	all, err := s.Sessions(ctx, staffID)
+	if err != nil {
+		return err
+	}
+	for _, e := range all {
+		if e.ID == keep {
+			continue
+		}
+		if err := s.EndSession(ctx, staffID, e.ID); err != nil && !errors.Is(err, ErrNotFound) {
+			return err
+		}
+	}
+	return nil
+}
+
 // BySession returns who is signed in with a session's secret. It fails with
 // ErrSession if nobody is, or no longer.
 func (s *Store) BySession(ctx context.Context, secret string) (Staff, error) {
