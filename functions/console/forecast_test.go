@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/todoku/todoku/shared/alert"
+	"github.com/todoku/todoku/shared/lane"
+	"github.com/todoku/todoku/shared/lane/gate"
 	"github.com/todoku/todoku/shared/lane/pace"
 )
 
@@ -30,10 +32,10 @@ func (o *office) teach(lane string, pass int) {
 }
 
 // one sends a copy through a lane.
-func (o *office) one(lane string, kind pace.Kind) {
+func (o *office) one(name string, kind pace.Kind) {
 	o.t.Helper()
 	for {
-		p, err := o.server.Gate.Ask(o.t.Context(), lane, 1)
+		p, err := o.server.Gate.Ask(o.t.Context(), gate.Who{Place: lane.Place{Lane: name}}, 1)
 		o.must(err)
 		if p.N == 0 {
 			o.pass(max(p.Wait, time.Second))

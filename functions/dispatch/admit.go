@@ -4,10 +4,10 @@ import (
 	"context"
 	"errors"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/todoku/todoku/shared/alert"
+	"github.com/todoku/todoku/shared/lane"
 	"github.com/todoku/todoku/shared/lane/gate"
 	"github.com/todoku/todoku/shared/lane/pace"
 	"github.com/todoku/todoku/shared/mail"
@@ -17,7 +17,8 @@ import (
 // admitted asks the lane for places for the run's copies, and reports whether it got
 // any. It is asked before anything is read: a lane that has paused costs no more.
 func (r *run) admitted(ctx context.Context) bool {
-	p, err := r.Gate.Ask(ctx, laneOf(r.group), len(r.jobs))
+	who := gate.Who{Place: lane.PlaceOf(r.group), Vain: receives(r.msgs[r.jobs[0].message])}
+	p, err := r.Gate.Ask(ctx, who, len(r.jobs))
 	if err != nil {
 		r.Log.Warn("a lane's state was not read, its slots hold", "lane", r.group, "err", err)
 	}
@@ -46,12 +47,6 @@ func (r *run) fit(refs []alert.CopyRef) []alert.CopyRef {
 
 // shortestWait is the least that a slot waits for its lane.
 const shortestWait = 50 * time.Millisecond
-
-// laneOf returns the lane of a message group, "lane#slot".
-func laneOf(group string) string {
-	name, _, _ := strings.Cut(group, "#")
-	return name
-}
 
 // leaveLane gives back the places that were not used.
 func (r *run) leaveLane(ctx context.Context) {

@@ -8,6 +8,7 @@ import (
 	"github.com/todoku/todoku/shared/alert"
 	"github.com/todoku/todoku/shared/docket"
 	"github.com/todoku/todoku/shared/judge"
+	"github.com/todoku/todoku/shared/lane"
 	"github.com/todoku/todoku/shared/mail"
 	"github.com/todoku/todoku/shared/table"
 )
@@ -33,7 +34,7 @@ func (r *run) park(ctx context.Context) (bool, error) {
 	if r.Court == nil || !r.alert.Useful(now) {
 		return false, nil
 	}
-	held, err := r.Court.Holds(ctx, r.alert.School, laneOf(r.group))
+	held, err := r.Court.Holds(ctx, r.alert.School, lane.PlaceOf(r.group).Lane)
 	if err != nil {
 		return false, err
 	}

@@ -171,12 +171,17 @@ func (b *batch) postpone(ctx context.Context) {
 
 // pause returns how long to hide a message that has been received in vain.
 func pause(m events.SQSMessage, jitter float64) time.Duration {
+	p := min(Pause*time.Duration(min(receives(m), 100)), LongestPause)
+	return time.Duration(float64(p) * (0.75 + jitter/2))
+}
+
+// receives returns how often a message was received, this time included.
+func receives(m events.SQSMessage) int {
 	n, err := strconv.Atoi(m.Attributes[queue.AttrReceiveCount])
 	if err != nil {
-		n = 1
+		return 1
 	}
-	p := min(Pause*time.Duration(min(max(n, 1), 100)), LongestPause)
-	return time.Duration(float64(p) * (0.75 + jitter/2))
+	return max(n, 1)
 }
 
 func retryDelay(tries int) time.Duration {

@@ -134,7 +134,7 @@ func (b *bench) fanOut(families int) {
 		p.Children++
 		p.Copies[c.Lane]++
 		b.made = append(b.made, m)
-		msgs = append(msgs, alert.CopyRef{Ref: m.Ref(a.ID), Contact: c.Contact}.Message(c.Group(), 0))
+		msgs = append(msgs, alert.CopyRef{Ref: m.Ref(a.ID), Contact: c.Contact}.Message(c.Group(a), 0))
 	}
 	must(b.t, b.alerts.SaveProgress(b.t.Context(), a, &p, alert.CreateOps(a.ID, b.made)...))
 	must(b.t, b.copies.Send(b.t.Context(), msgs...))
@@ -297,7 +297,7 @@ func (b *bench) takeInHand(w alert.Worker, copies ...int) {
 	b.t.Helper()
 	for _, i := range copies {
 		c := &b.made[i].Family.Copies[0]
-		h, err := b.alerts.Hand(b.t.Context(), b.alert.ID, c.Group())
+		h, err := b.alerts.Hand(b.t.Context(), b.alert.ID, c.Group(b.alert))
 		must(b.t, err)
 		ref := alert.CopyRef{Ref: b.made[i].Ref(b.alert.ID), Contact: c.Contact}
 		must(b.t, b.alerts.Editor().Take(b.t.Context(), h, w, b.clock.Now(), []alert.CopyRef{ref}))

@@ -3,9 +3,11 @@ package fanout
 import (
 	"context"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/todoku/todoku/shared/alert"
+	"github.com/todoku/todoku/shared/lane"
 	"github.com/todoku/todoku/shared/queue"
 	"github.com/todoku/todoku/shared/roster"
 )
@@ -23,12 +25,16 @@ const (
 const (
 	// lately is how old the newest answer of a contact may be that goes first.
 	lately = 180 * 24 * time.Hour
-	// apart is how many copies to others lie between two to contacts never heard of, so
-	// that those are 9 of any 300 at most.
-	apart = 37
+	// apart is how many copies to others lie between two to contacts never heard of. So
+	// those are 7 of any 300 as they are queued, and stay below 3 % though the slots of a
+	// lane are not equally fast.
+	apart = 44
 	// hopeless is how many of a lane may be held back with fewer others in sight. Where
-	// most of a lane was never heard of, after the first import say, waiting thins nothing.
+	// most of a lane was never heard of, after the first import say, there is nobody to
+	// put them between.
 	hopeless = 300
+	// few is of how many copies a lane has too few for an operator to judge a share of them.
+	few = 300
 	// sendSome is how many messages are queued at once.
 	sendSome = 100
 )
@@ -49,7 +55,22 @@ type waiting struct {
 	ref         alert.CopyRef
 }
 
-// line is what a strand has of one lane.
+// atSlot returns the copy to be queued among its lane's others, though it is one that
+// would leave last.
+func (c waiting) atSlot() waiting {
+	p := lane.PlaceOf(c.group)
+	p.Slot = p.Number()
+	c.group = p.Group()
+	return c
+}
+
+// lines are what the strands of a fan-out have of each lane.
+type lines struct {
+	mu     sync.Mutex
+	byLane map[string]*line
+}
+
+// line is what they have of one.
 type line struct {
 	heard  int // queued of those heard of lately
 	others int // queued of all but those never heard of
@@ -58,14 +79,32 @@ type line struct {
 	never  []waiting
 }
 
-// line returns the strand's line of a lane.
-func (w *walk) line(lane string) *line {
-	l := w.lines[lane]
+// of returns the line of a lane. It is called with mu held.
+func (ls *lines) of(lane string) *line {
+	l := ls.byLane[lane]
 	if l == nil {
 		l = &line{}
-		w.lines[lane] = l
+		ls.byLane[lane] = l
 	}
 	return l
+}
+
+// heard reports whether a lane has had contacts that were heard of lately.
+func (ls *lines) heard(lane string) bool {
+	ls.mu.Lock()
+	defer ls.mu.Unlock()
+	return ls.of(lane).heard > 0
+}
+
+// rest takes out what is held back: the quiet, and then those never heard of.
+func (ls *lines) rest() (quiet, never []waiting) {
+	for _, l := range ls.byLane {
+		l.passed(len(l.quiet))
+		quiet = append(quiet, l.quiet...)
+		never = append(never, l.leave(l.never)...)
+	}
+	clear(ls.byLane)
+	return quiet, never
 }
 
 // know notes the tiers of a step's contacts.
@@ -85,8 +124,10 @@ func (w *walk) know(families []roster.Family) {
 func (w *walk) next(copies []waiting) []waiting {
 	var out []waiting
 	var lanes []*line
+	w.lines.mu.Lock()
+	defer w.lines.mu.Unlock()
 	for _, c := range copies {
-		l := w.line(c.lane)
+		l := w.lines.of(c.lane)
 		if !slices.Contains(lanes, l) {
 			lanes = append(lanes, l)
 		}
@@ -121,13 +162,28 @@ func (l *line) release(out []waiting) []waiting {
 	}
 	for len(l.never) > max(hopeless, l.others) {
 		n := run(l.never)
-		out, l.never = append(out, l.never[:n]...), l.never[n:]
+		out = append(out, l.leave(l.never[:n])...)
+		l.never = l.never[n:]
 	}
 	if l.since >= apart && len(l.never) > 0 {
 		l.since = 0
-		out, l.never = append(out, l.never[0]), l.never[1:]
+		out, l.never = append(out, l.never[0].atSlot()), l.never[1:]
 	}
 	return out
+}
+
+// leave returns those never heard of as they are queued: in places of their own, which wait
+// until the lane's others have left. If there is nobody else, or few in all, they are at the
+// ends of the lane's slots, which costs no wait.
+func (l *line) leave(never []waiting) []waiting {
+	if l.others > 0 && l.others+len(l.never) >= few {
+		return never
+	}
+	early := make([]waiting, len(never))
+	for i := range never {
+		early[i] = never[i].atSlot()
+	}
+	return early
 }
 
 // run returns how many at the head share a slot, and so a message.
@@ -137,16 +193,6 @@ func run(copies []waiting) int {
 		n++
 	}
 	return n
-}
-
-// sendQuiet queues the rest of those that have not been heard of for long.
-func (w *walk) sendQuiet(ctx context.Context) error {
-	var rest []waiting
-	for _, l := range w.lines {
-		rest = append(rest, l.quiet...)
-		l.quiet = nil
-	}
-	return w.send(ctx, rest)
 }
 
 // send queues copies, a hundred messages at a time.
@@ -159,19 +205,17 @@ func (h *Handler) send(ctx context.Context, copies []waiting) error {
 	return nil
 }
 
-// held queues what was held back until the end. An interruption forgets what that was,
-// so after one everything that has not left is queued again.
-func (h *Handler) held(ctx context.Context, a alert.Alert, walks []*walk) error {
-	var last []waiting
-	for _, w := range walks {
-		if w == nil {
-			return h.queueAgain(ctx, a)
-		}
-		for _, l := range w.lines {
-			last = append(last, l.never...)
-		}
+// held queues what was held back until the end of the walks. An interruption forgets what
+// that was, so after one everything that has not left is queued again.
+func (h *Handler) held(ctx context.Context, a alert.Alert, ls *lines, whole bool) error {
+	if !whole {
+		return h.queueAgain(ctx, a)
 	}
-	return h.send(ctx, last)
+	quiet, never := ls.rest()
+	if err := h.send(ctx, quiet); err != nil {
+		return err
+	}
+	return h.send(ctx, never)
 }
 
 // queueAgain queues every copy of an alert that has not left.
@@ -187,7 +231,7 @@ func (h *Handler) queueAgain(ctx context.Context, a alert.Alert) error {
 		}
 		class = classes[0].Class
 		err = h.sweepClass(ctx, a, class, func(_ context.Context, made []alert.Made) error {
-			all = append(all, queued(a.ID, made)...)
+			all = append(all, queued(a, made)...)
 			return nil
 		})
 		if err != nil {
@@ -197,13 +241,17 @@ func (h *Handler) queueAgain(ctx context.Context, a alert.Alert) error {
 }
 
 // queued returns the families' copies that wait to be queued.
-func queued(alertID string, made []alert.Made) []waiting {
+func queued(a alert.Alert, made []alert.Made) []waiting {
 	var copies []waiting
 	for _, m := range made {
 		for i := range m.Family.Copies {
 			c := &m.Family.Copies[i]
 			if c.State == alert.Queued {
-				copies = append(copies, waiting{c.Lane, c.Group(), alert.CopyRef{Ref: m.Ref(alertID), Contact: c.Contact, Round: c.Round}})
+				w := waiting{c.Lane, c.Group(a), alert.CopyRef{Ref: m.Ref(a.ID), Contact: c.Contact, Round: c.Round}}
+				if c.Round > 0 {
+					w = w.atSlot() // the waves of a reminder have an order of their own
+				}
+				copies = append(copies, w)
 			}
 		}
 	}
@@ -211,8 +259,8 @@ func queued(alertID string, made []alert.Made) []waiting {
 }
 
 // messages returns what queues the copies of families that wait to be sent.
-func messages(alertID string, made []alert.Made) []queue.Message {
-	return bundles(queued(alertID, made))
+func messages(a alert.Alert, made []alert.Made) []queue.Message {
+	return bundles(queued(a, made))
 }
 
 // bundles puts the copies of one slot together, up to alert.MaxBundle in a message.

@@ -3,10 +3,12 @@ package fanout
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/todoku/todoku/shared/alert"
 	"github.com/todoku/todoku/shared/audience"
+	"github.com/todoku/todoku/shared/lane"
 	"github.com/todoku/todoku/shared/problem"
 	"github.com/todoku/todoku/shared/roster"
 	"github.com/todoku/todoku/shared/table"
@@ -33,18 +35,19 @@ func (h *Handler) fanOut(ctx context.Context, a alert.Alert, p alert.Progress) e
 		return err
 	}
 	set := audience.NewSet(plan.Groups)
-	walks := make([]*walk, min(plan.Strands, len(plan.Groups)))
+	whole := make([]bool, min(plan.Strands, len(plan.Groups)))
+	ls := &lines{byLane: map[string]*line{}}
 	g, gctx := errgroup.WithContext(ctx)
-	for i := range walks {
+	for i := range whole {
 		g.Go(func() (err error) {
-			walks[i], err = h.strand(gctx, a, plan, set, i)
+			whole[i], err = h.strand(gctx, a, plan, set, ls, i)
 			return err
 		})
 	}
 	if err := g.Wait(); err != nil {
 		return err
 	}
-	if err := h.held(ctx, a, walks); err != nil {
+	if err := h.held(ctx, a, ls, !slices.Contains(whole, false)); err != nil {
 		return err
 	}
 	p, err = h.Alerts.Progress(ctx, a.ID, alert.FanOut)
@@ -58,34 +61,27 @@ func (h *Handler) fanOut(ctx context.Context, a alert.Alert, p alert.Progress) e
 	return nil
 }
 
-// strand walks over its share of the groups. It returns the walk with what is held back
-// to the end, nil if it did not begin with the first family.
-func (h *Handler) strand(ctx context.Context, a alert.Alert, plan alert.Plan, set audience.Set, i int) (*walk, error) {
+// strand walks over its share of the groups. It reports whether it began with the first
+// family, so that all that is held back is in the lines.
+func (h *Handler) strand(ctx context.Context, a alert.Alert, plan alert.Plan, set audience.Set, ls *lines, i int) (whole bool, err error) {
 	p, err := h.Alerts.Progress(ctx, a.ID, alert.Strand(i))
 	if err != nil || p.Done {
-		return nil, err
+		return false, err
 	}
 	fresh := p.Revision == 0
 	if fresh {
 		p.Made.Group, p.Queued.Group = i, i
 	}
-	w := newWalk(h, a, p, plan, set, i)
+	w := newWalk(h, a, p, plan, set, ls, i)
 	if err := w.requeue(ctx); err != nil {
-		return nil, err
+		return false, err
 	}
 	for w.progress.Made.Group < len(plan.Groups) {
 		if err := w.group(ctx); err != nil {
-			return nil, err
+			return false, err
 		}
 	}
-	if err := w.sendQuiet(ctx); err != nil {
-		return nil, err
-	}
-	err = h.done(ctx, w.alert, w.progress)
-	if !fresh {
-		w = nil
-	}
-	return w, err
+	return fresh, h.done(ctx, w.alert, w.progress)
 }
 
 func (h *Handler) plan(ctx context.Context, a alert.Alert) (alert.Plan, error) {
@@ -119,7 +115,7 @@ type walk struct {
 	slots    map[place]int  // which has its turn
 	dealt    map[place]int  // copies of those that are held back
 	tiers    map[string]tier
-	lines    map[string]*line
+	lines    *lines // of all strands
 }
 
 // place is a tier of a lane.
@@ -128,10 +124,10 @@ type place struct {
 	tier tier
 }
 
-func newWalk(h *Handler, a alert.Alert, p alert.Progress, plan alert.Plan, set audience.Set, i int) *walk {
+func newWalk(h *Handler, a alert.Alert, p alert.Progress, plan alert.Plan, set audience.Set, ls *lines, i int) *walk {
 	return &walk{
 		Handler: h, alert: a, progress: p, plan: plan, set: set, turns: map[string]int{}, first: i,
-		slots: map[place]int{}, dealt: map[place]int{}, tiers: map[string]tier{}, lines: map[string]*line{},
+		slots: map[place]int{}, dealt: map[place]int{}, tiers: map[string]tier{}, lines: ls,
 	}
 }
 
@@ -180,7 +176,7 @@ func (w *walk) step(ctx context.Context, group int, members []roster.Member) (in
 	if err != nil {
 		return 0, err
 	}
-	return len(members), w.Copies.Send(ctx, bundles(w.next(queued(w.alert.ID, made)))...)
+	return len(members), w.Copies.Send(ctx, bundles(w.next(queued(w.alert, made)))...)
 }
 
 // fit returns how many members' families certainly fit into one write.
@@ -235,7 +231,8 @@ func (w *walk) build(ctx context.Context, group int, families []roster.Family) (
 // neighbours as one message holds, then the next slot has its turn. So all slots of
 // a lane have about as much to do, and what is sent together lies together in the
 // table: one family's record after the other, most of them in the same page of the
-// file. Copies that are held back fill their messages over several steps.
+// file. Copies that are held back fill their messages over several steps. Contacts never
+// heard of have places of their own, which wait for the others of their lane.
 func (w *walk) deal(made []alert.Made) {
 	step := map[place]int{}
 	for i := range made {
@@ -243,7 +240,7 @@ func (w *walk) deal(made []alert.Made) {
 		for k := range copies {
 			at := place{copies[k].Lane, w.tiers[copies[k].Contact]}
 			dealt := step
-			if at.tier == never || at.tier == quiet && w.line(at.lane).heard > 0 {
+			if at.tier == never || at.tier == quiet && w.lines.heard(at.lane) {
 				dealt = w.dealt
 			}
 			if dealt[at]%alert.MaxBundle == 0 {
@@ -251,6 +248,9 @@ func (w *walk) deal(made []alert.Made) {
 			}
 			dealt[at]++
 			copies[k].Slot = w.slots[at]
+			if at.tier == never {
+				copies[k].Slot += lane.MaxSlots
+			}
 		}
 	}
 }
@@ -397,7 +397,7 @@ func (w *walk) requeueMembers(ctx context.Context, members []roster.Member) erro
 		}
 		existing = append(existing, m)
 	}
-	return w.Copies.Send(ctx, messages(w.alert.ID, existing)...)
+	return w.Copies.Send(ctx, messages(w.alert, existing)...)
 }
 
 // done saves that a fan-out, or a strand of it, is done.

@@ -46,7 +46,7 @@ func (h *Handler) remindSome(ctx context.Context, a alert.Alert, r alert.Round, 
 	for i, m := range made {
 		changes = append(changes, alert.Change{Ref: m.Ref(a.ID), Apply: func(f *alert.Family) bool {
 			changed := f.AddRound(rounds[i])
-			msgs[i] = messages(a.ID, []alert.Made{{Class: m.Class, Family: *f}})
+			msgs[i] = messages(a, []alert.Made{{Class: m.Class, Family: *f}})
 			return changed
 		}})
 	}

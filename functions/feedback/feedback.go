@@ -136,11 +136,11 @@ type item struct {
 // of the messages that failed.
 func (h *Handler) alert(ctx context.Context, items []item) []string {
 	all := make([]heard, len(items))
-	useful, err := h.useful(ctx, items)
+	open, err := h.open(ctx, items)
 	if err != nil {
 		return h.failed(items, err)
 	}
-	if err := h.Alerts.Update(ctx, h.changes(items, all, useful)...); err == nil {
+	if err := h.Alerts.Update(ctx, h.changes(items, all, open)...); err == nil {
 		h.tellLanes(ctx, all)
 		return h.hear(ctx, items)
 	}
@@ -150,7 +150,7 @@ func (h *Handler) alert(ctx context.Context, items []item) []string {
 	var recorded []item
 	for i := range items {
 		it := items[i : i+1]
-		err := h.Alerts.Update(ctx, h.changes(it, all[i:i+1], useful)...)
+		err := h.Alerts.Update(ctx, h.changes(it, all[i:i+1], open)...)
 		if err != nil {
 			all[i] = heard{}
 		}
@@ -170,16 +170,16 @@ func (h *Handler) alert(ctx context.Context, items []item) []string {
 	return append(failed, h.hear(ctx, recorded)...)
 }
 
-// useful reports whether the alert of reports is still useful, if one of them needs to know.
-func (h *Handler) useful(ctx context.Context, items []item) (bool, error) {
+// open returns the alert of reports if it is still useful, and if one of them needs to know.
+func (h *Handler) open(ctx context.Context, items []item) (*alert.Alert, error) {
 	if !slices.ContainsFunc(items, func(it item) bool { return it.expired }) {
-		return false, nil
+		return nil, nil
 	}
 	a, err := h.Alerts.Alert(ctx, items[0].copy.Alert)
-	if errors.Is(err, alert.ErrNotFound) {
-		return false, nil
+	if errors.Is(err, alert.ErrNotFound) || err == nil && !a.Useful(h.Alerts.Now()) {
+		return nil, nil
 	}
-	return a.Useful(h.Alerts.Now()), err
+	return &a, err
 }
 
 // failed returns the ids of messages that have to come again.
@@ -232,8 +232,8 @@ func withLane(e judge.Evidence, lane string) judge.Evidence {
 }
 
 // changes returns what the items change, and notes in all, when that is applied, what
-// they tell of lanes. useful says whether what SES gave up may go back.
-func (h *Handler) changes(items []item, all []heard, useful bool) []alert.Change {
+// they tell of lanes. What SES gave up goes back to its lane if the alert is open.
+func (h *Handler) changes(items []item, all []heard, open *alert.Alert) []alert.Change {
 	cs := make([]alert.Change, len(items))
 	for i := range items {
 		it := &items[i]
@@ -250,11 +250,13 @@ func (h *Handler) changes(items []item, all []heard, useful bool) []alert.Change
 			if c.Past(it.state, it.why, it.sent) {
 				return false
 			}
-			it.back = it.expired && useful && f.Wants(n) && c.Return(it.why, it.at)
+			it.back = it.expired && open != nil && f.Wants(n) && c.Return(it.why, it.at)
 			if !it.back && !c.Event(it.state, it.why, it.at) {
 				return false
 			}
-			due = alert.Due{CopyRef: it.copy, Group: c.Group(), Tries: c.Tries}
+			if it.back {
+				due = alert.Due{CopyRef: it.copy, Group: c.Group(*open), Tries: c.Tries}
+			}
 			all[i] = it.hears(before)
 			return true
 		}, More: func() []table.Op {

@@ -4,12 +4,12 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"strings"
 	"time"
 
 	"github.com/aws/aws-lambda-go/events"
 
 	"github.com/todoku/todoku/shared/enrol"
+	"github.com/todoku/todoku/shared/lane"
 	"github.com/todoku/todoku/shared/lane/gate"
 	"github.com/todoku/todoku/shared/lane/pace"
 	"github.com/todoku/todoku/shared/mail"
@@ -80,28 +80,35 @@ func (i *Inviter) invite(ctx context.Context, m events.SQSMessage) error {
 			return i.Poster.Later(ctx, m.Body, laterBy)
 		}
 	}
-	lane, _, _ := strings.Cut(m.Attributes[queue.AttrGroup], "#")
-	p, err := i.Gate.Ask(ctx, lane, 1)
+	place := lane.PlaceOf(m.Attributes[queue.AttrGroup])
+	p, err := i.Gate.Ask(ctx, gate.Who{Place: place}, 1)
 	if err != nil {
-		i.Log.Warn("a lane's state was not read, its slots hold", "lane", lane, "err", err)
+		i.Log.Warn("a lane's state was not read, its slots hold", "lane", place.Lane, "err", err)
 	}
 	if p.N == 0 {
 		return i.Poster.Later(ctx, m.Body, max(p.Wait, laterBy))
 	}
 	if i.Gate == nil || i.Gate.Events {
-		return i.Poster.Invite(ctx, m.Body)
+		err := i.Poster.Invite(ctx, m.Body)
+		i.leave(ctx, place.Lane, p, false)
+		return err
 	}
 	if err := p.Begin(ctx); err != nil {
-		i.Log.Warn("a lane's state was not written, its slots hold", "lane", lane, "err", err)
+		i.Log.Warn("a lane's state was not written, its slots hold", "lane", place.Lane, "err", err)
 	}
 	heard := &heard{Sender: i.Poster.Mail, permit: p, now: i.Now}
 	poster := *i.Poster
 	poster.Mail = heard
 	err = poster.Invite(ctx, m.Body)
-	if _, ended := p.End(context.WithoutCancel(ctx), heard.away); ended != nil {
-		i.Log.Warn("a lane's state was not written, its places come back by themselves", "lane", lane, "err", ended)
-	}
+	i.leave(ctx, place.Lane, p, heard.away)
 	return err
+}
+
+// leave gives the lane its place back.
+func (i *Inviter) leave(ctx context.Context, lane string, p *gate.Permit, away bool) {
+	if _, err := p.End(context.WithoutCancel(ctx), away); err != nil {
+		i.Log.Warn("a lane's state was not written, its places come back by themselves", "lane", lane, "err", err)
+	}
 }
 
 // heard is a sender that tells a lane what became of the mail.

@@ -14,6 +14,7 @@ import (
 
 	"github.com/todoku/todoku/infra/drill/cloud"
 	"github.com/todoku/todoku/infra/drill/sesfake"
+	"github.com/todoku/todoku/shared/lane"
 	"github.com/todoku/todoku/shared/lane/gate"
 	"github.com/todoku/todoku/shared/lane/pace"
 )
@@ -54,7 +55,8 @@ func awsLanes(t *testing.T, cfg cloud.Config) {
 // their slots. The first of all, to operators of which nothing is known, is slower.
 func (d *deployment) remember() {
 	d.Helper()
-	g := &gate.Gate{Table: d.Table, Lanes: d.lanes, Events: true, Now: time.Now, Dice: func() float64 { return 0.5 }}
+	ago := func() time.Time { return time.Now().Add(-time.Minute) }
+	g := &gate.Gate{Table: d.Table, Lanes: d.lanes, Events: true, Now: ago, Dice: func() float64 { return 0.5 }}
 	names := map[string]bool{}
 	for address := range d.addresses {
 		_, domain, _ := strings.Cut(address, "@")
@@ -62,7 +64,7 @@ func (d *deployment) remember() {
 	}
 	for name := range names {
 		for range 6 {
-			p, err := g.Ask(d.Context(), name, 100)
+			p, err := g.Ask(d.Context(), gate.Who{Place: lane.Place{Lane: name}}, 100)
 			if err == nil {
 				err = p.Begin(d.Context())
 			}

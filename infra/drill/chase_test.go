@@ -18,7 +18,9 @@ func (d *Drill) comes(subject, to string) Mail {
 	d.Helper()
 	d.expected[envelope{subject, to}]++
 	var came []Mail
+	flow := d.flow()
 	d.Until("a mail comes: "+subject, func() bool {
+		flow()
 		came = slices.DeleteFunc(d.with(subject), func(m Mail) bool { return m.To != to })
 		return len(came) >= d.expected[envelope{subject, to}]
 	})

@@ -192,6 +192,9 @@ func parseDomain(s string) (string, *problem.Error) {
 	if err != nil || !survives(domain) {
 		return "", problemBadDomain
 	}
+	if ipAddress.MatchString(domain) { // what is invisible in it has been dropped
+		return "", problemIPAddress
+	}
 	if !strings.Contains(domain, ".") || bareSuffix.MatchString(domain) {
 		return "", cutShort(domain)
 	}

@@ -6,8 +6,10 @@ import (
 	"github.com/todoku/todoku/shared/lane"
 )
 
-// Group returns the message group of the queue that the copy waits in.
-func (c *Copy) Group() string { return lane.Lane{Name: c.Lane}.Group(c.Slot) }
+// Group returns the message group of the queue that the copy of an alert waits in.
+func (c *Copy) Group(a Alert) string {
+	return lane.Place{Lane: c.Lane, Slot: c.Slot, Alert: a.ID[max(len(a.ID)-lane.MaxAlert, 0):], Urgent: a.Kind == Safety}.Group()
+}
 
 // Waits reports whether the copy is to be sent: it has not left, as far as anybody
 // knows, and was not given up.

@@ -96,8 +96,8 @@ type Copy struct {
 	Guardian int       `json:"g"` // index into Family.Guardians
 	Mailbox  string    `json:"m"` // as RFC 5321 writes it
 	Lane     string    `json:"l"`
-	Slot     int       `json:"sl,omitempty"`
-	Round    int       `json:"r,omitempty"` // 0: the alert; from 1: its reminders
+	Slot     int       `json:"sl,omitempty"` // from lane.MaxSlots on: it leaves last (lane.Place)
+	Round    int       `json:"r,omitempty"`  // 0: the alert; from 1: its reminders
 	State    CopyState `json:"s"`
 	At       time.Time `json:"t"`                // when it came into State
 	Tries    int       `json:"n,omitempty"`      // how often sending began

@@ -5,9 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
+	"strconv"
 	"time"
 
+	"github.com/todoku/todoku/shared/lane"
 	"github.com/todoku/todoku/shared/pack"
 	"github.com/todoku/todoku/shared/table"
 )
@@ -39,7 +40,7 @@ type Hand struct {
 	until    time.Time
 	copies   []CopyRef
 	alert    string
-	slot     string // what is after the # of its message group
+	slot     string // the number of its message group's
 }
 
 // handPrefix begins the sort keys of hands; the slot's message group follows.
@@ -47,7 +48,7 @@ const handPrefix = "hand/"
 
 // Hand reads the hand of an alert and a slot, which is named by its message group.
 func (s *Store) Hand(ctx context.Context, alert, group string) (*Hand, error) {
-	h := &Hand{key: table.Key{Partition: partition(alert), Sort: handPrefix + group}, alert: alert, slot: group[strings.LastIndexByte(group, '#')+1:]}
+	h := &Hand{key: table.Key{Partition: partition(alert), Sort: handPrefix + group}, alert: alert, slot: strconv.Itoa(lane.PlaceOf(group).Number())}
 	item, err := s.Table.Get(ctx, h.key)
 	if errors.Is(err, table.ErrNotFound) {
 		return h, nil

@@ -20,11 +20,11 @@ import (
 	"github.com/todoku/todoku/shared/queue"
 )
 
-// Limits of a lane. MaxName leaves room for the slot in a message group.
+// Limits of a lane. MaxName leaves room for the rest of a message group (Place).
 const (
 	MaxSlots    = 100
 	MaxMessages = 1000
-	MaxName     = queue.MaxIDBytes - len("#99")
+	MaxName     = queue.MaxIDBytes - len("#199.") - MaxAlert
 )
 
 // Lane is one receiving mail operator.

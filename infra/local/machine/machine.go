@@ -201,7 +201,7 @@ func (m *Machine) open() error {
 	if err != nil {
 		return err
 	}
-	if err := m.openQueues(workersPerConn * conns); err != nil {
+	if err := m.openQueues(workersPerConn*conns + gate.Waiting); err != nil {
 		return err
 	}
 	m.listener, err = net.Listen("tcp", m.cfg.Addr)

@@ -76,7 +76,7 @@ func (w *world) send(copies int) time.Duration {
 // a tenth of a second.
 func (w *world) batch() time.Duration {
 	ctx := w.t.Context()
-	p, _ := w.gate.Ask(ctx, w.lane, min(10, w.left))
+	p, _ := w.gate.Ask(ctx, Who{Place: lane.Place{Lane: w.lane}}, min(10, w.left))
 	if p.N == 0 {
 		return p.Wait
 	}
@@ -205,7 +205,7 @@ func TestOneReadOneWrite(t *testing.T) {
 	w.now = w.now.Add(time.Minute)
 	w.events()
 	c.reads, c.writes = 0, 0
-	p, err := w.gate.Ask(t.Context(), "google", 10)
+	p, err := w.gate.Ask(t.Context(), Who{Place: lane.Place{Lane: "google"}}, 10)
 	if err == nil {
 		err = p.Begin(t.Context())
 	}
@@ -260,7 +260,7 @@ func TestProbeThatIsNotUsed(t *testing.T) {
 		w := newWorld(t, "docomo", as)
 		w.gate.Alone, w.gate.Events = alone, !alone
 		ask := func() *Permit {
-			p, err := w.gate.Ask(t.Context(), "docomo", 10)
+			p, err := w.gate.Ask(t.Context(), Who{Place: lane.Place{Lane: "docomo"}}, 10)
 			if err != nil {
 				t.Fatal(err)
 			}

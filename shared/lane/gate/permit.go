@@ -2,11 +2,19 @@ package gate
 
 import (
 	"context"
+	"errors"
 	"time"
 
+	"github.com/todoku/todoku/shared/lane"
 	"github.com/todoku/todoku/shared/lane/pace"
 	"github.com/todoku/todoku/shared/table"
 )
+
+// Who asks for places: a slot of the queue, and how often its first message came in vain.
+type Who struct {
+	lane.Place
+	Vain int
+}
 
 // Permit is the places of one batch of copies of one lane. It is used by one
 // goroutine, and ends with End.
@@ -15,7 +23,7 @@ type Permit struct {
 	Wait time.Duration // if they are fewer than were asked for: until it is worth asking again
 
 	gate    *Gate // nil: nothing is counted
-	lane    string
+	who     Who
 	limits  pace.Limits
 	read    *Lane // the lane as Ask saw it, to be written by Begin
 	begun   bool  // places are taken
@@ -23,6 +31,9 @@ type Permit struct {
 	open    bool  // the place is in use, where one serves a whole batch
 	relayed bool  // the relay counts the batch
 	soon    bool  // none was granted, but that may change in a moment
+	turn    bool  // because others are first
+	shared  bool  // others were seen in the lane
+	noted   bool  // the batch is in the lane's order as it is stored
 }
 
 // Waits that Ask names.
@@ -34,33 +45,66 @@ const (
 	byEvents = time.Second           // for events that give places back
 	probing  = 2 * time.Second       // for another's probe
 	longest  = time.Minute           // a hold may be released, a clock set
+
+	longestBatch = time.Hour // where the end of each is seen
 )
+
+// Waiting is how many batches may wait in Ask for their turn, of all lanes: so many more
+// than send may be under way. The others come again.
+const Waiting = 8
 
 // Ask asks for places for want copies. Where many processes send it only looks: the
 // places are taken by Begin, when the first copy leaves.
-func (g *Gate) Ask(ctx context.Context, name string, want int) (*Permit, error) {
+func (g *Gate) Ask(ctx context.Context, who Who, want int) (*Permit, error) {
 	if g == nil {
 		return &Permit{N: want}, nil
 	}
-	p := &Permit{gate: g, lane: name, limits: g.limits(name)}
+	p := &Permit{gate: g, who: who, limits: g.limits(who.Lane)}
 	if g.Alone {
 		return p, p.askKept(ctx, want)
 	}
-	l, err := g.read(ctx, name)
-	if err != nil {
-		return &Permit{N: want}, err
-	}
-	now := g.Now().UTC()
-	if l.State.Out > 0 && now.Sub(l.State.Heard) > pace.Silence {
-		p.limits.Alive = g.alive(ctx, now)
-	}
-	before := *l
-	p.read = &before
-	p.look(l, want)
-	if p.N == 0 && (l.State.Until != before.State.Until || l.State.Stuck != before.State.Stuck) {
-		return p, ignoreConflict(g.write(ctx, l)) // it has noticed something
+	for range tries {
+		again, err := p.ask(ctx, want)
+		if err != nil {
+			return &Permit{N: want}, err
+		}
+		if !again {
+			break
+		}
 	}
 	return p, nil
+}
+
+// ask looks at the lane. What it has noticed, and that a slot waits among others, it
+// writes; again is true if others got in the way of noting a batch among others.
+func (p *Permit) ask(ctx context.Context, want int) (again bool, err error) {
+	l, err := p.gate.read(ctx, p.who.Lane)
+	if err != nil {
+		return false, err
+	}
+	now := p.gate.Now().UTC()
+	if l.State.Out > 0 && now.Sub(l.State.Heard) > pace.Silence {
+		p.limits.Alive = p.gate.alive(ctx, now)
+	}
+	before := l.State
+	p.look(l, want)
+	p.read = l
+	noticed := p.N == 0 && (l.State.Until != before.Until || l.State.Stuck != before.Stuck)
+	if p.N > 0 {
+		l.State = before // Begin takes the places
+	}
+	p.shared = l.order.shared(p.who.Place)
+	contested := l.order.contested(p.who.Place)
+	if !noticed && !(p.N > 0 && contested) && !(p.N == 0 && l.order.news && (p.turn || p.shared)) {
+		return false, nil
+	}
+	err = p.gate.write(ctx, l)
+	if _, conflict := table.Conflict(err); conflict {
+		return p.N > 0, nil
+	}
+	l.revision++
+	p.noted = err == nil && p.N > 0
+	return false, err
 }
 
 // askKept asks for places of a lane in memory. While the lane's window grows from its
@@ -70,6 +114,8 @@ func (g *Gate) Ask(ctx context.Context, name string, want int) (*Permit, error) 
 func (p *Permit) askKept(ctx context.Context, want int) error {
 	soon, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
+	queued := false
+	defer func() { p.gate.leaveQueue(queued) }()
 	for {
 		p.gate.mu.Lock()
 		freed := p.gate.freed
@@ -78,15 +124,49 @@ func (p *Permit) askKept(ctx context.Context, want int) error {
 			p.gate.freed = freed
 		}
 		p.gate.mu.Unlock()
-		err := p.gate.changeKept(ctx, p.lane, func(l *Lane) bool { p.take(l, want); return true })
+		err := p.gate.changeKept(ctx, p.who.Lane, func(l *Lane) bool { p.take(l, want); return true })
 		if err != nil || p.N > 0 || !p.soon {
 			return err
+		}
+		if p.turn && !queued {
+			if queued = p.gate.enterQueue(); !queued {
+				return p.gone(ctx)
+			}
 		}
 		select {
 		case <-freed:
 		case <-soon.Done():
-			return ctx.Err()
+			return errors.Join(p.gone(ctx), ctx.Err())
 		}
+	}
+}
+
+// gone notes that nobody waits in Ask any more for the turn of a slot: it will come again,
+// but nobody is held back for it.
+func (p *Permit) gone(ctx context.Context) error {
+	return p.gate.changeKept(ctx, p.who.Lane, func(l *Lane) bool {
+		if p.turn {
+			l.order.rest(p.who.Place, p.gate.Now().UTC().Add(settle))
+		}
+		return false
+	})
+}
+
+func (g *Gate) enterQueue() bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.queue >= Waiting {
+		return false
+	}
+	g.queue++
+	return true
+}
+
+func (g *Gate) leaveQueue(queued bool) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if queued {
+		g.queue--
 	}
 }
 
@@ -100,39 +180,67 @@ func (g *Gate) free() {
 	}
 }
 
-func ignoreConflict(err error) error {
-	if _, conflict := table.Conflict(err); conflict {
-		return nil
-	}
-	return err
-}
-
 // claim takes the places that look saw.
 func (p *Permit) claim(l *Lane, want int) {
 	now := p.gate.Now().UTC()
+	p.N, p.Wait = 0, longest
 	if !l.Hold.over(now) {
-		p.N, p.Wait = 0, longest
 		return
 	}
+	p.Wait = crowded
+	if !l.order.hold(p.who.Place, p.limits.Slots, now) {
+		return
+	}
+	p.Wait = 0
 	var wait time.Duration
 	p.N, wait = l.State.Claim(p.limits, now, want)
 	if p.N < want {
 		p.Wait = p.limit(&l.State, now, want-p.N, wait)
 	}
+	p.queued(l, now, lease, p.noted)
+	p.shared = l.order.shared(p.who.Place)
 }
 
-// look asks the law, and leaves the answer in p and l.
+// look asks the lane's order and the law, and leaves the answer in p and l.
 func (p *Permit) look(l *Lane, want int) {
 	now := p.gate.Now().UTC()
-	p.soon = false
+	p.N, p.soon, p.turn = 0, false, false
 	if !l.Hold.over(now) {
-		p.N, p.Wait = 0, longest
+		p.Wait = longest
 		return
 	}
-	var wait time.Duration
+	limited := l.State.Rate > 0 || !l.State.Stopped.IsZero() || l.State.Silent(p.limits, now)
+	wait, first := l.order.ask(p.who.Place, p.limits.Slots, limited, now, p.who.Vain)
+	if !first {
+		p.Wait, p.turn = wait, true
+		p.soon = p.gate.Alone && !p.who.Last()
+		if p.soon {
+			p.Wait = opening
+		}
+		return
+	}
+	p.Wait = 0
 	p.N, wait = l.State.Take(p.limits, now, want)
 	if p.N < want {
 		p.Wait = p.limit(&l.State, now, want-p.N, wait)
+	}
+	until := turnLease
+	if p.gate.Alone {
+		until = longestBatch // End is called, or the process ends
+	}
+	p.queued(l, now, until, false)
+}
+
+// queued notes in the lane's order what the law said, and for how long that is believed.
+// noted says that the copies are counted already.
+func (p *Permit) queued(l *Lane, now time.Time, until time.Duration, noted bool) {
+	switch {
+	case p.N == 0:
+		l.order.wait(p.who.Place, now.Add(max(p.Wait+slack, believed)))
+	case noted:
+		l.order.grant(p.who.Place, 0, now.Add(until))
+	default:
+		l.order.grant(p.who.Place, p.N, now.Add(until))
 	}
 }
 
@@ -158,6 +266,7 @@ func (p *Permit) limit(s *pace.State, now time.Time, want int, wait time.Duratio
 // take takes places of a lane in memory, if the relay is there.
 func (p *Permit) take(l *Lane, want int) {
 	now := p.gate.Now().UTC()
+	p.N, p.turn = 0, false
 	if wait := p.gate.askRelay(now); wait > 0 {
 		p.Wait, p.soon = wait, p.gate.relay.Probing
 		return
@@ -189,7 +298,7 @@ func (p *Permit) Begin(ctx context.Context) error {
 			p.begun = err == nil
 			return err
 		}
-		if l, err = p.gate.read(ctx, p.lane); err != nil {
+		if l, err = p.gate.read(ctx, p.who.Lane); err != nil {
 			p.begun = false
 			return err
 		}
@@ -216,7 +325,7 @@ func (p *Permit) Heard(k pace.Kind, took time.Duration) {
 func (p *Permit) Left() { p.told++ }
 
 func (p *Permit) judge(v pace.Verdict) {
-	_ = p.gate.change(context.Background(), p.lane, func(l *Lane) bool { // it is in memory
+	_ = p.gate.change(context.Background(), p.who.Lane, func(l *Lane) bool { // it is in memory
 		l.State.Judge(p.limits, p.gate.Now().UTC(), v, p.gate.Dice())
 		return true
 	})
@@ -226,25 +335,40 @@ func (p *Permit) judge(v pace.Verdict) {
 // what was not granted, or was not taken. away says that the relay itself could not be used.
 func (p *Permit) End(ctx context.Context, away bool) (wait time.Duration, err error) {
 	wait = p.Wait
-	if p.gate == nil || !p.begun && !p.relayed {
+	if p.gate == nil || !p.begun && !p.relayed && !p.noted {
 		return wait, nil
 	}
 	now := p.gate.Now().UTC()
-	unused := p.N - p.told
-	if unused > 0 || p.gate.Alone {
-		err = p.gate.change(ctx, p.lane, func(l *Lane) bool {
+	unused := 0
+	if p.begun || p.relayed {
+		unused = p.N - p.told
+	}
+	if unused > 0 || p.gate.Alone || p.shared {
+		err = p.gate.change(ctx, p.who.Lane, func(l *Lane) bool {
 			p.untold(&l.State, now, unused)
+			p.ended(l, now)
 			trial := *l
+			trial.order = l.order.clone()
 			wait = p.again(&trial)
-			return unused > 0
+			return unused > 0 || !p.gate.Alone
 		})
 	}
 	if p.relayed {
 		wait = max(wait, p.gate.relayEnded(now, relayVerdict(away, p.told)))
 	}
-	p.begun, p.open, p.relayed = false, false, false
+	p.begun, p.open, p.relayed, p.noted = false, false, false, false
 	p.gate.free()
 	return wait, err
+}
+
+// ended notes that the batch is over. Its slot will ask again in a moment: where nobody can
+// wait in Ask, the others leave it its turn.
+func (p *Permit) ended(l *Lane, now time.Time) {
+	if p.gate.Alone {
+		l.order.rest(p.who.Place, now.Add(settle+slack))
+	} else {
+		l.order.wait(p.who.Place, now.Add(settle+slack))
+	}
 }
 
 // untold gives the places of copies back that did not leave.
