@@ -111,7 +111,7 @@ func TestGivenUp(t *testing.T) {
 				t.Errorf("it is %s, away %v, and %d wait; want %s, %v, %d", c.State, c.Away, len(due), tt.state, tt.away, tt.due)
 			}
 			for _, d := range due {
-				if d.Group != "docomo#0" || d.CopyRef != sample {
+				if d.Group != "docomo#0.aaaaaaa1" || d.CopyRef != sample {
 					t.Errorf("%+v waits", d)
 				}
 			}
