@@ -65,11 +65,11 @@ func (g *Gate) Ask(ctx context.Context, who Who, want int) (*Permit, error) {
 	}
 	for range tries {
 		again, err := p.ask(ctx, want)
-		if err != nil {
+		if p.read == nil {
 			return &Permit{N: want}, err
 		}
 		if !again {
-			break
+			return p, err
 		}
 	}
 	return p, nil
@@ -102,8 +102,10 @@ func (p *Permit) ask(ctx context.Context, want int) (again bool, err error) {
 	if _, conflict := table.Conflict(err); conflict {
 		return p.N > 0, nil
 	}
-	l.revision++
-	p.noted = err == nil && p.N > 0
+	if err == nil {
+		l.revision++
+		p.noted = p.N > 0
+	}
 	return false, err
 }
 
