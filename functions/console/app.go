@@ -37,6 +37,7 @@ import (
 	"github.com/todoku/todoku/shared/docket"
 	"github.com/todoku/todoku/shared/doctor"
 	"github.com/todoku/todoku/shared/enrol"
+	"github.com/todoku/todoku/shared/heal"
 	"github.com/todoku/todoku/shared/lane/gate"
 	"github.com/todoku/todoku/shared/letter"
 	"github.com/todoku/todoku/shared/link"
@@ -64,6 +65,7 @@ type App struct {
 	InboundDomain string
 	Docket        *docket.Store                // what operators refuse
 	Doctor        *doctor.Records              // what is wrong outside of Todoku
+	Stuck         heal.Records                 // what stands still on its way to guardians; without a table nobody looks
 	Proof         *proof.Records               // that the whole way works; nil: nothing is said of it
 	Dead          map[string]queue.DeadLetters // by queue: what was given up; nil where no queue tells
 	Hosts         *mailhost.Store              // what DNS says of mail domains; nil: it is not asked

@@ -7,6 +7,7 @@ import (
 
 	"github.com/todoku/todoku/shared/access"
 	"github.com/todoku/todoku/shared/doctor"
+	"github.com/todoku/todoku/shared/heal"
 	"github.com/todoku/todoku/shared/lang"
 	"github.com/todoku/todoku/shared/staff"
 	"github.com/todoku/todoku/shared/web"
@@ -29,6 +30,17 @@ type systemPage struct {
 	Waiting bool // for a new one
 	Proof   proven
 	Dead    []deadQueue
+	Heal    heal.State
+}
+
+// Stuck are the kinds of which something stands still, or stood.
+func (p systemPage) Stuck() (kinds []heal.Kind) {
+	for _, k := range heal.Kinds {
+		if p.Heal.Stuck[k] > 0 || p.Heal.Healed[k] > 0 {
+			kinds = append(kinds, k)
+		}
+	}
+	return kinds
 }
 
 // proven is what a page says of the newest proof. Its zero value says nothing.
@@ -87,6 +99,11 @@ func (s *Server) system(r *http.Request, me staff.Staff) (web.Response, error) {
 	var err error
 	if p.Dead, err = s.dead(r.Context(), me.School); err != nil {
 		return nil, err
+	}
+	if s.Stuck.Table != nil {
+		if p.Heal, err = s.Stuck.State(r.Context()); err != nil {
+			return nil, err
+		}
 	}
 	if p.Report, p.Known, err = s.Doctor.Last(r.Context()); err != nil {
 		return nil, err

@@ -126,6 +126,9 @@ func (h *Handler) job(ctx context.Context, a alert.Alert, job alert.Job) error {
 	case alert.Cancel:
 		return h.cancel(ctx, a, p)
 	}
+	if job.Requeues() {
+		return h.requeue(ctx, a, p)
+	}
 	if round, rest := job.Reminder(); round > 0 {
 		return h.knowingHosts(ctx).remind(ctx, a, p, alert.Round{Number: round, Rest: rest})
 	}

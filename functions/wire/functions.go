@@ -48,6 +48,7 @@ func Console(p *Parts) (any, error) {
 			Doctor: p.doctorRecords(),
 			Proof:  p.proofs(),
 			Dead:   p.letters(),
+			Stuck:  p.stuck(),
 			Alerts: p.Alerts(), Roster: p.Roster(), Jobs: p.Jobs(), Mail: p.Mail(), Links: p.Links(), Gate: p.gate(), Hosts: p.Hosts(),
 			BaseURL: p.Config.BaseURL, Now: p.Now, Log: p.Log, Enrol: p.Enrol(), InboundDomain: p.Config.InboundDomain,
 			Pace: func(ctx context.Context) (float64, error) { return sendrate.Told(ctx, p.store) },
@@ -148,7 +149,7 @@ func Tick(p *Parts) (any, error) {
 	clerk := &docket.Clerk{Store: p.Docket(), Memos: h.Memos, Lanes: p.Config.Lanes, Unlist: p.Mail().Unlist, Log: p.Log}
 	drills := &tick.Drills{Alerts: p.Alerts(), Schools: p.Roster(), Memos: h.Memos, Now: p.Now, Log: p.Log}
 	tokens := &tick.Tokens{Staff: p.Staff(), Memos: h.Memos, Now: p.Now, Log: p.Log}
-	h.Also = []func(context.Context) error{clerk.Work, clerk.Weigh, drills.Run, tokens.Run, h.Alerts.ForgetDue, p.bury, p.daily().Run, p.prover().Run, p.measure}
+	h.Also = []func(context.Context) error{clerk.Work, clerk.Weigh, drills.Run, tokens.Run, h.Alerts.ForgetDue, p.bury, p.sweeper().Run, p.daily().Run, p.prover().Run, p.measure}
 	return h.Handle, nil
 }
 

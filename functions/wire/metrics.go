@@ -13,7 +13,7 @@ import (
 func (p *Parts) measure(ctx context.Context) error {
 	s := gather.Source{
 		Alerts: p.Alerts(), Lanes: p.Config.Lanes, Proofs: p.proofs(), Doctor: p.doctorRecords(), Docket: p.Docket(), Now: p.Now,
-		Gate: p.gate(),
+		Gate: p.gate(), Stuck: p.stuck(),
 	}
 	samples, err := s.Samples(ctx)
 	if err != nil {

@@ -7,8 +7,6 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-
-	"github.com/todoku/todoku/infra/drill/cloud"
 )
 
 // health asks for /healthz.
@@ -41,25 +39,4 @@ func healthy(d *Drill) {
 	if diff := cmp.Diff(want, report); status != http.StatusOK || diff != "" {
 		d.Errorf("status %d (-want +got):\n%s", status, diff)
 	}
-}
-
-// awsHealth stops one part after the other, and looks whether /healthz says which.
-func awsHealth(t *testing.T, cfg cloud.Config) {
-	d := deploy(t, cfg, 0)
-	failing := func(part string) {
-		t.Helper()
-		var report map[string]any
-		(&Drill{TB: t}).Until("/healthz says that "+part+" fails", func() bool {
-			var status int
-			status, report = d.health()
-			checks, _ := report["checks"].(map[string]any)
-			return status == http.StatusServiceUnavailable && checks[part] != "ok"
-		})
-		t.Logf("%v", report)
-	}
-	d.SES.Pause(true)
-	failing("mail")
-	d.SES.Pause(false)
-	d.Functions["fanout"].Close() // nobody takes what the queue has
-	failing("queue")
 }

@@ -38,7 +38,7 @@ func TestAWS(t *testing.T) {
 			})
 		}
 	})
-	t.Run("health", func(t *testing.T) { awsHealth(t, cfg) })
+	t.Run("stops", func(t *testing.T) { awsStops(t, cfg) })
 	t.Run("proof", func(t *testing.T) { awsProof(t, cfg) })
 	t.Run("dead", func(t *testing.T) { awsDead(t, cfg) })
 	t.Run("lanes", func(t *testing.T) { awsLanes(t, cfg) })

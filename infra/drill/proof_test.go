@@ -5,8 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"log/slog"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -123,57 +121,6 @@ func TestGrafana(t *testing.T) {
 		if !asked[name] && name != metrics.Proofs && name != metrics.AlarmTest { // those are of AWS
 			t.Errorf("%s is on no panel", name)
 		}
-	}
-}
-
-// TestStops stops one part after the other of a machine, lets two rhythms pass, and
-// looks who notices: /healthz, and the service outside that is called after each proof.
-func TestStops(t *testing.T) {
-	for _, tt := range []struct {
-		part string
-		stop func(cfg *machine.Config)
-		red  []string // checks of /healthz; none: it goes on
-	}{
-		{"nothing", func(*machine.Config) {}, nil},
-		{"clock", func(cfg *machine.Config) { cfg.Tick = 24 * time.Hour }, []string{"proof"}},
-		{"DNS", func(cfg *machine.Config) {
-			cfg.Resolver = &net.Resolver{PreferGo: true, Dial: func(context.Context, string, string) (net.Conn, error) {
-				return nil, errors.New("no server answers")
-			}}
-		}, nil},
-		{"relay", func(cfg *machine.Config) { cfg.Relay = "smtp://127.0.0.1:9?starttls=off" }, []string{"mail", "proof"}},
-	} {
-		t.Run(tt.part, func(t *testing.T) {
-			var pings atomic.Int64
-			watch := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { pings.Add(1) }))
-			defer watch.Close()
-			var ahead atomic.Int64
-			cfg := machine.Config{
-				Addr: "127.0.0.1:0", Data: t.TempDir(), Tick: 20 * time.Millisecond, Log: slog.New(slog.DiscardHandler),
-				Now:   func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) },
-				Proof: machine.Proof{Every: time.Hour, DeadMan: watch.URL},
-			}
-			tt.stop(&cfg)
-			m := started(t, cfg)
-			for range 14 { // two rhythms and what a proof may take
-				ahead.Add(int64(10 * time.Minute))
-				time.Sleep(50 * time.Millisecond)
-			}
-			(&Drill{TB: t}).Until("an answer of /healthz as it should be", func() bool {
-				_, report := health(t, m.URL())
-				checks, _ := report["checks"].(map[string]any)
-				var red []string
-				for part, says := range checks {
-					if says != "ok" {
-						red = append(red, part)
-					}
-				}
-				slices.Sort(red)
-				return slices.Equal(red, tt.red) && (pings.Load() > 0) == (len(tt.red) == 0)
-			})
-			_, report := health(t, m.URL())
-			t.Logf("%-8s stopped: %d calls outside, %v", tt.part, pings.Load(), report["checks"])
-		})
 	}
 }
 

@@ -168,6 +168,12 @@ func (s *Store) DueBy(ctx context.Context, now time.Time, limit int) ([]Due, err
 	return due, nil
 }
 
+// Aside reports whether any copy waits for its time.
+func (s *Store) Aside(ctx context.Context) (bool, error) {
+	page, err := s.Table.Query(ctx, table.Query{Partition: duePart, Limit: 1})
+	return len(page.Items) > 0, err
+}
+
 // Done forgets copies of DueBy, once their messages are in the queue. One that is
 // already gone is not an error.
 func (s *Store) Done(ctx context.Context, due []Due) error {

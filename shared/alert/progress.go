@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/todoku/todoku/shared/table"
@@ -19,6 +21,15 @@ const (
 	Remind Job = "remind" // queue another round of copies for those who have not answered
 	Cancel Job = "cancel" // give up what has not left
 )
+
+const requeue = "again/"
+
+// Requeue names the job that queues the copies which still wait once more. Each time that
+// it is begun it is another.
+func Requeue(at time.Time) Job { return Job(requeue + strconv.FormatInt(at.Unix(), 36)) }
+
+// Requeues reports whether it is such a job.
+func (j Job) Requeues() bool { return strings.HasPrefix(string(j), requeue) }
 
 // Progress is how far a job is. It is saved in the same write as what the job
 // made, so a job that was cut off goes on where it was and makes nothing twice.

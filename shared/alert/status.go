@@ -123,6 +123,22 @@ func (s *Store) addHands(ctx context.Context, alert string, lanes map[string]map
 	})
 }
 
+// Left counts the copies of an alert that are in the hands of workers whose lease is over:
+// they died, and nobody has taken their slots since.
+func (s *Store) Left(ctx context.Context, alert string) (n int64, err error) {
+	err = s.each(ctx, alert, handPrefix, func(item table.Item) error {
+		var h Hand
+		if err := h.decode(item); err != nil {
+			return err
+		}
+		if !s.Now().Before(h.until) {
+			n += int64(len(h.copies))
+		}
+		return nil
+	})
+	return n, err
+}
+
 // LaneCounts counts the copies of one lane of an alert by state, but for those that
 // have not left yet.
 func (s *Store) LaneCounts(ctx context.Context, alert, lane string) (map[CopyState]int64, error) {

@@ -35,6 +35,9 @@ type DB struct {
 	// NoSync leaves out waiting for the disk, in tests: what a crash of the machine
 	// loses then is not bounded. Set it before the first Update.
 	NoSync bool
+	// Full is asked, in tests, what the disk says to a change: an error is a full disk. Set
+	// it before the first Update.
+	Full func() error
 
 	file *bolt.DB
 
@@ -203,6 +206,11 @@ func (db *DB) apply(fn func(tx *Tx) error) (end int64, err error) {
 	}()
 	if err = fn(tx); err != nil || !tx.changed() {
 		return 0, err
+	}
+	if db.Full != nil {
+		if err = db.Full(); err != nil {
+			return 0, err
+		}
 	}
 	if end, err = db.log.write(tx.record); err != nil {
 		return 0, err

@@ -42,6 +42,9 @@ const (
 	Backlog     = "todoku_backlog_seconds"
 	Answered    = "todoku_answer_half_seconds"
 	DeadLetters = "todoku_dead_letters"
+	Stuck       = "todoku_stuck"
+	Healed      = "todoku_healed"
+	Verdict     = "todoku_verdict_seconds"
 	QueueOldest = "todoku_queue_oldest_seconds"
 	Paused      = "todoku_lane_paused"
 	Window      = "todoku_lane_window"
@@ -63,6 +66,9 @@ var Known = map[string]Metric{
 	Backlog:     {"age of the oldest open alert of which mails have not left yet", "Seconds", false},
 	Answered:    {"after how long half of those who have answered the newest open alert had", "Seconds", false},
 	DeadLetters: {"messages that were given up, by queue: somebody was not told", "Count", false},
+	Stuck:       {"what stands still on its way to guardians, by kind", "Count", false},
+	Healed:      {"what stood still and was put right by itself, ever, by kind", "Count", false},
+	Verdict:     {"how long a mail operator usually takes to say what became of a mail", "Seconds", false},
 	QueueOldest: {"age of the oldest message that waits, by queue", "Seconds", false},
 	Paused:      {"1 while a mail operator is not sent to because it put mails off", "Count", false},
 	Window:      {"mails that a mail operator may have without having said what became of them", "Count", false},

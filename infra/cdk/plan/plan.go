@@ -69,6 +69,7 @@ const (
 	SendCopies     Use = "send copies"
 	PostponeJobs   Use = "postpone jobs"
 	PostponeCopies Use = "postpone copies"
+	CountCopies    Use = "count copies that wait"
 	TakeDead       Use = "take dead letters"
 	ReturnDead     Use = "put dead letters back"
 	SettleCopies   Use = "say early which copies are handled"
@@ -93,6 +94,7 @@ var Actions = map[Use][]string{
 	SendCopies:     {"sqs:SendMessage"},
 	PostponeJobs:   {"sqs:ChangeMessageVisibility"},
 	PostponeCopies: {"sqs:ChangeMessageVisibility"},
+	CountCopies:    {"sqs:GetQueueAttributes"},
 	TakeDead:       {"sqs:DeleteMessage", "sqs:ReceiveMessage"},
 	ReturnDead:     {"sqs:SendMessage"},
 	SettleCopies:   {"sqs:DeleteMessage"},
@@ -209,7 +211,7 @@ var Functions = []Function{
 		// It ends before the next one begins.
 		Name: "tick", Memory: 512, Timeout: 55 * time.Second,
 		Trigger: EveryMinute{},
-		Uses:    []Use{ReadTable, QueryTable, WriteTable, SendJobs, SendCopies, ReadAccount, ReadIdentities, ReadMailSet, ReadSilenced, ClearSilenced, ReadKeys, TakeDead, ReturnDead},
+		Uses:    []Use{ReadTable, QueryTable, WriteTable, SendJobs, SendCopies, ReadAccount, ReadIdentities, ReadMailSet, ReadSilenced, ClearSilenced, ReadKeys, CountCopies, TakeDead, ReturnDead},
 	},
 }
 

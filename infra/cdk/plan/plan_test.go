@@ -19,7 +19,7 @@ var variable = map[plan.Use]config.Var{
 	plan.SendCopies: config.Copies, plan.PostponeCopies: config.Copies, plan.SettleCopies: config.Copies,
 	plan.SendMail: config.MailSets, plan.ReadAccount: config.MailSets, plan.ClearSilenced: config.MailSets,
 	plan.ReadIdentities: config.MailSets, plan.ReadMailSet: config.MailSets, plan.ReadSilenced: config.MailSets,
-	plan.TakeDead: config.Dead, plan.ReturnDead: config.Events,
+	plan.CountCopies: config.Copies, plan.TakeDead: config.Dead, plan.ReturnDead: config.Events,
 	plan.ReadKeys: config.Keys, plan.ReadOpenID: config.OpenIDSecret,
 }
 

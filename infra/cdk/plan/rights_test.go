@@ -30,6 +30,7 @@ var actionsOf = map[string][]string{
 	"dynamodb.DescribeEndpoints":                 nil, // the SDK's endpoint discovery, which is off
 	"sqs.SendMessageBatch":                       {"sqs:SendMessage"},
 	"sqs.ChangeMessageVisibilityBatch":           {"sqs:ChangeMessageVisibility"},
+	"sqs.GetQueueAttributes":                     {"sqs:GetQueueAttributes"},
 	"sqs.ReceiveMessage":                         {"sqs:ReceiveMessage"},
 	"sqs.DeleteMessage":                          {"sqs:DeleteMessage"},
 	"sqs.DeleteMessageBatch":                     {"sqs:DeleteMessage"},

@@ -17,6 +17,7 @@ import (
 
 	"github.com/todoku/todoku/infra/cdk/plan"
 	"github.com/todoku/todoku/shared/config"
+	"github.com/todoku/todoku/shared/metrics"
 	"github.com/todoku/todoku/shared/queue"
 )
 
@@ -31,6 +32,7 @@ func (b *builder) makeFunction(f plan.Function) {
 	}
 	id := title(f.Name)
 	log := awslogs.NewLogGroup(b.stack, jsii.String(id+"Log"), &awslogs.LogGroupProps{Retention: logLife})
+	b.countRecords(id, log)
 	fn := awslambda.NewFunction(b.stack, jsii.String(id), &awslambda.FunctionProps{
 		Description:  jsii.String("Todoku: " + f.Name),
 		Runtime:      awslambda.Runtime_PROVIDED_AL2023(),
@@ -55,6 +57,16 @@ func (b *builder) makeFunction(f plan.Function) {
 	case plan.EveryMinute:
 		b.everyMinute(fn)
 	}
+}
+
+// countRecords counts the warnings and errors of a log.
+func (b *builder) countRecords(id string, log awslogs.LogGroup) {
+	awslogs.NewMetricFilter(b.stack, jsii.String(id+"Records"), &awslogs.MetricFilterProps{
+		LogGroup:        log,
+		FilterPattern:   awslogs.FilterPattern_Literal(jsii.String(`{ $.level = "WARN" || $.level = "ERROR" }`)),
+		MetricNamespace: jsii.String(metrics.Namespace), MetricName: jsii.String(metrics.LogRecords), MetricValue: jsii.String("1"),
+		Dimensions: &map[string]*string{"severity": jsii.String("$.level")},
+	})
 }
 
 // environment returns exactly the variables that the function reads.
@@ -175,7 +187,7 @@ func (b *builder) resources(u plan.Use) []*string {
 		return []*string{b.table.TableArn()}
 	case plan.SendJobs, plan.PostponeJobs:
 		return []*string{b.queues[plan.Jobs].live.QueueArn()}
-	case plan.SendCopies, plan.PostponeCopies, plan.SettleCopies:
+	case plan.SendCopies, plan.PostponeCopies, plan.SettleCopies, plan.CountCopies:
 		return []*string{b.queues[plan.Copies].live.QueueArn()}
 	case plan.TakeDead:
 		var arns []*string

@@ -10,6 +10,7 @@ import (
 	"github.com/aws/jsii-runtime-go"
 
 	"github.com/todoku/todoku/infra/cdk/plan"
+	"github.com/todoku/todoku/shared/heal"
 	"github.com/todoku/todoku/shared/metrics"
 )
 
@@ -123,6 +124,16 @@ func (b *builder) mailAlarms() []alarm {
 			id:     "Unheard",
 			says:   "Mail goes on being sent, but SES's events stay away: nobody sees what arrives. See \"No events\" in docs/operate.md.",
 			metric: ownMetric(metrics.Unheard, "Maximum", time.Minute), limit: 0, periods: 1,
+		},
+		{
+			id:     "FanOutStuck",
+			says:   "An alert was accepted and is not made into mails: nobody is being told. It is begun anew by itself. See \"Stuck\" in docs/operate.md.",
+			metric: ownMetric(metrics.Stuck, "Maximum", time.Minute, "kind", string(heal.FanOut)), limit: 0, periods: 2,
+		},
+		{
+			id:     "LaneStuck",
+			says:   "A mail operator has taken no mail for half an hour: its guardians are told nothing. See \"Stuck\" in docs/operate.md.",
+			metric: ownMetric(metrics.Stuck, "Maximum", time.Minute, "kind", string(heal.Lane)), limit: 0, periods: 1,
 		},
 		{
 			id:     "Brake",
@@ -286,6 +297,10 @@ func (b *builder) makeDashboard() {
 		Widgets: &[]*[]awscloudwatch.IWidget{
 			{own("Proofs that an alert is answered", metrics.Proofs, "Sum", time.Hour), own("Doctor findings", metrics.Findings, "Maximum", time.Hour), own("Mails of open alerts", metrics.Copies, "Maximum", time.Minute)},
 			{own("Children of open alerts", metrics.Children, "Maximum", time.Minute), own("Oldest alert not sent yet, s", metrics.Backlog, "Maximum", time.Minute), own("Paused operators", metrics.Paused, "Maximum", time.Minute)},
+			{own("Half of the answers after, s", metrics.Answered, "Maximum", time.Minute), own("Verdicts after, s", metrics.Verdict, "Maximum", time.Minute), own("Window by operator", metrics.Window, "Maximum", time.Minute)},
+			{own("Stuck", metrics.Stuck, "Maximum", time.Minute), own("Operators without news", metrics.Unheard, "Maximum", time.Minute), own("Brake", metrics.Brake, "Maximum", time.Minute)},
+			{own("Alerts open", metrics.AlertsOpen, "Maximum", time.Minute), own("Last proof, s ago", metrics.ProofAge, "Maximum", time.Minute), own("A proof took, s", metrics.ProofTook, "Maximum", time.Hour)},
+			{own("Warnings and errors in the log", metrics.LogRecords, "Sum", time.Minute), own("Put right by itself", metrics.Healed, "Maximum", time.Minute)},
 			{graph("Oldest message, s", age), graph("Dead letters", dead), graph("Mails a minute", mails)},
 			{graph("Requests a minute", web), graph("Function errors", errs), graph("Throttles", throttled)},
 			{graph("Duration, p99, ms", duration), graph("Rates and quota", rates)},

@@ -14,12 +14,15 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 )
 
 // front is the one address at which the functions find all of AWS. It passes
 // requests on to the server of each service, and counts them.
 type front struct {
 	services map[string]http.Handler // by the prefix of X-Amz-Target
+
+	away atomic.Bool // DynamoDB does not answer
 
 	mu     sync.Mutex
 	counts map[string]int     // by service and action
@@ -133,6 +136,10 @@ func (f *front) readUnits(res *http.Response) error {
 
 func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	service, action, _ := strings.Cut(r.Header.Get("X-Amz-Target"), ".")
+	if service == dynamoTarget && f.away.Load() {
+		w.WriteHeader(http.StatusServiceUnavailable)
+		return
+	}
 	h, ok := f.services[service]
 	if !ok {
 		http.Error(w, "no such service", http.StatusNotFound)
@@ -157,6 +164,9 @@ func (c *Cloud) Requests() map[string]int {
 	}
 	return all
 }
+
+// Away has DynamoDB not answer, or answer again.
+func (c *Cloud) Away(away bool) { c.front.away.Store(away) }
 
 // Refused returns how many writes DynamoDB has refused, and the write units that
 // they are charged with; they are among those of Units.

@@ -37,11 +37,12 @@ type Function struct {
 	cfg    Config
 	places chan struct{}
 
-	mu     sync.Mutex
-	idle   []*instance
-	all    map[*instance]bool
-	closed bool
-	stats  Stats
+	mu      sync.Mutex
+	idle    []*instance
+	all     map[*instance]bool
+	closed  bool
+	stopped bool
+	stats   Stats
 }
 
 // Stats counts what a function did.
@@ -124,7 +125,7 @@ func (f *Function) Invoke(ctx context.Context, event any) ([]byte, error) {
 func (f *Function) take(ctx context.Context) (*instance, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.closed {
+	if f.closed || f.stopped {
 		return nil, errClosed
 	}
 	f.stats.Invocations++
@@ -194,6 +195,14 @@ func (f *Function) Stats() Stats {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.stats
+}
+
+// Stop has the function take no events, or take them again, as its reserved concurrency
+// of none does.
+func (f *Function) Stop(stopped bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.stopped = stopped
 }
 
 // Close ends all instances.

@@ -86,6 +86,8 @@ type Config struct {
 	Tick      time.Duration    // between runs of the tick; 0: a second
 	Misbehave bool             // of the queues: they do all that a queue may do
 	Seed      uint64           // of Misbehave
+	// Fault is asked whether a part works: "clock", "pump" (of the queues) or "store".
+	Fault func(part string) error // nil: all do
 }
 
 func (c Config) withDefaults() Config {
@@ -109,6 +111,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.Tick == 0 {
 		c.Tick = time.Second
+	}
+	if c.Fault == nil {
+		c.Fault = func(string) error { return nil }
 	}
 	return c
 }
@@ -237,6 +242,7 @@ func (m *Machine) openStore() (err error) {
 	if err != nil {
 		return err
 	}
+	m.db.Full = func() error { return m.cfg.Fault("store") }
 	m.Table, err = table.New(m.db, m.cfg.Now)
 	if err != nil {
 		return err
@@ -345,11 +351,12 @@ func (m *Machine) wire(sender mail.Sender) {
 	clerk := &docket.Clerk{Store: m.Docket, Memos: m.tick.Memos, Lanes: m.Lanes, Log: m.cfg.Log}
 	drills := &tick.Drills{Alerts: m.Alerts, Schools: m.Roster, Memos: m.tick.Memos, Now: m.cfg.Now, Log: m.cfg.Log}
 	tokens := &tick.Tokens{Staff: m.Staff, Memos: m.tick.Memos, Now: m.cfg.Now, Log: m.cfg.Log}
-	m.tick.Also = []func(context.Context) error{clerk.Work, clerk.Weigh, drills.Run, tokens.Run, m.Alerts.ForgetDue, m.examineDaily(), m.prover().Run}
+	m.tick.Also = []func(context.Context) error{clerk.Work, clerk.Weigh, drills.Run, tokens.Run, m.Alerts.ForgetDue, m.sweeper().Run, m.examineDaily(), m.prover().Run}
 	m.app = &console.App{
 		Docket: m.Docket,
 		Doctor: &doctor.Records{Table: m.store, Now: m.cfg.Now},
 		Proof:  m.proofs,
+		Stuck:  m.stuck(),
 		Dead:   map[string]sharedqueue.DeadLetters{"jobs": m.Jobs, "copies": m.Copies, "mails": m.Mails},
 		Audit:  m.Audit,
 		Alerts: m.Alerts, Roster: m.Roster, Jobs: m.Jobs, Mail: sender, Links: m.Links, Gate: m.Gate, Hosts: m.Hosts,

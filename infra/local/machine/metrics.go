@@ -84,7 +84,7 @@ func (m *Machine) serveMetrics(ctx context.Context) error {
 func (m *Machine) Samples(ctx context.Context) ([]metrics.Sample, error) {
 	s := gather.Source{
 		Alerts: m.Alerts, Gate: m.Gate, Lanes: m.Lanes, Proofs: m.proofs,
-		Docket: m.Docket, Doctor: &doctor.Records{Table: m.store, Now: m.cfg.Now}, Now: m.cfg.Now, Idle: true,
+		Docket: m.Docket, Doctor: &doctor.Records{Table: m.store, Now: m.cfg.Now}, Now: m.cfg.Now, Idle: true, Stuck: m.stuck(),
 	}
 	samples, err := s.Samples(ctx)
 	if err != nil {

@@ -13,6 +13,7 @@ import (
 	"github.com/aws/aws-lambda-go/events"
 
 	"github.com/todoku/todoku/shared/dead"
+	sharedqueue "github.com/todoku/todoku/shared/queue"
 	queue "github.com/todoku/todoku/shared/queue/bbolt"
 )
 
@@ -42,13 +43,13 @@ func (m *Machine) Run(ctx context.Context) error {
 		return err
 	}
 	g, ctx := errgroup.WithContext(ctx)
-	g.Go(func() error { return m.Jobs.Run(ctx, m.fanout.Handle) })
-	g.Go(func() error { return m.Copies.Run(ctx, m.copies()) })
-	g.Go(func() error { return m.Mails.Run(ctx, m.inbound.Handle) })
+	g.Go(func() error { return m.Jobs.Run(ctx, m.pump(ctx, m.fanout.Handle)) })
+	g.Go(func() error { return m.Copies.Run(ctx, m.pump(ctx, m.copies())) })
+	g.Go(func() error { return m.Mails.Run(ctx, m.pump(ctx, m.inbound.Handle)) })
 	if m.mails != nil {
 		g.Go(func() error { return m.takeMail(ctx) })
 	}
-	g.Go(func() error { return m.Probe.Run(ctx, m.probes.handle) })
+	g.Go(func() error { return m.Probe.Run(ctx, m.pump(ctx, m.probes.handle)) })
 	g.Go(func() error { return m.runTick(ctx) })
 	g.Go(func() error { return serve(ctx, server, m.listener) })
 	if m.metrics != nil {
@@ -61,6 +62,16 @@ func (m *Machine) Run(ctx context.Context) error {
 	m.stopWork()
 	m.works.Wait()
 	return errors.Join(err, m.Gate.Flush(context.WithoutCancel(ctx)))
+}
+
+// pump returns the handler as a queue calls it: while the pump stands still, it waits.
+func (m *Machine) pump(running context.Context, h sharedqueue.Handler) sharedqueue.Handler {
+	return func(ctx context.Context, e events.SQSEvent) (events.SQSEventResponse, error) {
+		for m.cfg.Fault("pump") != nil && running.Err() == nil {
+			time.Sleep(time.Millisecond)
+		}
+		return h(ctx, e)
+	}
 }
 
 // background runs work that outlives its request, until the Machine stops; what
@@ -98,6 +109,9 @@ func (m *Machine) runTick(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		case <-t.C:
+			if m.cfg.Fault("clock") != nil {
+				continue
+			}
 			if err := m.Tick(ctx); err != nil && ctx.Err() == nil {
 				m.cfg.Log.Error("tick failed", "err", err)
 			}

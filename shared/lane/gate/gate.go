@@ -58,6 +58,10 @@ type Lane struct {
 	State pace.State
 	Hold  *Hold // nil: nobody holds it
 
+	// Took is how long its operator usually takes to reply to a copy, where replies are the
+	// verdicts, as this process has seen it; with events State.Took says it.
+	Took time.Duration
+
 	order    order
 	revision int64
 	changed  bool // in memory, since it was written

@@ -329,6 +329,13 @@ func (p *Permit) Left() { p.told++ }
 func (p *Permit) judge(v pace.Verdict) {
 	_ = p.gate.change(context.Background(), p.who.Lane, func(l *Lane) bool { // it is in memory
 		l.State.Judge(p.limits, p.gate.Now().UTC(), v, p.gate.Dice())
+		switch {
+		case v.Kind != pace.Accepted:
+		case l.Took == 0:
+			l.Took = v.Took
+		default:
+			l.Took += (v.Took - l.Took) / 16
+		}
 		return true
 	})
 }

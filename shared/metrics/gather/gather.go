@@ -3,12 +3,14 @@
 package gather
 
 import (
+	"cmp"
 	"context"
 	"time"
 
 	"github.com/todoku/todoku/shared/alert"
 	"github.com/todoku/todoku/shared/docket"
 	"github.com/todoku/todoku/shared/doctor"
+	"github.com/todoku/todoku/shared/heal"
 	"github.com/todoku/todoku/shared/lane"
 	"github.com/todoku/todoku/shared/lane/gate"
 	"github.com/todoku/todoku/shared/metrics"
@@ -23,6 +25,7 @@ type Source struct {
 	Proofs *proof.Records
 	Doctor *doctor.Records
 	Docket *docket.Store // knows the brake
+	Stuck  heal.Records
 	Now    func() time.Time
 	// Idle has the lanes told of while no alert is open as well.
 	Idle bool
@@ -41,7 +44,7 @@ func (s *Source) Samples(ctx context.Context) ([]metrics.Sample, error) {
 	if err != nil {
 		return nil, err
 	}
-	more := []func(context.Context) ([]metrics.Sample, error){s.proofs, s.findings, s.brake}
+	more := []func(context.Context) ([]metrics.Sample, error){s.proofs, s.findings, s.brake, s.stuck}
 	if s.Idle || len(samples) > 1 {
 		more = append(more, s.lanes)
 	}
@@ -157,6 +160,9 @@ func (s *Source) lanes(ctx context.Context) (samples []metrics.Sample, err error
 			paused = 1
 		}
 		samples = append(samples, metrics.Of(metrics.Window, l.State.Window, "lane", l.Name), metrics.Of(metrics.Paused, paused, "lane", l.Name))
+		if took := cmp.Or(l.State.Took, l.Took); took > 0 {
+			samples = append(samples, metrics.Of(metrics.Verdict, took.Seconds(), "lane", l.Name))
+		}
 	}
 	return samples, err
 }
@@ -186,6 +192,20 @@ func (s *Source) findings(ctx context.Context) ([]metrics.Sample, error) {
 		samples = append(samples, metrics.Of(metrics.Findings, n, "severity", string(level)))
 	}
 	return samples, nil
+}
+
+// stuck tells of what stands still, and of what was put right.
+func (s *Source) stuck(ctx context.Context) (samples []metrics.Sample, err error) {
+	st, err := s.Stuck.State(ctx)
+	for _, k := range heal.Kinds {
+		if n := st.Stuck[k]; n > 0 || s.Idle {
+			samples = append(samples, metrics.Of(metrics.Stuck, float64(n), "kind", string(k)))
+		}
+		if n := st.Healed[k]; s.Idle || n > 0 && st.Stuck[k] > 0 {
+			samples = append(samples, metrics.Of(metrics.Healed, float64(n), "kind", string(k)))
+		}
+	}
+	return samples, err
 }
 
 // brake tells of the brake while it is on.
