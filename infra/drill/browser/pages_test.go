@@ -17,6 +17,7 @@ const (
 	manager             // of the demo school
 	newcomer            // manager of a school without a roster
 	officer             // looks after the district of the demo school
+	teacher             // of one of its classes
 )
 
 // stop is a page that people meet.
@@ -266,13 +267,14 @@ func TestPages(t *testing.T) {
 		}
 	}
 	t.Run("languages", look(func(t testing.TB) []stop { return pages(t, s) }))
+	t.Run("staff", look(func(t testing.TB) []stop { return staffPages(t, s) }))
 	trouble := s.inTrouble()
 	t.Run("in trouble", look(func(testing.TB) []stop { return trouble }))
 }
 
 // people returns somebody in each role, who speaks the language.
 func (s *staged) people(t testing.TB, language string) map[who]*tab {
-	people := map[who]*tab{guardian: nil, manager: nil, newcomer: nil, officer: nil}
+	people := map[who]*tab{guardian: nil, manager: nil, newcomer: nil, officer: nil, teacher: nil}
 	for role := range people {
 		b := newPerson(t, s.URL(), phone)
 		b.speak(language)
@@ -282,6 +284,7 @@ func (s *staged) people(t testing.TB, language string) map[who]*tab {
 	s.signIn(people[manager], s.manager)
 	s.signIn(people[newcomer], s.newSchool())
 	s.signIn(people[officer], s.newOfficer())
+	s.signIn(people[teacher], s.teacher("1年1組"))
 	return people
 }
 

@@ -11,6 +11,7 @@ import (
 	"image/png"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"testing"
 
@@ -40,8 +41,11 @@ func TestPictures(t *testing.T) {
 	save(t, "answer.png", beside(before, b.picture()))
 }
 
-// every is where pictures of all pages go.
-var every = flag.String("every", "", "folder for pictures of every page")
+// every is where pictures of all pages go, or of those whose names match only.
+var (
+	every = flag.String("every", "", "folder for pictures of every page")
+	only  = flag.String("only", "", "regular expression of the names of pages")
+)
 
 // TestEveryPicture takes pictures of all pages, for people to look at.
 func TestEveryPicture(t *testing.T) {
@@ -49,6 +53,7 @@ func TestEveryPicture(t *testing.T) {
 		return
 	}
 	*pictures = *every
+	wanted := regexp.MustCompile(*only)
 	s := stage(newOffice(t))
 	take := func(stops func() []stop) {
 		for _, language := range []string{"ja", "en"} {
@@ -56,6 +61,9 @@ func TestEveryPicture(t *testing.T) {
 			for _, p := range stops() {
 				b := people[p.who]
 				b.visit(t, p)
+				if !wanted.MatchString(p.name) {
+					continue
+				}
 				save(t, p.name+"-"+language+".png", b.whole())
 				b.fontSize(twice)
 				save(t, p.name+"-"+language+"-large.png", b.whole())
@@ -66,6 +74,7 @@ func TestEveryPicture(t *testing.T) {
 			}
 		}
 	}
+	take(func() []stop { return staffPages(t, s) })
 	take(func() []stop { return pages(t, s) })
 	trouble := s.inTrouble()
 	take(func() []stop { return trouble })
