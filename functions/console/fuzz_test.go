@@ -1,12 +1,7 @@
 package console
 
 import (
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/sha256"
-	"encoding/base64"
-	"encoding/binary"
+	"bytes"
 	"encoding/json"
 	"net/http"
 	"net/http/httptest"
@@ -17,6 +12,7 @@ import (
 
 	"github.com/aws/aws-lambda-go/events"
 
+	"github.com/todoku/todoku/infra/drill/authenticator"
 	"github.com/todoku/todoku/shared/bridge"
 	"github.com/todoku/todoku/shared/web/webtest"
 )
@@ -185,89 +181,57 @@ func textOf(v any) string { s, _ := v.(string); return s }
 func FuzzPasskey(f *testing.F) {
 	o := newOffice(f)
 	o.atAName()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	o.must(err)
-	me := o.signIn()
-	const credential = "a passkey's id..."
-	get := `{"type":"webauthn.get","challenge":"CHALLENGE","origin":"http://localhost:8080","crossOrigin":false}`
-	create := strings.Replace(get, "webauthn.get", "webauthn.create", 1)
-	rp := sha256.Sum256([]byte("localhost"))
-	auth := func(flags byte) []byte { return append(append(rp[:len(rp):len(rp)], flags), 0, 0, 0, 0) }
-	attested := attestation(auth(0x45), credential, key)
-	if a := o.touch(me, "/me/keys", "/me/keys/begin", touchAnswer{create, attested, nil, credential, "", true}, nil); a.StatusCode != http.StatusSeeOther {
+	me, device := o.signIn(), authenticator.New()
+	device.Handle = []byte(o.me.ID)
+	const here = "http://localhost:8080"
+	get, create := authenticator.Client("webauthn.get", "CHALLENGE", here), authenticator.Client("webauthn.create", "CHALLENGE", here)
+	touched, made := authenticator.Touched("localhost"), device.Attestation("localhost")
+	if a := o.touch(me, authenticator.Answer{Client: create, Data: made, ID: device.ID, Created: true}, nil); a.StatusCode != http.StatusSeeOther {
 		f.Fatalf("the passkey is not added: status %d: %s", a.StatusCode, a.body)
 	}
-	if a := o.touch(webtest.Client(o.handler), "/sign-in/passkey", "/sign-in/passkey/begin", touchAnswer{get, auth(5), nil, credential, o.me.ID, false}, key); a.StatusCode != http.StatusSeeOther {
+	if a := o.touch(webtest.Client(o.handler), authenticator.Answer{Client: get, Data: touched, ID: device.ID, Handle: device.Handle}, device); a.StatusCode != http.StatusSeeOther {
 		f.Fatalf("the passkey does not sign in: status %d: %s", a.StatusCode, a.body)
 	}
+	unlocked := bytes.Clone(touched)
+	unlocked[32] = 1 // somebody is there, whoever it is
 	for _, c := range []string{get, create, "", `{"challenge":"CHALLENGE"}`, strings.Replace(get, "localhost:8080", "evil.example", 1), strings.Replace(get, "false", "true", 1)} {
-		f.Add(c, auth(5), []byte{1}, credential, o.me.ID, true, false)
-		f.Add(c, auth(1), []byte{1}, credential, o.me.ID, true, false)
-		f.Add(c, auth(4)[:30], []byte{}, "", "", false, false)
-		f.Add(c, attested, []byte{}, credential, "\xff", true, true)
+		f.Add(c, touched, []byte{1}, device.ID, o.me.ID, true, false)
+		f.Add(c, unlocked, []byte{1}, device.ID, o.me.ID, true, false)
+		f.Add(c, touched[:30], []byte{}, "", "", false, false)
+		f.Add(c, made, []byte{}, device.ID, "\xff", true, true)
 	}
 	f.Fuzz(func(t *testing.T, client string, data, signature []byte, id, handle string, sign, register bool) {
 		o.t = t
-		q := touchAnswer{client, data, signature, id, handle, register}
+		answer := authenticator.Answer{Client: client, Data: data, Signature: signature, ID: id, Handle: []byte(handle), Created: register}
 		if register {
-			o.calm(t, o.touch(me, "/me/keys", "/me/keys/begin", q, nil).StatusCode)
+			o.calm(t, o.touch(me, answer, nil).StatusCode)
 			return
 		}
-		signer := key
+		signer := device
 		if !sign {
 			signer = nil
 		}
-		a := o.touch(webtest.Client(o.handler), "/sign-in/passkey", "/sign-in/passkey/begin", q, signer)
+		a := o.touch(webtest.Client(o.handler), answer, signer)
 		o.calm(t, a.StatusCode)
-		const present, verified = 1, 4
-		good := sign && len(data) > 32 && string(data[:32]) == string(rp[:]) && data[32]&(present|verified) == present|verified && handle == o.me.ID &&
-			strings.Contains(client, "CHALLENGE") && strings.Contains(client, "http://localhost:8080")
+		const needed = 1 | 4 // somebody was there, and undid the lock
+		good := sign && len(data) > 32 && bytes.Equal(data[:32], touched[:32]) && data[32]&needed == needed && handle == o.me.ID &&
+			strings.Contains(client, "CHALLENGE") && strings.Contains(client, here)
 		if a.StatusCode < http.StatusBadRequest && !good {
 			t.Errorf("%q signs in with %x", client, data)
 		}
 	})
 }
 
-// touchAnswer is an authenticator's answer.
-type touchAnswer struct {
-	client          string
-	data, signature []byte
-	id, handle      string
-	register        bool
-}
-
-// touch begins a touch and answers it.
-func (o *office) touch(c *http.Client, path, begin string, q touchAnswer, key *ecdsa.PrivateKey) answer {
+// touch begins a touch and answers it; signer, if not nil, signs the answer.
+func (o *office) touch(c *http.Client, a authenticator.Answer, signer *authenticator.Passkey) answer {
 	o.t.Helper()
-	client := strings.ReplaceAll(q.client, "CHALLENGE", o.challenge(c, begin))
-	if key != nil {
-		hash := sha256.Sum256([]byte(client))
-		signed := sha256.Sum256(append(q.data[:len(q.data):len(q.data)], hash[:]...))
-		var err error
-		q.signature, err = ecdsa.SignASN1(rand.Reader, key, signed[:])
-		o.must(err)
+	path, begin := "/sign-in/passkey", "/sign-in/passkey/begin"
+	if a.Created {
+		path, begin = "/me/keys", "/me/keys/begin"
 	}
-	b64 := func(b []byte) string { return base64.RawURLEncoding.EncodeToString(b) }
-	response := map[string]string{"clientDataJSON": b64([]byte(client))}
-	if q.register {
-		response["attestationObject"] = b64(q.data)
-	} else {
-		response["authenticatorData"], response["signature"], response["userHandle"] = b64(q.data), b64(q.signature), b64([]byte(q.handle))
+	a.Client = strings.ReplaceAll(a.Client, "CHALLENGE", o.challenge(c, begin))
+	if signer != nil {
+		signer.Sign(&a)
 	}
-	text, err := json.Marshal(map[string]any{"id": b64([]byte(q.id)), "rawId": b64([]byte(q.id)), "type": "public-key", "response": response})
-	o.must(err)
-	return o.submit(c, path, url.Values{"answer": {string(text)}, "name": {"x"}})
-}
-
-// attestation is an attestation object of format "none" (WebAuthn, 6.5.4), in CBOR.
-func attestation(auth []byte, credential string, key *ecdsa.PrivateKey) []byte {
-	auth = append(auth, make([]byte, 16)...) // AAGUID
-	auth = append(binary.BigEndian.AppendUint16(auth, uint16(len(credential))), credential...)
-	point, err := key.PublicKey.Bytes() // 4, x, y
-	if err != nil {
-		panic(err)
-	}
-	auth = append(append(auth, "\xa5\x01\x02\x03\x26\x20\x01\x21\x58\x20"...), point[1:33]...)
-	auth = append(append(auth, "\x22\x58\x20"...), point[33:]...)
-	return append(append([]byte("\xa3cfmtdnonegattStmt\xa0hauthData\x58"), byte(len(auth))), auth...)
+	return o.submit(c, path, url.Values{"answer": {a.JSON()}, "name": {"x"}})
 }

@@ -55,6 +55,7 @@ type Config struct {
 	InboundDomain string                   // whose mail the account receives
 	Most          int                      // most instances of a function; 0: as in the plan
 	Lanes         string                   // text of the lanes file; "": as shipped
+	Host          string                   // name of the pages' address, which leads to 127.0.0.1; "": that address
 	OpenID        OpenID                   // with which staff can sign in as well; zero: none
 	Env           []string                 // further variables of every function
 }
@@ -135,6 +136,9 @@ func (c *Cloud) start(ctx context.Context) error {
 		return err
 	}
 	c.URL = "http://" + l.Addr().String()
+	if c.cfg.Host != "" {
+		c.URL = strings.Replace(c.URL, "127.0.0.1", c.cfg.Host, 1)
+	}
 	c.env[config.BaseURL] = c.URL
 	c.makeFunctions(address)
 	c.listen(l, gateway(c.Functions))
