@@ -2,8 +2,14 @@ package wire
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
+	"io"
+	"os"
+	"slices"
 	"strings"
+	"sync"
 
 	"github.com/todoku/todoku/shared/address"
 	"github.com/todoku/todoku/shared/doctor"
@@ -20,8 +26,26 @@ func (p *Parts) doctorRecords() *doctor.Records { return &doctor.Records{Table: 
 func (p *Parts) daily() *doctor.Daily {
 	e := &examiner{parts: p, roster: p.Roster(), enrol: p.Enrol(), account: ses.OpenDoctor(p.aws, p.Config.MailSets)}
 	e.account.Recipients, e.account.Known = e.recipients, e.known
-	return &doctor.Daily{Records: *p.doctorRecords(), Setup: e.setup, Log: p.Log, Tell: doctor.TellManagers(&memo.Office{Staff: p.Staff(), Copies: p.Copies()}, e.roster, p.Now)}
+	return &doctor.Daily{Records: *p.doctorRecords(), Version: deployed, Setup: e.setup, Log: p.Log, Tell: doctor.TellManagers(&memo.Office{Staff: p.Staff(), Copies: p.Copies()}, e.roster, p.Now)}
 }
+
+// deployed names the program and its settings: at a deploy's end the doctor looks. It is
+// found once for a process.
+var deployed = sync.OnceValue(func() string {
+	sum := sha256.New()
+	if name, err := os.Executable(); err == nil {
+		if f, err := os.Open(name); err == nil {
+			_, _ = io.Copy(sum, f)
+			_ = f.Close()
+		}
+	}
+	for _, v := range slices.Sorted(slices.Values(os.Environ())) {
+		if strings.HasPrefix(v, "TODOKU_") {
+			_, _ = io.WriteString(sum, v+"\n")
+		}
+	}
+	return hex.EncodeToString(sum.Sum(nil)[:8])
+})
 
 // examiner says what there is to look at.
 type examiner struct {

@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/netip"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -13,6 +14,7 @@ import (
 	"github.com/todoku/todoku/infra/local/machine"
 	"github.com/todoku/todoku/shared/doctor"
 	"github.com/todoku/todoku/shared/lang"
+	"github.com/todoku/todoku/shared/problem"
 )
 
 // The exit status of doctor, beside 0 (nothing found) and 1 (it could not run).
@@ -44,13 +46,13 @@ func (p *Program) sending(f *pflag.FlagSet, s *machine.Sending) {
 func (p *Program) doctor() *cobra.Command {
 	c := &cobra.Command{
 		Use: "doctor [flags]", Short: p.say("メールが届く条件を調べ、直し方を示す", "look at all that mail to guardians depends on"),
-		Long: p.say("SPF・DKIM・DMARC・MX・中継サーバー・証明書・時計・空き容量・控えを調べ、見つかった問題ごとに、保護者への影響と直し方を、貼り付けるDNSレコードとともに示します。動いている届くがあれば、その設定で調べます。始める前なら、--from と --smtp で調べられます。",
-			"Looks at SPF, DKIM, DMARC, MX, the relay, certificates, the clock, the disk and the backup, and says of each finding why it matters to guardians and what to do, with the DNS record to paste. If Todoku runs, it looks at what that one uses; before the first start give --from and --smtp."),
+		Long: p.say("SPF・DKIM・DMARC・MX・中継サーバー・証明書・時計・空き容量・控えを調べ、見つかった問題ごとに、保護者への影響と直し方を、貼り付けるDNSレコードとともに示します。動いている届くがあれば、その設定で調べます。始める前なら、--from と --smtp で調べられます。AWSでは、--table を付けると、時計の関数に調べさせて結果を待ちます（デプロイの終わりと毎日にも、自動で調べています）。",
+			"Looks at SPF, DKIM, DMARC, MX, the relay, certificates, the clock, the disk and the backup, and says of each finding why it matters to guardians and what to do, with the DNS record to paste. If Todoku runs, it looks at what that one uses; before the first start give --from and --smtp. On AWS, with --table, it has the clock's function look and waits for what it finds; that also looks at the end of each deploy and daily."),
 		Example: "  todoku doctor\n  todoku doctor --from anzen@school.example.jp --smtp 'smtp://user:pass@relay.example.jp:587'",
 		Args:    p.exactly(),
 	}
 	var cfg machine.Config
-	data := p.dataFlag(c)
+	data, table := p.dataFlag(c), p.tableFlag(c)
 	f := c.Flags()
 	asJSON := f.Bool("json", false, p.say("JSONで表示", "print JSON"))
 	from := f.String("from", "", p.say("これから使う学校の`アドレス`。なければフォルダーにある学校", "mail `ADDRESS` of a school that is to be; without it, that of the schools in the folder"))
@@ -69,7 +71,7 @@ func (p *Program) doctor() *cobra.Command {
 			cfg.Inbound = "-" // somebody takes it
 		}
 		cfg.Log = p.log(false)
-		rep, err := machine.NewOperator(*data).Examine(c.Context(), cfg, *from)
+		rep, err := p.examined(c.Context(), *data, *table, cfg, *from)
 		if err != nil {
 			return err
 		}
@@ -84,6 +86,39 @@ func (p *Program) doctor() *cobra.Command {
 		return status(rep.Worst())
 	}
 	return c
+}
+
+// examined returns what the doctor finds on one machine, or has the clock of a deployment
+// on AWS examine, which has the rights to, and waits for what it finds.
+func (p *Program) examined(ctx context.Context, data, table string, cfg machine.Config, from string) (rep doctor.Report, err error) {
+	if table == "" {
+		return machine.NewOperator(data).Examine(ctx, cfg, from)
+	}
+	store, err := p.Cloud(ctx, table)
+	if err != nil {
+		return rep, err
+	}
+	records := doctor.Records{Table: store, Now: time.Now}
+	if err := records.Ask(ctx); err != nil {
+		return rep, err
+	}
+	const patience, look = 3 * time.Minute, 2 * time.Second
+	for end := time.Now().Add(patience); time.Now().Before(end); {
+		waits, err := records.Waits(ctx)
+		if err != nil {
+			return rep, err
+		}
+		if !waits {
+			rep, _, err = records.Last(ctx)
+			return rep, err
+		}
+		select {
+		case <-ctx.Done():
+			return rep, ctx.Err()
+		case <-time.After(look):
+		}
+	}
+	return rep, problem.New(problem.Busy, "3分待ちましたが、点検されませんでした。時計の関数（tick）のログをご覧ください。", "It was not examined within three minutes: look at the log of the clock's function, tick.")
 }
 
 func status(worst doctor.Level) error {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"log/slog"
 	"net"
 	"path/filepath"
 	"slices"
@@ -16,8 +17,12 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/todoku/todoku/infra/local/machine"
+	"github.com/todoku/todoku/infra/move"
+	"github.com/todoku/todoku/shared/dead"
 	"github.com/todoku/todoku/shared/doctor"
 	"github.com/todoku/todoku/shared/mailhost/dnstest"
+	"github.com/todoku/todoku/shared/queue"
+	"github.com/todoku/todoku/shared/table/bbolt"
 )
 
 type backend struct{}
@@ -115,4 +120,56 @@ func waitFor(t *testing.T, socket string) {
 		time.Sleep(10 * time.Millisecond)
 	}
 	t.Fatal("the machine does not run")
+}
+
+// TestOnAWS gives commands to a table: the doctor has the clock look, dead letters are
+// listed and put back.
+func TestOnAWS(t *testing.T) {
+	db, err := bbolt.Open(filepath.Join(t.TempDir(), "todoku.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = db.Close() })
+	tab, err := bbolt.New(db, time.Now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	run := func(args ...string) (string, error) {
+		var out bytes.Buffer
+		p := Program{Stdout: &out, Stderr: &out, Cloud: func(context.Context, string) (move.Store, error) { return tab, nil }}
+		err := p.Run(t.Context(), append(args, "-table", "t", "-lang", "en"))
+		return out.String(), err
+	}
+	tick := &doctor.Daily{Records: doctor.Records{Table: tab, Now: time.Now}, Log: slog.New(slog.DiscardHandler), Setup: func(context.Context) (doctor.Setup, error) {
+		return doctor.Setup{Backup: func() (time.Time, error) { return time.Time{}, nil }}, nil
+	}}
+	go func() {
+		for t.Context().Err() == nil {
+			_ = tick.Run(t.Context())
+			time.Sleep(10 * time.Millisecond)
+		}
+	}()
+	out, err := run("doctor")
+	if code := exit(0); !errors.As(err, &code) || code != exitWarn || !strings.Contains(out, "(backup-none)") {
+		t.Errorf("%v: %s", err, out)
+	}
+	letters := &dead.Store{Table: tab, Now: time.Now}
+	for _, id := range []string{"m1", "m2"} {
+		if err := letters.Bury(t.Context(), "copies", id, queue.DeadLetter{Message: queue.Message{Group: "docomo#1", ID: id, Body: `{"a":"a1"}`}, Died: time.Now()}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	out, err = run("dead", "copies")
+	if lines := strings.Count(out, "alert a1"); err != nil || lines != 2 {
+		t.Fatalf("%v: %s", err, out)
+	}
+	first, _, _ := strings.Cut(out, "\t")
+	for _, tt := range []struct{ args, want string }{{"redrive copies " + first, "1 put back"}, {"redrive copies", "1 put back"}, {"redrive copies", "0 put back"}} {
+		if out, err := run(strings.Fields(tt.args)...); err != nil || !strings.Contains(out, tt.want) {
+			t.Errorf("%s: %v: %s", tt.args, err, out)
+		}
+	}
+	if _, err := run("dead", "nonsense"); err == nil {
+		t.Error("a queue that is not there")
+	}
 }

@@ -15,8 +15,10 @@ type Forget struct {
 	School  string `json:"s"`
 	Family  string `json:"f"`
 	Contact string `json:"c"`
-	After   string `json:"a,omitempty"` // the alert that was looked at last
-	Open    bool   `json:"o,omitempty"` // an alert was passed that is not over
+	// Guardian has left the school with the address: the name and the numbers go, too.
+	Guardian string `json:"g,omitempty"`
+	After    string `json:"a,omitempty"` // the alert that was looked at last
+	Open     bool   `json:"o,omitempty"` // an alert was passed that is not over
 }
 
 const (
@@ -114,7 +116,7 @@ func (s *Store) forgetIn(ctx context.Context, alertID string, classes []ClassSta
 			continue
 		}
 		ref := Ref{Alert: alertID, Class: classes[i].Class, Family: f.Family}
-		if err := s.Update(ctx, Change{Ref: ref, Apply: func(fam *Family) bool { return fam.forget(f.Contact) }}); err != nil {
+		if err := s.Update(ctx, Change{Ref: ref, Apply: func(fam *Family) bool { return fam.forget(f) }}); err != nil {
 			return err
 		}
 	}
@@ -122,11 +124,16 @@ func (s *Store) forgetIn(ctx context.Context, alertID string, classes []ClassSta
 }
 
 // forget removes the address of a contact, and the operator's words about it, which may
-// name it.
-func (f *Family) forget(contact string) (changed bool) {
+// name it; and what is known of a guardian who left.
+func (f *Family) forget(w Forget) (changed bool) {
 	for i := range f.Copies {
-		if c := &f.Copies[i]; c.Contact == contact && c.Mailbox+c.Reason != "" {
+		if c := &f.Copies[i]; c.Contact == w.Contact && c.Mailbox+c.Reason != "" {
 			c.Mailbox, c.Reason, changed = "", "", true
+		}
+	}
+	for i := range f.Guardians {
+		if g := &f.Guardians[i]; w.Guardian != "" && g.ID == w.Guardian && (g.Name != "" || len(g.Phones) > 0) {
+			*g, changed = Guardian{ID: g.ID, Lang: g.Lang}, true
 		}
 	}
 	return changed

@@ -27,6 +27,7 @@ type state struct {
 	Asked time.Time `json:"asked,omitzero"`
 	Begun time.Time `json:"begun,omitzero"`
 	Done  time.Time `json:"done,omitzero"`
+	Of    string    `json:"of,omitempty"` // the version that examined
 }
 
 const (
@@ -35,12 +36,13 @@ const (
 	stuck = 3 * Timeout
 )
 
-// due reports whether somebody should examine now.
-func (s state) due(now time.Time) bool {
+// due reports whether somebody should examine now: once a day, when asked, and when what
+// is deployed is another version.
+func (s state) due(now time.Time, version string) bool {
 	if s.Begun.After(s.Done) && now.Sub(s.Begun) < stuck {
 		return false // somebody does
 	}
-	return s.Asked.After(s.Begun) || now.Sub(s.Done) >= every
+	return s.Asked.After(s.Begun) || now.Sub(s.Done) >= every || version != "" && s.Of != version
 }
 
 // waits reports whether a report has been asked for that is not there yet.
@@ -126,7 +128,10 @@ type Daily struct {
 	// Tell is called with failures that the report before did not have; nil: nobody is
 	// told. It is tried once: the page and the log say the same.
 	Tell func(context.Context, []Finding) error
-	Log  *slog.Logger
+	// Version names what is deployed, settings included: another is examined at once. nil:
+	// that is not known.
+	Version func() string
+	Log     *slog.Logger
 }
 
 // Run examines if it is time to; it is called often. An examination takes up to
@@ -135,10 +140,14 @@ func (d *Daily) Run(ctx context.Context) error {
 	if left, ok := ctx.Deadline(); ok && time.Until(left) < Timeout+perStep {
 		return nil
 	}
+	version := ""
+	if d.Version != nil {
+		version = d.Version()
+	}
 	mine := false
 	err := d.change(ctx, func(s *state) bool {
-		mine = s.due(d.Now())
-		s.Begun = d.Now()
+		mine = s.due(d.Now(), version)
+		s.Begun, s.Of = d.Now(), version
 		return mine
 	})
 	if err != nil || !mine {

@@ -79,3 +79,30 @@ func TestDaily(t *testing.T) {
 		t.Errorf("%d looks with too little time, %v", looks, err)
 	}
 }
+
+// TestVersion: what was deployed anew is examined at once, and once.
+func TestVersion(t *testing.T) {
+	at := time.Date(2026, 9, 1, 8, 0, 0, 0, time.UTC)
+	for _, tt := range []struct {
+		name          string
+		of, version   string
+		sinceDone     time.Duration
+		wants, asking bool
+	}{
+		{"another version", "a", "b", time.Minute, true, false},
+		{"the same", "a", "a", time.Minute, false, false},
+		{"not known", "a", "", time.Minute, false, false},
+		{"the same, a day later", "a", "a", every, true, false},
+		{"the same, and somebody asks", "a", "a", time.Minute, true, true},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			s := state{Begun: at, Done: at, Of: tt.of}
+			if tt.asking {
+				s.Asked = at.Add(time.Second)
+			}
+			if got := s.due(at.Add(tt.sinceDone), tt.version); got != tt.wants {
+				t.Errorf("due: %v", got)
+			}
+		})
+	}
+}

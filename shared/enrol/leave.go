@@ -58,11 +58,15 @@ func (s *Store) forget(ctx context.Context, school string, past []roster.Past) e
 func (s *Store) forgetInAlerts(ctx context.Context, school string, p roster.Past, gone map[string]bool) error {
 	for _, f := range p.Before {
 		for _, g := range f.Guardians {
+			left := g.ID // if none of the addresses is anybody's now
+			if slices.ContainsFunc(g.Contacts, func(c roster.Contact) bool { return !gone[c.Key()] }) {
+				left = ""
+			}
 			for _, c := range g.Contacts {
 				if !gone[c.Key()] {
 					continue
 				}
-				if err := alert.PutForget(ctx, s.Table, s.Now(), alert.Forget{School: school, Family: f.ID, Contact: c.ID}); err != nil {
+				if err := alert.PutForget(ctx, s.Table, s.Now(), alert.Forget{School: school, Family: f.ID, Contact: c.ID, Guardian: left}); err != nil {
 					return err
 				}
 			}
