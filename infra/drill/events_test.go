@@ -260,10 +260,11 @@ func TestSampleSlots(t *testing.T) {
 		t.Fatal(err)
 	}
 	for contact, c := range map[string]struct{ domain, group string }{
-		"001": {"gmail.com", "google#1"}, "002": {"docomo.ne.jp", "docomo#0"}, "003": {"gmail.com", "google#2"},
+		"001": {"gmail.com", "google#1!00000000"}, "002": {"docomo.ne.jp", "docomo#0!00000000"}, "003": {"gmail.com", "google#2!00000000"},
 	} {
 		l := lanes.Of(c.domain)
-		if got := l.Group(l.Slot(sampleBegin + "k000000000000" + contact)); got != c.group {
+		place := alert.Copy{Lane: l.Name, Slot: l.Slot(sampleBegin + "k000000000000" + contact)}
+		if got := place.Group(alert.Alert{ID: sampleAlert, Kind: alert.Safety}); got != c.group {
 			t.Errorf("contact %s is in %s, not %s", contact, got, c.group)
 		}
 	}
