@@ -288,6 +288,9 @@ func (m *Machine) knowFormat(ctx context.Context) error {
 	return err
 }
 
+// isUrgent reports whether copies of a safety check wait in a group.
+func isUrgent(group string) bool { return lane.PlaceOf(group).Urgent }
+
 func (m *Machine) openQueues(copyWorkers int) (err error) {
 	for _, q := range []struct {
 		queue **queue.Queue

@@ -49,15 +49,14 @@ const (
 	// rate are given out eight seconds ahead.
 	turnLease = 10 * time.Second
 	lease     = 5 * time.Second
-	// settle is how long who is last waits at first, so that the others of its alert are seen,
-	// and how long a slot is expected to ask again after a batch.
-	settle = time.Second
-	// again is how long a slot waits whose turn it was not, and slack what it may be late.
-	again = time.Second
-	slack = 1500 * time.Millisecond
-	// believed is how long a slot is believed to wait that has said so: longer than it
-	// waits, so that it need not be written each time.
-	believed = 5 * time.Second
+	// Times are told in moments: what a slot takes from the end of a batch until it asks
+	// again, at most. It is short where the queue is in the same process.
+	soon   = time.Second / 10
+	bySQS  = time.Second
+	settle = 1  // moments: who is last waits at first, so that the others of its alert are seen;
+	again  = 1  // a slot whose turn it was not, until it asks again;
+	rested = 2  // for so many a slot is expected that has ended a batch,
+	expect = 15 // and one that waits longer than it said: it need not be written each time, and may wait in Ask
 	// patient is how often who is last asks at once; then it waits a little longer each time,
 	// because a queue gives a message up that came in vain too often.
 	patient = 10
@@ -73,20 +72,20 @@ func weigh(p lane.Place, copies int) int {
 // ask reports whether a slot may have the next place. If not it is noted as waiting; wait
 // is after how long it should ask again, having asked so often in vain.
 // Of a lane that is limited by more than its slots, those ahead may take all there is.
-func (o *order) ask(p lane.Place, slots int, limited bool, now time.Time, vain int) (wait time.Duration, ok bool) {
+func (o *order) ask(p lane.Place, slots int, limited bool, now time.Time, moment time.Duration, vain int) (wait time.Duration, ok bool) {
 	o.tidy(now)
 	me := o.party(p.Alert)
 	known := me.find(p.Slot) >= 0
-	wait = again
+	wait = again * moment
 	if p.Last() {
 		wait *= time.Duration(min(max(vain-patient, 1), 15))
 	}
-	o.news = me.waits(p.Slot, now.Add(wait+slack), now.Add(wait+believed))
+	o.news = me.waits(p.Slot, now.Add(wait+rested*moment), now.Add(wait+expect*moment))
 	switch {
 	case p.Last() && me.early():
 		return wait, false
 	case p.Last() && !known && vain <= 1:
-		return settle, false
+		return settle * moment, false
 	}
 	free, ahead := slots-o.working(), o.ahead(me)
 	return wait, free > ahead && (ahead == 0 || !limited)
@@ -101,12 +100,12 @@ func (o *order) grant(p lane.Place, copies int, until time.Time) {
 }
 
 // hold notes that a batch which was granted places begins, if the lane has still room.
-func (o *order) hold(p lane.Place, slots int, now time.Time) bool {
+func (o *order) hold(p lane.Place, slots int, now time.Time, moment time.Duration) bool {
 	o.tidy(now)
 	me := o.party(p.Alert)
 	me.forget(p.Slot)
 	if o.working() >= slots {
-		me.note(p.Slot, waits, now.Add(again+slack))
+		me.note(p.Slot, waits, now.Add(expect*moment))
 		return false
 	}
 	return true

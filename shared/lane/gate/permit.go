@@ -114,7 +114,7 @@ func (p *Permit) ask(ctx context.Context, want int) (again bool, err error) {
 // of the relay: that is waited for, because the queue would take longer to hand the
 // copies out again. A lane that has paused is not waited for.
 func (p *Permit) askKept(ctx context.Context, want int) error {
-	soon, cancel := context.WithTimeout(ctx, patience)
+	patient, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	queued := false
 	defer func() { p.gate.leaveQueue(queued) }()
@@ -137,10 +137,18 @@ func (p *Permit) askKept(ctx context.Context, want int) error {
 		}
 		select {
 		case <-freed:
-		case <-soon.Done():
+		case <-patient.Done():
 			return errors.Join(p.gone(ctx), ctx.Err())
 		}
 	}
+}
+
+// moment is the measure of a lane's order.
+func (g *Gate) moment() time.Duration {
+	if g.Alone {
+		return soon
+	}
+	return bySQS
 }
 
 // gone notes that nobody waits in Ask any more for the turn of a slot: it will come again,
@@ -148,7 +156,7 @@ func (p *Permit) askKept(ctx context.Context, want int) error {
 func (p *Permit) gone(ctx context.Context) error {
 	return p.gate.changeKept(ctx, p.who.Lane, func(l *Lane) bool {
 		if p.turn {
-			l.order.rest(p.who.Place, p.gate.Now().UTC().Add(settle))
+			l.order.rest(p.who.Place, p.gate.Now().UTC().Add(rested*p.gate.moment()))
 		}
 		return false
 	})
@@ -190,7 +198,7 @@ func (p *Permit) claim(l *Lane, want int) {
 		return
 	}
 	p.Wait = crowded
-	if !l.order.hold(p.who.Place, p.limits.Slots, now) {
+	if !l.order.hold(p.who.Place, p.limits.Slots, now, p.gate.moment()) {
 		return
 	}
 	p.Wait = 0
@@ -212,7 +220,7 @@ func (p *Permit) look(l *Lane, want int) {
 		return
 	}
 	limited := l.State.Rate > 0 || !l.State.Stopped.IsZero() || l.State.Silent(p.limits, now)
-	wait, first := l.order.ask(p.who.Place, p.limits.Slots, limited, now, p.who.Vain)
+	wait, first := l.order.ask(p.who.Place, p.limits.Slots, limited, now, p.gate.moment(), p.who.Vain)
 	if !first {
 		p.Wait, p.turn = wait, true
 		p.soon = p.gate.Alone && !p.who.Last()
@@ -238,7 +246,7 @@ func (p *Permit) look(l *Lane, want int) {
 func (p *Permit) queued(l *Lane, now time.Time, until time.Duration, noted bool) {
 	switch {
 	case p.N == 0:
-		l.order.wait(p.who.Place, now.Add(max(p.Wait+slack, believed)))
+		l.order.wait(p.who.Place, now.Add(p.Wait+expect*p.gate.moment()))
 	case noted:
 		l.order.grant(p.who.Place, 0, now.Add(until))
 	default:
@@ -374,9 +382,9 @@ func (p *Permit) End(ctx context.Context, away bool) (wait time.Duration, err er
 // wait in Ask, the others leave it its turn.
 func (p *Permit) ended(l *Lane, now time.Time) {
 	if p.gate.Alone {
-		l.order.rest(p.who.Place, now.Add(settle+slack))
+		l.order.rest(p.who.Place, now.Add(rested*p.gate.moment()))
 	} else {
-		l.order.wait(p.who.Place, now.Add(settle+slack))
+		l.order.wait(p.who.Place, now.Add(rested*p.gate.moment()))
 	}
 }
 

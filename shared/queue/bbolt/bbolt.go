@@ -45,6 +45,9 @@ type Config struct {
 	MaxReceives int
 	// Concurrency is how many handlers run at once; 64 if zero.
 	Concurrency int
+	// Urgent names groups that go before the others while handlers are scarce, sixteen for
+	// one of them. None if nil.
+	Urgent func(group string) bool
 	// Now is the clock; time.Now if nil. Whoever moves it calls Wake.
 	Now func() time.Time
 	// Log is told what goes wrong, with ids only; slog.Default() if nil.
@@ -123,7 +126,7 @@ func New(db *journal.DB, cfg Config) (*Queue, error) {
 		epoch:    strconv.FormatInt(cfg.Now().UnixNano(), 36),
 		wake:     make(chan struct{}, 1),
 		seen:     seen{seed: maphash.MakeSeed(), records: map[uint64]uint64{}},
-		schedule: newSchedule(),
+		schedule: newSchedule(cfg.Urgent),
 		batches:  map[uint64]*batch{},
 	}
 	if cfg.Misbehave {

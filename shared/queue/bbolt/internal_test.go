@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"log/slog"
 	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -150,7 +152,7 @@ func TestSeenTrustsOnlyTheFile(t *testing.T) {
 }
 
 func TestSchedule(t *testing.T) {
-	s := newSchedule()
+	s := newSchedule(nil)
 	at := func(n int) time.Time { return time.Unix(int64(n), 0) }
 	for _, name := range []string{"a", "b", "c", "d"} {
 		s.add(name, 2)
@@ -186,5 +188,29 @@ func TestSchedule(t *testing.T) {
 	s.add("e", 3)
 	if s.groups["e"] != nil || len(s.ready) != 2 {
 		t.Error("a group that has come and gone is kept")
+	}
+}
+
+// TestUrgentFirst: urgent groups go before the others, which yet do not starve.
+func TestUrgentFirst(t *testing.T) {
+	s := newSchedule(func(name string) bool { return strings.HasPrefix(name, "!") })
+	for _, name := range []string{"a", "b", "!c", "!d"} {
+		s.add(name, 100)
+	}
+	got := ""
+	for range 40 {
+		g := s.take(s.first())
+		got += g.name
+		s.rest(g)
+	}
+	want := strings.Repeat("!c!d", urgently/2) + "a" + strings.Repeat("!c!d", urgently/2) + "b" + "!c!d!c!d!c!d"
+	if got != want {
+		t.Errorf("taken: %s, want %s", got, want)
+	}
+	for _, name := range []string{"!c", "!d"} {
+		s.take(slices.Index(s.ready, s.groups[name]))
+	}
+	if g := s.take(s.first()); g.urgent || s.urgent != 0 {
+		t.Errorf("%s is taken, and %d are urgent", g.name, s.urgent)
 	}
 }

@@ -131,7 +131,7 @@ func (q *Queue) orders(n int) []order {
 	}
 	var orders []order
 	for len(orders) < n && len(q.schedule.ready) > 0 {
-		orders = append(orders, order{[]*group{q.schedule.take(0)}, queue.MaxBatch})
+		orders = append(orders, order{[]*group{q.schedule.take(q.schedule.first())}, queue.MaxBatch})
 	}
 	return orders
 }

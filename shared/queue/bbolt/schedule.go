@@ -2,6 +2,7 @@ package bbolt
 
 import (
 	"container/heap"
+	"slices"
 	"time"
 )
 
@@ -17,7 +18,8 @@ type group struct {
 	part     *part     // the messages in flight, nil if none
 	until    time.Time // while waiting: when the group is looked at again
 	state    state
-	index    int // in schedule.waiting
+	index    int  // in schedule.waiting
+	urgent   bool // Config.Urgent says so
 }
 
 // state says who has a group.
@@ -32,18 +34,37 @@ const (
 
 // schedule knows which group is to be looked at next. It does no locking.
 type schedule struct {
-	groups  map[string]*group
-	ready   []*group
-	waiting waitingGroups
+	groups   map[string]*group
+	ready    []*group
+	waiting  waitingGroups
+	isUrgent func(name string) bool // nil: none is
+	urgent   int                    // of ready, how many are
+	passed   int                    // urgent ones that were taken since another was
 }
 
-func newSchedule() *schedule { return &schedule{groups: map[string]*group{}} }
+func newSchedule(urgent func(string) bool) *schedule {
+	return &schedule{groups: map[string]*group{}, isUrgent: urgent}
+}
+
+// urgently is how many urgent groups are taken for each other one that is ready.
+const urgently = 16
+
+// first returns the position of the group that is to be taken next: the first urgent one,
+// or the first other.
+func (s *schedule) first() int {
+	urgent := s.urgent > 0 && s.passed < urgently
+	s.passed++
+	if !urgent {
+		s.passed = 0
+	}
+	return max(slices.IndexFunc(s.ready, func(g *group) bool { return g.urgent == urgent }), 0)
+}
 
 // add counts n more messages, of which n < 0 were removed.
 func (s *schedule) add(name string, n int) {
 	g := s.groups[name]
 	if g == nil {
-		g = &group{name: name}
+		g = &group{name: name, urgent: s.isUrgent != nil && s.isUrgent(name)}
 		s.groups[name] = g
 	}
 	g.messages += n
@@ -59,6 +80,7 @@ func (s *schedule) rest(g *group) {
 	case g.messages > 0:
 		g.state = ready
 		s.ready = append(s.ready, g)
+		s.count(g, 1)
 	case g.messages == 0:
 		delete(s.groups, g.name)
 	}
@@ -70,8 +92,15 @@ func (s *schedule) take(i int) *group {
 	copy(s.ready[1:i+1], s.ready[:i])
 	s.ready[0] = nil
 	s.ready = s.ready[1:]
+	s.count(g, -1)
 	g.state = taken
 	return g
+}
+
+func (s *schedule) count(g *group, n int) {
+	if g.urgent {
+		s.urgent += n
+	}
 }
 
 // wait lets a taken group be until t.
