@@ -137,6 +137,7 @@ func (p *Permit) askKept(ctx context.Context, want int) error {
 		}
 		select {
 		case <-freed:
+		case <-time.After(soon): // whom others are held back for may not come
 		case <-patient.Done():
 			return errors.Join(p.gone(ctx), ctx.Err())
 		}
@@ -379,9 +380,9 @@ func (p *Permit) End(ctx context.Context, away bool) (wait time.Duration, err er
 }
 
 // ended notes that the batch is over. Its slot will ask again in a moment: where nobody can
-// wait in Ask, the others leave it its turn.
+// wait in Ask, or if it is urgent, the others leave it its turn.
 func (p *Permit) ended(l *Lane, now time.Time) {
-	if p.gate.Alone {
+	if p.gate.Alone && !p.who.Urgent {
 		l.order.rest(p.who.Place, now.Add(rested*p.gate.moment()))
 	} else {
 		l.order.wait(p.who.Place, now.Add(rested*p.gate.moment()))
