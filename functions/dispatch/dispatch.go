@@ -10,7 +10,7 @@
 //
 // The retry policy, whole: what the operator refuses for good is refused; what it
 // puts off because of the recipient (greylisting, a full mailbox) waits as long as
-// the operator says, or RetryDelays, one copy alone, in its lane's turn; what it puts off because
+// the operator says, or GreyDelays or RetryDelays, one copy alone, in its lane's turn; what it puts off because
 // of the lane stays at the head of its slot, and the lane pauses until a probe passes
 // (package pace); if the relay itself is away all lanes wait for one probe, up to a
 // minute, and if the account's rate is reached the slot waits about Pause. Then each
@@ -38,9 +38,13 @@ import (
 )
 
 // RetryDelays is how long a copy waits after its 1st, 2nd, ... temporary failure,
-// and again the last ever after, until the alert ceases to be useful. The first
+// and again the last ever after, until the alert ceases to be useful. The second
 // is past the five minutes of the usual greylisting (RFC 6647, section 4.2).
 var RetryDelays = []time.Duration{time.Minute, 5*time.Minute + 10*time.Second, 10 * time.Minute, 15 * time.Minute}
+
+// GreyDelays is the same where the operator says that it is greylisting. To come too early costs
+// the lane a place and the recipient another wait; `make bench-lanes` says what these reach.
+var GreyDelays = []time.Duration{6 * time.Minute, 2 * time.Minute}
 
 // Pause is how long a slot waits, plus or minus a quarter, when the mail operator
 // itself cannot be used; after the nth time in a row n times as long, up to
@@ -184,6 +188,7 @@ func receives(m events.SQSMessage) int {
 	return max(n, 1)
 }
 
-func retryDelay(tries int) time.Duration {
-	return RetryDelays[min(max(tries, 1), len(RetryDelays))-1]
+// nth returns the delay after so many tries.
+func nth(delays []time.Duration, tries int) time.Duration {
+	return delays[min(max(tries, 1), len(delays))-1]
 }

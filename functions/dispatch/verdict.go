@@ -16,12 +16,18 @@ const (
 	longestHint  = time.Hour
 )
 
+// greylisted finds that a recipient is to be tried again once some time has passed (RFC 6647).
+var greylisted = regexp.MustCompile(`(?i)gr[ae]y-?list`)
+
 // again returns how long a copy waits that its recipient put off: as long as the
-// operator said, or what RetryDelays says.
+// operator said, or what GreyDelays or RetryDelays says.
 func again(words string, tries int) time.Duration {
 	m := hint.FindStringSubmatch(words)
-	if m == nil {
-		return retryDelay(tries)
+	switch {
+	case m == nil && greylisted.MatchString(words):
+		return nth(GreyDelays, tries)
+	case m == nil:
+		return nth(RetryDelays, tries)
 	}
 	n, _ := strconv.Atoi(m[1])
 	unit := time.Second

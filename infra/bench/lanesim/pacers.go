@@ -11,11 +11,11 @@ import (
 // epoch is when simulations begin.
 var epoch = time.Date(2026, 4, 1, 3, 0, 0, 0, time.UTC)
 
-// greylisted is when a recipient is tried again that was greylisted: past the usual
-// five minutes (RFC 6647, section 4.2), then again and again.
+// greylisted is when a recipient is tried again that was greylisted, as package dispatch
+// does (GreyDelays).
 func greylisted(tries int) time.Duration {
 	if tries <= 1 {
-		return 5*time.Minute + 10*time.Second
+		return 6 * time.Minute
 	}
 	return 2 * time.Minute
 }

@@ -69,7 +69,7 @@ func (s *State) passed(l Limits, now time.Time, full bool) {
 		if !s.Probing {
 			return // it left before the pause
 		}
-		s.reopen(now)
+		s.reopen(l, now)
 	}
 	if s.Good++; s.Good >= Proven {
 		s.Since, s.Vain = time.Time{}, 0
@@ -79,8 +79,12 @@ func (s *State) passed(l Limits, now time.Time, full bool) {
 	}
 }
 
-func (s *State) reopen(now time.Time) {
-	s.Shut += now.Sub(s.Stopped)
+func (s *State) reopen(l Limits, now time.Time) {
+	closed := now.Sub(s.Stopped)
+	s.Shut += closed
+	if s.Ceil > 0 && closed > 3*Hold { // a block is as good as a rest
+		s.Tokens = min(s.Rate*closed.Seconds(), s.depth(l))
+	}
 	s.Stopped, s.Until, s.Opened, s.Probing, s.Good = time.Time{}, time.Time{}, now, false, 0
 	s.Filled, s.Tokens = now, max(s.Tokens, 0)
 }
@@ -107,7 +111,7 @@ func (s *State) fills(l Limits) float64 {
 	if s.Took == 0 {
 		return l.widest()
 	}
-	return max(FirstWindow, Share*float64(max(l.Slots, 1))*float64(s.Took+EventLag)/float64(s.Took))
+	return max(FirstWindow, l.busy()*float64(s.Took+EventLag)/float64(s.Took))
 }
 
 // crowded: connections that stand are what the operator takes.

@@ -137,7 +137,7 @@ func (s *State) miss(l Limits, now time.Time) {
 	if !missed {
 		return
 	}
-	s.Stuck = s.Out - usual
+	s.Stuck = max(s.Out-usual, 0)
 	if s.Since.IsZero() {
 		s.slow(l, now)
 	}
@@ -208,7 +208,7 @@ func (s *State) fill(l Limits, now time.Time) {
 	if s.Tokens < 2 && d < Rest {
 		s.grow(now, d/l.lateness())
 		if l.Events && s.Took > 0 { // Little's law: more would be more connections at once than slots
-			s.Rate = min(s.Rate, Share*float64(max(l.Slots, 1))/s.Took.Seconds())
+			s.Rate = min(s.Rate, l.busy()/s.Took.Seconds())
 		}
 	}
 	s.Tokens = min(s.Tokens+s.Rate*d.Seconds(), s.depth(l))
@@ -218,7 +218,7 @@ func (s *State) fill(l Limits, now time.Time) {
 // many connections.
 func (s *State) depth(l Limits) float64 {
 	if l.Events {
-		return min(max(s.Depth, 1), max(1, Share*float64(l.Slots)))
+		return min(max(s.Depth, 1), max(1, l.busy()))
 	}
 	return max(s.Depth, 1)
 }
@@ -247,3 +247,11 @@ func (s *State) grow(now time.Time, d time.Duration) {
 }
 
 func doubled(d, in time.Duration) float64 { return math.Exp2(float64(d) / float64(in)) }
+
+// busy is how many connections at once SES should have on average, so that it seldom has
+// more than slots: average and Above times its square root are the slots, by which rule
+// switchboards are staffed. Two slots are then far from full, and ten nearly.
+func (l Limits) busy() float64 {
+	root := (math.Sqrt(Above*Above+4*float64(max(l.Slots, 1))) - Above) / 2
+	return root * root
+}

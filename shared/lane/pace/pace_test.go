@@ -134,7 +134,7 @@ func TestMeasures(t *testing.T) {
 func TestRemembers(t *testing.T) {
 	var s State
 	b := &bucket{rate: 3, depth: 60, tokens: 60}
-	send(&s, four, b, 0, 55)
+	send(&s, four, b, 0, 70)
 	week := 7 * 24 * 3600.0
 	taken, refused := send(&s, four, b, week, week+55)
 	if refused != 0 || taken < 170 {
@@ -173,7 +173,7 @@ func TestPause(t *testing.T) {
 			judge(&s, at(now), TooFast, time.Second/10)
 		}
 	}
-	if probes > 35 {
+	if probes > 40 {
 		t.Errorf("%d probes in half an hour", probes)
 	}
 	_, wait := s.Take(four, at(now), 1)
@@ -210,7 +210,7 @@ func TestBehindSES(t *testing.T) {
 
 // TestWindowByEvents: events that come together widen the window as far as one by one.
 func TestWindowByEvents(t *testing.T) {
-	events := Limits{Slots: 4, Events: true, Alive: true}
+	events := Limits{Slots: 10, Events: true, Alive: true}
 	s := State{Window: 8, Filled: at(0), Mark: at(0)}
 	s.Take(events, at(0), 20)
 	for range 8 {
@@ -218,6 +218,24 @@ func TestWindowByEvents(t *testing.T) {
 	}
 	if s.Window < 9.5 {
 		t.Errorf("the window is %.1f after a full round", s.Window)
+	}
+}
+
+// TestAfterBlock: an operator that was left alone for a while has a full bucket.
+func TestAfterBlock(t *testing.T) {
+	for name, c := range map[string]struct {
+		closed, ceil float64
+		want         float64 // tokens
+	}{
+		"a block":             {300, 5, 40},
+		"a pause":             {5, 5, 0},
+		"its rate is unknown": {300, 0, 0},
+	} {
+		s := State{Window: 2, Out: 1, Rate: 4.6, Ceil: c.ceil, Depth: 40, Stopped: at(0), Since: at(0), Probing: true, Filled: at(0), Mark: at(0), Sent: at(c.closed)}
+		judge(&s, at(c.closed), Accepted, 0)
+		if s.Tokens != c.want {
+			t.Errorf("after %s: %.1f tokens, want %.1f", name, s.Tokens, c.want)
+		}
 	}
 }
 

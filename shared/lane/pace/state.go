@@ -7,7 +7,7 @@ import "time"
 const (
 	FirstWindow = 2               // copies at once to an operator of which nothing is known
 	Hold        = 4 * time.Second // pause after a first refusal
-	PauseShare  = 0.2             // a blocked lane pauses for this share of its block so far,
+	PauseShare  = 0.15            // a blocked lane pauses for this share of its block so far,
 	LongPause   = 5 * time.Minute // never longer than this,
 	Jitter      = 0.2             // stretched by up to this share
 	Proven      = 5               // copies that must pass after a pause to call it over
@@ -16,10 +16,10 @@ const (
 	FirstSpan  = 10 * time.Second // and passed in at least this time
 	LateCut    = 0.5              // the same behind SES
 	NextCut    = 0.7              // and after another that measured nothing, of the rate
-	Below      = 0.92             // a lane stays this far below a measured rate
-	GuessGrows = 24 * time.Second // a guessed rate doubles in this time,
+	Below      = 0.95             // a lane stays this far below a measured rate
+	GuessGrows = 30 * time.Second // a guessed rate doubles in this time,
 	CeilGrows  = 30 * time.Second // one that tries to pass a measured one, in this
-	LateGrows  = 3                // and so much slower behind SES
+	LateGrows  = 2                // and so much slower behind SES
 	FirstTry   = time.Minute      // a measured rate is left alone for so long,
 	FirstWiden = time.Minute      // a measured window for so long,
 	LastTry    = 2 * time.Hour    // and after vain tries twice as long each time, up to this
@@ -33,7 +33,7 @@ const (
 	PutOff        = 20 * time.Second // a delivery by SES that took longer had been put off
 	EventLag      = 3 * time.Second  // an event usually comes after this
 	ProbeWait     = 10 * time.Second // and that of a probe, if it passes, before this
-	Share         = 0.6              // of the slots that SES may fill with connections
+	Above         = 1.8              // how far below its slots SES should keep on average, see busy
 	Outgrows      = 2 * time.Minute  // a lane never refused doubles what fills its slots in this
 	EventsPerSlot = 40               // copies without an event, for each slot
 )
