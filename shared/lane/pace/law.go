@@ -250,8 +250,8 @@ func doubled(d, in time.Duration) float64 { return math.Exp2(float64(d) / float6
 
 // busy is how many connections at once SES should have on average, so that it seldom has
 // more than slots: average and Above times its square root are the slots, by which rule
-// switchboards are staffed. Two slots are then far from full, and ten nearly.
+// switchboards are staffed. Four slots are then far from full, and ten nearly.
 func (l Limits) busy() float64 {
 	root := (math.Sqrt(Above*Above+4*float64(max(l.Slots, 1))) - Above) / 2
-	return root * root
+	return max(root*root, 1)
 }

@@ -30,10 +30,11 @@
 // ceiling, and goes beyond it only from there.
 //
 // Pause: a refusal that speaks of the rate stops the lane for seconds, in which the
-// operator's bucket fills; a single probe reopens it. If the probe is refused as
-// well, the lane is blocked, and each pause is a quarter of how long that has lasted:
-// late by a quarter at most, with few probes. All pauses have jitter. Copies that were
-// under way tell nothing new, and one event is answered once, as in TCP [4].
+// operator's bucket fills; a single probe reopens it. If the probe is refused as well,
+// the lane is blocked, and each pause is a sixth of how long that has lasted: late by a
+// fifth at most, with few probes. All pauses have jitter. After a block a lane whose rate is
+// measured finds the bucket full. Copies that were under way tell nothing new, and one
+// event is answered once, as in TCP [4].
 //
 // Memory: rate, bucket and window stay for the next alert, which begins with them.
 // They lose authority, not place: emergencies are rare and operators change, so with
@@ -44,13 +45,13 @@
 //
 // Events: where the verdict comes as an event (SES), the window counts copies whose
 // event is out, and may be wider than the slots, because SES opens the connections. It
-// doubles with every round of events until it would fill the slots with connections (Little's law,
-// with processingTimeMillis as the time), and outgrows that slowly as long as nothing
-// is put off; a rate, once known, stays below it. Refusals are seen late: so a lane
+// doubles with every round of events until SES would have as many connections on average (Little's
+// law, with processingTimeMillis as the time) that it seldom has more than slots, and outgrows
+// that slowly as long as nothing is put off; a rate, once known, stays below it. Refusals are seen late: so a lane
 // that has more than twice as many copies out as its rate explains, or of which no
 // event came for three times as long as usual, takes them for put off, minutes before
 // DeliveryDelay or a delivery with a long processingTimeMillis says so; and what left
-// before it reopened is no news. Because of that lateness a rate grows three times slower, and a
+// before it reopened is no news. Because of that lateness a rate grows two times slower, and a
 // full bucket is not spent at once, for it would be as many connections. Where a delay
 // was said to be one recipient's (greylisting), late deliveries speak of recipients, too. When no event
 // comes at all for Silence, and none of any other lane (Limits.Alive), the lane sends
