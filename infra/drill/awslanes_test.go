@@ -30,6 +30,11 @@ func copiesOverLanes(t testing.TB) int {
 	return int(env(t, "LANES_COPIES", n))
 }
 
+// operatorTakes is how long operators take for a mail. What binds here is to be the account's
+// rate: an operator with two slots must carry a tenth of it, and a lane's law has SES seldom
+// use both at once.
+const operatorTakes = 100 * time.Millisecond
+
 // awsLanes sends copies over all lanes, with an SES that is slower than the
 // functions, twice: with operators that take them, and with one that puts off
 // everything.
@@ -39,7 +44,7 @@ func awsLanes(t *testing.T, cfg cloud.Config) {
 	cfg.SES = sesfake.Config{
 		Rate:    float64(env(t, "LANES_RATE", 40)),
 		Latency: func(string) time.Duration { return 30 * time.Millisecond },
-		Fate:    func(string) []sesfake.Step { return []sesfake.Step{{Kind: sesfake.Delivery, After: time.Second}} },
+		Fate:    func(string) []sesfake.Step { return []sesfake.Step{{Kind: sesfake.Delivery, After: operatorTakes}} },
 	}
 	calm := sendOverLanes(t, cfg, copies, false)
 	disturbed := sendOverLanes(t, cfg, copies, true)

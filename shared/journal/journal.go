@@ -38,10 +38,13 @@ type DB struct {
 	// Full is asked, in tests, what the disk says to a change: an error is a full disk. Set
 	// it before the first Update.
 	Full func() error
+	// faulty, in tests, is asked what the disk says to a sync.
+	faulty func() error
 
 	file *bolt.DB
 
 	commits atomic.Int64
+	disk    disk
 
 	writing sync.Mutex // one writer, checkpoint or close at a time
 	log     *log       // of the writer
@@ -54,6 +57,8 @@ type DB struct {
 
 // ErrClosed says that the DB was closed.
 var ErrClosed = errors.New("journal: closed")
+
+var errGone = errors.New("journal: records that were written cannot be read")
 
 // Open opens the bbolt file at path, which must exist, with its journal, and applies
 // what the journal holds. One process at a time can have it open.
@@ -85,6 +90,7 @@ func start(file *bolt.DB, path string) (*DB, error) {
 		return nil, err
 	}
 	db := &DB{file: file, log: l}
+	db.disk.init(l.seq)
 	if err := db.begin(); err != nil {
 		return nil, errors.Join(err, l.close())
 	}
@@ -157,26 +163,37 @@ func (db *DB) View(fn func(tx *Tx) error) error {
 // to be expected should be found out before anything is written. After an error of the
 // disk in the very last step, what fn wrote can be there all the same.
 func (db *DB) Update(fn func(tx *Tx) error) error {
+	wait, err := db.Start(fn)
+	if err != nil {
+		return err
+	}
+	return wait()
+}
+
+// Start is the first half of Update: what fn wrote is in the journal, and everybody sees it.
+// wait is the other half and must be called: it returns nil when the disk has what fn wrote
+// and what fn read. Until then others can write, and one wait for the disk serves all who
+// have written when it begins.
+func (db *DB) Start(fn func(tx *Tx) error) (wait func() error, err error) {
 	db.writing.Lock()
 	defer db.writing.Unlock()
-	if db.changes >= MaxChanges || db.log.size >= MaxBytes {
+	if db.changes >= MaxChanges || db.log.size >= MaxBytes || db.disk.failing() {
 		if err := db.checkpoint(); err != nil {
-			return err
+			return nil, err
 		}
 	}
 	end, err := db.apply(fn)
-	if err != nil || end == 0 {
-		return err
+	if err != nil {
+		return nil, err
 	}
-	if err := db.sync(); err != nil {
-		db.mu.Lock()
-		defer db.mu.Unlock()
-		return db.goBack(err)
+	if end > 0 {
+		db.log.size = end
+		db.log.seq++
+		db.commits.Add(1)
+		db.disk.wrote(db.log.seq)
 	}
-	db.log.size = end
-	db.log.seq++
-	db.commits.Add(1)
-	return nil
+	seq := db.log.seq
+	return func() error { return db.disk.wait(seq, db.sync) }, nil
 }
 
 // Commits returns how many Updates have changed something since the DB was opened.
@@ -185,6 +202,11 @@ func (db *DB) Commits() int { return int(db.commits.Load()) }
 func (db *DB) sync() error {
 	if db.NoSync {
 		return nil
+	}
+	if db.faulty != nil {
+		if err := db.faulty(); err != nil {
+			return err
+		}
 	}
 	return db.log.f.Sync()
 }
@@ -224,6 +246,7 @@ func (db *DB) apply(fn func(tx *Tx) error) (end int64, err error) {
 // or with a panic if that is nil. db.mu is held.
 func (db *DB) goBack(because error) error {
 	_ = db.tx.Rollback() // it may be over already
+	written := db.log.seq
 	err := db.begin()
 	if err == nil {
 		var m mark
@@ -231,6 +254,10 @@ func (db *DB) goBack(because error) error {
 			db.changes, err = db.log.replay(db.tx, m.seq)
 		}
 	}
+	if err == nil && db.log.seq < written {
+		err = errGone
+	}
+	db.disk.wrote(db.log.seq) // a record that could not be written may be there
 	if err != nil {
 		db.broken = fmt.Errorf("journal: the way back failed: start again: %w", err)
 		return errors.Join(because, db.broken)
@@ -259,6 +286,7 @@ func (db *DB) checkpoint() error {
 		return err
 	}
 	db.log.restart()
+	db.disk.holds(db.log.seq)
 	return nil
 }
 

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/log"
 	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/cdproto/runtime"
@@ -17,7 +18,8 @@ import (
 type watch struct {
 	mu       sync.Mutex
 	asked    map[network.RequestID]string // addresses, of all requests
-	open     map[network.RequestID]string // and of those that are not through
+	open     map[network.RequestID]string // and of those of this document that are not through
+	loader   cdp.LoaderID                 // of the document
 	bytes    float64                      // that came, with their headers
 	status   int64                        // of the document
 	document string                       // its address
@@ -55,9 +57,7 @@ func (w *watch) hear(event any) {
 	switch e := event.(type) {
 	case *network.EventRequestWillBeSent:
 		w.asked[e.RequestID] = e.Request.URL
-		if e.Type != network.ResourceTypeOther { // the icon, which nobody waits for
-			w.open[e.RequestID] = e.Request.Method + " " + e.Request.URL
-		}
+		w.hearRequest(e)
 	case *network.EventResponseReceived:
 		if e.Type == network.ResourceTypeDocument {
 			w.status, w.document = e.Response.Status, e.Response.URL
@@ -69,6 +69,18 @@ func (w *watch) hear(event any) {
 		delete(w.open, e.RequestID)
 	default:
 		w.hearConsole(event)
+	}
+}
+
+// hearRequest notes what the document waits for. What the one before it asked for at its
+// end may never be told to be through.
+func (w *watch) hearRequest(e *network.EventRequestWillBeSent) {
+	if e.Type == network.ResourceTypeDocument && e.LoaderID != w.loader {
+		w.loader = e.LoaderID
+		clear(w.open)
+	}
+	if e.Type != network.ResourceTypeOther && e.LoaderID == w.loader { // the icon, which nobody waits for
+		w.open[e.RequestID] = e.Request.Method + " " + e.Request.URL
 	}
 }
 

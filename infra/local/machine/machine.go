@@ -172,7 +172,7 @@ const (
 	// workersPerConn is how many slots are in hand for each connection to the relay:
 	// while one sends, the other is claimed and recorded. With more, each would be
 	// taken up sooner with fewer copies, and cost as many writes.
-	workersPerConn = 2
+	workersPerConn = 4
 	jobWorkers     = 4
 	// strands are enough for the fan-out not to be what the copies wait for: they
 	// share the waits for the disk, so that 32 take two thirds of the time of 8.
@@ -297,7 +297,7 @@ func (m *Machine) openQueues(copyWorkers int) (err error) {
 		cfg   queue.Config
 	}{
 		{&m.Jobs, queue.Config{Name: "jobs", Concurrency: jobWorkers, MaxReceives: dead.JobReceives}},
-		{&m.Copies, queue.Config{Name: "copies", Concurrency: copyWorkers, MaxReceives: dead.JobReceives}},
+		{&m.Copies, queue.Config{Name: "copies", Concurrency: copyWorkers, MaxReceives: dead.JobReceives, Urgent: isUrgent}},
 		{&m.Mails, queue.Config{Name: "mails", Concurrency: mailWorkers, MaxReceives: dead.EventReceives}},
 		{&m.Probe, queue.Config{Name: "probe", Concurrency: 1}},
 	} {

@@ -84,21 +84,24 @@ func (g *Group) enter(c *call) bool {
 	return lead
 }
 
-// lead commits for everybody in line, the leader included, and hands over to the
-// first of those who have lined up meanwhile.
+// lead commits for everybody in line, the leader included. As soon as it is written it
+// hands over to the first of those who have lined up meanwhile, who writes while the disk
+// is waited for.
 func (g *Group) lead() {
 	g.mu.Lock()
 	calls := g.waiting
 	g.waiting = nil
 	g.mu.Unlock()
 
-	defer g.handOver()
 	defer func() {
 		for _, c := range calls {
 			c.next <- stepReturn
 		}
 	}()
-	g.commit(calls)
+	rest, wait := g.write(calls)
+	if wait != nil {
+		settle(rest, wait())
+	}
 }
 
 func (g *Group) handOver() {
@@ -111,13 +114,15 @@ func (g *Group) handOver() {
 	g.waiting[0].next <- stepLead
 }
 
-// commit runs calls in one transaction. A call that fails is told to run alone,
-// and the rest start over.
-func (g *Group) commit(calls []*call) {
-	rest := append([]*call(nil), calls...)
+// write runs calls in one transaction, and hands over. A call that fails is told to run
+// alone, and the rest start over. wait is nil if nothing is to be waited for: the calls
+// are settled, or each runs alone.
+func (g *Group) write(calls []*call) (rest []*call, wait func() error) {
+	defer g.handOver()
+	rest = append(rest, calls...)
 	for len(rest) > 0 {
 		bad := -1
-		err := g.db.Update(func(tx *journal.Tx) error {
+		wait, err := g.db.Start(func(tx *journal.Tx) error {
 			bad = firstBad(rest, tx)
 			if bad >= 0 {
 				return errRolledBack
@@ -126,11 +131,12 @@ func (g *Group) commit(calls []*call) {
 		})
 		if bad < 0 {
 			settle(rest, err)
-			return
+			return rest, wait
 		}
 		rest[bad].next <- stepAlone
 		rest = append(rest[:bad], rest[bad+1:]...)
 	}
+	return nil, nil
 }
 
 func firstBad(calls []*call, tx *journal.Tx) int {
