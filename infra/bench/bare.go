@@ -23,8 +23,12 @@ type bare struct {
 	to     []recipient
 	writer *letter.Writer
 	links  *link.Signer
+	school string
 	until  time.Time
 }
+
+// origin is where the links lead, as where a school's own machine listens.
+const origin = "http://127.0.0.1:8080"
 
 // recipient is one copy and its mailbox.
 type recipient struct {
@@ -40,7 +44,7 @@ func newBare(n int) (*bare, error) {
 		Sender: alert.Sender{Name: managerName, Mail: managerMail}, UsefulUntil: time.Now().Add(useful),
 	}
 	links, err := link.NewSigner(link.Key{ID: 1, Secret: make([]byte, 32)})
-	b := &bare{writer: letter.NewWriter(a, school, 0, false), links: links, until: a.UsefulUntil}
+	b := &bare{writer: letter.NewWriter(a, school, 0, false), links: links, school: school.ID, until: a.UsefulUntil}
 	_, families := roster.Big(seed, n, ids)
 	for f := range families {
 		for _, g := range f.Guardians {
@@ -110,5 +114,12 @@ func (b *bare) letter(to recipient) (*mail.Message, error) {
 	if err != nil {
 		return nil, err
 	}
-	return b.writer.Letter(to.CopyRef, "", to.mailbox, "http://127.0.0.1:8080/a/"+token, time.Now()), nil
+	m := b.writer.Letter(to.CopyRef, "", to.mailbox, origin+"/a/"+token, time.Now())
+	if token, err = b.links.Sign(link.Link{
+		Kind: link.Leave, Class: b.school, Family: to.Family, Contact: to.Contact, Expires: b.until,
+	}); err != nil {
+		return nil, err
+	}
+	m.Unsubscribe, m.OneClick = origin+"/register/leave/"+token, true
+	return m, nil
 }
