@@ -40,7 +40,7 @@ const operatorTakes = 100 * time.Millisecond
 // everything.
 func awsLanes(t *testing.T, cfg cloud.Config) {
 	copies := copiesOverLanes(t)
-	cfg.Most = int(env(t, "LANES_INSTANCES", 16))
+	cfg.Most = int(env(t, "LANES_INSTANCES", 48))
 	cfg.SES = sesfake.Config{
 		Rate:    float64(env(t, "LANES_RATE", 40)),
 		Latency: func(string) time.Duration { return 30 * time.Millisecond },

@@ -220,3 +220,70 @@ func TestNoRate(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestMix sends a school's alert over lanes with few slots and with many, as an invocation
+// a slot does: it takes ten copies, reserves, waits for each turn, and comes again. All
+// lanes are to end together, for who is alone at the end uses a part of the rate only.
+func TestMix(t *testing.T) {
+	for _, fanOut := range []time.Duration{2 * time.Second, 10 * time.Second, time.Minute} {
+		used, ends := mix(schedule{Rate: 80}, fanOut)
+		t.Logf("fan-out of %v: used %.1f %%, done after %v", fanOut, 100*used, ends)
+		if used < 0.95 {
+			t.Errorf("fan-out of %v: used %.1f %%, want 95 %%", fanOut, 100*used)
+		}
+	}
+}
+
+// mix returns which share of the rate was used from the first to the last, and when the
+// lanes were done.
+func mix(s schedule, fanOut time.Duration) (used float64, ends map[string]time.Duration) {
+	lanes := []struct {
+		name          string
+		copies, slots int
+	}{
+		{"google", 4000, 10}, {"docomo", 1500, 4}, {"apple", 1300, 10}, {"au", 900, 4}, {"softbank", 900, 3},
+		{"yahoo-jp", 900, 2}, {"microsoft", 200, 5}, {"nifty.com", 100, 2}, {"rakuten", 100, 2}, {"example.jp", 100, 2},
+	}
+	const batch, takes, between = 10, 40 * time.Millisecond, 200 * time.Millisecond
+	type slot struct {
+		lane       string
+		all, left  int
+		free, last time.Time
+	}
+	var slots []*slot
+	total := 0
+	for _, l := range lanes {
+		for i := range l.slots {
+			n := l.copies/l.slots + min(1, max(0, l.copies%l.slots-i))
+			slots = append(slots, &slot{lane: l.name, all: n, left: n, free: start})
+			total += n
+		}
+	}
+	ends = map[string]time.Duration{}
+	var last time.Time
+	for now := start; now.Before(start.Add(10 * time.Minute)); now = now.Add(10 * time.Millisecond) {
+		for _, sl := range slots {
+			if sl.left == 0 || now.Before(sl.free) {
+				continue
+			}
+			place := time.Duration(float64(fanOut) * float64(sl.all-sl.left) / float64(sl.all))
+			if start.Add(place).After(now) {
+				continue // not queued yet
+			}
+			n := min(batch, sl.left)
+			turns, ahead := s.reserve(now, Want{N: n, Apart: takes, Place: place})
+			if turns == nil {
+				sl.free = now.Add(ahead / 2)
+				continue
+			}
+			sl.left -= n
+			sl.last = turns[n-1]
+			sl.free = sl.last.Add(takes + between)
+			ends[sl.lane] = max(ends[sl.lane], sl.last.Sub(start).Round(time.Second/10))
+			if sl.last.After(last) {
+				last = sl.last
+			}
+		}
+	}
+	return float64(total) / (last.Sub(start).Seconds() * s.Rate), ends
+}
