@@ -219,7 +219,7 @@ const exitNoMount = 3
 func fillMount(dir string) {
 	err := syscall.Mount("", "/", "", syscall.MS_REC|syscall.MS_PRIVATE, "")
 	if err == nil {
-		err = syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=16m")
+		err = syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=32m")
 	}
 	if err != nil {
 		log.Print(err)
@@ -231,7 +231,7 @@ func fillMount(dir string) {
 	demand(isFull(err), "open on a full disk: %v", err)
 	files, _ := os.ReadDir(dir)
 	demand(len(files) == 1, "open on a full disk left files: %v", files)
-	check(os.Truncate(ballast, 6<<20))
+	check(os.Truncate(ballast, 12<<20))
 	fillTable(path, func() { check(os.Remove(ballast)) })
 }
 
