@@ -23,9 +23,21 @@ const neverByItself = 24 * time.Hour
 // OneMachine is the lane of the single machine, with the inbox as the operator.
 func OneMachine(t testing.TB, w World) System {
 	t.Helper()
+	return oneMachine(t, w, true)
+}
+
+// Behaving is OneMachine with queues that keep to their order where they need not: what
+// hands out at random says nothing of who goes first.
+func Behaving(t testing.TB, w World) System {
+	t.Helper()
+	return oneMachine(t, w, false)
+}
+
+func oneMachine(t testing.TB, w World, misbehave bool) System {
+	t.Helper()
 	m, err := machine.New(machine.Config{
 		Addr: "127.0.0.1:0", Data: t.TempDir(), Log: w.Log, Now: w.Clock.Now,
-		Tick: neverByItself, Misbehave: true, Seed: w.Seed, Resolver: w.DNS.Resolver(), Inbound: "127.0.0.1:0", InboundDomain: InboundDomain,
+		Tick: neverByItself, Misbehave: misbehave, Seed: w.Seed, Resolver: w.DNS.Resolver(), Inbound: "127.0.0.1:0", InboundDomain: InboundDomain,
 		OpenID: &console.OpenID{Issuer: w.OpenID.URL, Client: issuer.Client, Secret: func(context.Context) (string, error) { return issuer.Secret, nil }},
 	})
 	if err != nil {

@@ -6,12 +6,19 @@ import (
 	"slices"
 	"strconv"
 	"sync"
+	"testing"
 	"time"
 )
 
-// oneLane imports so many pupils, six grades of ten classes at most, each with a mother at
-// docomo, and returns the addresses by class.
+// oneLane is lanes where all are at docomo.
 func (d *Drill) oneLane(n int) (pupils []Pupil, byClass map[string][]string) {
+	d.Helper()
+	return d.lanes(n, func(int) string { return "docomo.ne.jp" })
+}
+
+// lanes imports so many pupils, six grades of ten classes at most, each with a mother at
+// an operator, and returns the addresses by class.
+func (d *Drill) lanes(n int, operator func(pupil int) string) (pupils []Pupil, byClass map[string][]string) {
 	d.Helper()
 	pupils, byClass = Pupils(n), map[string][]string{}
 	classes := (n + classSize - 1) / classSize
@@ -19,7 +26,7 @@ func (d *Drill) oneLane(n int) (pupils []Pupil, byClass map[string][]string) {
 		p := &pupils[i]
 		p.Grade, p.Class = i%classes/10+1, i%classes%10+1
 		mother := Parent{Name: fmt.Sprintf("見本 幸子%d", i), Relation: "母", Phone: fmt.Sprintf("090-2000-%04d", i)}
-		mother.have(fmt.Sprintf("order-%04d@docomo.ne.jp", i))
+		mother.have(fmt.Sprintf("order-%04d@%s", i, operator(i)))
 		p.Parents = []Parent{mother}
 		class := fmt.Sprintf("%d年%d組", p.Grade, p.Class)
 		byClass[class] = append(byClass[class], mother.Addresses[0])
@@ -132,6 +139,30 @@ func shareALane(d *Drill) {
 	}
 	if last(small) > 600 {
 		d.Errorf("the small notice's %d mails were there after %d of all", len(at[small]), last(small))
+	}
+}
+
+// TestFewHandlers: a notice goes to more operators than one machine has handlers for, so that
+// it waits in the queue and not at the lanes' gates. A safety check to a class, queued behind
+// it, does not wait for its end.
+func TestFewHandlers(t *testing.T) {
+	d := Start(t, Behaving)
+	const notice, safety, operators, guardians = "行事のお知らせ", "安否の確認", 200, 1600
+	pupils, byClass := d.lanes(guardians, func(pupil int) string { return fmt.Sprintf("operator-%03d.jp", pupil%operators) })
+	told := byClass["1年1組"]
+	resume := d.stopAfter(40)
+	d.queued(d.Send(Alert{Kind: "notice", Subject: notice}), guardians)
+	d.Until("the first have left", func() bool { return len(d.with(notice)) >= 30 })
+	d.queued(d.Send(Alert{Kind: "safety", Subject: safety, Groups: []string{d.Groups()[0].ID}}), len(told))
+	resume()
+	d.Arrive(safety, told...)
+	d.Arrive(notice, Addresses(pupils...)...)
+
+	at := d.places(notice, safety)[safety]
+	last := at[len(at)-1] + 1
+	d.Logf("of %d mails: the safety check's %d were there after %d", guardians+len(told), len(told), last)
+	if last > guardians/2 {
+		d.Errorf("the safety check's %d mails were there after %d of all", len(told), last)
 	}
 }
 
