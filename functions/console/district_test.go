@@ -199,7 +199,7 @@ func TestDistrictByAPI(t *testing.T) {
 	for range 2 { // a program tries again
 		a := o.send("POST", apiPath+"/district/alerts", strings.NewReader(body(`"all":true`)), "Authorization", "Bearer "+token, "Content-Type", asJSON, "Idempotency-Key", "one")
 		described(t, "POST", "/district/alerts", a)
-		if a.StatusCode != 201 || strings.Count(a.body, `"id"`) != 2 || strings.Contains(a.body, "s3") {
+		if a.StatusCode != 201 || strings.Count(a.body, `"id"`) != 2 || strings.Contains(a.body, `"s3"`) {
 			t.Fatalf("status %d: %s", a.StatusCode, a.body)
 		}
 	}

@@ -3,6 +3,7 @@ package console
 import (
 	"cmp"
 	"context"
+	"errors"
 	"hash/fnv"
 	"net/http"
 	"net/url"
@@ -40,6 +41,11 @@ func (s *Server) districtDeskRoutes(rt *routes) {
 	rt.page("POST "+household+"/release", access.Overview, s.releaseHousehold, on(undecided), recordsItself())
 	rt.page("POST "+household+"/hand-over", access.Overview, s.passHouseholdOn, on(undecided), recordsItself())
 	rt.page("POST "+household+"/calls", access.Overview, s.callHousehold, on(undecided), recordsItself())
+
+	rt.page("POST "+districtPapers, access.Overview, s.makeDistrictPaper, on(undecided), recordsItself())
+	rt.page("GET "+districtPapers+"/{paper}", access.Overview, s.districtPaper, on(undecided), recordsItself())
+	rt.page("GET "+districtPapers+"/{paper}/enter", access.Overview, s.enterDistrictPaper, on(undecided), recordsItself())
+	rt.page("POST "+districtPapers+"/{paper}/enter", access.Overview, s.keyDistrictPaperIn, on(undecided), recordsItself())
 }
 
 // mostSchools is how many schools of a district its desk looks at; those that are not
@@ -102,7 +108,7 @@ func (s *Server) branch(me staff.Staff, v roster.School, l schoolLine) branch {
 // districtRow is a household as the district's pages show it.
 type districtRow struct {
 	desk.Household
-	Page    *districtDeskPage
+	Page    *deskFrame
 	No      int
 	Members []districtMember
 	Other   desk.Use
@@ -114,12 +120,12 @@ type districtMember struct {
 	School string
 }
 
-// districtDeskPage is the data of district_desk.html.
+// Settled reports whether the family need not be phoned any more.
+func (m districtMember) Settled() bool { return !desk.ToCall(&m.Family) }
+
+// districtDeskPage is the data of district_desk.html. The group of its view is a school.
 type districtDeskPage struct {
-	web.Base
-	At      time.Time
-	Me      staff.Staff
-	View    deskView // Group is a school
+	deskFrame
 	Schools []roster.School
 	Only    string // name of the school View.Group
 	Rows    []districtRow
@@ -130,9 +136,6 @@ type districtDeskPage struct {
 	More    bool
 	Drill   bool
 	Parts   []int
-	Version string
-	Every   int
-	Link    string
 	News    string
 }
 
@@ -175,9 +178,14 @@ func desksOf(all []branch) map[string]desk.Desk {
 	return desks
 }
 
+// districtFrame is what the pages of a district's desk have in common.
+func (s *Server) districtFrame(r *http.Request, me staff.Staff) deskFrame {
+	return deskFrame{At: s.Now(), Me: me, View: viewOf(r.URL.Query()), Every: lookForNews, MayPhone: true}
+}
+
 func (s *Server) districtDeskList(r *http.Request, me staff.Staff) (web.Response, error) {
 	ctx := r.Context()
-	p := &districtDeskPage{At: s.Now(), Me: me, View: viewOf(r.URL.Query()), Every: lookForNews}
+	p := &districtDeskPage{deskFrame: s.districtFrame(r, me)}
 	p.Scripts, p.Refresh = []string{statusScript, "news.js", "desk.js"}, lookForNews
 	homes, all, schools, more, err := s.householdsOf(ctx, me, p.View)
 	if err != nil {
@@ -219,7 +227,7 @@ func (s *Server) fillDistrictDesk(ctx context.Context, p *districtDeskPage, home
 		if len(h.Rows) > 1 {
 			p.Both++
 		}
-		row := s.districtRow(p, h, all)
+		row := s.districtRow(&p.deskFrame, h, all)
 		row.No = i + 1
 		if row.IsHeld() {
 			p.Held++
@@ -235,7 +243,7 @@ func (s *Server) fillDistrictDesk(ctx context.Context, p *districtDeskPage, home
 	if p.MineRow != nil {
 		shown = append(shown, *p.MineRow)
 	}
-	if err := s.nameMembers(ctx, shown, all); err != nil {
+	if err := s.showMembers(ctx, shown, all); err != nil {
 		return err
 	}
 	g, gctx := errgroup.WithContext(ctx)
@@ -249,7 +257,7 @@ func (s *Server) fillDistrictDesk(ctx context.Context, p *districtDeskPage, home
 	return g.Wait()
 }
 
-func (s *Server) districtRow(p *districtDeskPage, h desk.Household, all []branch) districtRow {
+func (s *Server) districtRow(p *deskFrame, h desk.Household, all []branch) districtRow {
 	row := districtRow{Household: h, Page: p}
 	for _, r := range h.Rows {
 		b := all[slices.IndexFunc(all, func(b branch) bool { return b.ID == r.Ref.Alert })]
@@ -258,9 +266,20 @@ func (s *Server) districtRow(p *districtDeskPage, h desk.Household, all []branch
 	return row
 }
 
-// nameMembers looks up what the classes of rows are called, and records in the schools'
-// audit logs that their children were shown.
-func (s *Server) nameMembers(ctx context.Context, rows []districtRow, all []branch) error {
+// showMembers looks up what the classes of rows are called, and records in the schools'
+// audit logs that their children are shown.
+func (s *Server) showMembers(ctx context.Context, rows []districtRow, all []branch) error {
+	return eachBranch(ctx, rows, all, func(ctx context.Context, b branch, mine []desk.Row) error {
+		if err := s.Audit.Once(ctx, entry(b.at, audit.View, "/alerts/"+b.ID+"/desk", ""), viewEvery); err != nil {
+			return err
+		}
+		_, err := b.page.name(ctx, s, mine, nil)
+		return err
+	})
+}
+
+// eachBranch calls f for the alerts that rows are of, with their rows, some side by side.
+func eachBranch(ctx context.Context, rows []districtRow, all []branch, f func(context.Context, branch, []desk.Row) error) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(schoolReaders)
 	for _, b := range all {
@@ -270,16 +289,9 @@ func (s *Server) nameMembers(ctx context.Context, rows []districtRow, all []bran
 				mine = append(mine, r)
 			}
 		}
-		if len(mine) == 0 {
-			continue
+		if len(mine) > 0 {
+			g.Go(func() error { return f(ctx, b, mine) })
 		}
-		g.Go(func() error {
-			if err := s.Audit.Once(ctx, entry(b.at, audit.View, "/alerts/"+b.ID+"/desk", ""), viewEvery); err != nil {
-				return err
-			}
-			_, err := b.page.name(ctx, s, mine, nil)
-			return err
-		})
 	}
 	return g.Wait()
 }
@@ -305,20 +317,35 @@ func (s *Server) versions(ctx context.Context, all []branch) (string, error) {
 // Alerts that were sent since are seen when the page next loads itself.
 func (s *Server) districtDeskVersion(r *http.Request, me staff.Staff) (web.Response, error) {
 	ids := r.URL.Query()["alert"]
-	all := make([]branch, min(len(ids), mostSchools))
-	g, ctx := errgroup.WithContext(r.Context())
+	ids = ids[:min(len(ids), mostSchools)]
+	all, err := s.branchesOf(r.Context(), me, ids)
+	if err != nil {
+		return nil, err
+	}
+	if len(all) < len(ids) {
+		return nil, alert.ErrNotFound
+	}
+	v, err := s.versions(r.Context(), all)
+	return web.JSON{Value: map[string]string{"version": v}}, err
+}
+
+// branchesOf returns alerts of the district's by their ids: those of schools where somebody
+// may phone.
+func (s *Server) branchesOf(ctx context.Context, me staff.Staff, ids []string) ([]branch, error) {
+	all := make([]branch, len(ids))
+	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(schoolReaders)
 	for i := range all {
 		g.Go(func() (err error) {
 			all[i], err = s.branchOf(ctx, me, ids[i])
+			if errors.Is(err, alert.ErrNotFound) {
+				return nil
+			}
 			return err
 		})
 	}
-	if err := g.Wait(); err != nil {
-		return nil, err
-	}
-	v, err := s.versions(r.Context(), all)
-	return web.JSON{Value: map[string]string{"version": v}}, err
+	err := g.Wait()
+	return slices.DeleteFunc(all, func(b branch) bool { return b.ID == "" }), err
 }
 
 // branchOf returns an alert of the district's by its id. It fails with alert.ErrNotFound if
@@ -422,7 +449,14 @@ func (r districtRow) HeldThere() bool {
 func (r districtRow) OutcomeThere() lang.Text { return outcomeNames[r.Other.Outcome] }
 
 // First returns the member for which the household is most pressing.
-func (r districtRow) First() districtMember { return r.Members[0] }
+func (r districtRow) First() districtMember {
+	return slices.MinFunc(r.Members, func(a, b districtMember) int {
+		if a.Settled() != b.Settled() {
+			return map[bool]int{true: 1, false: -1}[a.Settled()]
+		}
+		return cmp.Compare(a.Need, b.Need)
+	})
+}
 
 // LastCall returns the newest call of all members; nil if there is none.
 func (r districtRow) LastCall() *callLine {

@@ -73,10 +73,7 @@ func (s *Server) partiesOf(r *http.Request, me staff.Staff) (parties, error) {
 
 // householdPage is the data of district_family.html.
 type householdPage struct {
-	web.Base
-	At         time.Time
-	Me         staff.Staff
-	View       deskView
+	deskFrame
 	Row        districtRow
 	Parts      []householdPart
 	Form       callForm
@@ -84,9 +81,6 @@ type householdPage struct {
 	ToCall     bool
 	Self       string
 	List       string // address of the desk
-	Version    string
-	Every      int
-	Link       string
 	News       string
 }
 
@@ -97,7 +91,6 @@ type householdPart struct {
 	Children   []childLine
 	Events     []familyEvent
 	Newest     string // nanoseconds since 1970
-	Settled    bool
 	Complained bool
 }
 
@@ -118,7 +111,7 @@ func (s *Server) householdAgain(r *http.Request, me staff.Staff, form callForm, 
 		return nil, err
 	}
 	h := desk.Household{Rows: rows}
-	p := &householdPage{At: s.Now(), Me: me, View: viewOf(r.URL.Query()), Form: form, ToCall: h.ToCallAny(), Self: householdPath(h), Every: lookForNews}
+	p := &householdPage{deskFrame: s.districtFrame(r, me), Form: form, ToCall: h.ToCallAny(), Self: householdPath(h)}
 	p.Scripts = []string{statusScript, "news.js", "desk.js", "once.js"}
 	p.List, p.Link = districtDesk+p.View.Query(), p.Self+p.View.Query()
 	branches := make([]branch, len(all))
@@ -130,7 +123,7 @@ func (s *Server) householdAgain(r *http.Request, me staff.Staff, form callForm, 
 	if p.Version, err = s.versions(ctx, branches); err != nil {
 		return nil, err
 	}
-	p.Row = s.districtRow(&districtDeskPage{Me: me}, h, branches)
+	p.Row = s.districtRow(&p.deskFrame, h, branches)
 	if p.Row.Other, err = h.Elsewhere(ctx, all[0].desk); err != nil {
 		return nil, err
 	}
@@ -173,7 +166,7 @@ func (s *Server) fillHousehold(r *http.Request, p *householdPage, all parties) e
 }
 
 func (s *Server) householdPart(r *http.Request, m party, row districtMember, names map[string]string) (householdPart, error) {
-	part := householdPart{districtMember: row, Alert: m.Alert, Newest: nanosecondsOf(desk.Newest(&row.Family)), Settled: !desk.ToCall(&row.Family)}
+	part := householdPart{districtMember: row, Alert: m.Alert, Newest: nanosecondsOf(desk.Newest(&row.Family))}
 	groups, err := m.page.name(r.Context(), s, []desk.Row{row.Row}, nil)
 	if err != nil {
 		return part, err

@@ -139,6 +139,9 @@ func TestShots(t *testing.T) {
 		{Name: "district-sent", Path: "/shot/district-sent", HTML: o.submit(oc, "/district/send", dform).body},
 		{Name: "district-desk", Path: "/shot/district-desk", HTML: dd.list},
 		{Name: "district-desk-english", Path: "/shot/district-desk-en", HTML: dd.english},
+		{Name: "district-paper", Path: "/shot/district-paper", HTML: dd.paper, Print: true},
+		{Name: "district-paper-english", Path: "/shot/district-paper-en", HTML: dd.paperEnglish, Print: true},
+		{Name: "district-paper-enter", Path: "/shot/district-paper-enter", HTML: dd.enter},
 		{Name: "district-family", Path: "/shot/district-family", HTML: dd.family},
 		{Name: "replies", Path: "/alerts/" + a.ID + "/replies"},
 		{Name: "replies-english", Path: "/shot/replies-en", HTML: o.visit(c, "/alerts/"+a.ID+"/replies?lang=en").body},
@@ -276,14 +279,22 @@ func following(form url.Values, id string) url.Values {
 }
 
 // districtDeskPages are the pages of a district's desk.
-type districtDeskPages struct{ list, english, family string }
+type districtDeskPages struct{ list, english, family, paper, paperEnglish, enter string }
 
 func (o *office) districtDeskShots(c *http.Client) (p districtDeskPages) {
 	o.t.Helper()
-	o.checkAt("s2", "大雨の安否確認", alert.Safety)
+	_, token := o.hireAt("s2", staff.Manager)
+	siblings := smallRoster + "1,1,2,虹ヶ丘 空,にじがおか そら,虹ヶ丘 恵,090-0000-0425,megumi@example.net,,\n1,1,3,高嶺 葵,たかみね あおい,高嶺 湊,090-0000-0021,minato@example.net,,\n"
+	if a := o.send("POST", apiPath+"/roster", strings.NewReader(siblings), "Authorization", "Bearer "+token); a.StatusCode != 200 {
+		o.t.Fatalf("status %d", a.StatusCode)
+	}
+	o.checkAt("s2", "震度5強の地震による安否確認", alert.Safety)
 	next := o.submit(c, districtDesk+"/next", nil).Header.Get("Location")
 	p.family = o.visit(c, next+"?lang=ja").body
 	p.list, p.english = o.visit(c, districtDesk+"?lang=ja").body, o.visit(c, districtDesk+"?lang=en").body
+	paper := o.submit(c, districtDesk+"/paper", url.Values{}).Header.Get("Location")
+	p.paperEnglish = o.visit(c, paper+"?lang=en").body
+	p.paper, p.enter = o.visit(c, paper+"?lang=ja").body, o.visit(c, paper+"/enter").body
 	return p
 }
 

@@ -162,6 +162,39 @@ func districtDesk(d *Drill) {
 	}
 	d.Manager.Open("/audit").Says(http.StatusOK, "指導主事 見本").Says(http.StatusOK, "電話連絡")
 	other.Open("/audit").Says(http.StatusOK, "指導主事 見本").Says(http.StatusOK, "電話連絡")
+
+	d.districtPaper(office, n-1)
+	for who, desk := range map[*Browser]string{d.Manager: mine, other: theirs} {
+		who.Open(desk+"/desk").Says(http.StatusOK, fmt.Sprintf("電話が必要：%d家庭", n-2)).Says(http.StatusOK, "留守")
+	}
+	id := strings.TrimPrefix(mine, "/alerts/")
+	d.recount(id, d.Status(id))
+}
+
+// districtPaper: the district's list is on paper what it is on the screen, and what was
+// written on it is keyed in by row number, for all schools of a row.
+func (d *Drill) districtPaper(office *Browser, left int) {
+	d.Helper()
+	list := office.Open("/district/desk").Says(http.StatusOK, fmt.Sprintf("電話が必要：%d家庭", left))
+	paper := list.Form("/district/desk/paper").Press("").Says(http.StatusOK, "紙1号").Says(http.StatusOK, fmt.Sprintf("%d家庭", left))
+	d.equal("rows of the paper copy", strings.Count(paper.Body, `<th scope="row"`), left)
+	at := 0
+	for _, names := range list.Find("p", "") {
+		if _, is := lookup(names, "data-names"); is {
+			next := strings.Index(paper.Text()[at:], text(names))
+			if next < 0 {
+				d.Errorf("the paper does not have %s where the screen has it", text(names))
+				continue
+			}
+			at += next
+		}
+	}
+	keyIn := paper.Open(paper.URL.Path + "/enter").Form(paper.URL.Path + "/enter")
+	keyIn.Set("row_1", "answered safe").Set("row_2", "no_reply").Set("note_2", "留守")
+	keyIn.Set("row_3", "call_back").Set("at_3", "").Press("").Says(http.StatusUnprocessableEntity, "3番：かけ直す日時を")
+	keyIn.Set("row_3", "message").Press("").Says(http.StatusOK, "3件を記録しました") // what was recorded counts once
+	paper.Open(paper.URL.Path).Says(http.StatusOK, "回答あり・電話不要")
+	d.Manager.Open(paper.URL.Path).Says(http.StatusForbidden, "")
 }
 
 // siblingsAtTwoSchools: both schools of a district have an alert open, and the same

@@ -9,6 +9,7 @@
 //	desk/<alert>/<class>  <family>          Record
 //	desk/<alert>          changes/<class>   a counter: how often a record was written, and calls
 //	                      paper/<number>    Paper
+//	desk-papers/<scope>   paper/<number>    Paper, of all desks of a scope
 //	desk-lines/<scope>    <hash>            a telephone number or address (lines.go)
 package desk
 
@@ -290,62 +291,6 @@ func (r *Record) enter(c Call, now time.Time) error {
 		r.release()
 	}
 	return nil
-}
-
-// Paper is a printed copy of the desk: what stood in its rows when it was made.
-type Paper struct {
-	Number int         `json:"n"`
-	At     time.Time   `json:"t"`
-	By     Person      `json:"b"`
-	Rows   []alert.Ref `json:"r"` // row 1 first
-}
-
-// MaxPaper is how many rows a paper copy has at most.
-const MaxPaper = 1000
-
-func paperKey(alertID string, number int) table.Key {
-	return table.Key{Partition: part(alertID), Sort: fmt.Sprintf("paper/%06d", number)}
-}
-
-// Print keeps rows as a paper copy with the next number.
-func (d Desk) Print(ctx context.Context, alertID string, who Person, rows []Row) (Paper, error) {
-	p := Paper{At: d.Alerts.Now().UTC(), By: who}
-	for _, r := range rows[:min(len(rows), MaxPaper)] {
-		p.Rows = append(p.Rows, r.Ref)
-	}
-	for range tries {
-		papers, err := d.Alerts.Table.Query(ctx, table.Query{Partition: part(alertID), Prefix: "paper/", Reverse: true, Limit: 1})
-		if err != nil {
-			return p, err
-		}
-		p.Number = 1
-		if len(papers.Items) > 0 {
-			last, _ := strconv.Atoi(papers.Items[0].Sort[len("paper/"):])
-			p.Number = last + 1
-		}
-		value, err := json.Marshal(p)
-		if err != nil {
-			return p, err
-		}
-		err = d.Alerts.Table.Write(ctx, "", table.Create{Key: paperKey(alertID, p.Number), Value: value})
-		if _, conflict := table.Conflict(err); !conflict {
-			return p, err
-		}
-	}
-	return p, table.ErrBusy
-}
-
-// Paper reads a paper copy. It fails with alert.ErrNotFound if there is none.
-func (d Desk) Paper(ctx context.Context, alertID string, number int) (Paper, error) {
-	var p Paper
-	item, err := d.Alerts.Table.Get(ctx, paperKey(alertID, number))
-	if errors.Is(err, table.ErrNotFound) {
-		return p, alert.ErrNotFound
-	}
-	if err == nil {
-		err = json.Unmarshal(item.Value, &p)
-	}
-	return p, err
 }
 
 // InPart reports whether a family is in the n-th of parts into which callers have

@@ -288,6 +288,39 @@ func TestPaper(t *testing.T) {
 	if _, err := r.Paper(t.Context(), r.alert.ID, 9); !errors.Is(err, alert.ErrNotFound) {
 		t.Errorf("paper 9: %v", err)
 	}
+	if _, err := r.Print(t.Context(), r.alert.ID, sato, make([]desk.Row, desk.MaxPaper+1)); !problem.Is(err, problem.Invalid) {
+		t.Errorf("more rows than a copy has: %v", err)
+	}
+}
+
+// Copies of a scope have numbers of their own, keep which families are one row, and end.
+func TestScopePaper(t *testing.T) {
+	r := newRoom(t)
+	for range 3 {
+		r.family("1-1", nil)
+	}
+	rows := r.rows("1-1")
+	d := r.Desk
+	d.Place = desk.Place{Scope: "district/d1"}
+	homes := []desk.Household{{Rows: rows[:2]}, {Rows: rows[2:]}}
+	for want := 1; want <= 2; want++ {
+		p, err := d.PrintHouseholds(t.Context(), sato, homes)
+		r.must(err)
+		got, err := d.ScopePaper(t.Context(), p.Number)
+		r.must(err)
+		if of := got.Households(); p.Number != want || len(of) != 2 || len(of[0]) != 2 || of[0][1] != rows[1].Ref || of[1][0] != rows[2].Ref {
+			t.Errorf("paper %d: %+v", want, got)
+		}
+	}
+	other := r.Desk
+	other.Place = desk.Place{Scope: "district/d2"}
+	if _, err := other.ScopePaper(t.Context(), 1); !errors.Is(err, alert.ErrNotFound) {
+		t.Errorf("a copy of another scope: %v", err)
+	}
+	r.pass(desk.PapersKept)
+	if _, err := d.ScopePaper(t.Context(), 1); !errors.Is(err, alert.ErrNotFound) {
+		t.Errorf("a copy is there after its end: %v", err)
+	}
 }
 
 func TestParts(t *testing.T) {

@@ -54,6 +54,11 @@ var Rules = []Rule{
 			"as long as a school or a guardian may have to show what was told (Civil Code, art. 724), and to compare with the year before; counters hold no person and stay"),
 	},
 	{
+		What:  lang.T("教育委員会が印刷した電話連絡の紙の控え", "what stood on call lists that a district printed"),
+		Where: []string{"desk-papers/*", "desk-papers/*/*"}, Most: 90 * day,
+		Until: lang.T("印刷から90日", "90 days from printing"), Why: lang.T("紙の結果を、番号であとから入力できるように。家庭の氏名や電話番号は含まない", "to key the paper in by row number; of families it holds ids only"),
+	},
+	{
 		What:  lang.T("学校の連絡の一覧", "the list of a school's alerts"),
 		Where: []string{"school/*/alerts"}, Most: Alerts,
 		Until: lang.T("連絡と同じ", "with the alert"), Why: lang.T("連絡を開くため", "leads to the alert"),
