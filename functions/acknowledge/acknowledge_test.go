@@ -9,7 +9,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -20,7 +19,7 @@ import (
 	"github.com/todoku/todoku/shared/link"
 	"github.com/todoku/todoku/shared/roster"
 	"github.com/todoku/todoku/shared/table"
-	"github.com/todoku/todoku/shared/table/bbolt"
+	"github.com/todoku/todoku/shared/table/bbolt/bbolttest"
 	"github.com/todoku/todoku/shared/web"
 	"github.com/todoku/todoku/shared/web/webtest"
 )
@@ -44,12 +43,7 @@ type school struct {
 func newSchool(t testing.TB) *school {
 	t.Helper()
 	s := &school{t: t, now: noon, log: &strings.Builder{}, id: map[string]string{}}
-	db, err := bbolt.Open(filepath.Join(t.TempDir(), "todoku.db"))
-	s.must(err)
-	t.Cleanup(func() { _ = db.Close() })
-	db.NoSync = true // nothing of this outlives the test
-	tb, err := bbolt.New(db, s.clock)
-	s.must(err)
+	tb := bbolttest.Open(t, s.clock)
 	ids := id.NewSource(s.clock, rand.Reader)
 	for _, name := range []string{"family", "only", "class1", "class2", "hana", "taro", "hana-mail", "taro-mail", "aya-mail", "ichiro", "futaba", "mitsuru", "yotsuba", "aya"} {
 		s.id[name] = ids.New()
@@ -57,6 +51,7 @@ func newSchool(t testing.TB) *school {
 	s.alerts = &alert.Store{Table: tb, IDs: ids, Now: s.clock}
 	schools := &roster.Store{Table: tb, IDs: ids, Now: s.clock}
 	s.must(schools.PutSchool(t.Context(), roster.School{ID: "s1", Name: "ひばり小学校", Mail: "renraku@hibari.example", Phone: "03-0000-0000", Zone: "Asia/Tokyo"}))
+	var err error
 	s.links, err = link.NewSigner(link.Key{ID: 1, Secret: make([]byte, 32)})
 	s.must(err)
 	s.config = Config{

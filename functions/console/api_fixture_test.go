@@ -9,7 +9,6 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -33,7 +32,7 @@ import (
 	"github.com/todoku/todoku/shared/roster"
 	"github.com/todoku/todoku/shared/staff"
 	"github.com/todoku/todoku/shared/table"
-	"github.com/todoku/todoku/shared/table/bbolt"
+	"github.com/todoku/todoku/shared/table/bbolt/bbolttest"
 	"github.com/todoku/todoku/shared/web"
 )
 
@@ -58,12 +57,7 @@ var monday = time.Date(2026, 4, 6, 3, 0, 0, 0, time.UTC) // noon in Japan
 func newOffice(t testing.TB) *office {
 	t.Helper()
 	o := &office{t: t, now: monday, log: &logs{}}
-	db, err := bbolt.Open(filepath.Join(t.TempDir(), "todoku.db"))
-	o.must(err)
-	t.Cleanup(func() { _ = db.Close() })
-	db.NoSync = true
-	tb, err := bbolt.New(db, o.clock)
-	o.must(err)
+	db, tb := bbolttest.OpenFile(t, o.clock)
 	o.table = &switched{Table: tb}
 	log := slog.New(slog.NewTextHandler(o.log, nil))
 	ids := id.NewSource(o.clock, rand.Reader)

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"path/filepath"
 	"runtime"
 	"strings"
 	"sync"
@@ -24,7 +23,7 @@ import (
 	"github.com/todoku/todoku/shared/queue"
 	embedded "github.com/todoku/todoku/shared/queue/bbolt"
 	"github.com/todoku/todoku/shared/roster"
-	"github.com/todoku/todoku/shared/table/bbolt"
+	"github.com/todoku/todoku/shared/table/bbolt/bbolttest"
 )
 
 // clock is a clock that a test moves; several goroutines read it.
@@ -79,13 +78,10 @@ func newBench(t *testing.T, families int) *bench {
 func newBenchAt(t *testing.T, families int, c *clock, misbehave bool) *bench {
 	t.Helper()
 	b := &bench{t: t, clock: c}
-	db, err := bbolt.Open(filepath.Join(t.TempDir(), "todoku.db"))
-	must(t, err)
-	t.Cleanup(func() { _ = db.Close() })
-	tab, err := bbolt.New(db, b.clock.Now)
-	must(t, err)
+	db, tab := bbolttest.OpenFile(t, b.clock.Now)
 	b.alerts = &alert.Store{Table: tab, IDs: id.NewSource(b.clock.Now, rand.Reader), Now: b.clock.Now}
 	log := slog.New(slog.NewTextHandler(t.Output(), nil))
+	var err error
 	b.copies, err = embedded.New(db, embedded.Config{
 		Name: "copies", VisibilityTimeout: time.Hour, MaxReceives: 1000, Now: b.clock.Now, Log: log, Update: tab.Update, Misbehave: misbehave,
 	})

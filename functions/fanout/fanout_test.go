@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"log/slog"
 	mathrand "math/rand/v2"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -22,7 +21,7 @@ import (
 	"github.com/todoku/todoku/shared/queue"
 	"github.com/todoku/todoku/shared/roster"
 	"github.com/todoku/todoku/shared/table"
-	"github.com/todoku/todoku/shared/table/bbolt"
+	"github.com/todoku/todoku/shared/table/bbolt/bbolttest"
 )
 
 // frail is a table whose writes fail at random, before or after they are done, as
@@ -105,11 +104,7 @@ func newBenchOf(t *testing.T, contacts int, change func(*roster.Contact)) *bench
 	t.Helper()
 	b := &bench{t: t, now: time.Date(2026, 9, 1, 8, 0, 0, 0, time.UTC)}
 	now := func() time.Time { return b.now }
-	db, err := bbolt.Open(filepath.Join(t.TempDir(), "todoku.db"))
-	must(t, err)
-	t.Cleanup(func() { _ = db.Close() })
-	tab, err := bbolt.New(db, now)
-	must(t, err)
+	tab := bbolttest.Open(t, now)
 	b.frail = &frail{Table: tab}
 	ids := id.NewSource(now, rand.Reader)
 	rost := &roster.Store{Table: tab, IDs: ids, Now: now}

@@ -19,7 +19,7 @@ import (
 	"github.com/todoku/todoku/functions/feedback"
 	"github.com/todoku/todoku/shared/alert"
 	"github.com/todoku/todoku/shared/id"
-	"github.com/todoku/todoku/shared/table/bbolt"
+	"github.com/todoku/todoku/shared/table/bbolt/bbolttest"
 )
 
 // The samples in events/ are about this copy.
@@ -37,12 +37,8 @@ type bench struct {
 
 func newBench(t *testing.T) *bench {
 	t.Helper()
-	db, err := bbolt.Open(filepath.Join(t.TempDir(), "todoku.db"))
-	must(t, err)
-	t.Cleanup(func() { _ = db.Close() })
 	now := func() time.Time { return start }
-	tab, err := bbolt.New(db, now)
-	must(t, err)
+	tab := bbolttest.Open(t, now)
 	s := &alert.Store{Table: tab, IDs: id.NewSource(now, rand.Reader), Now: now}
 	return &bench{alerts: s, handler: &feedback.Handler{Alerts: s, Log: slog.New(slog.NewTextHandler(t.Output(), nil))}}
 }

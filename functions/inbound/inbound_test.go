@@ -25,7 +25,7 @@ import (
 	"github.com/todoku/todoku/shared/mail/incoming"
 	"github.com/todoku/todoku/shared/roster"
 	"github.com/todoku/todoku/shared/table"
-	"github.com/todoku/todoku/shared/table/bbolt"
+	"github.com/todoku/todoku/shared/table/bbolt/bbolttest"
 )
 
 // The samples in events/ are for these codes of two siblings.
@@ -70,12 +70,7 @@ func newBench(t *testing.T) *bench {
 	t.Helper()
 	b := &bench{T: t, now: time.Date(2026, 4, 6, 3, 0, 0, 0, time.UTC), log: &bytes.Buffer{}}
 	clock := func() time.Time { return b.now }
-	db, err := bbolt.Open(filepath.Join(t.TempDir(), "todoku.db"))
-	b.must(err)
-	t.Cleanup(func() { _ = db.Close() })
-	db.NoSync = true
-	tb, err := bbolt.New(db, clock)
-	b.must(err)
+	tb := bbolttest.Open(t, clock)
 	b.table = &flaky{Table: tb}
 	ids := id.NewSource(clock, rand.Reader)
 	r := &roster.Store{Table: b.table, IDs: ids, Now: clock}

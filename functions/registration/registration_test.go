@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
-	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -21,7 +20,7 @@ import (
 	"github.com/todoku/todoku/shared/mail"
 	"github.com/todoku/todoku/shared/mail/inbox"
 	"github.com/todoku/todoku/shared/roster"
-	"github.com/todoku/todoku/shared/table/bbolt"
+	"github.com/todoku/todoku/shared/table/bbolt/bbolttest"
 	"github.com/todoku/todoku/shared/web"
 	"github.com/todoku/todoku/shared/web/webtest"
 )
@@ -46,12 +45,7 @@ func newSchool(t testing.TB) *school {
 	t.Helper()
 	s := &school{TB: t, now: time.Date(2026, 4, 6, 0, 0, 0, 0, time.UTC), log: &strings.Builder{}}
 	clock := func() time.Time { return s.now }
-	db, err := bbolt.Open(filepath.Join(t.TempDir(), "todoku.db"))
-	s.must(err)
-	t.Cleanup(func() { _ = db.Close() })
-	db.NoSync = true // nothing of this outlives the test
-	tb, err := bbolt.New(db, clock)
-	s.must(err)
+	tb := bbolttest.Open(t, clock)
 	ids := id.NewSource(clock, rand.Reader)
 	r := &roster.Store{Table: tb, IDs: ids, Now: clock}
 	s.must(r.PutSchool(t.Context(), roster.School{ID: "s1", Name: "ひばり小学校", Mail: "renraku@hibari.example", Phone: "03-0000-0000", Zone: "Asia/Tokyo"}))

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/rand"
 	"log/slog"
-	"path/filepath"
 	"testing"
 	"time"
 
@@ -14,7 +13,7 @@ import (
 	"github.com/todoku/todoku/shared/alert"
 	"github.com/todoku/todoku/shared/id"
 	"github.com/todoku/todoku/shared/queue"
-	"github.com/todoku/todoku/shared/table/bbolt"
+	"github.com/todoku/todoku/shared/table/bbolt/bbolttest"
 )
 
 // sent is a queue that keeps what it takes, and drops repeated messages as a queue
@@ -52,11 +51,7 @@ func newBench(t *testing.T) *bench {
 	t.Helper()
 	b := &bench{t: t, now: time.Date(2026, 9, 1, 8, 0, 0, 0, time.UTC), jobs: &sent{seen: map[string]bool{}}}
 	now := func() time.Time { return b.now }
-	db, err := bbolt.Open(filepath.Join(t.TempDir(), "todoku.db"))
-	b.must(err)
-	t.Cleanup(func() { _ = db.Close() })
-	tab, err := bbolt.New(db, now)
-	b.must(err)
+	tab := bbolttest.Open(t, now)
 	b.handler = &tick.Handler{
 		Alerts: &alert.Store{Table: tab, IDs: id.NewSource(now, rand.Reader), Now: now},
 		Jobs:   b.jobs, Copies: b.jobs, Now: now, Log: slog.New(slog.NewTextHandler(t.Output(), nil)),

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"path/filepath"
 	"reflect"
 	"slices"
 	"strings"
@@ -21,7 +20,7 @@ import (
 	"github.com/todoku/todoku/shared/config"
 	"github.com/todoku/todoku/shared/queue"
 	"github.com/todoku/todoku/shared/table"
-	"github.com/todoku/todoku/shared/table/bbolt"
+	"github.com/todoku/todoku/shared/table/bbolt/bbolttest"
 )
 
 // whole returns an environment in which every variable is set.
@@ -192,15 +191,7 @@ func TestGiveUp(t *testing.T) {
 		{"done at last", "20", false, nil, ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			db, err := bbolt.Open(filepath.Join(t.TempDir(), "todoku.db"))
-			if err != nil {
-				t.Fatal(err)
-			}
-			t.Cleanup(func() { _ = db.Close() })
-			tab, err := bbolt.New(db, time.Now)
-			if err != nil {
-				t.Fatal(err)
-			}
+			tab := bbolttest.Open(t, time.Now)
 			p := &Parts{store: tab, Now: time.Now, Log: slog.New(slog.DiscardHandler)}
 			h := p.giveUp("events", 20, func(ctx context.Context, e events.SQSEvent) (res events.SQSEventResponse, _ error) {
 				if tt.fails {

@@ -22,7 +22,7 @@ import (
 	"github.com/todoku/todoku/shared/doctor"
 	"github.com/todoku/todoku/shared/mailhost/dnstest"
 	"github.com/todoku/todoku/shared/queue"
-	"github.com/todoku/todoku/shared/table/bbolt"
+	"github.com/todoku/todoku/shared/table/bbolt/bbolttest"
 )
 
 type backend struct{}
@@ -125,15 +125,7 @@ func waitFor(t *testing.T, socket string) {
 // TestOnAWS gives commands to a table: the doctor has the clock look, dead letters are
 // listed and put back.
 func TestOnAWS(t *testing.T) {
-	db, err := bbolt.Open(filepath.Join(t.TempDir(), "todoku.db"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = db.Close() })
-	tab, err := bbolt.New(db, time.Now)
-	if err != nil {
-		t.Fatal(err)
-	}
+	tab := bbolttest.Open(t, time.Now)
 	run := func(args ...string) (string, error) {
 		var out bytes.Buffer
 		p := Program{Stdout: &out, Stderr: &out, Cloud: func(context.Context, string) (move.Store, error) { return tab, nil }}

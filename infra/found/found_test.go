@@ -3,7 +3,6 @@ package found
 import (
 	"context"
 	"crypto/rand"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -13,7 +12,7 @@ import (
 	"github.com/todoku/todoku/shared/id"
 	"github.com/todoku/todoku/shared/roster"
 	"github.com/todoku/todoku/shared/staff"
-	"github.com/todoku/todoku/shared/table/bbolt"
+	"github.com/todoku/todoku/shared/table/bbolt/bbolttest"
 )
 
 func must(t *testing.T, err error) {
@@ -26,11 +25,7 @@ func must(t *testing.T, err error) {
 func newFounder(t *testing.T) Founder {
 	t.Helper()
 	now := func() time.Time { return time.Date(2026, 9, 1, 8, 0, 0, 0, time.UTC) }
-	db, err := bbolt.Open(filepath.Join(t.TempDir(), "todoku.db"))
-	must(t, err)
-	t.Cleanup(func() { _ = db.Close() })
-	tab, err := bbolt.New(db, now)
-	must(t, err)
+	tab := bbolttest.Open(t, now)
 	return Founder{Table: tab, IDs: id.NewSource(now, rand.Reader), Now: now, Random: rand.Reader}
 }
 

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	mathrand "math/rand/v2"
-	"path/filepath"
 	"testing"
 	"time"
 
@@ -24,6 +23,7 @@ import (
 	"github.com/todoku/todoku/shared/problem"
 	"github.com/todoku/todoku/shared/table"
 	"github.com/todoku/todoku/shared/table/bbolt"
+	"github.com/todoku/todoku/shared/table/bbolt/bbolttest"
 	"github.com/todoku/todoku/shared/table/dynamo"
 )
 
@@ -36,11 +36,7 @@ func must(t *testing.T, err error) {
 
 func oneMachine(t *testing.T) *bbolt.Table {
 	t.Helper()
-	db, err := bbolt.Open(filepath.Join(t.TempDir(), "todoku.db"))
-	must(t, err)
-	t.Cleanup(func() { _ = db.Close() })
-	tab, err := bbolt.New(db, time.Now)
-	must(t, err)
+	tab := bbolttest.Open(t, time.Now)
 	return tab
 }
 

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	mathrand "math/rand/v2"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -14,7 +13,7 @@ import (
 	"github.com/todoku/todoku/shared/alert"
 	"github.com/todoku/todoku/shared/id"
 	"github.com/todoku/todoku/shared/problem"
-	"github.com/todoku/todoku/shared/table/bbolt"
+	"github.com/todoku/todoku/shared/table/bbolt/bbolttest"
 )
 
 // clock is a clock that a test moves.
@@ -25,16 +24,8 @@ func (c *clock) Advance(d time.Duration) { c.now = c.now.Add(d) }
 
 func newStore(t *testing.T) (*alert.Store, *clock) {
 	t.Helper()
-	db, err := bbolt.Open(filepath.Join(t.TempDir(), "todoku.db"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = db.Close() })
 	c := &clock{now: time.Date(2026, 9, 1, 8, 0, 0, 0, time.UTC)}
-	tab, err := bbolt.New(db, c.Now)
-	if err != nil {
-		t.Fatal(err)
-	}
+	tab := bbolttest.Open(t, c.Now)
 	return &alert.Store{Table: tab, IDs: id.NewSource(c.Now, rand.Reader), Now: c.Now}, c
 }
 

@@ -2,7 +2,6 @@ package alert_test
 
 import (
 	"crypto/rand"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -12,6 +11,7 @@ import (
 	"github.com/todoku/todoku/shared/keep"
 	"github.com/todoku/todoku/shared/table"
 	"github.com/todoku/todoku/shared/table/bbolt"
+	"github.com/todoku/todoku/shared/table/bbolt/bbolttest"
 )
 
 // TestForgotten: of a guardian who left, an alert that is over holds neither address nor
@@ -20,11 +20,7 @@ import (
 func TestForgotten(t *testing.T) {
 	now := time.Date(2026, 9, 1, 8, 0, 0, 0, time.UTC)
 	clock := func() time.Time { return now }
-	db, err := bbolt.Open(filepath.Join(t.TempDir(), "todoku.db"))
-	must(t, err)
-	t.Cleanup(func() { _ = db.Close() })
-	inner, err := bbolt.New(db, clock)
-	must(t, err)
+	inner := bbolttest.Open(t, clock)
 	tab := keep.Table{Table: inner}
 	s := &alert.Store{Table: tab, IDs: id.NewSource(clock, rand.Reader), Now: clock}
 	a, _, err := s.Accept(t.Context(), alert.Draft{School: "s", Kind: alert.Notice, Subject: "下校", Body: "下校します。", All: true, UsefulUntil: now.Add(time.Hour)}, "")

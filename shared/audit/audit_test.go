@@ -5,14 +5,13 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/todoku/todoku/shared/table"
-	"github.com/todoku/todoku/shared/table/bbolt"
+	"github.com/todoku/todoku/shared/table/bbolt/bbolttest"
 )
 
 // book is a log with a clock, and its table.
@@ -28,12 +27,7 @@ func newBook(t *testing.T) *book {
 	t.Helper()
 	b := &book{t: t, now: time.Date(2026, 4, 6, 3, 0, 0, 0, time.UTC)}
 	clock := func() time.Time { b.mu.Lock(); defer b.mu.Unlock(); return b.now }
-	db, err := bbolt.Open(filepath.Join(t.TempDir(), "todoku.db"))
-	b.must(err)
-	t.Cleanup(func() { _ = db.Close() })
-	db.NoSync = true
-	b.tab, err = bbolt.New(db, clock)
-	b.must(err)
+	b.tab = bbolttest.Open(t, clock)
 	b.Log = &Log{Table: b.tab, Now: clock}
 	return b
 }

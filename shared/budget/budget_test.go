@@ -1,28 +1,18 @@
 package budget_test
 
 import (
-	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/todoku/todoku/shared/budget"
-	"github.com/todoku/todoku/shared/table/bbolt"
+	"github.com/todoku/todoku/shared/table/bbolt/bbolttest"
 )
 
 func newStore(t *testing.T, now func() time.Time) budget.Store {
 	t.Helper()
-	db, err := bbolt.Open(filepath.Join(t.TempDir(), "todoku.db"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = db.Close() })
-	db.NoSync = true
-	tb, err := bbolt.New(db, now)
-	if err != nil {
-		t.Fatal(err)
-	}
+	tb := bbolttest.Open(t, now)
 	return budget.Store{Table: tb, Now: now}
 }
 

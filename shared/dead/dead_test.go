@@ -3,7 +3,6 @@ package dead_test
 import (
 	"context"
 	"errors"
-	"path/filepath"
 	"testing"
 	"time"
 
@@ -12,18 +11,14 @@ import (
 	"github.com/todoku/todoku/shared/alert"
 	"github.com/todoku/todoku/shared/dead"
 	"github.com/todoku/todoku/shared/queue"
-	"github.com/todoku/todoku/shared/table/bbolt"
+	"github.com/todoku/todoku/shared/table/bbolt/bbolttest"
 )
 
 // TestLetters buries letters, lists them with their reasons, and has them put back, one
 // and then all.
 func TestLetters(t *testing.T) {
 	now := time.Date(2026, 9, 1, 8, 0, 0, 0, time.UTC)
-	db, err := bbolt.Open(filepath.Join(t.TempDir(), "todoku.db"))
-	must(t, err)
-	t.Cleanup(func() { _ = db.Close() })
-	tab, err := bbolt.New(db, func() time.Time { return now })
-	must(t, err)
+	tab := bbolttest.Open(t, func() time.Time { return now })
 	s := &dead.Store{Table: tab, Now: func() time.Time { return now }}
 
 	must(t, s.Because(t.Context(), "copies", "m1", "the relay is away"))

@@ -4,7 +4,6 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"path/filepath"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -13,7 +12,7 @@ import (
 	"github.com/todoku/todoku/shared/desk"
 	"github.com/todoku/todoku/shared/id"
 	"github.com/todoku/todoku/shared/problem"
-	"github.com/todoku/todoku/shared/table/bbolt"
+	"github.com/todoku/todoku/shared/table/bbolt/bbolttest"
 )
 
 var begin = time.Date(2026, 9, 1, 8, 0, 0, 0, time.UTC)
@@ -28,16 +27,11 @@ type room struct {
 
 func newRoom(t *testing.T) *room {
 	t.Helper()
-	db, err := bbolt.Open(filepath.Join(t.TempDir(), "todoku.db"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = db.Close() })
 	r := &room{T: t}
 	now := func() time.Time { return begin.Add(time.Duration(r.passed.Load())) }
-	tab, err := bbolt.New(db, now)
-	r.must(err)
+	tab := bbolttest.Open(t, now)
 	r.Alerts = &alert.Store{Table: tab, IDs: id.NewSource(now, rand.Reader), Now: now}
+	var err error
 	r.alert, _, err = r.Alerts.Accept(t.Context(), alert.Draft{
 		School: "school", Kind: alert.Safety, Subject: "台風", Body: "状況を回答してください。", All: true,
 		UsefulUntil: begin.Add(6 * time.Hour), Sender: alert.Sender{ID: "staff", Name: "校長"},

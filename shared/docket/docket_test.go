@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"fmt"
 	"log/slog"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -22,7 +21,7 @@ import (
 	"github.com/todoku/todoku/shared/queue"
 	"github.com/todoku/todoku/shared/roster"
 	"github.com/todoku/todoku/shared/staff"
-	"github.com/todoku/todoku/shared/table/bbolt"
+	"github.com/todoku/todoku/shared/table/bbolt/bbolttest"
 )
 
 // court is a school with one class, an alert to it, and a docket.
@@ -48,11 +47,7 @@ func newCourt(t *testing.T) *court {
 	t.Helper()
 	c := &court{t: t, now: time.Date(2026, 9, 1, 8, 0, 0, 0, time.UTC)}
 	now := func() time.Time { return c.now }
-	db, err := bbolt.Open(filepath.Join(t.TempDir(), "todoku.db"))
-	c.must(err)
-	t.Cleanup(func() { _ = db.Close() })
-	tab, err := bbolt.New(db, now)
-	c.must(err)
+	tab := bbolttest.Open(t, now)
 	ids := id.NewSource(now, rand.Reader)
 	people := &staff.Store{Table: tab, IDs: ids, Now: now, Random: rand.Reader}
 	lanes, err := lane.Load(nil)

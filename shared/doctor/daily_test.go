@@ -4,25 +4,16 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"path/filepath"
 	"testing"
 	"time"
 
-	"github.com/todoku/todoku/shared/table/bbolt"
+	"github.com/todoku/todoku/shared/table/bbolt/bbolttest"
 )
 
 func TestDaily(t *testing.T) {
 	now := time.Date(2026, 9, 1, 8, 0, 0, 0, time.UTC)
 	clock := func() time.Time { return now }
-	db, err := bbolt.Open(filepath.Join(t.TempDir(), "todoku.db"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = db.Close() })
-	tab, err := bbolt.New(db, clock)
-	if err != nil {
-		t.Fatal(err)
-	}
+	tab := bbolttest.Open(t, clock)
 	looks, fails, told, disk := 0, error(nil), 0, uint64(1<<40)
 	d := &Daily{
 		Records: Records{Table: tab, Now: clock}, Log: slog.New(slog.DiscardHandler),

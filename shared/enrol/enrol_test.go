@@ -4,7 +4,6 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -18,7 +17,7 @@ import (
 	"github.com/todoku/todoku/shared/mail/inbox"
 	"github.com/todoku/todoku/shared/problem"
 	"github.com/todoku/todoku/shared/roster"
-	"github.com/todoku/todoku/shared/table/bbolt"
+	"github.com/todoku/todoku/shared/table/bbolt/bbolttest"
 )
 
 // bench is a school with two families, and a clock.
@@ -35,13 +34,8 @@ type bench struct {
 func newBench(t *testing.T) *bench {
 	t.Helper()
 	b := &bench{T: t, now: time.Date(2026, 4, 6, 0, 0, 0, 0, time.UTC)}
-	db, err := bbolt.Open(filepath.Join(t.TempDir(), "todoku.db"))
-	b.must(err)
-	t.Cleanup(func() { _ = db.Close() })
-	db.NoSync = true // nothing of this outlives the test
 	clock := func() time.Time { return b.now }
-	tb, err := bbolt.New(db, clock)
-	b.must(err)
+	tb := bbolttest.Open(t, clock)
 	ids := id.NewSource(clock, rand.Reader)
 	r := &roster.Store{Table: tb, IDs: ids, Now: clock}
 	b.must(r.PutSchool(t.Context(), roster.School{ID: "s1", Name: "ひばり小学校", Mail: "renraku@hibari.example", Phone: "03-0000-0000"}))

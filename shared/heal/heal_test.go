@@ -3,7 +3,6 @@ package heal_test
 import (
 	"context"
 	"crypto/rand"
-	"path/filepath"
 	"slices"
 	"testing"
 	"time"
@@ -15,7 +14,7 @@ import (
 	"github.com/todoku/todoku/shared/lane/gate"
 	"github.com/todoku/todoku/shared/queue"
 	"github.com/todoku/todoku/shared/table"
-	"github.com/todoku/todoku/shared/table/bbolt"
+	"github.com/todoku/todoku/shared/table/bbolt/bbolttest"
 )
 
 // bench is a sweeper whose jobs nobody does.
@@ -49,11 +48,7 @@ func (b *bench) must(err error) {
 func newBench(t *testing.T) *bench {
 	b := &bench{T: t, now: time.Date(2026, 9, 1, 8, 0, 0, 0, time.UTC)}
 	now := func() time.Time { return b.now }
-	db, err := bbolt.Open(filepath.Join(t.TempDir(), "todoku.db"))
-	b.must(err)
-	t.Cleanup(func() { _ = db.Close() })
-	tab, err := bbolt.New(db, now)
-	b.must(err)
+	tab := bbolttest.Open(t, now)
 	lanes, err := lane.Load(nil)
 	b.must(err)
 	b.table = tab

@@ -9,7 +9,7 @@ import (
 	"github.com/todoku/todoku/shared/lane"
 	"github.com/todoku/todoku/shared/mailhost"
 	"github.com/todoku/todoku/shared/mailhost/dnstest"
-	"github.com/todoku/todoku/shared/table/bbolt"
+	"github.com/todoku/todoku/shared/table/bbolt/bbolttest"
 )
 
 // newStore returns a store on an empty table, and a clock to move.
@@ -17,15 +17,7 @@ func newStore(t *testing.T, s *dnstest.Server) (*mailhost.Store, *time.Time) {
 	t.Helper()
 	now := time.Date(2026, 4, 8, 9, 0, 0, 0, time.UTC)
 	clock := func() time.Time { return now }
-	db, err := bbolt.Open(t.TempDir() + "/db")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = db.Close() })
-	tbl, err := bbolt.New(db, clock)
-	if err != nil {
-		t.Fatal(err)
-	}
+	tbl := bbolttest.Open(t, clock)
 	lanes, err := lane.Load(nil)
 	if err != nil {
 		t.Fatal(err)

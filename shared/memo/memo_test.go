@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/rand"
 	"log/slog"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -20,7 +19,7 @@ import (
 	"github.com/todoku/todoku/shared/queue"
 	"github.com/todoku/todoku/shared/roster"
 	"github.com/todoku/todoku/shared/staff"
-	"github.com/todoku/todoku/shared/table/bbolt"
+	"github.com/todoku/todoku/shared/table/bbolt/bbolttest"
 )
 
 // office is a school with people, a queue that keeps what it is given, and an inbox.
@@ -49,11 +48,7 @@ func newOffice(t *testing.T) *office {
 	t.Helper()
 	o := &office{t: t, now: time.Date(2026, 9, 1, 8, 0, 0, 0, time.UTC)}
 	now := func() time.Time { return o.now }
-	db, err := bbolt.Open(filepath.Join(t.TempDir(), "todoku.db"))
-	o.must(err)
-	t.Cleanup(func() { _ = db.Close() })
-	tab, err := bbolt.New(db, now)
-	o.must(err)
+	tab := bbolttest.Open(t, now)
 	o.staff = &staff.Store{Table: tab, IDs: id.NewSource(now, rand.Reader), Now: now, Random: rand.Reader}
 	o.box = inbox.New(0, now)
 	o.postman = &memo.Postman{Staff: o.staff, Schools: o, Mail: o.box, BaseURL: "https://todoku.example.jp", Now: now, Log: slog.New(slog.NewTextHandler(&o.log, nil))}

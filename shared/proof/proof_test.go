@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -19,7 +18,7 @@ import (
 	"github.com/todoku/todoku/shared/proof"
 	"github.com/todoku/todoku/shared/queue"
 	"github.com/todoku/todoku/shared/roster"
-	"github.com/todoku/todoku/shared/table/bbolt"
+	"github.com/todoku/todoku/shared/table/bbolt/bbolttest"
 )
 
 // bench is a prover whose jobs nobody does.
@@ -41,11 +40,7 @@ func newBench(t *testing.T) *bench {
 	t.Helper()
 	b := &bench{T: t, now: time.Date(2026, 9, 1, 8, 0, 0, 0, time.UTC)}
 	now := func() time.Time { return b.now }
-	db, err := bbolt.Open(filepath.Join(t.TempDir(), "todoku.db"))
-	b.must(err)
-	t.Cleanup(func() { _ = db.Close() })
-	tab, err := bbolt.New(db, now)
-	b.must(err)
+	tab := bbolttest.Open(t, now)
 	ids := id.NewSource(now, rand.Reader)
 	b.prover = &proof.Prover{
 		Records: proof.Records{Table: tab, Now: now, Every: time.Hour, Started: b.now},

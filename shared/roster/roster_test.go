@@ -3,7 +3,6 @@ package roster
 import (
 	"bytes"
 	"math/rand/v2"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -14,7 +13,7 @@ import (
 	"github.com/todoku/todoku/shared/id"
 	"github.com/todoku/todoku/shared/lang"
 	"github.com/todoku/todoku/shared/problem"
-	"github.com/todoku/todoku/shared/table/bbolt"
+	"github.com/todoku/todoku/shared/table/bbolt/bbolttest"
 )
 
 const testSchool = "school1"
@@ -22,16 +21,8 @@ const testSchool = "school1"
 // newStore returns a store on a file of its own, whose clock stands still.
 func newStore(t testing.TB) *Store {
 	t.Helper()
-	db, err := bbolt.Open(filepath.Join(t.TempDir(), "roster.db"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { db.Close() })
 	now := func() time.Time { return time.Date(2026, 4, 6, 0, 0, 0, 0, time.UTC) }
-	tab, err := bbolt.New(db, now)
-	if err != nil {
-		t.Fatal(err)
-	}
+	tab := bbolttest.Open(t, now)
 	return &Store{Table: tab, IDs: id.NewSource(now, rand.NewChaCha8([32]byte{1})), Now: now}
 }
 

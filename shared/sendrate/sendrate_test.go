@@ -3,7 +3,6 @@ package sendrate
 import (
 	"context"
 	"errors"
-	"path/filepath"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -11,7 +10,7 @@ import (
 	"time"
 
 	"github.com/todoku/todoku/shared/table"
-	"github.com/todoku/todoku/shared/table/bbolt"
+	"github.com/todoku/todoku/shared/table/bbolt/bbolttest"
 )
 
 var start = time.Date(2026, 9, 1, 8, 0, 0, 0, time.UTC)
@@ -29,15 +28,7 @@ func newRig(t *testing.T) *rig {
 	t.Helper()
 	r := &rig{now: start, rate: 20}
 	clock := func() time.Time { return r.now }
-	db, err := bbolt.Open(filepath.Join(t.TempDir(), "todoku.db"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = db.Close() })
-	tab, err := bbolt.New(db, clock)
-	if err != nil {
-		t.Fatal(err)
-	}
+	tab := bbolttest.Open(t, clock)
 	r.Table, r.Now = tab, clock
 	r.Rate = func(context.Context) (float64, error) { r.asked.Add(1); return r.rate, r.fails }
 	return r

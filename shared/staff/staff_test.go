@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"encoding/json"
 	"errors"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -16,7 +15,7 @@ import (
 	"github.com/todoku/todoku/shared/id"
 	"github.com/todoku/todoku/shared/problem"
 	"github.com/todoku/todoku/shared/table"
-	"github.com/todoku/todoku/shared/table/bbolt"
+	"github.com/todoku/todoku/shared/table/bbolt/bbolttest"
 )
 
 var day = time.Date(2026, 4, 6, 8, 0, 0, 0, time.UTC)
@@ -42,17 +41,8 @@ func (c *clock) pass(d time.Duration) {
 // newStore returns an empty store on the embedded table, its clock, and a manager.
 func newStore(t *testing.T) (*Store, *clock, Staff) {
 	t.Helper()
-	db, err := bbolt.Open(filepath.Join(t.TempDir(), "todoku.db"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = db.Close() })
-	db.NoSync = true
 	c := &clock{now: day}
-	tb, err := bbolt.New(db, c.Now)
-	if err != nil {
-		t.Fatal(err)
-	}
+	tb := bbolttest.Open(t, c.Now)
 	s := &Store{Table: tb, IDs: id.NewSource(c.Now, rand.Reader), Now: c.Now, Random: rand.Reader}
 	m, err := s.PutStaff(t.Context(), Staff{School: "s1", Name: "山田 花子", Mail: "hanako@school.example", Role: Manager})
 	if err != nil {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"math/rand/v2"
 	"os"
-	"path/filepath"
 	"strconv"
 	"testing"
 	"time"
@@ -12,7 +11,7 @@ import (
 	"github.com/todoku/todoku/shared/lane"
 	"github.com/todoku/todoku/shared/lane/pace"
 	"github.com/todoku/todoku/shared/table"
-	"github.com/todoku/todoku/shared/table/bbolt"
+	"github.com/todoku/todoku/shared/table/bbolt/bbolttest"
 )
 
 // world is a lane on AWS in virtual time: its slots ask the gate, and events come back,
@@ -32,16 +31,7 @@ func newWorld(t testing.TB, name string, wrap func(table.Table) table.Table) *wo
 	t.Helper()
 	w := &world{t: t, now: time.Date(2026, 9, 1, 8, 0, 0, 0, time.UTC), lane: name}
 	clock := func() time.Time { return w.now }
-	db, err := bbolt.Open(filepath.Join(t.TempDir(), "todoku.db"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = db.Close() })
-	db.NoSync = true
-	tab, err := bbolt.New(db, clock)
-	if err != nil {
-		t.Fatal(err)
-	}
+	tab := bbolttest.Open(t, clock)
 	lanes, err := lane.Load(nil)
 	if err != nil {
 		t.Fatal(err)

@@ -2,7 +2,6 @@ package gate
 
 import (
 	"errors"
-	"path/filepath"
 	"slices"
 	"sync"
 	"testing"
@@ -15,7 +14,7 @@ import (
 	"github.com/todoku/todoku/shared/lane"
 	"github.com/todoku/todoku/shared/lane/pace"
 	"github.com/todoku/todoku/shared/table"
-	"github.com/todoku/todoku/shared/table/bbolt"
+	"github.com/todoku/todoku/shared/table/bbolt/bbolttest"
 )
 
 // queueing is a lane in which several alerts wait, as their slots' groups in a queue: each
@@ -37,16 +36,7 @@ func inOrder(t *testing.T, test func(q *queueing)) {
 	for name, events := range map[string]bool{"replies": false, "events": true} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				db, err := bbolt.Open(filepath.Join(t.TempDir(), "todoku.db"))
-				if err != nil {
-					t.Fatal(err)
-				}
-				defer func() { _ = db.Close() }()
-				db.NoSync = true
-				tab, err := bbolt.New(db, time.Now)
-				if err != nil {
-					t.Fatal(err)
-				}
+				tab := bbolttest.Open(t, time.Now)
 				lanes, err := lane.Load(nil)
 				if err != nil {
 					t.Fatal(err)

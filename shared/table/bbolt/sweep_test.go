@@ -3,7 +3,6 @@ package bbolt_test
 import (
 	"errors"
 	"fmt"
-	"path/filepath"
 	"testing"
 	"time"
 
@@ -11,6 +10,7 @@ import (
 
 	"github.com/todoku/todoku/shared/table"
 	"github.com/todoku/todoku/shared/table/bbolt"
+	"github.com/todoku/todoku/shared/table/bbolt/bbolttest"
 )
 
 var noon = time.Date(2026, 4, 1, 12, 0, 0, 0, time.UTC)
@@ -18,16 +18,7 @@ var noon = time.Date(2026, 4, 1, 12, 0, 0, 0, time.UTC)
 // openAt opens a table whose clock is *now.
 func openAt(t *testing.T, now *time.Time) (*journal.DB, *bbolt.Table) {
 	t.Helper()
-	db, err := bbolt.Open(filepath.Join(t.TempDir(), "todoku.db"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { db.Close() })
-	tbl, err := bbolt.New(db, func() time.Time { return *now })
-	if err != nil {
-		t.Fatal(err)
-	}
-	return db, tbl
+	return bbolttest.OpenFile(t, func() time.Time { return *now })
 }
 
 func mustWrite(t *testing.T, tbl *bbolt.Table, token string, ops ...table.Op) {
