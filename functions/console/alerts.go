@@ -46,6 +46,7 @@ type homePage struct {
 	Quick      []alert.Template // the buttons
 	Few        bool             // managers; only a manager is told
 	Held       []alertLine      // alerts behind glass that this person could let go
+	NeedsKey   bool             // the school signs in by passkeys, and this person has none
 	Glass      bool             // this person can send to the whole school so only
 }
 
@@ -81,6 +82,9 @@ func (s *Server) home(r *http.Request, me staff.Staff) (web.Response, error) {
 	groups, err := s.Roster.Groups(r.Context(), me.School)
 	p.NoRoster = len(groups) == 0
 	if err != nil {
+		return nil, err
+	}
+	if p.NeedsKey, err = s.Staff.NeedsKey(r.Context(), me); err != nil {
 		return nil, err
 	}
 	if access.May(me, access.People, access.Target{School: me.School}) {

@@ -19,7 +19,7 @@ func TestTemplates(t *testing.T) {
 		"help.html":  &childrenPage{},
 		"close.html": &closePage{}, "note.html": &notePage{},
 
-		"people.html": &peoplePage{}, "person.html": &personPage{}, "person_code.html": &codePage{}, "signin_code.html": &signInPage{},
+		"people.html": &peoplePage{}, "signin_rule.html": &rulePage{}, "person.html": &personPage{}, "person_code.html": &codePage{}, "signin_code.html": &signInPage{},
 		"people_import.html": &peopleImportPage{}, "hand_over.html": &handOverPage{}, "hand_over_preview.html": &handOverPage{},
 
 		"desk.html": &deskPage{}, "district_desk.html": &districtDeskPage{}, "district_family.html": &householdPage{}, "family.html": &familyPage{}, "paper.html": &paperPage{}, "paper_enter.html": &paperPage{}, "gate.html": &gatePage{}, "gate_classes.html": &gateClassesPage{},

@@ -99,6 +99,7 @@ type personPage struct {
 	web.Base
 	Person  staff.Staff // ID "": a new one
 	Me      bool        // it is oneself
+	Strict  bool        // the school takes no mailed links
 	Fixed   bool        // of the district: not for the school to change
 	Form    personForm
 	Grades  []gradeBoxes
@@ -131,6 +132,11 @@ func (s *Server) personWith(r *http.Request, me, m staff.Staff, f personForm, wr
 		return nil, err
 	}
 	p := &personPage{Person: m, Me: m.ID == me.ID, Fixed: m.ID != "" && !slices.Contains(schoolRoles, m.Role), Form: f}
+	rule, err := s.Staff.Rule(r.Context(), me.School)
+	if err != nil {
+		return nil, err
+	}
+	p.Strict = rule != staff.AnyWay
 	boxes := composePage{Form: compose{Groups: f.Groups}}
 	boxes.setGroups(groups)
 	p.Grades, p.Others = boxes.Grades, boxes.Others
@@ -146,6 +152,7 @@ func (s *Server) personWith(r *http.Request, me, m staff.Staff, f personForm, wr
 var personDone = map[string]lang.Text{
 	"saved":    lang.T("保存しました。次の操作から有効です。", "Saved. It counts from the person's next request."),
 	"mailed":   lang.T("招待メールを送りました。", "The invitation was mailed."),
+	"let-in":   lang.T("招待メールを送りました。7日以内に一度だけ、メールのリンクでサインインできます。", "The invitation was mailed. Within 7 days a mailed link signs the person in, once."),
 	"not-mail": lang.T("登録しましたが、メールを送れませんでした。コードを印刷して渡してください。", "Saved, but the mail could not be sent. Print a code and hand it over."),
 	"disabled": lang.T("停止しました。サインインもAPIトークンも、すでに使えません。", "Disabled. Sessions and API tokens have ended."),
 	"enabled":  lang.T("再開しました。もう一度サインインできます。以前のAPIトークンは使えないままです。", "Enabled: the person can sign in again. Earlier API tokens stay void."),
@@ -371,9 +378,13 @@ func (s *Server) mailPerson(r *http.Request, me staff.Staff) (web.Response, erro
 // invited mails somebody an invitation and goes to their page.
 func (s *Server) invited(r *http.Request, me, m staff.Staff) (web.Response, error) {
 	done := "mailed"
-	_, err := recording(r.Context(), s.App, entry(me, audit.People, m.ID, "招待メール: "+m.Name), func() (struct{}, error) {
-		return struct{}{}, s.invite(r.Context(), m)
-	})
+	rule, err := s.Staff.Rule(r.Context(), m.School)
+	if err == nil && rule != staff.AnyWay {
+		done = "let-in"
+	}
+	if err == nil {
+		err = s.inviteAs(r.Context(), me, m)
+	}
 	if err != nil {
 		s.Log.Error("invitation not mailed", "staff", m.ID, "err", err)
 		done = "not-mail"
@@ -381,7 +392,16 @@ func (s *Server) invited(r *http.Request, me, m staff.Staff) (web.Response, erro
 	return web.Redirect{To: peoplePath + "/" + m.ID + "?" + url.Values{"done": {done}}.Encode()}, nil
 }
 
-// invite mails an invitation. It holds no secret, so it does no harm in other hands,
+// inviteAs invites somebody, and records who did.
+func (s *Server) inviteAs(ctx context.Context, me, m staff.Staff) error {
+	_, err := recording(ctx, s.App, entry(me, audit.People, m.ID, "招待メール: "+m.Name), func() (struct{}, error) {
+		return struct{}{}, s.invite(ctx, m)
+	})
+	return err
+}
+
+// invite mails an invitation. Where the school takes no mailed links, it lets the person
+// in by one. It holds no secret, so it does no harm in other hands,
 // and it does not end: the link that signs in is mailed to the same address when
 // the person asks for it, and works in the asking browser only.
 func (s *Server) invite(ctx context.Context, m staff.Staff) error {
@@ -389,13 +409,25 @@ func (s *Server) invite(ctx context.Context, m staff.Staff) error {
 	if err != nil {
 		return err
 	}
+	rule, err := s.Staff.Rule(ctx, m.School)
+	if err != nil {
+		return err
+	}
+	after := lang.T("サインインしたら、「あなたの設定」でパスキーを登録してください。次からは一度触れるだけです。", "Then add a passkey under “Your settings”: from then on one touch is enough.")
+	if rule != staff.AnyWay {
+		if err := s.Staff.Allow(ctx, m.ID); err != nil {
+			return err
+		}
+		after = lang.T("この学校では、メールのリンクは7日以内に一度だけ使えます。サインインしたら、すぐに「あなたの設定」でパスキーを登録してください。次からは一度触れるだけです。",
+			"At this school a mailed link works only once, within 7 days. Then add a passkey under “Your settings” at once: from then on one touch is enough.")
+	}
 	now := s.Now()
 	return s.Mail.Send(ctx, &tmail.Message{
 		ID: s.Alerts.IDs.New(), From: mail.Address{Name: school.Name, Address: school.Mail}, To: mail.Address{Address: m.Mail},
 		Subject: "緊急連絡システムへの招待 / Your account for emergency messages",
-		Text: school.Name + "\n\n" + m.Name + " 様\n\n学校の緊急連絡システムに登録されました。使う端末（スマートフォンなど）で次のページを開き、このメールが届いたアドレスを入力すると、15分以内に一度だけ使えるサインイン用リンクが届きます。\n" +
-			"You can now use the school's emergency messages. Open this page on the device that you will use, and enter the address to which this mail came: you get a link that works once, within 15 minutes.\n\n" +
-			s.BaseURL + signInPath + "\n\nサインインしたら、「あなたの設定」でパスキーを登録してください。次からは一度触れるだけです。\nThen add a passkey under “Your settings”: from then on one touch is enough.\n",
+		Text: school.Name + "\n\n" + m.Name + " 様\n\n学校の緊急連絡システムに登録されています。使う端末（スマートフォンなど）で次のページを開き、このメールが届いたアドレスを入力すると、15分以内に一度だけ使えるサインイン用リンクが届きます。\n" +
+			"You can use the school's emergency messages. Open this page on the device that you will use, and enter the address to which this mail came: you get a link that works once, within 15 minutes.\n\n" +
+			s.BaseURL + signInPath + "\n\n" + after.JA + "\n" + after.EN + "\n",
 		Date: now, Deadline: now.Add(24 * time.Hour),
 	})
 }

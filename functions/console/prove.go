@@ -87,7 +87,9 @@ func (s *Server) askProof(r *http.Request, me staff.Staff) (web.Response, error)
 	}
 	p := &provePage{Keys: len(keys) > 0, Can: s.passkeys != nil, Next: r.URL.Query().Get("next")}
 	p.Scripts = []string{"passkey.js", "once.js"}
-	if !p.Keys {
+	if barred, err := s.Staff.Barred(r.Context(), me); err != nil {
+		return nil, err
+	} else if !p.Keys && !barred {
 		p.Mail = me.Mail
 	}
 	if !isLocal(p.Next) {

@@ -92,6 +92,7 @@ func (s *Server) Handler() (http.Handler, error) {
 	s.reachRoutes(rt)
 	s.auditRoutes(rt)
 	s.peopleRoutes(rt)
+	s.ruleRoutes(rt)
 	s.glassRoutes(rt)
 	s.chaseRoutes(rt)
 	s.drillRoutes(rt)

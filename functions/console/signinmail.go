@@ -100,6 +100,9 @@ func (s *Server) mailLink(ctx context.Context, m staff.Staff, browser string, as
 	if errors.Is(err, staff.ErrNotFound) {
 		return nil // some were mailed just now
 	}
+	if errors.Is(err, staff.ErrPasskey) {
+		return s.barred(ctx, m)
+	}
 	if err != nil {
 		return err
 	}

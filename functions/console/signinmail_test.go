@@ -14,7 +14,7 @@ import (
 	"github.com/todoku/todoku/shared/web/webtest"
 )
 
-var signInLinkPattern = regexp.MustCompile(`http://127\.0\.0\.1:8080(/sign-in/[A-Za-z0-9_-]{22})`)
+var signInLinkPattern = regexp.MustCompile(`http://(?:127\.0\.0\.1|localhost):8080(/sign-in/[A-Za-z0-9_-]{22})`)
 
 // mailedLinks returns the paths of the links in the mails to an address, newest
 // first.
@@ -27,6 +27,17 @@ func (o *office) mailedLinks(to string) []string {
 		}
 	}
 	return links
+}
+
+// lastMail returns the text of the newest mail to an address, "" if there is none.
+func (o *office) lastMail(to string) string {
+	o.t.Helper()
+	for _, e := range o.server.Mail.(*inbox.Inbox).List() { //nolint:forcetypeassert // it is one in tests
+		if strings.Contains(e.To, to) {
+			return e.Text
+		}
+	}
+	return ""
 }
 
 func (o *office) askFor(c *http.Client, address string) answer {

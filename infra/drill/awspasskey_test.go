@@ -17,12 +17,7 @@ func awsPasskey(t *testing.T, cfg cloud.Config) {
 	d := Start(t, OnAWS(cfg))
 	phone, desk := authenticator.New(), authenticator.New()
 	for name, p := range map[string]*authenticator.Passkey{"携帯": phone, "職員室": desk} {
-		asked := d.Manager.Do(http.MethodPost, "/me/keys/begin", nil).Says(http.StatusOK, "")
-		d.Manager.fill("/me/keys", url.Values{"answer": {p.Create(d.URL, asked.Body).JSON()}, "name": {name}}).Says(http.StatusOK, "パスキーを登録しました")
-	}
-	touch := func(b *Browser, p *authenticator.Passkey, origin string) *Page {
-		asked := b.Do(http.MethodPost, "/sign-in/passkey/begin", nil).Says(http.StatusOK, "")
-		return b.fill("/sign-in/passkey", url.Values{"answer": {p.Get(origin, asked.Body).JSON()}})
+		d.Manager.addKey(p, name)
 	}
 	for _, p := range []*authenticator.Passkey{phone, desk} {
 		b := d.NewBrowser()
@@ -50,6 +45,20 @@ func awsPasskey(t *testing.T, cfg cloud.Config) {
 		d.Errorf("the lost telephone is at %s", p.URL.Path)
 	}
 	touch(lost, phone, d.URL).Says(http.StatusUnauthorized, "パスキーを確認できませんでした")
+}
+
+// addKey registers a passkey.
+func (b *Browser) addKey(p *authenticator.Passkey, name string) {
+	b.Helper()
+	asked := b.Do(http.MethodPost, "/me/keys/begin", nil).Says(http.StatusOK, "")
+	b.fill("/me/keys", url.Values{"answer": {p.Create(b.base, asked.Body).JSON()}, "name": {name}}).Says(http.StatusOK, "パスキーを登録しました")
+}
+
+// touch signs in with a passkey, which believes that it is at origin.
+func touch(b *Browser, p *authenticator.Passkey, origin string) *Page {
+	b.Helper()
+	asked := b.Do(http.MethodPost, "/sign-in/passkey/begin", nil).Says(http.StatusOK, "")
+	return b.fill("/sign-in/passkey", url.Values{"answer": {p.Get(origin, asked.Body).JSON()}})
 }
 
 // fill posts fields without looking for a form.

@@ -40,6 +40,11 @@ func TestAWS(t *testing.T) {
 	})
 	t.Run("stops", func(t *testing.T) { awsStops(t, cfg) })
 	t.Run("passkey", func(t *testing.T) { awsPasskey(t, cfg) })
+	t.Run("passkeys only", func(t *testing.T) {
+		cfg := cfg
+		cfg.Host = "localhost" // a passkey belongs to a name
+		passkeysOnly(Start(t, OnAWS(cfg)))
+	})
 	t.Run("proof", func(t *testing.T) { awsProof(t, cfg) })
 	t.Run("dead", func(t *testing.T) { awsDead(t, cfg) })
 	t.Run("lanes", func(t *testing.T) { awsLanes(t, cfg) })

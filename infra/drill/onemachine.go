@@ -3,6 +3,7 @@ package drill
 import (
 	"context"
 	"errors"
+	"net"
 	"testing"
 	"time"
 
@@ -23,23 +24,40 @@ const neverByItself = 24 * time.Hour
 // OneMachine is the lane of the single machine, with the inbox as the operator.
 func OneMachine(t testing.TB, w World) System {
 	t.Helper()
-	return oneMachine(t, w, true)
+	return oneMachine(t, w, func(*machine.Config) {})
 }
 
 // Behaving is OneMachine with queues that keep to their order where they need not: what
 // hands out at random says nothing of who goes first.
 func Behaving(t testing.TB, w World) System {
 	t.Helper()
-	return oneMachine(t, w, false)
+	return oneMachine(t, w, func(c *machine.Config) { c.Misbehave = false })
 }
 
-func oneMachine(t testing.TB, w World, misbehave bool) System {
+// OneMachineAtAName is OneMachine reached by a name, to which passkeys belong.
+func OneMachineAtAName(t testing.TB, w World) System {
 	t.Helper()
-	m, err := machine.New(machine.Config{
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	addr := l.Addr().String()
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	_, port, _ := net.SplitHostPort(addr)
+	return oneMachine(t, w, func(c *machine.Config) { c.Addr, c.BaseURL = addr, "http://localhost:"+port })
+}
+
+func oneMachine(t testing.TB, w World, change func(*machine.Config)) System {
+	t.Helper()
+	c := machine.Config{
 		Addr: "127.0.0.1:0", Data: t.TempDir(), Log: w.Log, Now: w.Clock.Now,
-		Tick: neverByItself, Misbehave: misbehave, Seed: w.Seed, Resolver: w.DNS.Resolver(), Inbound: "127.0.0.1:0", InboundDomain: InboundDomain,
+		Tick: neverByItself, Misbehave: true, Seed: w.Seed, Resolver: w.DNS.Resolver(), Inbound: "127.0.0.1:0", InboundDomain: InboundDomain,
 		OpenID: &console.OpenID{Issuer: w.OpenID.URL, Client: issuer.Client, Secret: func(context.Context) (string, error) { return issuer.Secret, nil }},
-	})
+	}
+	change(&c)
+	m, err := machine.New(c)
 	if err != nil {
 		t.Fatal(err)
 	}

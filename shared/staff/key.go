@@ -67,16 +67,24 @@ func (s *Store) AddKey(ctx context.Context, staffID, name string, credential []b
 	if len(have) >= MaxKeys {
 		return Key{}, errKeys
 	}
+	ops, err := s.useAllowance(ctx, m) // there is no need for it any more
+	if err != nil {
+		return Key{}, err
+	}
 	k := Key{ID: s.IDs.New(), Name: name, Made: s.Now().UTC(), Credential: credential, Revision: 1}
-	err = s.write(ctx, table.Check{Key: staffKey(staffID), Revision: m.Revision}, table.Create{Key: keyKey(staffID, k.ID), Value: encode(k)})
+	ops = append(ops, table.Check{Key: staffKey(staffID), Revision: m.Revision}, table.Create{Key: keyKey(staffID, k.ID), Value: encode(k)})
+	err = s.write(ctx, ops...)
 	return k, stale(err)
 }
 
 // RemoveKey removes a passkey: it no longer signs in. It fails with ErrNotFound if
-// there is none of that id.
+// there is none of that id, and with a Conflict if it is the last and the school wants one.
 func (s *Store) RemoveKey(ctx context.Context, staffID, keyID string) error {
 	if _, ok := id.Bytes(keyID); !ok {
 		return ErrNotFound
+	}
+	if err := s.checkLastKey(ctx, staffID, keyID); err != nil {
+		return err
 	}
 	for range writeTries {
 		var k Key
@@ -90,6 +98,23 @@ func (s *Store) RemoveKey(ctx context.Context, staffID, keyID string) error {
 		}
 	}
 	return table.ErrBusy
+}
+
+// checkLastKey fails if a person has no passkey but this one and the school wants one.
+func (s *Store) checkLastKey(ctx context.Context, staffID, keyID string) error {
+	m, err := s.Staff(ctx, staffID)
+	if err != nil {
+		return err
+	}
+	r, err := s.Rule(ctx, m.School)
+	if err != nil || r == AnyWay {
+		return err
+	}
+	keys, err := s.Keys(ctx, staffID)
+	if err == nil && len(keys) == 1 && keys[0].ID == keyID {
+		err = errLastKey
+	}
+	return err
 }
 
 // SignInByKey starts a session for a person whose passkey k was checked; its

@@ -57,9 +57,9 @@ var ErrBrowser = problem.New(problem.Forbidden,
 	"This link works only in the browser in which it was asked for. Open it there, or ask for a new mail in this one.")
 
 // SignIn uses a link up and starts a session; secret is for the person's cookie.
-// It fails with ErrLink if the link does not work, and with ErrBrowser if it works
-// in another browser than that of the secret browser ("": none is known). Of two that use one link at
-// the same time exactly one succeeds.
+// It fails with ErrLink if the link does not work, with ErrBrowser if it works in another
+// browser than that of the secret browser ("": none is known), and with ErrPasskey if it was
+// mailed and the school wants more. Of two that use one link at the same time exactly one succeeds.
 func (s *Store) SignIn(ctx context.Context, token, browser string) (secret string, m Staff, err error) {
 	link, revision, err := s.link(ctx, token, browser)
 	if err != nil {
@@ -72,17 +72,18 @@ func (s *Store) SignIn(ctx context.Context, token, browser string) (secret strin
 	if err != nil {
 		return "", Staff{}, err
 	}
-	proven := link.Browser == "" // it came by the operator or a manager, not by mail
+	proven, used := link.Browser == "", []table.Op(nil) // it came by the operator or a manager, not by mail
 	if !proven {
-		if proven, err = s.keyless(ctx, m.ID); err != nil {
+		if proven, used, err = s.weaker(ctx, m, AnyWay); err != nil {
 			return "", Staff{}, err
 		}
 	}
 	secret = s.newSecret(sessionBytes)
 	session := s.newSession(m, proven)
 	m.Via = session.ID
-	err = s.write(ctx, append(session.create(secret), table.Delete{Key: secretKey("signin", token), Revision: revision})...)
-	if _, used := table.Conflict(err); used {
+	used = append(used, table.Delete{Key: secretKey("signin", token), Revision: revision})
+	err = s.write(ctx, append(session.create(secret), used...)...)
+	if _, lost := table.Conflict(err); lost {
 		err = ErrLink
 	}
 	if err != nil {

@@ -21,11 +21,16 @@ type Person struct {
 	Staff
 	SignedIn time.Time // last; zero: never
 	Keys     int       // passkeys
+	// Barred people have no passkey where the school signs in by nothing else: somebody
+	// has to let them in.
+	Barred bool
 }
 
 // Ready reports whether the person is a manager who can act: one who was invited
 // and has never signed in may have a wrong address.
-func (p Person) Ready() bool { return p.Role == Manager && !p.Disabled && !p.SignedIn.IsZero() }
+func (p Person) Ready() bool {
+	return p.Role == Manager && !p.Disabled && !p.SignedIn.IsZero() && !p.Barred
+}
 
 // signedIn is when somebody last signed in.
 type signedIn struct {
@@ -54,9 +59,13 @@ func (s *Store) People(ctx context.Context, school string) ([]Person, error) {
 	if err != nil {
 		return nil, err
 	}
+	r, err := s.Rule(ctx, school)
+	if err != nil {
+		return nil, err
+	}
 	people := make([]Person, len(all))
 	for i, m := range all {
-		if people[i], err = s.person(ctx, m); err != nil {
+		if people[i], err = s.person(ctx, m, r); err != nil {
 			return nil, err
 		}
 	}
@@ -72,12 +81,19 @@ func (s *Store) People(ctx context.Context, school string) ([]Person, error) {
 // ReadyManagers returns how many managers of a school can act.
 func (s *Store) ReadyManagers(ctx context.Context, school string) (int, error) {
 	all, err := s.OfSchool(ctx, school)
+	if err != nil {
+		return 0, err
+	}
+	r, err := s.Rule(ctx, school)
+	if err != nil {
+		return 0, err
+	}
 	n := 0
 	for _, m := range all {
 		if m.Role != Manager || m.Disabled {
 			continue
 		}
-		p, err := s.person(ctx, m)
+		p, err := s.person(ctx, m, r)
 		if err != nil {
 			return 0, err
 		}
@@ -85,16 +101,17 @@ func (s *Store) ReadyManagers(ctx context.Context, school string) (int, error) {
 			n++
 		}
 	}
-	return n, err
+	return n, nil
 }
 
-func (s *Store) person(ctx context.Context, m Staff) (Person, error) {
+func (s *Store) person(ctx context.Context, m Staff, r Rule) (Person, error) {
 	p := Person{Staff: m}
 	page, err := s.Table.Query(ctx, table.Query{Partition: staffKey(m.ID).Partition, Prefix: keyKey("", "").Sort})
 	if err != nil {
 		return p, err
 	}
 	p.Keys = len(page.Items)
+	p.Barred = r == PasskeyOnly && p.Keys == 0
 	var at signedIn
 	if _, err := s.read(ctx, signedInKey(m.ID), &at); err != nil && !errors.Is(err, ErrNotFound) {
 		return p, err
@@ -154,11 +171,11 @@ type change struct {
 
 var (
 	errLast = problem.New(problem.Conflict,
-		"管理者がいなくなるため、変更できません。先に、ほかの人を管理者にしてください（一度サインインした人だけを数えます）。",
-		"The school would have no manager left. Make somebody else one first; only people who have signed in count.")
+		"管理者がいなくなるため、変更できません。先に、ほかの人を管理者にしてください（サインインしたことがあり、いまもできる人だけを数えます）。",
+		"The school would have no manager left. Make somebody else one first; only people who have signed in, and still can, count.")
 	errTwo = problem.New(problem.Conflict,
-		"管理者が一人だけになるため、変更できません。先に、もう一人を管理者にしてください（一度サインインした人だけを数えます）。",
-		"The school would have only one manager left. Make one more first; only people who have signed in count.")
+		"管理者が一人だけになるため、変更できません。先に、もう一人を管理者にしてください（サインインしたことがあり、いまもできる人だけを数えます）。",
+		"The school would have only one manager left. Make one more first; only people who have signed in, and still can, count.")
 )
 
 // managersLeft says whether enough managers are left, and chooses whom to hold on to.

@@ -78,7 +78,9 @@ func (m Staff) out(epoch int) bool { return m.Disabled || m.Epoch != epoch }
 //	                       subject           what an OpenID provider calls them
 //	                       signed-in         when they last signed in
 //	                       code              a printed code of theirs: where it is kept
+//	                       allowed           they may sign in once by a way that is barred
 //	school/<school>/staff  <id>              who works at the school
+//	school/<school>/sign-in  rule            by what they sign in
 //	staffmail/<hash>       <id>              who has a mail address
 //	signin/<hash>          signin            a sign-in link that was not used yet
 //	session/<hash>         session           somebody who is signed in

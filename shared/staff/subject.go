@@ -27,7 +27,8 @@ func subjectKey(staffID string) table.Key {
 // SignInAs starts a session for a person whom a provider has named by the person's mail
 // address. The provider's own name for them is held on to: with the same address and
 // another name nobody signs in, until a manager has changed the address on record. It
-// fails with ErrSession then, or if there is no such person.
+// fails with ErrSession then, or if there is no such person, and with ErrPasskey if the
+// school wants more.
 func (s *Store) SignInAs(ctx context.Context, staffID string, by Subject) (secret string, m Staff, err error) {
 	m, err = s.Staff(ctx, staffID)
 	if errors.Is(err, ErrNotFound) || err == nil && m.Disabled {
@@ -52,14 +53,14 @@ func (s *Store) SignInAs(ctx context.Context, staffID string, by Subject) (secre
 	default: // another address, or another provider
 		op = table.Replace{Key: subjectKey(staffID), Revision: revision, Value: value}
 	}
-	proven, err := s.keyless(ctx, m.ID)
+	proven, used, err := s.weaker(ctx, m, NoMail)
 	if err != nil {
 		return "", Staff{}, err
 	}
 	secret = s.newSecret(sessionBytes)
 	session := s.newSession(m, proven)
 	m.Via = session.ID
-	err = s.write(ctx, append(session.create(secret), op)...)
+	err = s.write(ctx, append(append(session.create(secret), used...), op)...)
 	if _, other := table.Conflict(err); other {
 		err = ErrSession
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/chromedp/cdproto/webauthn"
 
 	"github.com/todoku/todoku/shared/audit"
+	"github.com/todoku/todoku/shared/staff"
 )
 
 // withAuthenticator gives the tab a telephone's own authenticator, whose owner
@@ -121,6 +122,57 @@ func (o *office) recorded(kind audit.Kind, want int) {
 	if got != want {
 		o.Errorf("%d entries of kind %s, want %d", got, kind, want)
 	}
+}
+
+// TestPasskeysOnly: two managers with telephones have their school sign in by passkeys
+// only. A mailed link is no longer a way in, and a touch is.
+func TestPasskeysOnly(t *testing.T) {
+	o := atAName(t)
+	second, err := o.Staff.PutStaff(t.Context(), staff.Staff{School: o.manager.School, Role: staff.Manager, Name: "例 二子", Mail: "niko@demo.example.jp"})
+	o.must(err)
+	var b *tab
+	for _, m := range []staff.Staff{second, o.manager} {
+		b = newPerson(t, o.URL(), phone)
+		b.withAuthenticator()
+		link, err := o.SignInLink(t.Context(), m)
+		o.must(err)
+		b.goTo(strings.TrimPrefix(link, o.URL()))
+		b.follow("サインイン")
+		b.goTo("/me")
+		b.write("name", "わたしのスマートフォン")
+		b.follow("この端末のパスキーを登録する")
+	}
+	b.goTo("/people/sign-in")
+	run[bool](b, `document.querySelector("input[name=rule][value=passkey]").checked = true`)
+	b.follow("保存する")
+	b.says("保存しました")
+	b.goTo("/sign-out")
+	b.leave(func() { run[bool](b, "document.querySelector('main form').requestSubmit(), true") })
+
+	b.goTo("/sign-in")
+	b.write("mail", o.manager.Mail)
+	b.follow("サインイン用リンクをメールで受け取る")
+	b.says("メールを確認してください")
+	var told string
+	b.sleepUntil("the mail is there", func() bool {
+		for _, e := range o.Inbox.List() {
+			if e.To == o.manager.Mail && e.Subject == "サインインについて / About signing in" {
+				told = e.Text
+			}
+		}
+		return told != ""
+	})
+	if strings.Contains(told, o.URL()+"/sign-in/") || !strings.Contains(told, second.Name) {
+		t.Errorf("mailed:\n%s", told)
+	}
+	b.goTo("/people")
+	b.follow("パスキーでサインイン")
+	if got := b.path(); got != "/people" {
+		t.Errorf("one touch led to %s", got)
+	}
+	b.goTo("/me")
+	b.follow("削除")
+	b.says("最後のパスキーは削除できません")
 }
 
 // TestPasskeyRefused: a touch that is not the owner's (a bogus signature, or no

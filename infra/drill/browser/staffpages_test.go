@@ -25,6 +25,8 @@ func staffPages(_ testing.TB, s *staged) []stop {
 		{name: "people from a list, preview", who: manager, then: pasted("氏名,メールアドレス,職名,担任\n例 新,new@demo.example.jp,教諭,1年1組\n誤 記,x@demo.example.jp,社長,9年9組\n")},
 		{name: "hand over", who: manager, path: "/people/hand-over"},
 		{name: "hand over, preview", who: manager, then: leaves(one.ID)},
+		{name: "how staff sign in", who: manager, path: "/people/sign-in"},
+		{name: "how staff sign in, not yet", who: manager, then: stricter, status: http.StatusConflict},
 		{name: "break-glass, how strict", who: manager, path: "/break-glass/settings"},
 		{name: "home of a teacher", who: teacher, path: "/"},
 		{name: "a template of a teacher", who: teacher, path: "/quick/weather"},
@@ -66,6 +68,13 @@ func leaves(id string) func(b *tab) {
 		})(document.querySelector("form[action='/people/hand-over/preview']"))`)
 		submit("form[action='/people/hand-over/preview']")(b)
 	}
+}
+
+// stricter asks for passkeys before there are any.
+func stricter(b *tab) {
+	b.Helper()
+	run[bool](b, `document.querySelector("input[name=rule][value=passkey]").checked = true`)
+	submit("form[action='/people/sign-in']")(b)
 }
 
 // breaksGlass tells the whole school.
