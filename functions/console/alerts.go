@@ -11,6 +11,7 @@ import (
 
 	"github.com/todoku/todoku/shared/access"
 	"github.com/todoku/todoku/shared/alert"
+	"github.com/todoku/todoku/shared/audience"
 	"github.com/todoku/todoku/shared/audit"
 	"github.com/todoku/todoku/shared/lang"
 	"github.com/todoku/todoku/shared/mail"
@@ -124,6 +125,9 @@ func (s *Server) buttons(ctx context.Context, me staff.Staff, p *homePage) error
 	p.Quick = t.List
 	return err
 }
+
+// To says whom the alert is for.
+func (l alertLine) To() lang.Text { return audience.Said(l.Audience, l.All) }
 
 // KindName returns what the alert's kind is called.
 func (l alertLine) KindName() lang.Text { return kindName(l.Kind) }
@@ -370,15 +374,11 @@ func (p *draftPage) Confirm() lang.Text {
 			p.KindName().JA, strings.ToLower(p.KindName().EN), p.Size.Children)
 	}
 	return lang.T("%[1]sを送信する（%[3]s・%[5]d人）", "Send the %[2]s (%[4]s, children: %[5]d)",
-		p.KindName().JA, strings.ToLower(p.KindName().EN), p.Draft.Audience, p.audienceEN(), p.Size.Children)
+		p.KindName().JA, strings.ToLower(p.KindName().EN), p.To().JA, p.To().EN, p.Size.Children)
 }
 
-func (p *draftPage) audienceEN() string {
-	if p.Draft.All {
-		return "whole school"
-	}
-	return p.Draft.Audience
-}
+// To says whom the alert is for.
+func (p *draftPage) To() lang.Text { return audience.Said(p.Draft.Audience, p.Draft.All) }
 
 func (s *Server) previewAlert(r *http.Request, me staff.Staff) (web.Response, error) {
 	return s.previewWith(r, me, "")

@@ -8,6 +8,7 @@ import (
 
 	"github.com/todoku/todoku/shared/access"
 	"github.com/todoku/todoku/shared/alert"
+	"github.com/todoku/todoku/shared/audience"
 	"github.com/todoku/todoku/shared/audit"
 	"github.com/todoku/todoku/shared/lang"
 	"github.com/todoku/todoku/shared/roster"
@@ -221,6 +222,9 @@ func (p *statusPage) setPace(r *http.Request, now time.Time) {
 
 // StateName returns what the alert's state is called.
 func (p *statusPage) StateName() lang.Text { return stateNames[p.State] }
+
+// To says whom the alert is for.
+func (p *statusPage) To() lang.Text { return audience.Said(p.Alert.Audience, p.Alert.All) }
 
 // KindName returns what the alert's kind is called.
 func (p *statusPage) KindName() lang.Text { return kindName(p.Alert.Kind) }

@@ -63,21 +63,37 @@ func expandGrades(groups []roster.Group, wanted map[string]bool) {
 	}
 }
 
+const (
+	most   = 10   // groups that Names names
+	others = "ほか" // in the place of further ones
+)
+
 // Names returns the groups' names as staff read them, for example 全校 or
 // 1年1組、1年2組.
 func Names(groups []roster.Group, all bool) string {
 	if all {
 		return "全校"
 	}
-	const most = 10
 	var names []string
 	for _, g := range groups {
 		names = append(names, g.Name)
 	}
 	if len(names) > most {
-		names = append(names[:most], "ほか")
+		names = append(names[:most], others)
 	}
 	return strings.Join(names, "、")
+}
+
+// Said is what Names wrote, in both languages. The groups' names are the school's own.
+func Said(names string, all bool) lang.Text {
+	if all {
+		return lang.T(names, "whole school")
+	}
+	each := strings.Split(names, "、")
+	if last := len(each) - 1; last == most && each[last] == others {
+		each[last] = "others"
+	}
+	return lang.Text{JA: names, EN: strings.Join(each, ", ")}
 }
 
 // Size says how many an alert would be for, each counted once.

@@ -2,12 +2,14 @@ package audience_test
 
 import (
 	"context"
+	"fmt"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/todoku/todoku/shared/alert"
 	"github.com/todoku/todoku/shared/audience"
 	"github.com/todoku/todoku/shared/lane"
+	"github.com/todoku/todoku/shared/lang"
 	"github.com/todoku/todoku/shared/problem"
 	"github.com/todoku/todoku/shared/roster"
 )
@@ -45,12 +47,13 @@ func TestGroups(t *testing.T) {
 		all      bool
 		want     []string
 		name     string
+		en       string
 		vanished bool
 	}{
-		"all is every class":     {all: true, want: []string{"c1", "c2", "c3"}, name: "全校"},
-		"a grade is its classes": {ids: []string{"g1"}, want: []string{"c1", "c2"}, name: "1年1組、1年2組"},
-		"each once, in order":    {ids: []string{"club", "c2", "g1"}, want: []string{"c1", "c2", "club"}, name: "1年1組、1年2組、吹奏楽部"},
-		"one has vanished":       {ids: []string{"c9", "c3"}, want: []string{"c3"}, name: "2年1組", vanished: true},
+		"all is every class":     {all: true, want: []string{"c1", "c2", "c3"}, name: "全校", en: "whole school"},
+		"a grade is its classes": {ids: []string{"g1"}, want: []string{"c1", "c2"}, name: "1年1組、1年2組", en: "1年1組, 1年2組"},
+		"each once, in order":    {ids: []string{"club", "c2", "g1"}, want: []string{"c1", "c2", "club"}, name: "1年1組、1年2組、吹奏楽部", en: "1年1組, 1年2組, 吹奏楽部"},
+		"one has vanished":       {ids: []string{"c9", "c3"}, want: []string{"c3"}, name: "2年1組", en: "2年1組", vanished: true},
 		"none":                   {},
 	}
 	for name, tt := range tests {
@@ -69,7 +72,22 @@ func TestGroups(t *testing.T) {
 			if got := audience.Names(groups, tt.all); got != tt.name {
 				t.Errorf("names %q, want %q", got, tt.name)
 			}
+			if got := audience.Said(tt.name, tt.all); got != (lang.Text{JA: tt.name, EN: tt.en}) {
+				t.Errorf("said %q", got)
+			}
 		})
+	}
+}
+
+// TestManyGroups: more than can be read are not spelled out.
+func TestManyGroups(t *testing.T) {
+	groups := make([]roster.Group, 11)
+	for i := range groups {
+		groups[i].Name = fmt.Sprint(i)
+	}
+	got := audience.Said(audience.Names(groups, false), false)
+	if want := (lang.Text{JA: "0、1、2、3、4、5、6、7、8、9、ほか", EN: "0, 1, 2, 3, 4, 5, 6, 7, 8, 9, others"}); got != want {
+		t.Errorf("said %q", got)
 	}
 }
 
