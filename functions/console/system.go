@@ -45,25 +45,52 @@ func (p systemPage) Stuck() (kinds []heal.Kind) {
 
 // proven is what a page says of the newest proof. Its zero value says nothing.
 type proven struct {
+	Lane    lang.Text // what the mail operator is called that it is about
 	Ever    bool
-	Late    bool // it is too old, or there should be one
-	Minutes int  // since
+	Late    bool     // it is too old, or there should be one
+	Minutes int      // since
+	Lanes   []proven // of mail operators that have a mailbox for it
+}
+
+// LateLanes are the mail operators at which arrival cannot be proven.
+func (p proven) LateLanes() (late []proven) {
+	for _, l := range p.Lanes {
+		if l.Late {
+			late = append(late, l)
+		}
+	}
+	return late
+}
+
+// GoodLanes are those at which it was proven.
+func (p proven) GoodLanes() (good []proven) {
+	for _, l := range p.Lanes {
+		if l.Ever && !l.Late {
+			good = append(good, l)
+		}
+	}
+	return good
 }
 
 // proof reads how the proofs go. What cannot be read is not said: the page is about
 // something else.
-func (a *App) proof(ctx context.Context) (p proven) {
-	if a.Proof == nil || a.Proof.Every == 0 {
+func (s *Server) proof(ctx context.Context) (p proven) {
+	if s.Proof == nil || s.Proof.Every == 0 {
 		return p
 	}
-	last, err := a.Proof.Last(ctx)
+	standings, err := s.Proof.Standings(ctx)
 	if err != nil {
-		a.Log.Warn("the proofs cannot be read", "err", err)
+		s.Log.Warn("the proofs cannot be read", "err", err)
 		return p
 	}
-	p.Ever, p.Late = !last.IsZero(), a.Proof.Check(ctx) != nil
-	if p.Ever {
-		p.Minutes = int(a.Now().Sub(last).Minutes())
+	for _, st := range standings {
+		is := proven{Ever: !st.Last.IsZero(), Late: st.Late != nil, Minutes: int(st.Age(s.Now()).Minutes())}
+		if st.Lane == "" {
+			p = is
+			continue
+		}
+		is.Lane = s.Lanes.Named(st.Lane).Label
+		p.Lanes = append(p.Lanes, is)
 	}
 	return p
 }

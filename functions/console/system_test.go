@@ -48,6 +48,15 @@ func (o *office) examine() {
 
 // TestProofOnPages: who is about to send an alert sees whether the system works.
 func TestProofOnPages(t *testing.T) {
+	state := func(minutes int) (s proof.State) {
+		s.Last = monday.Add(-time.Duration(minutes) * time.Minute)
+		return s
+	}
+	lanes := func(system, docomo, au int) proof.State {
+		s := state(system)
+		s.Lanes = map[string]proof.Record{"docomo": state(docomo).Record, "au": state(au).Record}
+		return s
+	}
 	for _, tt := range []struct {
 		name  string
 		state proof.State
@@ -56,12 +65,19 @@ func TestProofOnPages(t *testing.T) {
 		not   string
 	}{
 		{"just started", proof.State{}, 0, "", "class=\"notice alarm\""},
-		{"proven", proof.State{Last: monday.Add(-7 * time.Minute)}, 0, "7分前に", "class=\"notice alarm\""},
-		{"late", proof.State{Last: monday.Add(-131 * time.Minute)}, 0, "（最後の確認：131分前）", "自動で確かめました"},
+		{"proven", state(7), 0, "7分前に", "class=\"notice alarm\""},
+		{"late", state(131), 0, "（最後の確認：131分前）", "自動で確かめました"},
 		{"never", proof.State{}, 131 * time.Minute, "確かめられていません。連絡は", "最後の確認"},
+		{"each lane", lanes(7, 8, 9), 0, "メール会社ごと：ドコモ 8分前、au・UQ mobile 9分前。", "class=\"notice alarm\""},
+		{"one lane is late", lanes(7, 131, 9), 0, "今は確かめられていません：<b>ドコモ</b>（最後の確認：131分前）。このメール会社", "<b>au"},
+		{"and the other is not", lanes(7, 131, 9), 0, "メール会社ごと：au・UQ mobile 9分前。", "連絡は送れますが"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			o := newOffice(t)
+			for lane := range tt.state.Lanes {
+				o.server.Proof.Mailboxes = append(o.server.Proof.Mailboxes, proof.Mailbox{Lane: lane})
+			}
+			slices.SortFunc(o.server.Proof.Mailboxes, func(a, b proof.Mailbox) int { return strings.Compare(b.Lane, a.Lane) })
 			value, err := json.Marshal(tt.state)
 			o.must(err)
 			if !tt.state.Last.IsZero() {

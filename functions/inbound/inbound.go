@@ -3,6 +3,8 @@
 // the code does; the reply is the mail that asks for the confirmation, so that
 // whoever gets it knows that mail of the school gets through.
 //
+// A mail of a proof that its mailbox passes on here answers, too (package proof).
+//
 // A reply to an alert's mail goes to an address of its own there, which names alert and
 // family, and answers if it is clear (package reply).
 //
@@ -70,6 +72,9 @@ func (h *Handler) message(ctx context.Context, body string) (dropped string, err
 	if err != nil {
 		return err.Error(), nil // no mail, or without a sender: it will not get better
 	}
+	if h.isProof(m.To) && h.Alerts != nil {
+		return h.proof(ctx, m)
+	}
 	if why := h.unanswerable(m); why != "" {
 		return why, nil
 	}
@@ -100,8 +105,8 @@ func (h *Handler) unanswerable(m incoming.Mail) string {
 func (h *Handler) codes(to []string) []string {
 	var codes []string
 	for _, mailbox := range to {
-		local, domain, _ := strings.Cut(strings.ToLower(mailbox), "@")
-		if _, ok := enrol.ParseCode(local); ok && strings.TrimSuffix(domain, ".") == h.Domain {
+		local, ours := h.local(mailbox)
+		if _, ok := enrol.ParseCode(local); ok && ours {
 			codes = append(codes, local)
 		}
 	}

@@ -21,11 +21,16 @@ import (
 	"github.com/todoku/todoku/shared/table"
 )
 
+// local returns the local part of a recipient of the inbound domain, in lower case.
+func (h *Handler) local(mailbox string) (string, bool) {
+	local, domain, _ := strings.Cut(strings.ToLower(mailbox), "@")
+	return local, strings.TrimSuffix(domain, ".") == h.Domain
+}
+
 // replyTo returns the recipient that is a reply address, "" if none is.
 func (h *Handler) replyTo(to []string) string {
 	for _, mailbox := range to {
-		local, domain, _ := strings.Cut(strings.ToLower(mailbox), "@")
-		if link.IsReply(local) && strings.TrimSuffix(domain, ".") == h.Domain {
+		if local, ours := h.local(mailbox); ours && link.IsReply(local) {
 			return local
 		}
 	}

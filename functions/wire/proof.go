@@ -1,7 +1,6 @@
 package wire
 
 import (
-	"context"
 	"time"
 
 	"github.com/todoku/todoku/shared/alert"
@@ -15,26 +14,22 @@ const simulator = "success@simulator.amazonses.com"
 
 // proofs are how the proofs went.
 func (p *Parts) proofs() *proof.Records {
-	return &proof.Records{Table: p.store, Now: p.Now, Every: p.Config.Proof}
+	return &proof.Records{Table: p.store, Now: p.Now, Every: p.Config.Proof, Mailboxes: p.Config.Mailboxes}
 }
 
 // prover gives the proofs. They wait for the event "delivered", so that what becomes of
 // mails is proven to be told as well.
 func (p *Parts) prover() *proof.Prover {
 	say := func(samples ...metrics.Sample) { metrics.Log(p.Log, p.Now(), samples) }
-	v := &proof.Prover{
+	return &proof.Prover{
 		Records: *p.proofs(), Alerts: p.Alerts(), Roster: p.Roster(), Jobs: p.Jobs(), Links: p.Links(), Log: p.Log,
 		Address: simulator, Enough: func(s alert.CopyState) bool { return s == alert.Delivered },
-		Answer: proof.Phone(p.Config.BaseURL),
-		Test:   func() { say(metrics.Of(metrics.AlarmTest, 1)) },
+		Answer:  proof.Phone(p.Config.BaseURL),
+		DeadMan: p.Config.DeadMan,
+		Test:    func() { say(metrics.Of(metrics.AlarmTest, 1)) },
+		Proven: func(lane string, took time.Duration) {
+			labels := proof.Labels(lane)
+			say(metrics.Of(metrics.Proofs, 1, labels...), metrics.Of(metrics.ProofTook, took.Seconds(), labels...))
+		},
 	}
-	ping := func(context.Context, time.Duration) error { return nil }
-	if p.Config.DeadMan != "" {
-		ping = proof.Ping(p.Config.DeadMan)
-	}
-	v.Proven = func(ctx context.Context, took time.Duration) error {
-		say(metrics.Of(metrics.Proofs, 1), metrics.Of(metrics.ProofTook, took.Seconds()))
-		return ping(ctx, took)
-	}
-	return v
 }

@@ -28,6 +28,8 @@ func whole(name string) string {
 	switch {
 	case name == string(config.Lanes):
 		return ""
+	case name == string(config.Mailboxes):
+		return "proof@docomo.ne.jp"
 	case name == string(config.MailSets):
 		return "hour=3600"
 	case name == string(config.Lease):

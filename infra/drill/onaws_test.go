@@ -46,6 +46,7 @@ func TestAWS(t *testing.T) {
 		passkeysOnly(Start(t, OnAWS(cfg)))
 	})
 	t.Run("proof", func(t *testing.T) { awsProof(t, cfg) })
+	t.Run("proven lanes", func(t *testing.T) { awsLanesProven(t, cfg).try() })
 	t.Run("dead", func(t *testing.T) { awsDead(t, cfg) })
 	t.Run("lanes", func(t *testing.T) { awsLanes(t, cfg) })
 	t.Run("upgrade", func(t *testing.T) { awsUpgrade(t, cfg) })

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/todoku/todoku/shared/lane"
+	"github.com/todoku/todoku/shared/proof"
 )
 
 // Var is the name of an environment variable.
@@ -36,6 +37,7 @@ const (
 	Lanes         Var = "TODOKU_LANES"            // the operator's lanes file, its text; empty: as shipped
 	InboundDomain Var = "TODOKU_INBOUND_DOMAIN"   // domain of the addresses to which guardians send an empty mail; empty: none is taken
 	Proof         Var = "TODOKU_PROOF_SECONDS"    // how often to prove that an alert is answered; empty: never
+	Mailboxes     Var = "TODOKU_PROOF_MAILBOXES"  // mailboxes at mail operators that answer proofs, one at each, with commas; empty: none
 	DeadMan       Var = "TODOKU_DEAD_MAN_URL"     // address to call after each proof; empty: none
 	OpenIDIssuer  Var = "TODOKU_OPENID_ISSUER"    // https address of the OpenID provider with which staff can sign in as well; empty: none
 	OpenIDClient  Var = "TODOKU_OPENID_CLIENT"    // id that the provider gave this site; empty without an issuer
@@ -52,14 +54,14 @@ const MaxLanes = 2500
 
 // needs says which variables each function reads.
 var needs = map[string][]Var{
-	"console":      {Table, KeepAlerts, Jobs, Keys, MailSets, BaseURL, InboundDomain, Lanes, OpenIDIssuer, OpenIDClient, OpenIDSecret, Proof, Name, Phone},
+	"console":      {Table, KeepAlerts, Jobs, Keys, MailSets, BaseURL, InboundDomain, Lanes, OpenIDIssuer, OpenIDClient, OpenIDSecret, Proof, Mailboxes, Name, Phone},
 	"registration": {Table, KeepAlerts, Keys, MailSets, BaseURL, Lanes, Name, Phone},
 	"acknowledge":  {Table, KeepAlerts, Keys, BaseURL, Name, Phone},
 	"fanout":       {Table, KeepAlerts, Jobs, Copies, Lanes},
 	"dispatch":     {Table, KeepAlerts, Copies, Keys, MailSets, BaseURL, InboundDomain, Lease, Lanes},
 	"feedback":     {Table, KeepAlerts, Lanes},
 	"inbound":      {Table, KeepAlerts, Copies, Keys, MailSets, BaseURL, InboundDomain},
-	"tick":         {Table, KeepAlerts, Jobs, Copies, Lanes, MailSets, BaseURL, InboundDomain, Keys, Proof, DeadMan, Events, Mails, Dead},
+	"tick":         {Table, KeepAlerts, Jobs, Copies, Lanes, MailSets, BaseURL, InboundDomain, Keys, Proof, Mailboxes, DeadMan, Events, Mails, Dead},
 }
 
 // Needs returns the variables that a function reads, in a fixed order; none for a
@@ -82,6 +84,7 @@ type Config struct {
 	Lanes         *lane.Lanes
 	InboundDomain string
 	Proof         time.Duration
+	Mailboxes     []proof.Mailbox
 	DeadMan       string
 	OpenIDIssuer  string
 	OpenIDClient  string
@@ -114,7 +117,7 @@ func Load(function string, getenv func(string) string) (Config, error) {
 var errMissing = errors.New("is not set")
 
 // optional are the variables that may be empty.
-var optional = []Var{Lanes, InboundDomain, OpenIDIssuer, OpenIDClient, OpenIDSecret, Proof, DeadMan, KeepAlerts, Mails}
+var optional = []Var{Lanes, InboundDomain, OpenIDIssuer, OpenIDClient, OpenIDSecret, Proof, Mailboxes, DeadMan, KeepAlerts, Mails}
 
 // set reads one variable.
 func (c *Config) set(v Var, value string) (err error) {
@@ -148,6 +151,8 @@ func (c *Config) set(v Var, value string) (err error) {
 		if value != "" {
 			c.Proof, err = seconds(value, longestLease)
 		}
+	case Mailboxes:
+		c.Mailboxes, err = mailboxes(value, c.Lanes)
 	case KeepAlerts:
 		if value != "" {
 			c.KeepAlerts, err = days(value)
@@ -236,6 +241,18 @@ func days(value string) (time.Duration, error) {
 		return 0, fmt.Errorf("is not a number of days from 1 to %d", most)
 	}
 	return time.Duration(n) * 24 * time.Hour, nil
+}
+
+// mailboxes reads mailboxes at the operators of the lanes, nil if those could not be read.
+func mailboxes(value string, lanes *lane.Lanes) ([]proof.Mailbox, error) {
+	if value == "" || lanes == nil {
+		return nil, nil
+	}
+	boxes, err := proof.ParseMailboxes(value, lanes)
+	if err != nil {
+		return nil, fmt.Errorf("is not a list of mailboxes: %w", err)
+	}
+	return boxes, nil
 }
 
 func lanes(value string) (*lane.Lanes, error) {

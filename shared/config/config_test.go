@@ -118,6 +118,12 @@ func TestLoadNamesWhatIsWrong(t *testing.T) {
 		{"lanes too long", "fanout", map[string]string{"TODOKU_LANES": strings.Repeat("x", 2501)}, []string{
 			"config: TODOKU_LANES has 2501 bytes, at most 2500 are possible",
 		}},
+		{"two mailboxes of one lane", "console", map[string]string{"TODOKU_PROOF_MAILBOXES": "a@docomo.ne.jp,b@docomo.ne.jp"}, []string{
+			"config: TODOKU_PROOF_MAILBOXES is not a list of mailboxes: invalid: two mailboxes are at the same operator, docomo. Give one for each.",
+		}},
+		{"a mailbox without its domain", "console", map[string]string{"TODOKU_PROOF_MAILBOXES": "secret@"}, []string{
+			"config: TODOKU_PROOF_MAILBOXES is not a list of mailboxes: invalid: There is nothing after the @ sign. Enter the part that follows it too, such as docomo.ne.jp or gmail.com.",
+		}},
 		{"unknown function", "fanuot", nil, []string{`config: no function "fanuot"`}},
 	}
 	for _, tt := range tests {

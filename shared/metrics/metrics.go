@@ -76,7 +76,7 @@ var Known = map[string]Metric{
 	Brake:       {"1 while notices are stopped because too many mails came back or were reported as spam", "Count", false},
 	Proofs:      {"proofs that an alert is answered", "Count", false},
 	ProofTook:   {"how long the newest proof took, from the alert to the answer", "Seconds", false},
-	ProofAge:    {"how long ago it was last proven that an alert is answered", "Seconds", false},
+	ProofAge:    {"how long ago it was last proven that an alert is answered, by mail operator where it has a mailbox for that", "Seconds", false},
 	Findings:    {"what the doctor has found, by how bad it is", "Count", false},
 	LogRecords:  {"warnings and errors in the log since the start", "Count", true},
 	AlarmTest:   {"1 once a week, to test that alarms arrive", "Count", false},

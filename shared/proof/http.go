@@ -1,6 +1,7 @@
 package proof
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -27,12 +28,38 @@ func Phone(base string) func(ctx context.Context, token, alert, choice string) e
 	}
 }
 
-// Ping returns a Proven that calls an address, such as that of a dead man's switch.
-func Ping(address string) func(context.Context, time.Duration) error {
-	client := &http.Client{Timeout: perCall}
-	return func(ctx context.Context, _ time.Duration) error {
-		return call(ctx, client, http.MethodGet, address, nil)
+// laneMark stands in the address of a dead man's switch for the lane that was proven.
+const laneMark = "{lane}"
+
+// whole is what stands there for the system.
+const whole = "all"
+
+// pingFor calls the lane's own dead man's switch after each of its proofs, if the address
+// has a place for its name: letters, digits and hyphens.
+func (p *Prover) pingFor(ctx context.Context, lane string) error {
+	if !strings.Contains(p.DeadMan, laneMark) {
+		return nil
 	}
+	name := strings.ReplaceAll(cmp.Or(lane, whole), ".", "-")
+	return ping(ctx, strings.ReplaceAll(p.DeadMan, laneMark, url.PathEscape(name)))
+}
+
+// pingForAll calls the one dead man's switch of all, at the end of a proof, if the system
+// was proven and no lane is red.
+func (p *Prover) pingForAll(ctx context.Context, s State) error {
+	if p.DeadMan == "" || strings.Contains(p.DeadMan, laneMark) || s.Failed != "" {
+		return nil
+	}
+	for _, is := range p.standings(s) {
+		if is.Late != nil {
+			return nil
+		}
+	}
+	return ping(ctx, p.DeadMan)
+}
+
+func ping(ctx context.Context, address string) error {
+	return call(ctx, &http.Client{Timeout: perCall}, http.MethodGet, address, nil)
 }
 
 // call fails unless the answer is a good one. Its errors do not hold the path, which

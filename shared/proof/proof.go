@@ -2,17 +2,20 @@
 // an alert is accepted, becomes a copy, the copy leaves, a link is opened, an answer
 // is posted to the page, and a child is green.
 //
-// It has a family of its own, in a school that is in no list. What proves nothing for
-// twice the rhythm is an alarm, and so is silence: a proof that was never given counts
-// as one that failed.
+// It has families of its own, in a school that is in no list: one that answers by itself
+// where the program hands mail over, and one for each mailbox at an operator, which is
+// answered from there or not at all. What proves nothing for twice the rhythm is an
+// alarm, and so is silence: a proof that was never given counts as one that failed.
 package proof
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
+	"reflect"
+	"slices"
 	"time"
 
 	"github.com/todoku/todoku/shared/alert"
@@ -41,98 +44,6 @@ const week = 7 * 24 * time.Hour
 // finds waiting comes first.
 const settle = time.Minute
 
-// Records keep how the proofs went.
-type Records struct {
-	Table table.Table
-	Now   func() time.Time
-	Every time.Duration // 0: there are none
-	// Started is when this process began, where it does the proving itself: until it has
-	// had time for one, that there is none is no alarm. Zero: no data is bad data.
-	Started time.Time
-}
-
-// State is how the proofs went.
-type State struct {
-	Since  time.Time     `json:"since"`            // when the first one began
-	Begun  time.Time     `json:"begun"`            // when the newest began
-	Alert  string        `json:"alert,omitempty"`  // of the one under way
-	Last   time.Time     `json:"last,omitzero"`    // when the newest that was whole ended
-	Took   time.Duration `json:"took,omitempty"`   // of that
-	Failed string        `json:"failed,omitempty"` // how far the newest came, if it failed
-	Tested time.Time     `json:"tested,omitzero"`  // when the way of alarms was last tested
-}
-
-var stateKey = table.Key{Partition: "proof", Sort: "state"}
-
-// State returns how the proofs went, the zero State if there was none yet.
-func (r *Records) State(ctx context.Context) (State, error) {
-	s, _, err := r.state(ctx)
-	return s, err
-}
-
-func (r *Records) state(ctx context.Context) (s State, revision int64, err error) {
-	item, err := r.Table.Get(ctx, stateKey)
-	if errors.Is(err, table.ErrNotFound) {
-		return s, 0, nil
-	}
-	if err != nil {
-		return s, 0, err
-	}
-	return s, item.Revision, json.Unmarshal(item.Value, &s)
-}
-
-// put writes the state; somebody else may have been faster, which is a conflict.
-func (r *Records) put(ctx context.Context, s State, revision int64) error {
-	value, err := json.Marshal(s)
-	if err != nil {
-		return err
-	}
-	if revision == 0 {
-		return r.Table.Write(ctx, "", table.Create{Key: stateKey, Value: value})
-	}
-	return r.Table.Write(ctx, "", table.Replace{Key: stateKey, Revision: revision, Value: value})
-}
-
-// Last returns when the newest proof was given, zero for never.
-func (r *Records) Last(ctx context.Context) (time.Time, error) {
-	s, err := r.State(ctx)
-	return s.Last, err
-}
-
-// Limit is how old the newest proof may be.
-func (r *Records) Limit() time.Duration { return 2*r.Every + Patience }
-
-// Check fails if there was no proof for too long: it is the check "proof" of /healthz.
-func (r *Records) Check(ctx context.Context) error {
-	s, err := r.State(ctx)
-	if err != nil {
-		return err
-	}
-	now := r.Now()
-	if s.Last.IsZero() && s.Since.IsZero() && now.Sub(r.Started) < r.Limit() {
-		return nil // it has not come to it yet
-	}
-	since := s.Last
-	if since.IsZero() {
-		since = s.Since
-	}
-	if !since.IsZero() && now.Sub(since) < r.Limit() {
-		return nil
-	}
-	return late(s, now)
-}
-
-func late(s State, now time.Time) error {
-	stuck := ""
-	if s.Failed != "" {
-		stuck = ": " + s.Failed
-	}
-	if s.Last.IsZero() {
-		return errors.New("there was no proof yet" + stuck)
-	}
-	return fmt.Errorf("last proof %d min ago%s", int(now.Sub(s.Last).Minutes()), stuck)
-}
-
 // Prover gives the proofs. Run is called by the tick.
 type Prover struct {
 	Records
@@ -142,27 +53,30 @@ type Prover struct {
 	Links  *link.Signer
 	Log    *slog.Logger
 
-	// Address is where the family's mail goes; Simulated if there is no mailbox.
+	// Address is where the mail of the system's own family goes; Simulated if there is no
+	// mailbox.
 	Address string
-	// Enough reports whether a copy has come as far as can be known here.
+	// Enough reports whether a copy of that family has come as far as can be known here.
 	Enough func(alert.CopyState) bool
 	// Answer opens the link with a token and posts an answer to it, as a phone does.
 	Answer func(ctx context.Context, token, alert, choice string) error
-	// Proven is called when a proof is whole; it tells whoever watches from outside.
-	Proven func(ctx context.Context, took time.Duration) error
+	// Proven is called when a proof of a lane, or of the system (""), is whole.
+	Proven func(lane string, took time.Duration)
+	// DeadMan is the address of a dead man's switch outside; "": there is none. See ping.
+	DeadMan string
 	// Test is called once a week, with a proof: it has an alarm go off that means
 	// nothing but that alarms arrive. nil: there are no alarms.
 	Test func()
 }
 
-// The records of the proof's family. They are ids of package id, as links need them.
-const (
-	class    = "00000000000000000000pr00f1"
-	child    = "00000000000000000000pr00f2"
-	family   = "00000000000000000000pr00f3"
-	guardian = "00000000000000000000pr00f4"
-	contact  = "00000000000000000000pr00f5"
-)
+// families returns those that a proof goes to.
+func (p *Prover) families() []family {
+	all := []family{system(p.Address)}
+	for _, m := range p.Mailboxes {
+		all = append(all, m.family())
+	}
+	return all
+}
 
 // Run does what is due of a proof.
 func (p *Prover) Run(ctx context.Context) error {
@@ -174,27 +88,43 @@ func (p *Prover) Run(ctx context.Context) error {
 		return err
 	}
 	next, err := p.step(ctx, s)
-	if err != nil || next == s {
+	if reflect.DeepEqual(next, s) {
 		return err
 	}
-	err = p.put(ctx, next, revision)
-	if _, other := table.Conflict(err); other {
-		return nil // another tick does the same
+	written := p.put(ctx, next, revision)
+	if _, other := table.Conflict(written); other {
+		return err // another tick does the same
 	}
-	if err != nil || next.Last.Equal(s.Last) {
-		return err
+	if written != nil {
+		return errors.Join(err, written)
 	}
-	if p.Test != nil && !next.Tested.Equal(s.Tested) {
-		p.Test()
-	}
-	return p.Proven(ctx, next.Took)
+	return errors.Join(err, p.tell(ctx, s, next))
 }
 
-// step returns the state after what is due was done.
+// tell tells whoever watches what has become of a state.
+func (p *Prover) tell(ctx context.Context, was, is State) (err error) {
+	for _, f := range p.families() {
+		before, now := was.of(f.lane), is.of(f.lane)
+		if before.Open && !now.Open && now.Failed == "" {
+			p.Proven(f.lane, now.Took)
+			err = errors.Join(err, p.pingFor(ctx, f.lane))
+		}
+	}
+	if p.Test != nil && !is.Tested.Equal(was.Tested) {
+		p.Test()
+	}
+	if was.Alert != "" && is.Alert == "" {
+		err = errors.Join(err, p.pingForAll(ctx, is))
+	}
+	return err
+}
+
+// step returns the state after what is due was done, as far as that could be.
 func (p *Prover) step(ctx context.Context, s State) (State, error) {
 	now := p.Now().UTC()
+	s.Lanes = maps.Clone(s.Lanes)
 	if s.Alert == "" {
-		if now.Sub(p.Started) < settle || now.Sub(s.Begun) < p.Every && s.Failed == "" || now.Sub(s.Begun) < Patience {
+		if !p.due(s, now) {
 			return s, nil
 		}
 		return p.begin(ctx, s, now)
@@ -203,47 +133,92 @@ func (p *Prover) step(ctx context.Context, s State) (State, error) {
 	if err != nil {
 		return s, err
 	}
-	stage, err := p.look(ctx, a)
-	switch {
-	case stage == "":
-		s.Last, s.Took, s.Failed = now, now.Sub(s.Begun), ""
-		if now.Sub(s.Tested) >= week {
-			s.Tested = now
+	for _, f := range p.families() {
+		if rec := s.of(f.lane); rec.Open {
+			rec, failed := p.follow(ctx, a, f, rec, s.Begun)
+			s.set(f.lane, rec)
+			err = errors.Join(err, failed)
 		}
-	case now.Sub(s.Begun) < Patience:
-		return s, err
-	default:
-		p.Log.Error("a proof failed", "alert", a.ID, "stage", stage, "err", err)
-		s.Failed = stage
 	}
-	_, err = p.Alerts.Close(ctx, s.Alert)
+	if s.Last.Equal(now) && now.Sub(s.Tested) >= week {
+		s.Tested = now
+	}
+	if p.waits(s) {
+		return s, err
+	}
+	if _, failed := p.Alerts.Close(ctx, s.Alert); failed != nil {
+		return s, errors.Join(err, failed)
+	}
 	s.Alert = ""
 	return s, err
 }
 
+// waits reports whether the proof under way waits for anybody. Of a mailbox that is not
+// there any more nothing is waited for.
+func (p *Prover) waits(s State) bool {
+	return slices.ContainsFunc(p.families(), func(f family) bool { return s.of(f.lane).Open })
+}
+
+// due reports whether a proof is to begin. One of the system that failed is tried again
+// without waiting for the rhythm, and a lane that is new does not wait for it, either.
+func (p *Prover) due(s State, now time.Time) bool {
+	since := now.Sub(s.Begun)
+	if now.Sub(p.Started) < settle || since < Patience {
+		return false
+	}
+	return since >= p.Every || s.Failed != "" ||
+		slices.ContainsFunc(p.Mailboxes, func(m Mailbox) bool { return s.Lanes[m.Lane].Since.IsZero() })
+}
+
+// follow returns the record of a family after a look at how far the proof has come.
+func (p *Prover) follow(ctx context.Context, a alert.Alert, f family, rec Record, begun time.Time) (Record, error) {
+	now := p.Now().UTC()
+	stage, err := p.look(ctx, a, f)
+	switch {
+	case stage == "":
+		rec.Last, rec.Took, rec.Failed, rec.Open = now, now.Sub(begun), "", false
+	case now.Sub(begun) >= Patience:
+		p.Log.Error("a proof failed", "alert", a.ID, "lane", f.lane, "stage", stage, "err", err)
+		rec.Failed, rec.Open = stage, false
+		return rec, nil
+	}
+	return rec, err
+}
+
 // begin sends the alert. Its id is the hour's, so that two ticks begin one.
 func (p *Prover) begin(ctx context.Context, s State, now time.Time) (State, error) {
-	if err := p.found(ctx); err != nil {
-		return s, err
+	next := s
+	next.Begun, next.Lanes = now, nil
+	var groups []string
+	for _, f := range p.families() {
+		if err := p.found(ctx, f); err != nil {
+			return s, err
+		}
+		rec := s.of(f.lane)
+		if rec.Open = true; rec.Since.IsZero() {
+			rec.Since = now
+		}
+		next.set(f.lane, rec)
+		groups = append(groups, f.class)
 	}
 	text := lang.T("自動の動作確認です。", "An automatic proof that the system works.")
 	a, _, err := p.Alerts.Accept(ctx, alert.Draft{
-		School: School, Kind: alert.Drill, Subject: text.EN, Body: text.String(), All: true, Audience: School,
+		School: School, Kind: alert.Drill, Subject: text.EN, Body: text.String(), Groups: groups, Audience: School,
 		UsefulUntil: now.Truncate(Patience).Add(3 * Patience), Sender: alert.Sender{ID: School, Name: School},
 	}, fmt.Sprintf("proof-%d", now.Truncate(Patience).Unix()))
 	if err != nil {
 		return s, err
 	}
-	if s.Since.IsZero() {
-		s.Since = now
+	next.Alert = a.ID
+	if err := p.Jobs.Send(ctx, alert.JobMessage(a.ID, alert.FanOut, 0)); err != nil {
+		return s, err
 	}
-	s.Begun, s.Alert = now, a.ID
-	return s, p.Jobs.Send(ctx, alert.JobMessage(a.ID, alert.FanOut, 0))
+	return next, nil
 }
 
-// found makes the school and its family, from the address of a real school: that is
+// found makes the school and a family, from the address of a real school: that is
 // the one whose mail is to be proven.
-func (p *Prover) found(ctx context.Context) error {
+func (p *Prover) found(ctx context.Context, f family) error {
 	schools, err := p.Roster.Schools(ctx)
 	if err != nil {
 		return err
@@ -255,65 +230,84 @@ func (p *Prover) found(ctx context.Context) error {
 	if err := p.Roster.PutSchool(ctx, v); err != nil {
 		return err
 	}
-	f, err := p.Roster.Family(ctx, School, family)
-	if err == nil && len(f.Guardians) == 1 && len(f.Guardians[0].Contacts) == 1 && f.Guardians[0].Contacts[0].Address == p.Address {
+	is, err := p.Roster.Family(ctx, School, f.family)
+	if err == nil && f.as(is) {
 		return nil
 	}
 	if err != nil && !errors.Is(err, roster.ErrNotFound) {
 		return err
 	}
-	return p.putFamily(ctx, f.Revision)
+	return p.putFamily(ctx, f, is.Revision)
 }
 
-func (p *Prover) putFamily(ctx context.Context, revision int64) error {
+// as reports whether the roster has the family as it should be: a mailbox that refused a
+// mail is asked again.
+func (f family) as(is roster.Family) bool {
+	if len(is.Guardians) != 1 || len(is.Guardians[0].Contacts) != 1 {
+		return false
+	}
+	c := is.Guardians[0].Contacts[0]
+	return c.Address == f.address && c.State == roster.Verified
+}
+
+func (p *Prover) putFamily(ctx context.Context, f family, revision int64) error {
+	name := School
+	if f.lane != "" {
+		name += " " + f.lane
+	}
 	if revision == 0 {
-		if err := p.Roster.PutGroup(ctx, School, roster.Group{ID: class, Kind: roster.Class, Name: School}); err != nil {
+		if err := p.Roster.PutGroup(ctx, School, roster.Group{ID: f.class, Kind: roster.Class, Name: name}); err != nil {
 			return err
 		}
 	}
 	_, err := p.Roster.PutFamily(ctx, School, roster.Family{
-		ID: family, Revision: revision,
-		Children: []roster.Child{{ID: child, Name: School, Class: class, Guardians: []string{guardian}}},
+		ID: f.family, Revision: revision,
+		Children: []roster.Child{{ID: f.child, Name: name, Class: f.class, Guardians: []string{f.guardian}}},
 		Guardians: []roster.Guardian{{
-			ID: guardian, Name: School,
-			Contacts: []roster.Contact{{ID: contact, Address: p.Address, State: roster.Verified}},
+			ID: f.guardian, Name: name,
+			Contacts: []roster.Contact{{ID: f.contact, Address: f.address, State: roster.Verified}},
 		}},
 	})
 	return err
 }
 
-// look returns how far a proof has come, and takes its last step: "" is the end.
-func (p *Prover) look(ctx context.Context, a alert.Alert) (stage string, err error) {
-	ref := alert.Ref{Alert: a.ID, Class: class, Family: family}
-	f, err := p.Alerts.Family(ctx, ref)
+// look returns how far a proof has come, and takes the last step where that is ours: "" is
+// the end.
+func (p *Prover) look(ctx context.Context, a alert.Alert, f family) (stage string, err error) {
+	ref := alert.Ref{Alert: a.ID, Class: f.class, Family: f.family}
+	is, err := p.Alerts.Family(ctx, ref)
 	if errors.Is(err, alert.ErrNotFound) {
 		return "accepted, but not fanned out", nil
 	}
 	if err != nil {
 		return "the store does not answer", err
 	}
-	if len(f.Copies) == 0 {
+	if len(is.Copies) == 0 {
 		return "fanned out without a copy", nil
 	}
-	if c := f.Copies[0]; !p.Enough(c.State) {
-		return "the copy is " + string(c.State), nil
+	state := is.Copies[0].State
+	switch {
+	case is.Children[0].Answer != nil:
+		return "", nil
+	case f.lane != "" && (state == alert.Sent || state == alert.Delivered):
+		return "the copy is " + string(state) + ", and its mailbox did not answer", nil
+	case f.lane != "" || !p.Enough(state):
+		return "the copy is " + string(state), nil
 	}
-	if f.Children[0].Answer == nil {
-		if err := p.answer(ctx, a, ref); err != nil {
-			return "the answer was not taken", err
-		}
-		if f, err = p.Alerts.Family(ctx, ref); err != nil {
-			return "the store does not answer", err
-		}
+	if err := p.answer(ctx, a, f); err != nil {
+		return "the answer was not taken", err
 	}
-	if f.Children[0].Answer == nil {
+	if is, err = p.Alerts.Family(ctx, ref); err != nil {
+		return "the store does not answer", err
+	}
+	if is.Children[0].Answer == nil {
 		return "answered, but not green", nil
 	}
 	return "", nil
 }
 
-func (p *Prover) answer(ctx context.Context, a alert.Alert, ref alert.Ref) error {
-	token, err := p.Links.Sign(link.Link{Kind: link.Answer, Alert: a.ID, Class: ref.Class, Family: ref.Family, Contact: contact, Expires: a.UsefulUntil})
+func (p *Prover) answer(ctx context.Context, a alert.Alert, f family) error {
+	token, err := p.Links.Sign(link.Link{Kind: link.Answer, Alert: a.ID, Class: f.class, Family: f.family, Contact: f.contact, Expires: a.UsefulUntil})
 	if err != nil {
 		return err
 	}

@@ -46,7 +46,7 @@ func newBench(t *testing.T) *bench {
 		Records: proof.Records{Table: tab, Now: now, Every: time.Hour, Started: b.now},
 		Alerts:  &alert.Store{Table: tab, IDs: ids, Now: now}, Roster: &roster.Store{Table: tab, IDs: ids, Now: now},
 		Jobs: b, Address: proof.Simulated, Log: slog.New(slog.DiscardHandler),
-		Proven: func(context.Context, time.Duration) error { t.Error("proven"); return nil },
+		Proven: func(string, time.Duration) { t.Error("proven") },
 	}
 	return b
 }
@@ -60,6 +60,18 @@ func (b *bench) must(err error) {
 
 func (b *bench) found() {
 	b.must(b.prover.Roster.PutSchool(b.Context(), roster.School{ID: "school", Name: "見本小学校", Mail: "anzen@school.example.jp", Phone: "03-0000-0000"}))
+}
+
+// late returns why a lane is red, "" for the system.
+func (b *bench) late(lane string) error {
+	b.Helper()
+	all, err := b.prover.Standings(b.Context())
+	b.must(err)
+	i := slices.IndexFunc(all, func(s proof.Standing) bool { return s.Lane == lane })
+	if i < 0 {
+		b.Fatalf("nothing is said of %q", lane)
+	}
+	return all[i].Late
 }
 
 func (b *bench) after(d time.Duration) error {
@@ -94,7 +106,7 @@ func TestStuck(t *testing.T) {
 		t.Errorf("%d jobs: one that failed is tried again at once, not after a rhythm", len(b.sent))
 	}
 	b.now = b.now.Add(b.prover.Limit())
-	if err := b.prover.Check(t.Context()); err == nil || !strings.Contains(err.Error(), "not fanned out") {
+	if err := b.late(""); err == nil || !strings.Contains(err.Error(), "not fanned out") {
 		t.Errorf("/healthz says %v", err)
 	}
 }
@@ -132,13 +144,15 @@ func TestCheck(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			b := newBench(t)
-			r := b.prover.Records
+			b.prover.Mailboxes = []proof.Mailbox{{Lane: "docomo", Address: "proof@docomo.ne.jp"}}
 			if !tt.started {
-				r.Started = time.Time{}
+				b.prover.Started = time.Time{}
 			}
 			b.now = b.now.Add(tt.after)
-			if err := r.Check(t.Context()); (err != nil) != tt.red {
-				t.Errorf("%v", err)
+			for _, lane := range []string{"", "docomo"} {
+				if err := b.late(lane); (err != nil) != tt.red {
+					t.Errorf("%q: %v", lane, err)
+				}
 			}
 		})
 	}
@@ -206,7 +220,7 @@ func TestPhone(t *testing.T) {
 		t.Errorf("refused: %v", err)
 	}
 	s.Close()
-	if err := proof.Ping(s.URL+"/secret")(t.Context(), 0); err == nil || strings.Contains(err.Error(), "secret") {
+	if err := proof.Phone(s.URL+"/secret")(t.Context(), "secret", "id", "safe"); err == nil || strings.Contains(err.Error(), "secret") {
 		t.Errorf("away: %v", err)
 	}
 }

@@ -21,6 +21,7 @@ import (
 	"github.com/todoku/todoku/shared/keep"
 	"github.com/todoku/todoku/shared/lane"
 	"github.com/todoku/todoku/shared/problem"
+	"github.com/todoku/todoku/shared/proof"
 )
 
 // Settings is what the operator can choose.
@@ -43,10 +44,12 @@ type Settings struct {
 	OpenIDClient string // id that it gave this site; "openidClient"
 	OpenIDSecret string // ARN of a secret in Secrets Manager with the client's secret; "openidSecretArn"
 
-	AlarmMail   string // mail address for alarms, "" for none; "alarmMail"
-	Proof       int    // minutes between proofs that an alert is answered, 0 for none; "proofMinutes"
-	KeepAlerts  int    // days for which alerts are kept, see package keep; "keepAlertDays"
-	DeadMan     string // https address to call after each, "" for none; "deadMan"
+	AlarmMail  string // mail address for alarms, "" for none; "alarmMail"
+	Proof      int    // minutes between proofs that an alert is answered, 0 for none; "proofMinutes"
+	KeepAlerts int    // days for which alerts are kept, see package keep; "keepAlertDays"
+	DeadMan    string // https address to call after each, "" for none; "deadMan"
+	// Mailboxes are those at mail operators that answer proofs, one at each; "proofMailboxes"
+	Mailboxes   []proof.Mailbox
 	SendQuota   int    // mails in 24 hours that SES allows the account; "sendQuota"
 	MaxDelivery int    // seconds after which SES gives a mail up at the latest; "maxDeliverySeconds"
 	Lanes       string // the operator's lanes file, its text, "" for the shipped one; "lanes"
@@ -56,7 +59,7 @@ type Settings struct {
 // Keys are the keys of the context.
 var Keys = []string{
 	"stack", "name", "phone", "mailDomains", "hostedZone", "hostedZoneId", "dmarc", "webDomain", "certificateArn",
-	"inboundDomain", "openidIssuer", "openidClient", "openidSecretArn", "alarmMail", "proofMinutes", "deadMan", "keepAlertDays", "sendQuota", "maxDeliverySeconds", "lanes", "table",
+	"inboundDomain", "openidIssuer", "openidClient", "openidSecretArn", "alarmMail", "proofMinutes", "proofMailboxes", "deadMan", "keepAlertDays", "sendQuota", "maxDeliverySeconds", "lanes", "table",
 }
 
 // KeepDMARC is the value of DMARC with which no record is made or asked for.
@@ -138,6 +141,7 @@ func Read(src Source) (Settings, error) {
 		Lanes:         r.lanes(),
 		Table:         r.text("table", ""),
 	}
+	s.Mailboxes = r.mailboxes(s)
 	r.check(s)
 	if len(r.wrong) > 0 {
 		return s, r.wrong
@@ -269,6 +273,36 @@ func (r *reader) lanes() string {
 			"the file has %[1]d bytes, at most %[2]d are possible. Keep only the lanes that you change.", len(small), config.MaxLanes)
 	}
 	return small
+}
+
+// mailboxes reads the mailboxes that answer proofs: from a list, or from a text with
+// commas.
+func (r *reader) mailboxes(s Settings) []proof.Mailbox {
+	const key = "proofMailboxes"
+	var parts []string
+	if list, ok := r.Context(key).([]any); ok {
+		for _, e := range list {
+			parts = append(parts, fmt.Sprint(e))
+		}
+	} else if one := r.text(key, ""); one != "" {
+		parts = []string{one}
+	}
+	lanes, err := lane.Load(nil)
+	if s.Lanes != "" {
+		lanes, err = lane.Load(strings.NewReader(s.Lanes))
+	}
+	if err != nil {
+		return nil // it was said of "lanes"
+	}
+	boxes, err := proof.ParseMailboxes(strings.Join(parts, ","), lanes)
+	switch {
+	case err != nil:
+		why := problem.Of(err)[0].Text
+		r.fail(key, "%[1]s", "%[2]s", why.JA, why.EN)
+	case len(boxes) > 0 && s.Proof == 0:
+		r.fail(key, "proofMinutes が0では、確かめません。", "with proofMinutes 0 nothing is proven.")
+	}
+	return boxes
 }
 
 // check holds the settings against each other.

@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/todoku/todoku/infra/cdk/settings"
 	"github.com/todoku/todoku/shared/problem"
+	"github.com/todoku/todoku/shared/proof"
 )
 
 const certificate = "arn:aws:acm:ap-northeast-1:123456789012:certificate/0a1b2c3d-0000-4000-8000-000000000000"
@@ -84,6 +85,12 @@ func TestRead(t *testing.T) {
 		{"own certificate", map[string]any{"webDomain": "anzen.example.jp", "certificateArn": certificate}, func(s *settings.Settings) {
 			s.WebDomain, s.Certificate = "anzen.example.jp", certificate
 		}},
+		{"mailboxes with commas", map[string]any{"proofMailboxes": "proof@docomo.ne.jp, proof@gmail.com"}, func(s *settings.Settings) {
+			s.Mailboxes = []proof.Mailbox{{Lane: "docomo", Address: "proof@docomo.ne.jp"}, {Lane: "google", Address: "proof@gmail.com"}}
+		}},
+		{"mailboxes as a list", map[string]any{"proofMailboxes": []any{"proof@example.jp"}}, func(s *settings.Settings) {
+			s.Mailboxes = []proof.Mailbox{{Lane: "example.jp", Address: "proof@example.jp"}}
+		}},
 		{"lanes", map[string]any{"lanes": "lanes.json"}, func(s *settings.Settings) {
 			s.Lanes = `{"lanes":[{"name":"docomo","slots":3}]}`
 		}},
@@ -134,6 +141,9 @@ func TestReadNamesTheKey(t *testing.T) {
 		{"stack", map[string]any{"stack": "届く"}, []string{"stack"}},
 		{"table", map[string]any{"table": "a"}, []string{"table"}},
 		{"two alarm addresses", map[string]any{"alarmMail": "a@example.jp, b@example.jp"}, []string{"alarmMail"}},
+		{"two mailboxes at one operator", map[string]any{"proofMailboxes": "a@docomo.ne.jp,b@docomo.ne.jp"}, []string{"proofMailboxes"}},
+		{"no mailbox", map[string]any{"proofMailboxes": "docomo"}, []string{"proofMailboxes"}},
+		{"mailboxes without a rhythm", map[string]any{"proofMailboxes": "a@docomo.ne.jp", "proofMinutes": 0.0}, []string{"proofMailboxes"}},
 		{"lanes not there", map[string]any{"lanes": "gone.json"}, []string{"lanes"}},
 		{"lanes faulty", map[string]any{"lanes": "faulty.json"}, []string{"lanes"}},
 		{"lanes too long", map[string]any{"lanes": "long.json"}, []string{"lanes"}},

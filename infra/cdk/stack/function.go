@@ -110,6 +110,13 @@ func (b *builder) value(v config.Var) *string {
 	case config.Lease:
 		// A copy is nobody else's for as long as the queue hides its message.
 		return itoa(int(plan.Visibility(plan.Copies) / time.Second))
+	}
+	return b.chosen(v)
+}
+
+// chosen returns the value of a variable that holds what the operator chose.
+func (b *builder) chosen(v config.Var) *string {
+	switch v {
 	case config.Lanes:
 		return jsii.String(b.Settings.Lanes)
 	case config.Proof:
@@ -119,6 +126,12 @@ func (b *builder) value(v config.Var) *string {
 		return itoa(b.Settings.Proof * int(time.Minute/time.Second))
 	case config.KeepAlerts:
 		return itoa(b.Settings.KeepAlerts)
+	case config.Mailboxes:
+		var boxes []string
+		for _, m := range b.Settings.Mailboxes {
+			boxes = append(boxes, m.Address)
+		}
+		return jsii.String(strings.Join(boxes, ","))
 	case config.DeadMan:
 		return jsii.String(b.Settings.DeadMan)
 	case config.InboundDomain:

@@ -57,7 +57,7 @@ var least, whole = map[string]any{
 	"webDomain": "anzen.ed.example.jp", "inboundDomain": "in.minami.ed.example.jp",
 	"alarmMail": "johoka@ed.example.jp", "sendQuota": 100000.0, "maxDeliverySeconds": 1800.0,
 	"openidIssuer": "https://id.ed.example.jp/", "openidClient": "todoku", "openidSecretArn": "arn:aws:secretsmanager:ap-northeast-1:123456789012:secret:openid-AbCdEf",
-	"table": "Restored-1",
+	"table": "Restored-1", "proofMailboxes": "proof@docomo.ne.jp,proof@gmail.com",
 }
 
 // app returns an app as cdk.json makes it, with the stack of the operator's

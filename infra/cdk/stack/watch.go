@@ -12,6 +12,7 @@ import (
 	"github.com/todoku/todoku/infra/cdk/plan"
 	"github.com/todoku/todoku/shared/heal"
 	"github.com/todoku/todoku/shared/metrics"
+	"github.com/todoku/todoku/shared/proof"
 )
 
 // alarm is something that somebody must hear of. It goes off when the metric is
@@ -230,20 +231,27 @@ func (b *builder) heartbeat(function string) alarm {
 // proofAlarms tell when it is not proven any more that an alert is answered, and once a
 // week that alarms arrive.
 func (b *builder) proofAlarms() []alarm {
-	metric := func(name string, period time.Duration) awscloudwatch.IMetric { return ownMetric(name, "Sum", period) }
 	every := time.Duration(b.Settings.Proof) * time.Minute
-	return []alarm{
+	alarms := []alarm{
 		{
 			id:     "Proof",
 			says:   fmt.Sprintf("For %v nothing has proven that an alert is answered: guardians may not be told. See \"Proof\" in docs/operate.md.", 2*every),
-			metric: metric(metrics.Proofs, every), limit: 1, periods: 2, below: true, silence: true,
+			metric: ownMetric(metrics.Proofs, "Sum", every), limit: 1, periods: 2, below: true, silence: true,
 		},
 		{
 			id:     "AlarmTest",
 			says:   "Nothing is wrong: once a week this tests that alarms arrive. See \"Alarm test\" in docs/operate.md.",
-			metric: metric(metrics.AlarmTest, time.Minute), limit: 0, periods: 1,
+			metric: ownMetric(metrics.AlarmTest, "Sum", time.Minute), limit: 0, periods: 1,
 		},
 	}
+	for _, m := range b.Settings.Mailboxes {
+		alarms = append(alarms, alarm{
+			id:     "Proof-" + m.Lane,
+			says:   fmt.Sprintf("For %v no mail to the mailbox at %s was answered: guardians there may not be told. See \"Proof\" in docs/operate.md.", 2*every, m.Lane),
+			metric: ownMetric(metrics.Proofs, "Sum", every, proof.Labels(m.Lane)...), limit: 1, periods: 2, below: true, silence: true,
+		})
+	}
+	return alarms
 }
 
 // ownMetric returns a metric of package metrics, with labels given as name, value.

@@ -38,6 +38,8 @@ func TestAlarms(t *testing.T) {
 		{"WebErrors", over, 2, "notBreaching"},
 		{"Heartbeat", below, 1, "breaching"},
 		{"Proof", below, 1, "breaching"},
+		{"Proofdocomo", below, 1, "breaching"},
+		{"Proofgoogle", below, 1, "breaching"},
 		{"AlarmTest", over, 0, "notBreaching"},
 	}
 	for _, f := range plan.Functions {

@@ -13,6 +13,7 @@ import (
 	"github.com/todoku/todoku/shared/mailhost"
 	"github.com/todoku/todoku/shared/memo"
 	"github.com/todoku/todoku/shared/problem"
+	"github.com/todoku/todoku/shared/proof"
 	"github.com/todoku/todoku/shared/queue"
 )
 
@@ -61,8 +62,11 @@ func (m *Machine) wireInbound() {
 func (m *Machine) takeMail(ctx context.Context) error {
 	return smtpin.Serve(ctx, m.mails, smtpin.Config{
 		Domain: m.cfg.InboundDomain, Resolver: m.cfg.Resolver, Log: m.cfg.Log,
-		Known: func(local string) bool { _, ok := enrol.ParseCode(local); return ok || link.IsReply(local) },
-		Take:  m.queueMail,
+		Known: func(local string) bool {
+			_, ok := enrol.ParseCode(local)
+			return ok || link.IsReply(local) || local == proof.Door
+		},
+		Take: m.queueMail,
 	})
 }
 

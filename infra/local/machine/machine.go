@@ -216,6 +216,11 @@ func (m *Machine) open() error {
 	if m.cfg.BaseURL == "" {
 		m.cfg.BaseURL = "http://" + m.listener.Addr().String()
 	}
+	boxes, err := m.mailboxes()
+	if err != nil {
+		return err
+	}
+	m.proofs = &proof.Records{Table: m.store, Now: m.cfg.Now, Every: m.cfg.Proof.Every, Mailboxes: boxes, Started: m.cfg.Now()}
 	m.wire(sender)
 	if err := m.openMetrics(); err != nil {
 		return err
@@ -337,7 +342,6 @@ func (m *Machine) openMail() (sender mail.Sender, conns int, err error) {
 // wire makes the handlers of the queues and the clock, and the services behind
 // the pages.
 func (m *Machine) wire(sender mail.Sender) {
-	m.proofs = &proof.Records{Table: m.store, Now: m.cfg.Now, Every: m.cfg.Proof.Every, Started: m.cfg.Now()}
 	m.fanout = &fanout.Handler{
 		Alerts: m.Alerts, Roster: m.Roster, Lanes: m.Lanes, Hosts: m.Hosts, Jobs: m.Jobs, Copies: m.Copies,
 		Strands: strands, Now: m.cfg.Now, Log: m.cfg.Log,

@@ -79,11 +79,7 @@ func (m *Machine) health() http.Handler {
 		"queue": m.probes.check,
 		"mail":  m.checkMail,
 	}
-	if m.proofs.Every == 0 {
-		return health.New(m.cfg.Now, checks)
-	}
-	checks["proof"] = m.proofs.Check
-	return health.New(m.cfg.Now, checks).Proven(m.proofs.Last)
+	return health.New(m.cfg.Now, checks).Proven(m.proofs)
 }
 
 // checkMail proves by use that mail can be handed over. The inbox is memory: it works

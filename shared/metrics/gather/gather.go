@@ -171,11 +171,19 @@ func (s *Source) proofs(ctx context.Context) ([]metrics.Sample, error) {
 	if s.Proofs == nil || s.Proofs.Every == 0 {
 		return nil, nil
 	}
-	st, err := s.Proofs.State(ctx)
-	if err != nil || st.Last.IsZero() {
-		return nil, err // what is not there is an alarm: see Records.Check
+	standings, err := s.Proofs.Standings(ctx)
+	var samples []metrics.Sample
+	for _, st := range standings {
+		if st.Since.IsZero() {
+			continue // what is not there is an alarm: see Standing.Late
+		}
+		labels := proof.Labels(st.Lane)
+		samples = append(samples, metrics.Of(metrics.ProofAge, st.Age(s.Now()).Seconds(), labels...))
+		if !st.Last.IsZero() {
+			samples = append(samples, metrics.Of(metrics.ProofTook, st.Took.Seconds(), labels...))
+		}
 	}
-	return []metrics.Sample{metrics.Of(metrics.ProofAge, s.Now().Sub(st.Last).Seconds()), metrics.Of(metrics.ProofTook, st.Took.Seconds())}, nil
+	return samples, err
 }
 
 func (s *Source) findings(ctx context.Context) ([]metrics.Sample, error) {

@@ -3,12 +3,17 @@
 package health
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"net/http"
 	"sync"
 	"time"
+
+	"github.com/todoku/todoku/shared/proof"
 )
+
+const failing = "failing"
 
 const (
 	// Timeout bounds one look at the health.
@@ -24,13 +29,23 @@ type Report struct {
 	Checks map[string]string `json:"checks"` // by part: ok, or what is wrong
 	// ProofMinutes is how long ago it was last proven that an alert is answered.
 	ProofMinutes *int `json:"last_proof_minutes,omitempty"`
+	// Lanes are those that are proven by a mailbox of their own, by name. One that fails
+	// has the whole fail, so that who looks at the status alone hears of it.
+	Lanes map[string]Lane `json:"lanes,omitempty"`
+}
+
+// Lane is what was proven of a lane.
+type Lane struct {
+	Status       string `json:"status"`        // ok or failing
+	Why          string `json:"why,omitempty"` // it is failing
+	ProofMinutes *int   `json:"last_proof_minutes,omitempty"`
 }
 
 // Handler answers with a Report: 200 if every part works, else 503. Use New.
 type Handler struct {
 	checks map[string]func(context.Context) error
 	now    func() time.Time
-	proven func(context.Context) (time.Time, error)
+	proofs *proof.Records // nil: nothing is proven
 
 	mu     sync.Mutex
 	at     time.Time
@@ -43,10 +58,11 @@ func New(now func() time.Time, checks map[string]func(context.Context) error) *H
 	return &Handler{now: now, checks: checks}
 }
 
-// Proven has the answer tell how old the newest proof is; last returns when it was
-// given, zero for never.
-func (h *Handler) Proven(last func(context.Context) (time.Time, error)) *Handler {
-	h.proven = last
+// Proven has the answer tell how old the newest proofs are, and fail if one is too old.
+func (h *Handler) Proven(r *proof.Records) *Handler {
+	if r.Every > 0 {
+		h.proofs = r
+	}
 	return h
 }
 
@@ -83,16 +99,40 @@ func (h *Handler) check(ctx context.Context) Report {
 			defer mu.Unlock()
 			rep.Checks[name] = "ok"
 			if err != nil {
-				rep.Status, rep.Checks[name] = "failing", err.Error()
+				rep.Status, rep.Checks[name] = failing, err.Error()
 			}
 		})
 	}
 	all.Wait()
-	if h.proven != nil {
-		if last, err := h.proven(ctx); err == nil && !last.IsZero() {
-			minutes := int(h.now().Sub(last).Minutes())
-			rep.ProofMinutes = &minutes
-		}
+	if h.proofs != nil {
+		h.prove(ctx, &rep)
 	}
 	return rep
+}
+
+// prove adds what was proven, and what was not.
+func (h *Handler) prove(ctx context.Context, rep *Report) {
+	standings, err := h.proofs.Standings(ctx)
+	if err != nil {
+		rep.Status, rep.Checks["proof"] = failing, err.Error()
+		return
+	}
+	for _, s := range standings {
+		l := Lane{Status: "ok"}
+		if s.Late != nil {
+			rep.Status, l.Status, l.Why = failing, failing, s.Late.Error()
+		}
+		if !s.Last.IsZero() {
+			minutes := int(h.now().Sub(s.Last).Minutes())
+			l.ProofMinutes = &minutes
+		}
+		if s.Lane == "" {
+			rep.Checks["proof"], rep.ProofMinutes = cmp.Or(l.Why, l.Status), l.ProofMinutes
+			continue
+		}
+		if rep.Lanes == nil {
+			rep.Lanes = map[string]Lane{}
+		}
+		rep.Lanes[s.Lane] = l
+	}
 }
