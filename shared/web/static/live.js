@@ -19,10 +19,11 @@
       document.dispatchEvent(new Event("swapped")); // for scripts that add to the part
       return true;
     };
-    let looking = false;
+    let looking = false, again = false;
     const look = async () => {
       const part = document.getElementById(id);
-      if (looking || document.hidden || !part?.dataset.live) return;
+      if (document.hidden || !part?.dataset.live) return;
+      if (looking) { again = true; return; } // what is on its way may be older than the news
       looking = true;
       try {
         const answer = await fetch(part.dataset.live, { credentials: "same-origin", redirect: "error" });
@@ -34,6 +35,7 @@
         stale(true);
       }
       looking = false;
+      if (again) { again = false; await look(); }
     };
     const tick = async () => {
       await look();
