@@ -21,7 +21,7 @@ type process struct {
 
 // launch starts a program. What it says on standard error goes where ours goes.
 func launch(ctx context.Context, program string, args ...string) (*process, error) {
-	p := &process{cmd: exec.CommandContext(ctx, program, args...)} //nolint:gosec // this program, or one that it has built
+	p := &process{cmd: exec.CommandContext(ctx, program, args...)} // this program, or one that it has built
 	p.cmd.Stderr = os.Stderr
 	in, err := p.cmd.StdinPipe()
 	if err != nil {

@@ -44,7 +44,7 @@ func (p *Program) sending(f *pflag.FlagSet, s *machine.Sending) {
 
 // doctor looks at all that must be right for mail to reach guardians.
 func (p *Program) doctor() *cobra.Command {
-	c := &cobra.Command{
+	c := &cobra.Command{ //nolint:gosec // the password is an example's
 		Use: "doctor [flags]", Short: p.say("メールが届く条件を調べ、直し方を示す", "look at all that mail to guardians depends on"),
 		Long: p.say("SPF・DKIM・DMARC・MX・中継サーバー・証明書・時計・空き容量・控えを調べ、見つかった問題ごとに、保護者への影響と直し方を、貼り付けるDNSレコードとともに示します。動いている届くがあれば、その設定で調べます。始める前なら、--from と --smtp で調べられます。AWSでは、--table を付けると、時計の関数に調べさせて結果を待ちます（デプロイの終わりと毎日にも、自動で調べています）。",
 			"Looks at SPF, DKIM, DMARC, MX, the relay, certificates, the clock, the disk and the backup, and says of each finding why it matters to guardians and what to do, with the DNS record to paste. If Todoku runs, it looks at what that one uses; before the first start give --from and --smtp. On AWS, with --table, it has the clock's function look and waits for what it finds; that also looks at the end of each deploy and daily."),

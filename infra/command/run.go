@@ -32,7 +32,7 @@ type options struct {
 
 // run is the whole of Todoku, until it is interrupted.
 func (p *Program) run() *cobra.Command {
-	c := &cobra.Command{
+	c := &cobra.Command{ //nolint:gosec // the password is an example's
 		Use: "run [flags]", Short: p.say("届くを動かす", "run Todoku on this machine"),
 		Long: p.say("この1台で届くのすべて（画面・キュー・メール・時計）を動かします。最初に始めるときは、学校と最初の管理者を指定すると、サインイン用リンクが表示されます。--demo なら、架空の学校で試せます。--smtp がなければ、メールは受信箱のページに入り、外には出ません。",
 			"Runs the whole of Todoku on this machine: pages, queues, mail and clock. The first start needs a school and its first manager, and prints a one-time sign-in link. With --demo there is a made-up school to try. Without --smtp mail goes to the inbox page, and none leaves the machine."),

@@ -35,7 +35,7 @@ DynamoDB removes it within days of that, one machine within minutes, and neither
 		fmt.Fprintf(&b, "| %s<br>%s | %s<br>%s | %s<br>%s |\n", r.What.JA, r.What.EN, r.Until.JA, r.Until.EN, r.Why.JA, r.Why.EN)
 	}
 	if *update {
-		if err := os.WriteFile(file, []byte(b.String()), 0o644); err != nil { //nolint:gosec // a page for everybody
+		if err := os.WriteFile(file, []byte(b.String()), 0o644); err != nil {
 			t.Fatal(err)
 		}
 	}
