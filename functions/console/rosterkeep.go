@@ -170,21 +170,13 @@ func (m *imports) get(ctx context.Context, school, importID string) (imported, e
 // file returns the file of an import, as it was sent.
 func (m *imports) file(ctx context.Context, in imported) ([]byte, error) {
 	var buf bytes.Buffer
-	q := table.Query{Partition: piecesOf(in.ID)}
 	n := 0
-	for {
-		page, err := m.table.Query(ctx, q)
+	for item, err := range table.Items(ctx, m.table, table.Query{Partition: piecesOf(in.ID)}) {
 		if err != nil {
 			return nil, err
 		}
-		for _, item := range page.Items {
-			buf.Write(item.Value)
-			n++
-		}
-		if page.Next == "" {
-			break
-		}
-		q.After = page.Next
+		buf.Write(item.Value)
+		n++
 	}
 	if n != in.Pieces {
 		return nil, noImport

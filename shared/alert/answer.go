@@ -173,28 +173,22 @@ func (s *Store) recorded(ctx context.Context, r AnswerRequest) (bool, error) {
 func (s *Store) Heard(ctx context.Context, alert, class string) (map[string]map[string]time.Time, error) {
 	heard := map[string]map[string]time.Time{}
 	q := table.Query{Partition: classPartition(alert, class), Prefix: answerPrefix}
-	for {
-		page, err := s.Table.Query(ctx, q)
+	for item, err := range table.Items(ctx, s.Table, q) {
 		if err != nil {
 			return nil, err
 		}
-		for _, item := range page.Items {
-			var a recorded
-			if err := json.Unmarshal(item.Value, &a); err != nil || a.Contact == "" {
-				continue
-			}
-			if heard[a.Family] == nil {
-				heard[a.Family] = map[string]time.Time{}
-			}
-			if a.At.After(heard[a.Family][a.Contact]) {
-				heard[a.Family][a.Contact] = a.At
-			}
+		var a recorded
+		if err := json.Unmarshal(item.Value, &a); err != nil || a.Contact == "" {
+			continue
 		}
-		if page.Next == "" {
-			return heard, nil
+		if heard[a.Family] == nil {
+			heard[a.Family] = map[string]time.Time{}
 		}
-		q.After = page.Next
+		if a.At.After(heard[a.Family][a.Contact]) {
+			heard[a.Family][a.Contact] = a.At
+		}
 	}
+	return heard, nil
 }
 
 var notYours = problem.New(problem.Forbidden, "このお子さんの回答はできません。メールのリンクをもう一度開いてください。", "You cannot answer for this child. Open the link in the mail again.")
@@ -230,22 +224,15 @@ type kept struct {
 
 func (s *Store) history(ctx context.Context, r Ref, child string) (all []kept, err error) {
 	q := table.Query{Partition: classPartition(r.Alert, r.Class), Prefix: answerPrefix + child + "/"}
-	for {
-		page, err := s.Table.Query(ctx, q)
+	for item, err := range table.Items(ctx, s.Table, q) {
 		if err != nil {
 			return nil, err
 		}
-		for _, item := range page.Items {
-			k := kept{item: item}
-			if err := json.Unmarshal(item.Value, &k.recorded); err != nil {
-				return nil, err
-			}
-			all = append(all, k)
+		k := kept{item: item}
+		if err := json.Unmarshal(item.Value, &k.recorded); err != nil {
+			return nil, err
 		}
-		if page.Next == "" {
-			break
-		}
-		q.After = page.Next
+		all = append(all, k)
 	}
 	slices.SortStableFunc(all, func(a, b kept) int { return a.At.Compare(b.At) }) // ids are made with the forms
 	return all, nil

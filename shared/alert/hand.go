@@ -140,10 +140,7 @@ func (e *Editor) Return(ctx context.Context, h *Hand, changes ...Change) error {
 
 // op returns the op that writes h over what was read of it.
 func (h *Hand) op() table.Op {
-	if h.revision == 0 {
-		return table.Create{Key: h.key, Value: h.encode()}
-	}
-	return table.Replace{Key: h.key, Revision: h.revision, Value: h.encode()}
+	return table.Put(table.Item{Key: h.key, Revision: h.revision, Value: h.encode()})
 }
 
 // A hand is packed: the version, and unless it is empty, who, until when, and the

@@ -117,12 +117,7 @@ func progressKey(alert string, job Job) table.Key {
 // alert changed since a was read.
 func (s *Store) SaveProgress(ctx context.Context, a Alert, p *Progress, ops ...table.Op) error {
 	p.At = s.Now().UTC()
-	key, value := progressKey(a.ID, p.Job), encode(p)
-	var save table.Op = table.Replace{Key: key, Revision: p.Revision, Value: value}
-	if p.Revision == 0 {
-		save = table.Create{Key: key, Value: value}
-	}
-	all := append([]table.Op{save, table.Check{Key: alertKey(a.ID), Revision: a.Revision}}, ops...)
+	all := append([]table.Op{put(progressKey(a.ID, p.Job), p.Revision, p), table.Check{Key: alertKey(a.ID), Revision: a.Revision}}, ops...)
 	if err := s.Table.Write(ctx, "", all...); err != nil {
 		return err
 	}

@@ -260,22 +260,15 @@ func (s *Store) counters(ctx context.Context, alert, prefix string, f func(key s
 
 // each calls f for each item of an alert whose key begins with prefix.
 func (s *Store) each(ctx context.Context, alert, prefix string, f func(table.Item) error) error {
-	q := table.Query{Partition: partition(alert), Prefix: prefix}
-	for {
-		page, err := s.Table.Query(ctx, q)
+	for item, err := range table.Items(ctx, s.Table, table.Query{Partition: partition(alert), Prefix: prefix}) {
 		if err != nil {
 			return err
 		}
-		for _, item := range page.Items {
-			if err := f(item); err != nil {
-				return err
-			}
+		if err := f(item); err != nil {
+			return err
 		}
-		if page.Next == "" {
-			return nil
-		}
-		q.After = page.Next
 	}
+	return nil
 }
 
 // ClassStatus counts the children of one class.

@@ -2,7 +2,6 @@ package alert
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"strings"
 
@@ -104,15 +103,7 @@ func (s *Store) PutTemplates(ctx context.Context, school string, t Templates) er
 			return wrong
 		}
 	}
-	value, err := json.Marshal(t)
-	if err != nil {
-		return err
-	}
-	var op table.Op = table.Create{Key: templatesKey(school), Value: value}
-	if t.Revision > 0 {
-		op = table.Replace{Key: templatesKey(school), Revision: t.Revision, Value: value}
-	}
-	err = s.Table.Write(ctx, "", op)
+	err := table.Save(ctx, s.Table, templatesKey(school), t.Revision, t)
 	if _, conflict := table.Conflict(err); conflict {
 		return errTemplates.Because(err)
 	}

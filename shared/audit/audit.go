@@ -200,28 +200,21 @@ func (l *Log) Day(ctx context.Context, school, day string) ([]Entry, error) {
 // day reads a day in the order of its keys, and what is wrong with what stands
 // there.
 func (l *Log) day(ctx context.Context, school, day string) (entries []Entry, faults []Fault, err error) {
-	q := table.Query{Partition: dayPartition(school, day)}
-	for {
-		page, err := l.Table.Query(ctx, q)
+	for item, err := range table.Items(ctx, l.Table, table.Query{Partition: dayPartition(school, day)}) {
 		if err != nil {
 			return nil, nil, err
 		}
-		for _, item := range page.Items {
-			var e Entry
-			if err := json.Unmarshal(item.Value, &e); err != nil {
-				faults = append(faults, Fault{Day: day, At: item.Sort, Why: "cannot be read"})
-				continue
-			}
-			if item.Key != entryKey(e.School, e.Day, e.Strand, e.Seq) || item.Revision != 1 {
-				faults = append(faults, Fault{Day: day, At: item.Sort, Why: "was changed or moved"})
-			}
-			entries = append(entries, e)
+		var e Entry
+		if err := json.Unmarshal(item.Value, &e); err != nil {
+			faults = append(faults, Fault{Day: day, At: item.Sort, Why: "cannot be read"})
+			continue
 		}
-		if page.Next == "" {
-			return entries, faults, nil
+		if item.Key != entryKey(e.School, e.Day, e.Strand, e.Seq) || item.Revision != 1 {
+			faults = append(faults, Fault{Day: day, At: item.Sort, Why: "was changed or moved"})
 		}
-		q.After = page.Next
+		entries = append(entries, e)
 	}
+	return entries, faults, nil
 }
 
 // encode never fails on the types of this package.

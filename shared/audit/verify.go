@@ -134,21 +134,13 @@ type Report struct {
 // removed or put in.
 func (l *Log) Verify(ctx context.Context, school string) (Report, error) {
 	r := Report{School: school}
-	after := ""
-	for {
-		page, err := l.Table.Query(ctx, table.Query{Partition: sealKey(school, "").Partition, After: after})
+	for item, err := range table.Items(ctx, l.Table, table.Query{Partition: sealKey(school, "").Partition}) {
 		if err != nil {
 			return r, err
 		}
-		for _, item := range page.Items {
-			if err := l.verifySeal(ctx, &r, item); err != nil {
-				return r, err
-			}
+		if err := l.verifySeal(ctx, &r, item); err != nil {
+			return r, err
 		}
-		if page.Next == "" {
-			break
-		}
-		after = page.Next
 	}
 	return r, l.verifyOpen(ctx, &r)
 }

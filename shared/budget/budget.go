@@ -12,7 +12,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"strconv"
 	"time"
@@ -59,11 +58,7 @@ func (s Store) Spend(ctx context.Context, b Budget, whose string) (bool, error) 
 		if err != nil || n >= b.Most {
 			return false, err
 		}
-		op := table.Op(table.Create{Key: k, Value: encode(used{1}), Expires: ends})
-		if rev > 0 {
-			op = table.Replace{Key: k, Revision: rev, Value: encode(used{n + 1}), Expires: ends}
-		}
-		err = s.Table.Write(ctx, "", op)
+		err = s.Table.Write(ctx, "", table.Put(table.Item{Key: k, Revision: rev, Value: encode(used{n + 1}), Expires: ends}))
 		if _, conflict := table.Conflict(err); !conflict {
 			return err == nil, err
 		}
@@ -79,18 +74,11 @@ func (s Store) Left(ctx context.Context, b Budget, whose string) (bool, error) {
 }
 
 func (s Store) read(ctx context.Context, k table.Key) (n int, revision int64, err error) {
-	item, err := s.Table.Get(ctx, k)
-	if errors.Is(err, table.ErrNotFound) {
-		return 0, 0, nil
-	}
+	u, revision, err := table.Load[used](ctx, s.Table, k)
 	if err != nil {
-		return 0, 0, err
-	}
-	var u used
-	if err := json.Unmarshal(item.Value, &u); err != nil {
 		return 0, 0, fmt.Errorf("budget: a count cannot be read: %w", err)
 	}
-	return u.N, item.Revision, nil
+	return u.N, revision, nil
 }
 
 // encode never fails on a number.

@@ -33,28 +33,20 @@ type Minute struct {
 func (d Desk) Calls(ctx context.Context, alertID string) (Calls, error) {
 	c := Calls{By: map[Outcome]int64{}}
 	minutes := map[int64]int64{}
-	q := table.Query{Partition: part(alertID), Prefix: changes}
-	for {
-		page, err := d.Alerts.Table.Query(ctx, q)
+	for item, err := range table.Items(ctx, d.Alerts.Table, table.Query{Partition: part(alertID), Prefix: changes}) {
 		if err != nil {
 			return c, err
 		}
-		for _, item := range page.Items {
-			for field, n := range item.Counts {
-				if o, ok := strings.CutPrefix(field, outcomePrefix); ok {
-					c.By[Outcome(o)] += n
-					c.Total += n
-				}
-				if m, ok := strings.CutPrefix(field, minutePrefix); ok {
-					at, _ := strconv.ParseInt(m, 10, 64)
-					minutes[at] += n
-				}
+		for field, n := range item.Counts {
+			if o, ok := strings.CutPrefix(field, outcomePrefix); ok {
+				c.By[Outcome(o)] += n
+				c.Total += n
+			}
+			if m, ok := strings.CutPrefix(field, minutePrefix); ok {
+				at, _ := strconv.ParseInt(m, 10, 64)
+				minutes[at] += n
 			}
 		}
-		if page.Next == "" {
-			break
-		}
-		q.After = page.Next
 	}
 	for at, n := range minutes {
 		c.Minutes = append(c.Minutes, Minute{time.Unix(at*60, 0).UTC(), n})
@@ -67,20 +59,13 @@ func (d Desk) Calls(ctx context.Context, alertID string) (Calls, error) {
 // family: those that nobody has done anything for are not in it.
 func (d Desk) Records(ctx context.Context, alertID, class string) (map[string]Record, error) {
 	known := map[string]Record{}
-	q := table.Query{Partition: part(alertID) + "/" + class}
-	for {
-		page, err := d.Alerts.Table.Query(ctx, q)
+	for item, err := range table.Items(ctx, d.Alerts.Table, table.Query{Partition: part(alertID) + "/" + class}) {
+		if err == nil {
+			known[item.Sort], err = decode(item)
+		}
 		if err != nil {
 			return nil, err
 		}
-		for _, item := range page.Items {
-			if known[item.Sort], err = decode(item); err != nil {
-				return nil, err
-			}
-		}
-		if page.Next == "" {
-			return known, nil
-		}
-		q.After = page.Next
 	}
+	return known, nil
 }

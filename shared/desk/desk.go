@@ -139,10 +139,7 @@ func (r Record) ops(ref alert.Ref) []table.Op {
 	if err != nil {
 		panic(err) // texts and times
 	}
-	if r.revision == 0 {
-		return []table.Op{table.Create{Key: key(ref), Value: value}, r.changed(ref)}
-	}
-	return []table.Op{table.Replace{Key: key(ref), Revision: r.revision, Value: value}, r.changed(ref)}
+	return []table.Op{table.Put(table.Item{Key: key(ref), Revision: r.revision, Value: value}), r.changed(ref)}
 }
 
 // Record reads what the desk knows of a family; nothing is a record, too.
@@ -173,20 +170,13 @@ func (d Desk) Version(ctx context.Context, alertID string) (string, error) {
 		return "", err
 	}
 	var n int64
-	q := table.Query{Partition: part(alertID), Prefix: changes}
-	for {
-		page, err := d.Alerts.Table.Query(ctx, q)
+	for item, err := range table.Items(ctx, d.Alerts.Table, table.Query{Partition: part(alertID), Prefix: changes}) {
 		if err != nil {
 			return "", err
 		}
-		for _, item := range page.Items {
-			n += item.Counts["n"]
-		}
-		if page.Next == "" {
-			return pulse + "-" + strconv.FormatInt(n, 36), nil
-		}
-		q.After = page.Next
+		n += item.Counts["n"]
 	}
+	return pulse + "-" + strconv.FormatInt(n, 36), nil
 }
 
 // Claim gives a family into somebody's hands, for HoldFor. It fails with a conflict

@@ -204,14 +204,11 @@ func (l *line) op(now time.Time) table.Op {
 	if err != nil {
 		panic(err) // texts and times
 	}
-	ends := now.Add(lineKept).UTC().Truncate(time.Second)
-	switch {
-	case len(l.Uses) == 0 || bytes.Equal(value, l.value):
+	if len(l.Uses) == 0 || bytes.Equal(value, l.value) {
 		return nil
-	case l.revision == 0:
-		return table.Create{Key: l.key, Value: value, Expires: ends}
 	}
-	return table.Replace{Key: l.key, Revision: l.revision, Value: value, Expires: ends}
+	ends := now.Add(lineKept).UTC().Truncate(time.Second)
+	return table.Put(table.Item{Key: l.key, Revision: l.revision, Value: value, Expires: ends})
 }
 
 // Elsewhere returns what became of a family at another alert's desk of the same scope: who

@@ -2,8 +2,6 @@ package docket
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -87,24 +85,14 @@ func rateKey(alertID string) table.Key {
 
 // Brake reads the brake.
 func (s *Store) Brake(ctx context.Context) (b Braked, err error) {
-	item, err := s.Table.Get(ctx, brakeKey)
-	if errors.Is(err, table.ErrNotFound) {
-		return b, nil
-	}
-	if err == nil && json.Unmarshal(item.Value, &b) != nil {
-		b = Braked{} // written by nobody that we know: begin anew
-	}
-	b.revision = item.Revision
+	b, revision, err := table.Recall[Braked](ctx, s.Table, brakeKey)
+	b.revision = revision
 	return b, err
 }
 
 // putBrake writes the brake, and reports false if somebody else did so before.
 func (s *Store) putBrake(ctx context.Context, b Braked) (bool, error) {
-	var op table.Op = table.Create{Key: brakeKey, Value: encode(b)}
-	if b.revision > 0 {
-		op = table.Replace{Key: brakeKey, Revision: b.revision, Value: encode(b)}
-	}
-	err := s.Table.Write(ctx, "", op)
+	err := table.Save(ctx, s.Table, brakeKey, b.revision, b)
 	if _, other := table.Conflict(err); other {
 		return false, nil
 	}

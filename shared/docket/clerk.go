@@ -134,30 +134,25 @@ func (c *Clerk) decide(ctx context.Context, a alert.Alert) error {
 // decideAll reports whether cases are left for another run.
 func (c *Clerk) decideAll(ctx context.Context, d *decided) (left bool, err error) {
 	done := 0
-	for q := (table.Query{Partition: casesPart(d.alert.ID), Prefix: casePrefix}); ; {
-		page, err := c.Table.Query(ctx, q)
+	for item, err := range table.Items(ctx, c.Table, table.Query{Partition: casesPart(d.alert.ID), Prefix: casePrefix}) {
 		if err != nil {
 			return false, err
 		}
-		for _, item := range page.Items {
-			var v Case
-			if err := json.Unmarshal(item.Value, &v); err != nil {
-				return false, fmt.Errorf("docket: item %s: %w", item.Key, err)
-			}
-			if !d.open(v) {
-				continue
-			}
-			if done++; done > mostCases || d.unlist >= mostUnlist {
-				return true, nil
-			}
-			if err := c.settle(ctx, d, item, v); err != nil {
-				return false, err
-			}
+		var v Case
+		if err := json.Unmarshal(item.Value, &v); err != nil {
+			return false, fmt.Errorf("docket: item %s: %w", item.Key, err)
 		}
-		if q.After = page.Next; q.After == "" {
-			return false, nil
+		if !d.open(v) {
+			continue
+		}
+		if done++; done > mostCases || d.unlist >= mostUnlist {
+			return true, nil
+		}
+		if err := c.settle(ctx, d, item, v); err != nil {
+			return false, err
 		}
 	}
+	return false, nil
 }
 
 // policy reports whether a case is part of a policy event of its lane.

@@ -2,8 +2,6 @@ package docket
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -66,18 +64,14 @@ func heldKey(school string) table.Key {
 
 // read returns the events of a school by lane.
 func (s *Store) read(ctx context.Context, school string) (map[string]Event, int64, error) {
-	events := map[string]Event{}
-	item, err := s.Table.Get(ctx, heldKey(school))
-	if errors.Is(err, table.ErrNotFound) {
-		return events, 0, nil
-	}
+	events, revision, err := table.Load[map[string]Event](ctx, s.Table, heldKey(school))
 	if err != nil {
-		return nil, 0, err
+		return nil, 0, fmt.Errorf("docket: the held lanes of %s: %w", school, err)
 	}
-	if err := json.Unmarshal(item.Value, &events); err != nil {
-		return nil, 0, fmt.Errorf("docket: item %s: %w", item.Key, err)
+	if events == nil {
+		events = map[string]Event{}
 	}
-	return events, item.Revision, nil
+	return events, revision, nil
 }
 
 // change has f change the event of a lane, and writes it with further ops if f says so.
@@ -92,10 +86,7 @@ func (s *Store) change(ctx context.Context, school, lane string, f func(*Event) 
 			return nil
 		}
 		events[lane] = e
-		op := table.Op(table.Create{Key: heldKey(school), Value: encode(events)})
-		if revision > 0 {
-			op = table.Replace{Key: heldKey(school), Revision: revision, Value: encode(events)}
-		}
+		op := table.Put(table.Item{Key: heldKey(school), Revision: revision, Value: encode(events)})
 		err = s.Table.Write(ctx, "", append([]table.Op{op}, more...)...)
 		if _, conflict := table.Conflict(err); !conflict {
 			s.forget(school)

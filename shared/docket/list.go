@@ -3,6 +3,7 @@ package docket
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 
@@ -27,12 +28,11 @@ func refusedPart(school string) string { return "school/" + school + "/refused" 
 func (s *Store) list(ctx context.Context, school string, l Line) error {
 	key := table.Key{Partition: refusedPart(school), Sort: l.Class + "/" + l.Family + "/" + l.Contact}
 	for range tries {
-		var op table.Op = table.Create{Key: key, Value: encode(l), Expires: s.Now().Add(listed)}
-		item, err := s.Table.Get(ctx, key)
-		if err == nil {
-			op = table.Replace{Key: key, Revision: item.Revision, Value: encode(l), Expires: s.Now().Add(listed)}
+		old, err := s.Table.Get(ctx, key)
+		if err != nil && !errors.Is(err, table.ErrNotFound) {
+			return err
 		}
-		err = s.Table.Write(ctx, "", op)
+		err = s.Table.Write(ctx, "", table.Put(table.Item{Key: key, Revision: old.Revision, Value: encode(l), Expires: s.Now().Add(listed)}))
 		if _, conflict := table.Conflict(err); !conflict {
 			return err
 		}

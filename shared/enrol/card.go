@@ -100,23 +100,17 @@ func (s *Store) RevokeCard(ctx context.Context, school, child string) error {
 // Cards returns a school's cards, by the children's ids.
 func (s *Store) Cards(ctx context.Context, school string) (map[string]Card, error) {
 	cards := map[string]Card{}
-	q := table.Query{Partition: childCardKey(school, "").Partition}
-	for {
-		page, err := s.Table.Query(ctx, q)
+	for item, err := range table.Items(ctx, s.Table, table.Query{Partition: childCardKey(school, "").Partition}) {
 		if err != nil {
 			return nil, err
 		}
-		for _, item := range page.Items {
-			var c Card
-			if err := json.Unmarshal(item.Value, &c); err != nil {
-				return nil, err
-			}
-			cards[c.Child] = c
+		var c Card
+		if err := json.Unmarshal(item.Value, &c); err != nil {
+			return nil, err
 		}
-		if q.After = page.Next; q.After == "" {
-			return cards, nil
-		}
+		cards[c.Child] = c
 	}
+	return cards, nil
 }
 
 // Card returns the card with a code, and the child's family as it is now. It fails with

@@ -185,21 +185,15 @@ func (s *Store) Pass(ctx context.Context, typed string) (Pass, error) {
 // Issued returns the codes that work now, by the children's ids.
 func (s *Store) Issued(ctx context.Context, school string) (map[string]Pass, error) {
 	passes := map[string]Pass{}
-	q := table.Query{Partition: passKey(school, "").Partition}
-	for {
-		page, err := s.Table.Query(ctx, q)
+	for item, err := range table.Items(ctx, s.Table, table.Query{Partition: passKey(school, "").Partition}) {
 		if err != nil {
 			return nil, err
 		}
-		for _, item := range page.Items {
-			var p Pass
-			if err := json.Unmarshal(item.Value, &p); err != nil {
-				return nil, err
-			}
-			passes[p.Child] = p
+		var p Pass
+		if err := json.Unmarshal(item.Value, &p); err != nil {
+			return nil, err
 		}
-		if q.After = page.Next; q.After == "" {
-			return passes, nil
-		}
+		passes[p.Child] = p
 	}
+	return passes, nil
 }

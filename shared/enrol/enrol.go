@@ -291,10 +291,7 @@ func (s *Store) keep(ctx context.Context, j Join) (Join, error) {
 			return j, err
 		}
 		end := j.Expires.Add(joinKept)
-		now := table.Op(table.Create{Key: askedKey(j), Value: encode(asked{j.ID}), Expires: j.Expires})
-		if rev > 0 {
-			now = table.Replace{Key: askedKey(j), Revision: rev, Value: encode(asked{j.ID}), Expires: j.Expires}
-		}
+		now := table.Put(table.Item{Key: askedKey(j), Revision: rev, Value: encode(asked{j.ID}), Expires: j.Expires})
 		ops := []table.Op{table.Create{Key: joinKey(j.School, j.ID), Value: encode(j), Expires: end}, now}
 		if j.Lane != "" {
 			ops = append(ops, j.dueOp(j.Made, 0))
@@ -371,23 +368,17 @@ func (s *Store) Get(ctx context.Context, school, joinID string) (Join, error) {
 // Joins reads all joins of a school that are kept, oldest first.
 func (s *Store) Joins(ctx context.Context, school string) ([]Join, error) {
 	var joins []Join
-	q := table.Query{Partition: joinKey(school, "").Partition}
-	for {
-		page, err := s.Table.Query(ctx, q)
+	for item, err := range table.Items(ctx, s.Table, table.Query{Partition: joinKey(school, "").Partition}) {
 		if err != nil {
 			return nil, err
 		}
-		for _, item := range page.Items {
-			j := Join{Revision: item.Revision}
-			if err := json.Unmarshal(item.Value, &j); err != nil {
-				return nil, err
-			}
-			joins = append(joins, j)
+		j := Join{Revision: item.Revision}
+		if err := json.Unmarshal(item.Value, &j); err != nil {
+			return nil, err
 		}
-		if q.After = page.Next; q.After == "" {
-			return joins, nil
-		}
+		joins = append(joins, j)
 	}
+	return joins, nil
 }
 
 // tries bounds how often a write is begun anew because somebody else was faster.

@@ -69,19 +69,14 @@ func (s *Store) Feed(ctx context.Context, copies queue.Queue) error {
 
 // takeTurn reports whether it is time to feed, and marks that it was done.
 func (s *Store) takeTurn(ctx context.Context, now time.Time) (bool, error) {
-	var last fed
-	rev, err := s.read(ctx, fedKey, &last)
-	if err != nil && !errors.Is(err, ErrNotFound) {
+	last, revision, err := table.Load[fed](ctx, s.Table, fedKey)
+	if err != nil {
 		return false, err
 	}
 	if now.Sub(last.At) < FeedEvery-time.Second { // ticks of a minute are not exact
 		return false, nil
 	}
-	op := table.Op(table.Create{Key: fedKey, Value: encode(fed{now})})
-	if rev > 0 {
-		op = table.Replace{Key: fedKey, Revision: rev, Value: encode(fed{now})}
-	}
-	err = s.Table.Write(ctx, "", op)
+	err = table.Save(ctx, s.Table, fedKey, revision, fed{now})
 	if _, conflict := table.Conflict(err); conflict {
 		return false, nil
 	}

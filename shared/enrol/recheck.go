@@ -55,9 +55,8 @@ func stale(c roster.Contact, now time.Time) bool {
 // Recheck asks contacts of which nothing was heard for long whether they are still
 // read. Each call looks at one page of one school, and seldom. The tick calls it.
 func (s *Store) Recheck(ctx context.Context, lanes *lane.Lanes) error {
-	var at sweep
-	rev, err := s.read(ctx, sweepKey, &at)
-	if err != nil && !errors.Is(err, ErrNotFound) {
+	at, revision, err := table.Load[sweep](ctx, s.Table, sweepKey)
+	if err != nil {
 		return err
 	}
 	now := s.Now().UTC()
@@ -68,11 +67,7 @@ func (s *Store) Recheck(ctx context.Context, lanes *lane.Lanes) error {
 	if err != nil {
 		return err
 	}
-	op := table.Op(table.Create{Key: sweepKey, Value: encode(at)})
-	if rev > 0 {
-		op = table.Replace{Key: sweepKey, Revision: rev, Value: encode(at)}
-	}
-	err = s.Table.Write(ctx, "", op)
+	err = table.Save(ctx, s.Table, sweepKey, revision, at)
 	if _, conflict := table.Conflict(err); conflict {
 		return nil // another run has done it
 	}

@@ -14,7 +14,6 @@ package format
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"sync/atomic"
@@ -40,14 +39,11 @@ type Mark struct {
 
 // Read returns the mark of a store, and its revision; 0: it has none.
 func Read(ctx context.Context, t table.Table) (m Mark, revision int64, err error) {
-	item, err := t.Get(ctx, Key)
-	if errors.Is(err, table.ErrNotFound) {
-		return Mark{Is: 1, To: 1}, 0, nil
+	m, revision, err = table.Load[Mark](ctx, t, Key)
+	if err == nil && revision == 0 {
+		m = Mark{Is: 1, To: 1}
 	}
-	if err != nil {
-		return m, 0, err
-	}
-	return m, item.Revision, json.Unmarshal(item.Value, &m)
+	return m, revision, err
 }
 
 // Check says why this program must not touch a store with such a mark, if so.
@@ -62,15 +58,7 @@ func (m Mark) Check() error {
 
 // Put writes a mark. Somebody else's that came first wins.
 func Put(ctx context.Context, t table.Table, m Mark, revision int64) error {
-	value, err := json.Marshal(m)
-	if err != nil {
-		return err
-	}
-	if revision == 0 {
-		err = t.Write(ctx, "", table.Create{Key: Key, Value: value})
-	} else {
-		err = t.Write(ctx, "", table.Replace{Key: Key, Revision: revision, Value: value})
-	}
+	err := table.Save(ctx, t, Key, revision, m)
 	if _, conflict := table.Conflict(err); conflict {
 		return nil
 	}

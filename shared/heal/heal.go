@@ -5,8 +5,6 @@ package heal
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
 	"maps"
 	"time"
 
@@ -74,26 +72,11 @@ func (r Records) State(ctx context.Context) (State, error) {
 }
 
 func (r Records) state(ctx context.Context) (s State, revision int64, err error) {
-	item, err := r.Table.Get(ctx, stateKey)
-	if errors.Is(err, table.ErrNotFound) {
-		return s, 0, nil
-	}
-	if err != nil {
-		return s, 0, err
-	}
-	return s, item.Revision, json.Unmarshal(item.Value, &s)
+	return table.Load[State](ctx, r.Table, stateKey)
 }
 
 func (r Records) put(ctx context.Context, s State, revision int64) error {
-	value, err := json.Marshal(s)
-	if err != nil {
-		return err
-	}
-	var op table.Op = table.Replace{Key: stateKey, Revision: revision, Value: value}
-	if revision == 0 {
-		op = table.Create{Key: stateKey, Value: value}
-	}
-	err = r.Table.Write(ctx, "", op)
+	err := table.Save(ctx, r.Table, stateKey, revision, s)
 	if _, other := table.Conflict(err); other {
 		return nil // another run says the same
 	}

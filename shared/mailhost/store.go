@@ -91,15 +91,11 @@ func (s *Store) keep(ctx context.Context, domain string, hosts []string) error {
 		return err
 	}
 	expires := s.Now().Add(keepHosts)
-	op := table.Op(table.Create{Key: key, Value: value, Expires: expires})
 	old, err := s.Table.Get(ctx, key)
-	switch {
-	case err == nil:
-		op = table.Replace{Key: key, Revision: old.Revision, Value: value, Expires: expires}
-	case !errors.Is(err, table.ErrNotFound):
+	if err != nil && !errors.Is(err, table.ErrNotFound) {
 		return err
 	}
-	err = s.Table.Write(ctx, "", op)
+	err = s.Table.Write(ctx, "", table.Put(table.Item{Key: key, Revision: old.Revision, Value: value, Expires: expires}))
 	if _, conflict := table.Conflict(err); conflict {
 		return nil
 	}
@@ -109,23 +105,17 @@ func (s *Store) keep(ctx context.Context, domain string, hosts []string) error {
 // read returns all that is kept.
 func (s *Store) read(ctx context.Context) (map[string]kept, error) {
 	all := map[string]kept{}
-	for q := (table.Query{Partition: partition}); ; {
-		page, err := s.Table.Query(ctx, q)
+	for item, err := range table.Items(ctx, s.Table, table.Query{Partition: partition}) {
 		if err != nil {
 			return nil, err
 		}
-		for _, item := range page.Items {
-			var r kept
-			if err := json.Unmarshal(item.Value, &r); err != nil {
-				return nil, err
-			}
-			all[item.Sort] = r
+		var r kept
+		if err := json.Unmarshal(item.Value, &r); err != nil {
+			return nil, err
 		}
-		if page.Next == "" {
-			return all, nil
-		}
-		q.After = page.Next
+		all[item.Sort] = r
 	}
+	return all, nil
 }
 
 // Known returns the lanes with what is kept laid over them: Of then goes by a

@@ -287,15 +287,11 @@ func (s *Store) set(ctx context.Context, key table.Key, v any) error {
 		return err
 	}
 	for {
-		op := table.Op(table.Create{Key: key, Value: value})
-		item, err := s.Table.Get(ctx, key)
-		switch {
-		case err == nil:
-			op = table.Replace{Key: key, Revision: item.Revision, Value: value}
-		case !errors.Is(err, table.ErrNotFound):
+		old, err := s.Table.Get(ctx, key)
+		if err != nil && !errors.Is(err, table.ErrNotFound) {
 			return err
 		}
-		err = s.Table.Write(ctx, "", op)
+		err = s.Table.Write(ctx, "", table.Put(table.Item{Key: key, Revision: old.Revision, Value: value}))
 		if _, conflict := table.Conflict(err); !conflict {
 			return err
 		}
@@ -316,21 +312,15 @@ func all[T any](ctx context.Context, t table.Table, q table.Query) ([]T, error) 
 
 // each calls fn for every item that a query finds, page after page.
 func each(ctx context.Context, t table.Table, q table.Query, fn func(table.Item) error) error {
-	for {
-		page, err := t.Query(ctx, q)
+	for item, err := range table.Items(ctx, t, q) {
 		if err != nil {
 			return err
 		}
-		for _, item := range page.Items {
-			if err := fn(item); err != nil {
-				return err
-			}
+		if err := fn(item); err != nil {
+			return err
 		}
-		if page.Next == "" {
-			return nil
-		}
-		q.After = page.Next
 	}
+	return nil
 }
 
 // Key identifies the contact's mailbox, as address.Address.Key does.

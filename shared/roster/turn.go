@@ -357,10 +357,7 @@ func (p *Plan) journal(ctx context.Context, st step, next Family) (table.Op, err
 			past.New = addNew(past.New, id)
 		}
 	}
-	if rev == 0 {
-		return table.Create{Key: k, Value: encode(past)}, nil
-	}
-	return table.Replace{Key: k, Revision: rev, Value: encode(past)}, nil
+	return table.Put(table.Item{Key: k, Revision: rev, Value: encode(past)}), nil
 }
 
 // replacing returns the family as replace would store it, and the ops that do so: a

@@ -14,7 +14,6 @@ package sendrate
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"math/bits"
 	"sync"
@@ -193,7 +192,7 @@ func (a *Account) Reserve(ctx context.Context, w Want) ([]time.Time, error) {
 		if turns == nil {
 			return nil, &TooFarAheadError{Ahead: ahead}
 		}
-		err = a.write(ctx, s, revision)
+		err = table.Save(ctx, a.Table, key, revision, s)
 		if err == nil {
 			return turns, nil
 		}
@@ -207,29 +206,19 @@ func (a *Account) Reserve(ctx context.Context, w Want) ([]time.Time, error) {
 // Told returns the account's rate as it was last learned, and 0 if it never was. It
 // asks nobody.
 func Told(ctx context.Context, t table.Table) (float64, error) {
-	item, err := t.Get(ctx, key)
-	if errors.Is(err, table.ErrNotFound) {
-		return 0, nil
-	}
-	var s schedule
-	if err == nil && json.Unmarshal(item.Value, &s) != nil {
-		s = schedule{}
-	}
+	s, _, err := table.Recall[schedule](ctx, t, key)
 	return s.Rate, err
 }
 
 // read returns the schedule with a rate that can be believed.
 func (a *Account) read(ctx context.Context) (s schedule, revision int64, err error) {
-	item, err := a.Table.Get(ctx, key)
-	if err != nil && !errors.Is(err, table.ErrNotFound) {
+	s, revision, err = table.Recall[schedule](ctx, a.Table, key)
+	if err != nil {
 		return s, 0, err
-	}
-	if err == nil && json.Unmarshal(item.Value, &s) != nil {
-		s = schedule{} // written by nobody that we know: begin anew
 	}
 	now := a.Now().UTC()
 	if s.Rate > 0 && now.Sub(s.Learned) < rateLife {
-		return s, item.Revision, nil
+		return s, revision, nil
 	}
 	rate, err := a.ask(ctx, now)
 	switch {
@@ -241,7 +230,7 @@ func (a *Account) read(ctx context.Context) (s schedule, revision int64, err err
 	default:
 		return s, 0, err
 	}
-	return s, item.Revision, nil
+	return s, revision, nil
 }
 
 var errNoRate = errors.New("sendrate: the account has no rate")
@@ -260,15 +249,4 @@ func (a *Account) ask(ctx context.Context, now time.Time) (float64, error) {
 	}
 	a.failed, a.again = err, now.Add(rest)
 	return rate, err
-}
-
-func (a *Account) write(ctx context.Context, s schedule, revision int64) error {
-	value, err := json.Marshal(s)
-	if err != nil {
-		return err
-	}
-	if revision == 0 {
-		return a.Table.Write(ctx, "", table.Create{Key: key, Value: value})
-	}
-	return a.Table.Write(ctx, "", table.Replace{Key: key, Revision: revision, Value: value})
 }

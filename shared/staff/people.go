@@ -43,13 +43,8 @@ func signedInKey(staffID string) table.Key {
 
 // noteSignIn notes that somebody signed in. Of two at the same time one is noted.
 func (s *Store) noteSignIn(ctx context.Context, staffID string) error {
-	value := encode(signedIn{s.Now().UTC()})
-	op := table.Op(table.Create{Key: signedInKey(staffID), Value: value})
-	item, err := s.Table.Get(ctx, signedInKey(staffID))
-	if err == nil {
-		op = table.Replace{Key: signedInKey(staffID), Revision: item.Revision, Value: value}
-	}
-	return s.touch(ctx, op)
+	before, _ := s.Table.Get(ctx, signedInKey(staffID)) // if it cannot be read, the next sign-in is noted
+	return s.touch(ctx, table.Put(table.Item{Key: signedInKey(staffID), Revision: before.Revision, Value: encode(signedIn{s.Now().UTC()})}))
 }
 
 // People reads who works at a school, in the order of their names: one query a

@@ -203,24 +203,17 @@ func (s *Store) Staff(ctx context.Context, staffID string) (Staff, error) {
 // school has a few hundred at most.
 func (s *Store) OfSchool(ctx context.Context, school string) ([]Staff, error) {
 	var all []Staff
-	q := table.Query{Partition: memberKey(school, "").Partition}
-	for {
-		page, err := s.Table.Query(ctx, q)
+	for item, err := range table.Items(ctx, s.Table, table.Query{Partition: memberKey(school, "").Partition}) {
 		if err != nil {
 			return nil, err
 		}
-		for _, item := range page.Items {
-			m, err := s.Staff(ctx, item.Sort)
-			if err != nil {
-				return nil, err
-			}
-			all = append(all, m)
+		m, err := s.Staff(ctx, item.Sort)
+		if err != nil {
+			return nil, err
 		}
-		if page.Next == "" {
-			return all, nil
-		}
-		q.After = page.Next
+		all = append(all, m)
 	}
+	return all, nil
 }
 
 // read decodes the record under key into v and returns its revision.

@@ -160,26 +160,20 @@ func (s *Store) Tokens(ctx context.Context, staffID string) ([]Token, error) {
 	}
 	var all []Token
 	q := table.Query{Partition: staffKey(staffID).Partition, Prefix: tokenRefKey("", "").Sort}
-	for {
-		page, err := s.Table.Query(ctx, q)
+	for item, err := range table.Items(ctx, s.Table, q) {
 		if err != nil {
 			return nil, err
 		}
-		for _, item := range page.Items {
-			t, _, _, err := s.token(ctx, item.Key)
-			if err != nil && !errors.Is(err, ErrNotFound) {
-				return nil, err
-			}
-			if err == nil && !m.out(t.Epoch) { // else revoked meanwhile
-				t.Ends = t.end()
-				all = append(all, t)
-			}
+		t, _, _, err := s.token(ctx, item.Key)
+		if err != nil && !errors.Is(err, ErrNotFound) {
+			return nil, err
 		}
-		if page.Next == "" {
-			return all, nil
+		if err == nil && !m.out(t.Epoch) { // else revoked meanwhile
+			t.Ends = t.end()
+			all = append(all, t)
 		}
-		q.After = page.Next
 	}
+	return all, nil
 }
 
 // endingKey is where it stands when to tell that a token's end comes near: TokenNotice
