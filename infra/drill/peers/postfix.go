@@ -119,7 +119,7 @@ func runPostfix(t testing.TB, address, path, dir string) error {
 	go func() { ended <- cmd.Wait() }()
 	stop := func() {
 		_ = exec.Command(path, "-c", dir, "stop").Run() // its master is a grandchild; it may have ended already
-		<-ended //nolint:errcheck // stopped, it says so by its exit status
+		<-ended                                         //nolint:errcheck // stopped, it says so by its exit status
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), startLimit)
 	defer cancel()
