@@ -85,6 +85,19 @@ func (auditPageData) KindName(k audit.Kind) lang.Text { return auditNames[k] }
 // RoleName returns what the role is called.
 func (auditLine) RoleName(role string) lang.Text { return roleNames[staff.Role(role)] }
 
+// Words returns what was said, and of somebody who came in by which way.
+func (l auditLine) Words() lang.Text {
+	if way, ok := cameBy[l.Said]; ok && (l.Kind == audit.SignIn || l.Kind == audit.Link) {
+		return way
+	}
+	return lang.Text{JA: l.Said, EN: l.Said}
+}
+
+var cameBy = map[string]lang.Text{
+	"link": lang.T("リンク", "by a link"), "mail": lang.T("メール", "by mail"), "code": lang.T("コード", "by a code"),
+	"passkey": lang.T("パスキー", "by a passkey"), "openid": lang.T("組織のアカウント", "by the organisation's account"),
+}
+
 var roleNames = map[staff.Role]lang.Text{
 	staff.Teacher: lang.T("教員", "Teacher"), staff.Manager: lang.T("管理者", "Manager"),
 	staff.District: lang.T("教育委員会", "District"), staff.Viewer: lang.T("閲覧者", "Viewer"),

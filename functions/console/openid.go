@@ -176,11 +176,21 @@ func (s *Server) openIDRefused(why string, err error) error {
 
 // claims is what a provider says of somebody.
 type claims struct {
-	Mail     string `json:"email"`
-	Verified any    `json:"email_verified"` // Cognito writes it as a string
-	Owned    any    `json:"xms_edov"`       // Entra's word for it: the domain's owner is verified
+	Mail     string
+	Verified any // email_verified; Cognito writes it as a string
+	Owned    any // xms_edov, Entra's word for it: the domain's owner is verified
 
 	subject string
+}
+
+// claimsOf takes claims by their exact names. A struct's fields would be filled by a claim
+// EMAIL as well, which somebody may be free to choose at the provider.
+func claimsOf(token *oidc.IDToken) (claims, error) {
+	var said map[string]any
+	err := token.Claims(&said)
+	who := claims{Verified: said["email_verified"], Owned: said["xms_edov"], subject: token.Subject}
+	who.Mail, _ = said["email"].(string)
+	return who, err
 }
 
 // verified reports whether the provider says that the address is the person's.
@@ -217,8 +227,8 @@ func (s *Server) openIDClaims(ctx context.Context, u underWay, code string) (cla
 	if subtle.ConstantTimeCompare([]byte(checked.Nonce), []byte(u.nonce())) != 1 {
 		return claims{}, s.openIDRefused("nonce", nil)
 	}
-	who := claims{subject: checked.Subject}
-	if err := checked.Claims(&who); err != nil || checked.Subject == "" {
+	who, err := claimsOf(checked)
+	if err != nil || who.subject == "" {
 		return claims{}, s.openIDRefused("claims", nil)
 	}
 	if !who.verified() {
