@@ -117,6 +117,62 @@ func (r *report) prefecture() error {
 	return nil
 }
 
+// faults sends to each operator while it has a fault.
+func (r *report) faults() error {
+	head := []any{"operator"}
+	for _, f := range lanesim.Faults {
+		head = append(head, f.Name, "worst", "ahead")
+	}
+	rows := [][]any{head}
+	for _, name := range r.Profiles.Names() {
+		line := []any{name}
+		for _, f := range lanesim.Faults {
+			rs := r.Each(func(v int) lanesim.World { return r.Faulty(name, f.Fault, v) }, lanesim.Schedulers)
+			over := lanesim.Ratio(rs[lanesim.Todoku], rs[lanesim.Informed], 0)
+			line = append(line, ratio(over.Median), ratio(over.Worst), fmt.Sprintf("%d/%d", r.ahead(rs), r.Variations))
+		}
+		rows = append(rows, line)
+	}
+	r.table("The first alert to an operator with a fault: Todoku's time to 99 %, as a multiple of that of informed, and in how many variations it is ahead of all others", rows...)
+	return nil
+}
+
+// ahead counts the variations in which Todoku is ahead of all that know as little.
+func (r *report) ahead(rs map[lanesim.Scheduler][]lanesim.Result) int {
+	n := 0
+	for v, own := range rs[lanesim.Todoku] {
+		first := true
+		for how, res := range rs {
+			first = first && (how == lanesim.Todoku || how == lanesim.Informed || own.Alert[0].T99 <= res[v].Alert[0].T99)
+		}
+		if first {
+			n++
+		}
+	}
+	return n
+}
+
+// mixedBySES is city and prefecture behind the stand-in for SES.
+func (r *report) mixedBySES() error {
+	hows := []lanesim.Scheduler{lanesim.InformedSES, lanesim.TodokuSES, lanesim.BlindSES}
+	for title, world := range map[string]func(int) lanesim.World{"City": r.City, "Prefecture": r.Prefecture} {
+		rs := r.Each(world, hows)
+		rows := [][]any{{"", "50 %", "90 %", "99 %", "of informed", "worst", "blocks"}}
+		for _, how := range hows {
+			over := lanesim.Ratio(rs[how], rs[lanesim.InformedSES], 0)
+			rows = append(rows, []any{
+				how,
+				clock(lanesim.Median(rs[how], func(x lanesim.Result) time.Duration { return x.Alert[0].T50 })),
+				clock(lanesim.Median(rs[how], func(x lanesim.Result) time.Duration { return x.Alert[0].T90 })),
+				clock(lanesim.Median(rs[how], t99)), ratio(over.Median), ratio(over.Worst),
+				fmt.Sprintf("%.1f", lanesim.Mean(rs[how], func(x lanesim.Result) float64 { return float64(x.Blocks) })),
+			})
+		}
+		r.table(title+" behind the stand-in for SES, whose account takes 14 copies a second", rows...)
+	}
+	return nil
+}
+
 // isolation looks at the other lanes while one is dark.
 func (r *report) isolation() error {
 	rows := [][]any{{"", "median of the worst lane", "worst of all", "goal"}}

@@ -188,6 +188,25 @@ func (b Bench) FieldNotesBurst(variation int) World {
 	return w
 }
 
+// Faults are those of simulated-receivers.json that are no matter of isolation, each of the
+// operator that is sent to.
+var Faults = []struct {
+	Name string
+	Fault
+}{
+	{"blackhole", Fault{Blackhole: [2]time.Duration{time.Minute, 21 * time.Minute}}},
+	{"capacity-step", Fault{Slow: [2]time.Duration{time.Minute, 10 * time.Minute}, Factor: 0.3}},
+	{"cross-traffic", Fault{Others: 0.5}},
+	{"bad-mx", Fault{BadHosts: 0.25}},
+}
+
+// Faulty is a school's alert to one operator that has a fault.
+func (b Bench) Faulty(profile string, f Fault, variation int) World {
+	w := b.School(profile, variation)
+	w.Alerts, w.Faults, w.End = w.Alerts[:1], []Fault{f}, mixedEnd
+	return w
+}
+
 // Isolation is a school's alert to all operators. One of them, by its place in
 // Names, is dark for twenty minutes, or, to compare, is not; in both cases
 // Result.Healthy is of the others.
