@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"strings"
 
+	"github.com/todoku/todoku/functions/console/imports"
 	"github.com/todoku/todoku/shared/audit"
 	"github.com/todoku/todoku/shared/roster"
 	"github.com/todoku/todoku/shared/staff"
@@ -25,14 +26,14 @@ func (s *Server) apiPostRoster(r *http.Request, me staff.Staff) (web.Response, e
 	}
 	plan, err := s.planSheet(r, me, body)
 	if err != nil {
-		return nil, withhold(err)
+		return nil, imports.Withhold(err)
 	}
 	if dry {
-		doubtDomains(r.Context(), s.Hosts, plan)
+		imports.Doubt(r.Context(), s.Hosts, plan)
 	} else {
 		e := entry(me, audit.RosterChange, "", fmt.Sprintf("%d", plan.Children.Total()))
 		_, err := recording(r.Context(), s.App, e, func() (struct{}, error) {
-			return struct{}{}, commitPlan(r.Context(), plan, s.Hosts, s.Log, nil)
+			return struct{}{}, imports.Commit(r.Context(), plan, s.Hosts, s.Log, nil)
 		})
 		if err != nil {
 			return nil, err

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/todoku/todoku/functions/console/imports"
 	"github.com/todoku/todoku/shared/problem"
 	"github.com/todoku/todoku/shared/roster"
 	"github.com/todoku/todoku/shared/staff"
@@ -15,9 +16,9 @@ import (
 // apiTurn is a turn of the year as the API tells of it: what it would do while it
 // waits to be confirmed, and afterwards what became of it.
 type apiTurn struct {
-	ID      string      `json:"id"`
-	State   importState `json:"state"`
-	Preview *apiTurning `json:"preview,omitempty"` // while it waits
+	ID      string        `json:"id"`
+	State   imports.State `json:"state"`
+	Preview *apiTurning   `json:"preview,omitempty"` // while it waits
 	// Of one that was confirmed.
 	Until   time.Time `json:"until,omitzero"` // it can be undone, and the data of those who left is deleted then
 	Moved   int       `json:"moved"`          // children in another class than before
@@ -50,10 +51,6 @@ type apiLeaver struct {
 	Class string `json:"class"` // group id
 }
 
-func (s *Server) turns() *rosterPages {
-	return &rosterPages{Server: s, importer: newImporter(s.Roster, s.Hosts, s.Now, s.Log)}
-}
-
 // apiPostTurn keeps a list of the new school year and says what it would do.
 func (s *Server) apiPostTurn(r *http.Request, me staff.Staff) (web.Response, error) {
 	body, err := sheetBody(r)
@@ -62,10 +59,10 @@ func (s *Server) apiPostTurn(r *http.Request, me staff.Staff) (web.Response, err
 	}
 	file, err := sheetOf(body, s.maxSheet())
 	if err != nil {
-		return nil, withhold(err)
+		return nil, imports.Withhold(err)
 	}
-	p := s.turns()
-	in, err := p.imports.keep(r.Context(), me.School, "API", file, true)
+	p := s.rosterPages()
+	in, err := p.imports.Keep(r.Context(), me.School, "API", file, true)
 	if err != nil {
 		return nil, err
 	}
@@ -73,7 +70,7 @@ func (s *Server) apiPostTurn(r *http.Request, me staff.Staff) (web.Response, err
 }
 
 func (s *Server) apiGetTurn(r *http.Request, me staff.Staff) (web.Response, error) {
-	p := s.turns()
+	p := s.rosterPages()
 	in, err := p.turnOf(r, me)
 	if err != nil {
 		return nil, err
@@ -82,21 +79,21 @@ func (s *Server) apiGetTurn(r *http.Request, me staff.Staff) (web.Response, erro
 }
 
 // turnOf returns the turn {id}. Another import is none.
-func (p *rosterPages) turnOf(r *http.Request, me staff.Staff) (imported, error) {
-	in, err := p.imports.get(r.Context(), me.School, r.PathValue("id"))
+func (p *rosterPages) turnOf(r *http.Request, me staff.Staff) (imports.Import, error) {
+	in, err := p.imports.Get(r.Context(), me.School, r.PathValue("id"))
 	if err == nil && !in.Turn {
-		return in, noImport
+		return in, imports.ErrNone
 	}
 	return in, err
 }
 
 // apiTurn tells where a turn stands.
-func (p *rosterPages) apiTurn(r *http.Request, me staff.Staff, in imported, status int) (web.Response, error) {
+func (p *rosterPages) apiTurn(r *http.Request, me staff.Staff, in imports.Import, status int) (web.Response, error) {
 	out := apiTurn{
 		ID: in.ID, State: in.State, Until: in.Until, Trouble: in.Trouble.In(web.Language(r)),
 		Moved: in.Counts.Changed, Stayed: in.Counts.Unchanged, Added: in.Counts.Added, Left: in.Counts.Left, Back: in.Counts.Back, Kept: in.Counts.Kept,
 	}
-	if in.State == importWaits {
+	if in.State == imports.Waits {
 		var err error
 		if out.Preview, err = p.apiTurning(r, me, in); err != nil {
 			return nil, err
@@ -105,12 +102,12 @@ func (p *rosterPages) apiTurn(r *http.Request, me staff.Staff, in imported, stat
 	return web.JSON{Status: status, Header: http.Header{"Location": {apiPath + "/roster/turns/" + in.ID}}, Value: out}, nil
 }
 
-func (p *rosterPages) apiTurning(r *http.Request, me staff.Staff, in imported) (*apiTurning, error) {
-	_, plan, err := p.plan(r.Context(), me.School, in)
+func (p *rosterPages) apiTurning(r *http.Request, me staff.Staff, in imports.Import) (*apiTurning, error) {
+	_, plan, err := p.imports.Plan(r.Context(), me.School, in)
 	if err != nil {
-		return nil, withhold(err)
+		return nil, imports.Withhold(err)
 	}
-	doubtDomains(r.Context(), p.Hosts, plan)
+	imports.Doubt(r.Context(), p.Hosts, plan)
 	groups, err := p.Roster.Groups(r.Context(), me.School)
 	if err != nil {
 		return nil, err
@@ -144,13 +141,13 @@ func (s *Server) apiConfirmTurn(r *http.Request, me staff.Staff) (web.Response, 
 	if c.keep = int(keep); !slices.Contains(turnKeeps, c.keep) {
 		return nil, errKeep
 	}
-	p := s.turns()
+	p := s.rosterPages()
 	in, err := p.turnOf(r, me)
 	if err != nil {
 		return nil, err
 	}
 	switch {
-	case in.State == importWaits:
+	case in.State == imports.Waits:
 		_, _, wrong, err := p.beginTurn(r.Context(), me, in, c)
 		if err != nil {
 			return nil, err
@@ -177,7 +174,7 @@ func apiTurnNames(e *problem.Error) error {
 
 // apiUndoTurn begins the undoing of a turn.
 func (s *Server) apiUndoTurn(r *http.Request, me staff.Staff) (web.Response, error) {
-	p := s.turns()
+	p := s.rosterPages()
 	in, err := p.turnOf(r, me)
 	if err != nil {
 		return nil, err

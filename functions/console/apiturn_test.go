@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/todoku/todoku/functions/console/imports"
 	"github.com/todoku/todoku/shared/staff"
 )
 
@@ -33,7 +34,7 @@ func TestTurnByAPI(t *testing.T) {
 	o.load(turnRoster)
 	made, _ := asks[apiTurn](o, o.token, "POST", "/roster/turns", asCSV, turnList, 201)
 	p := made.Preview
-	if made.State != importWaits || p == nil || !p.Ready || p.Rise != 1 || p.Moved != 1 || p.New != 1 || p.Graduates != 2 || len(p.Leavers) != 1 || p.Leavers[0].Name != "転出 太郎" {
+	if made.State != imports.Waits || p == nil || !p.Ready || p.Rise != 1 || p.Moved != 1 || p.New != 1 || p.Graduates != 2 || len(p.Leavers) != 1 || p.Leavers[0].Name != "転出 太郎" {
 		t.Fatalf("%+v, %+v", made, p)
 	}
 	path := "/roster/turns/" + made.ID
@@ -56,14 +57,14 @@ func TestTurnByAPI(t *testing.T) {
 		asks[apiTurn](o, o.token, "POST", path+"/confirm", asJSON, confirm, 202)
 	}
 	done, _ := asks[apiTurn](o, o.token, "GET", path, "", "", 200)
-	if done.State != importDone || done.Preview != nil || done.Left != 3 || done.Added != 1 || !done.Until.Equal(o.clock().Add(14*day)) || o.children() != 2 {
+	if done.State != imports.Done || done.Preview != nil || done.Left != 3 || done.Added != 1 || !done.Until.Equal(o.clock().Add(14*day)) || o.children() != 2 {
 		t.Errorf("done: %+v, %d children", done, o.children())
 	}
 	for range 2 {
 		asks[apiTurn](o, o.token, "POST", path+"/undo", asJSON, "", 202)
 	}
 	undone, _ := asks[apiTurn](o, o.token, "GET", path, "", "", 200)
-	if undone.State != importUndone || undone.Back != 4 || o.children() != 4 {
+	if undone.State != imports.Undone || undone.Back != 4 || o.children() != 4 {
 		t.Errorf("undone: %+v, %d children", undone, o.children())
 	}
 }

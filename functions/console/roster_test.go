@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/text/encoding/japanese"
 
+	"github.com/todoku/todoku/functions/console/imports"
 	"github.com/todoku/todoku/shared/roster"
 	"github.com/todoku/todoku/shared/staff"
 	"github.com/todoku/todoku/shared/table"
@@ -200,7 +201,7 @@ func TestCancelImport(t *testing.T) {
 			t.Errorf("%s afterwards: status %d", method, a.StatusCode)
 		}
 	}
-	page, err := o.table.Query(t.Context(), table.Query{Partition: piecesOf(strings.TrimPrefix(path, "/roster/imports/"))})
+	page, err := o.table.Query(t.Context(), table.Query{Partition: "import/" + strings.TrimPrefix(path, "/roster/imports/")})
 	if err != nil || len(page.Items) > 0 {
 		t.Errorf("%d pieces of the file are left, %v", len(page.Items), err)
 	}
@@ -212,7 +213,7 @@ func TestImportEnds(t *testing.T) {
 	path := o.upload(c, "a.csv", []byte(smallRoster+",,,誤 五月,,,,,,\n"))
 	done := o.upload(c, "b.csv", []byte(smallRoster+",,,誤 六月,,,,,,\n"))
 	o.submit(c, done+"/confirm", nil)
-	o.pass(importLife)
+	o.pass(imports.Life)
 	c = o.signIn()
 	if a := o.visit(c, path); a.StatusCode != 404 {
 		t.Errorf("an import that was not confirmed, after a day: status %d", a.StatusCode)
@@ -253,7 +254,7 @@ func TestImportRuns(t *testing.T) {
 	if a := o.submit(c, path+"/cancel", nil); a.Header.Get("Location") != path {
 		t.Errorf("cancelled while it runs: to %q", a.Header.Get("Location"))
 	}
-	o.pass(importStalls)
+	o.pass(imports.Stalls)
 	o.holds(o.visit(c, path), "取り込みが止まりました", "続きから取り込む")
 	o.submit(c, path+"/confirm", nil)
 	if len(works) != 2 {
@@ -299,38 +300,6 @@ func TestLargeImport(t *testing.T) {
 	o.holds(o.visit(c, path), "2000人を取り込む")
 	o.submit(c, path+"/confirm", nil)
 	o.holds(o.visit(c, path), "を取り込みました", "2,000")
-}
-
-func TestKeepIsTheFile(t *testing.T) {
-	o := newOffice(t)
-	im := imports{table: o.table, ids: o.server.Roster.IDs, now: o.clock}
-	random := make([]byte, 3*pieceBytes+17)
-	for i := range random {
-		random[i] = byte(i * i >> 7)
-	}
-	for name, file := range map[string][]byte{"empty": {}, "small": []byte("a"), "several pieces": incompressible(3 * pieceBytes), "repeated": random} {
-		in, err := im.keep(t.Context(), "s1", "x.csv", file, false)
-		o.must(err)
-		in, err = im.get(t.Context(), "s1", in.ID)
-		o.must(err)
-		got, err := im.file(t.Context(), in)
-		if err != nil || !bytes.Equal(got, file) {
-			t.Errorf("%s: %d bytes came back of %d, %v", name, len(got), len(file), err)
-		}
-	}
-}
-
-// incompressible returns n bytes that do not get smaller.
-func incompressible(n int) []byte {
-	b := make([]byte, n)
-	x := uint32(1)
-	for i := range b {
-		x ^= x << 13
-		x ^= x >> 17
-		x ^= x << 5
-		b[i] = byte(x)
-	}
-	return b
 }
 
 func TestRosterDownloads(t *testing.T) {

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 
+	"github.com/todoku/todoku/functions/console/imports"
 	"github.com/todoku/todoku/shared/access"
 	"github.com/todoku/todoku/shared/audit"
 	"github.com/todoku/todoku/shared/problem"
@@ -16,8 +17,18 @@ import (
 	"github.com/todoku/todoku/shared/web"
 )
 
+// rosterPages are the pages of the roster.
+type rosterPages struct {
+	*Server
+	imports *imports.Worker
+}
+
+func (s *Server) rosterPages() *rosterPages {
+	return &rosterPages{Server: s, imports: imports.NewWorker(s.Roster, s.Hosts, s.Now, s.Log)}
+}
+
 func (s *Server) rosterRoutes(rt *routes) {
-	p := &rosterPages{Server: s, importer: newImporter(s.Roster, s.Hosts, s.Now, s.Log)}
+	p := s.rosterPages()
 	rt.page("GET /roster", access.Roster, p.overview)
 	rt.page("POST /roster/imports", access.Roster, p.upload, upTo(s.maxSheet()+web.MaxForm), changesNothing())
 	rt.page("GET "+turnPath, access.Roster, p.turnStart)
@@ -40,7 +51,7 @@ type rosterPage struct {
 	Others   []roster.Group
 	Children int
 	MaxMB    int64 // how large a file may be
-	Last     imported
+	Last     imports.Import
 	HasLast  bool
 }
 
@@ -65,7 +76,7 @@ func (p *rosterPages) overviewWith(ctx context.Context, me staff.Staff, wrong pr
 			data.Others = append(data.Others, g)
 		}
 	}
-	data.Last, data.HasLast, err = p.imports.last(ctx, me.School)
+	data.Last, data.HasLast, err = p.imports.Last(ctx, me.School)
 	if err != nil {
 		return nil, err
 	}
@@ -87,7 +98,7 @@ func (p *rosterPages) upload(r *http.Request, me staff.Staff) (web.Response, err
 	if err != nil {
 		return p.refuseFile(r, me, err)
 	}
-	in, err := p.imports.keep(r.Context(), me.School, name, file, isTurn(r))
+	in, err := p.imports.Keep(r.Context(), me.School, fileName(name), file, isTurn(r))
 	if err != nil {
 		return nil, err
 	}
@@ -139,22 +150,43 @@ func filePart(r *http.Request) (name string, file io.Reader, err error) {
 	}
 }
 
+const maxFileName = 120 // characters
+
+// fileName returns a name of a file fit to be shown.
+func fileName(name string) string {
+	name = printable(name)
+	if runes := []rune(name); len(runes) > maxFileName {
+		name = string(runes[:maxFileName])
+	}
+	return name
+}
+
+// sheetOf reads a file that was sent, of at most limit bytes.
+func sheetOf(r io.Reader, limit int64) ([]byte, error) {
+	file, err := io.ReadAll(io.LimitReader(r, limit+1))
+	if err != nil {
+		return nil, err
+	}
+	_, err = roster.ReadSheet(bytes.NewReader(file), limit)
+	return file, err
+}
+
 // show shows an import in the state in which it is.
 func (p *rosterPages) show(r *http.Request, me staff.Staff) (web.Response, error) {
-	in, err := p.imports.get(r.Context(), me.School, r.PathValue("id"))
+	in, err := p.imports.Get(r.Context(), me.School, r.PathValue("id"))
 	if err != nil {
 		return nil, err
 	}
 	switch in.State {
-	case importWaits:
+	case imports.Waits:
 		return p.preview(r.Context(), me, in)
-	case importDone, importUndone:
+	case imports.Done, imports.Undone:
 		if in.Turn {
 			return p.turnResult(in)
 		}
 		return p.result(r.Context(), me, in)
 	}
-	data := &runningPage{Import: in, Stalled: in.stalled(p.Now()) || in.State == importFailed}
+	data := &runningPage{Import: in, Stalled: in.Stalled(p.Now()) || in.State == imports.Failed}
 	if !data.Stalled {
 		data.Refresh, data.Scripts = 2, []string{"live.js"}
 	}
@@ -164,7 +196,7 @@ func (p *rosterPages) show(r *http.Request, me staff.Staff) (web.Response, error
 // runningPage is the data of roster_running.html.
 type runningPage struct {
 	web.Base
-	Import  imported
+	Import  imports.Import
 	Stalled bool // it was cut off, or failed, and can be begun again
 }
 
@@ -174,11 +206,11 @@ func (d *runningPage) Percent() int { return 100 * d.Import.Done / max(d.Import.
 // confirm begins the import.
 func (p *rosterPages) confirm(r *http.Request, me staff.Staff) (web.Response, error) {
 	importID := r.PathValue("id")
-	in, err := p.imports.get(r.Context(), me.School, importID)
+	in, err := p.imports.Get(r.Context(), me.School, importID)
 	if err != nil {
 		return nil, err
 	}
-	if in.Turn && in.State == importWaits {
+	if in.Turn && in.State == imports.Waits {
 		return p.confirmTurn(r, me, in)
 	}
 	if in.Undoing {
@@ -190,18 +222,37 @@ func (p *rosterPages) confirm(r *http.Request, me staff.Staff) (web.Response, er
 	return web.Redirect{To: importPath(importID)}, nil
 }
 
+// begin has an import done, unless somebody is at it.
+func (p *rosterPages) begin(ctx context.Context, me staff.Staff, importID string) error {
+	in, begun, err := p.imports.Begin(ctx, me.School, importID)
+	if err != nil || !begun {
+		return err
+	}
+	p.Log.Info("import begun", "import", in.ID, "school", me.School, "staff", me.ID)
+	return p.run(ctx, me, in)
+}
+
+// run has an import that was begun done: by the queue of jobs, or here.
+func (p *rosterPages) run(ctx context.Context, me staff.Staff, in imports.Import) error {
+	if p.QueueImports {
+		return p.Jobs.Send(ctx, imports.Message(me.School, in))
+	}
+	p.background(ctx, func(ctx context.Context) { _ = p.imports.Run(ctx, me.School, in) }) // one that was cut off stalls
+	return nil
+}
+
 // cancel drops a file that was not confirmed. Cancelling twice is no error.
 func (p *rosterPages) cancel(r *http.Request, me staff.Staff) (web.Response, error) {
-	in, err := p.imports.get(r.Context(), me.School, r.PathValue("id"))
+	in, err := p.imports.Get(r.Context(), me.School, r.PathValue("id"))
 	switch {
-	case errors.Is(err, noImport):
+	case errors.Is(err, imports.ErrNone):
 		return web.Redirect{To: "/roster"}, nil
 	case err != nil:
 		return nil, err
-	case in.State != importWaits:
+	case in.State != imports.Waits:
 		return web.Redirect{To: importPath(in.ID)}, nil
 	}
-	if err := p.imports.forget(r.Context(), me.School, in); err != nil {
+	if err := p.imports.Forget(r.Context(), me.School, in); err != nil {
 		return nil, err
 	}
 	return web.Redirect{To: "/roster"}, nil
@@ -210,13 +261,13 @@ func (p *rosterPages) cancel(r *http.Request, me staff.Staff) (web.Response, err
 // rejected sends the rows that were not imported, to be corrected and loaded
 // again.
 func (p *rosterPages) rejected(r *http.Request, me staff.Staff) (web.Response, error) {
-	in, err := p.imports.get(r.Context(), me.School, r.PathValue("id"))
+	in, err := p.imports.Get(r.Context(), me.School, r.PathValue("id"))
 	if err != nil {
 		return nil, err
 	}
-	_, plan, err := p.plan(r.Context(), me.School, in)
+	_, plan, err := p.imports.Plan(r.Context(), me.School, in)
 	if err != nil {
-		return nil, withhold(err)
+		return nil, imports.Withhold(err)
 	}
 	var file bytes.Buffer
 	if err := plan.RejectedCSV(&file); err != nil {

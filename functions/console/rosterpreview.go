@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/todoku/todoku/functions/console/imports"
 	"github.com/todoku/todoku/shared/lang"
 	"github.com/todoku/todoku/shared/problem"
 	"github.com/todoku/todoku/shared/roster"
@@ -31,7 +32,7 @@ type previewPage struct {
 // resultPage is the data of roster_result.html.
 type resultPage struct {
 	web.Base
-	Import    imported
+	Import    imports.Import
 	Plan      *roster.Plan // nil: the file is kept no longer, or has no errors
 	Errors    []roster.Note
 	ErrorRows int
@@ -57,16 +58,16 @@ func first[T any](all []T, most int) []T { return all[:min(len(all), most)] }
 
 // preview shows what an import would do. A sheet whose columns are not understood
 // is shown with a question for each.
-func (p *rosterPages) preview(ctx context.Context, me staff.Staff, in imported) (web.Response, error) {
-	sheet, plan, err := p.plan(ctx, me.School, in)
+func (p *rosterPages) preview(ctx context.Context, me staff.Staff, in imports.Import) (web.Response, error) {
+	sheet, plan, err := p.imports.Plan(ctx, me.School, in)
 	var e *problem.Error
 	if sheet != nil && errors.As(err, &e) && e.Kind == problem.Invalid {
 		return p.askColumns(ctx, me, in, sheet, e)
 	}
 	if err != nil {
-		return nil, withhold(err)
+		return nil, imports.Withhold(err)
 	}
-	doubtDomains(ctx, p.Hosts, plan)
+	imports.Doubt(ctx, p.Hosts, plan)
 	if in.Turn {
 		return p.turnPreview(ctx, me, in, sheet, plan, nil)
 	}
@@ -82,17 +83,17 @@ func (p *rosterPages) preview(ctx context.Context, me staff.Staff, in imported) 
 	return web.Page{Template: "roster_preview.html", Data: data}, nil
 }
 
-func newResult(in imported, plan *roster.Plan) resultPage {
-	return resultPage{Import: in, Plan: plan, Errors: first(plan.Errors, maxNotes), ErrorRows: len(errorRows(plan))}
+func newResult(in imports.Import, plan *roster.Plan) resultPage {
+	return resultPage{Import: in, Plan: plan, Errors: first(plan.Errors, maxNotes), ErrorRows: plan.ErrorRows()}
 }
 
 // result shows what an import did, and what is left to be corrected.
-func (p *rosterPages) result(ctx context.Context, me staff.Staff, in imported) (web.Response, error) {
+func (p *rosterPages) result(ctx context.Context, me staff.Staff, in imports.Import) (web.Response, error) {
 	data := resultPage{Import: in}
-	if !in.ended(p.Now()) && in.Counts.Errors > 0 {
-		_, plan, err := p.plan(ctx, me.School, in)
+	if !in.Ended(p.Now()) && in.Counts.Errors > 0 {
+		_, plan, err := p.imports.Plan(ctx, me.School, in)
 		if err != nil {
-			return nil, withhold(err)
+			return nil, imports.Withhold(err)
 		}
 		data = newResult(in, plan)
 	}
@@ -102,7 +103,7 @@ func (p *rosterPages) result(ctx context.Context, me staff.Staff, in imported) (
 // columnsPage is the data of roster_columns.html.
 type columnsPage struct {
 	web.Base
-	Import  imported
+	Import  imports.Import
 	Columns []columnChoice
 	Fields  []fieldOption
 }
@@ -119,7 +120,7 @@ var whichColumns = problem.New(problem.Invalid,
 
 // askColumns asks what the columns hold. why is what is wrong with the sheet; if
 // that is its headers, the question says so in fewer words.
-func (p *rosterPages) askColumns(ctx context.Context, me staff.Staff, in imported, sheet *roster.Sheet, why *problem.Error) (web.Response, error) {
+func (p *rosterPages) askColumns(ctx context.Context, me staff.Staff, in imports.Import, sheet *roster.Sheet, why *problem.Error) (web.Response, error) {
 	mapping, err := p.mapping(ctx, me, in)
 	if err != nil {
 		return nil, err
@@ -134,7 +135,7 @@ func (p *rosterPages) askColumns(ctx context.Context, me staff.Staff, in importe
 
 // mapping returns the columns that were named by hand: for this file, else for
 // the school's files before.
-func (p *rosterPages) mapping(ctx context.Context, me staff.Staff, in imported) (roster.Mapping, error) {
+func (p *rosterPages) mapping(ctx context.Context, me staff.Staff, in imports.Import) (roster.Mapping, error) {
 	if in.Mapping != nil {
 		return in.Mapping, nil
 	}
@@ -268,9 +269,9 @@ func (p *rosterPages) nameColumns(r *http.Request, me staff.Staff) (web.Response
 		return nil, err
 	}
 	importID := r.PathValue("id")
-	_, err = p.imports.change(r.Context(), me.School, importID, func(in *imported) bool {
+	_, err = p.imports.Change(r.Context(), me.School, importID, func(in *imports.Import) bool {
 		in.Mapping = mapping
-		return in.State == importWaits
+		return in.State == imports.Waits
 	})
 	if err != nil {
 		return nil, err

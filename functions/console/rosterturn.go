@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/todoku/todoku/functions/console/imports"
 	"github.com/todoku/todoku/shared/lang"
 	"github.com/todoku/todoku/shared/problem"
 	"github.com/todoku/todoku/shared/roster"
@@ -36,7 +37,7 @@ type turnPage struct {
 	web.Base
 	Classes []roster.Group // that there are now
 	MaxMB   int64
-	Last    imported // that can be undone
+	Last    imports.Import // that can be undone
 	HasLast bool
 }
 
@@ -55,7 +56,7 @@ func (p *rosterPages) turnStartWith(ctx context.Context, me staff.Staff, wrong p
 			d.Classes = append(d.Classes, g)
 		}
 	}
-	d.Last, d.HasLast, err = p.imports.newest(ctx, me.School, func(in imported) bool { return in.undoable(p.Now()) })
+	d.Last, d.HasLast, err = p.imports.Newest(ctx, me.School, func(in imports.Import) bool { return in.Undoable(p.Now()) })
 	if err != nil {
 		return nil, err
 	}
@@ -64,16 +65,6 @@ func (p *rosterPages) turnStartWith(ctx context.Context, me staff.Staff, wrong p
 		page.Status = web.Status(wrong[0].Kind)
 	}
 	return page, nil
-}
-
-// undoable reports whether an import is a turn that was done and can be undone.
-func (m imported) undoable(now time.Time) bool {
-	return m.Turn && m.State == importDone && now.Before(m.Until)
-}
-
-// turn returns what the roster is to know of the import as a turn.
-func (m imported) turn() roster.Turn {
-	return roster.Turn{ID: m.ID, Until: m.Until, Confirmed: m.State != importWaits, Rise: m.Rise, Leave: m.Leave}
 }
 
 // turnPreview is the data of roster_turn_preview.html.
@@ -111,7 +102,7 @@ func seenTurn(plan *roster.Plan) string {
 	return hex.EncodeToString(h.Sum(nil)[:12])
 }
 
-func (p *rosterPages) turnPreview(ctx context.Context, me staff.Staff, in imported, sheet *roster.Sheet, plan *roster.Plan, wrong problem.List) (web.Response, error) {
+func (p *rosterPages) turnPreview(ctx context.Context, me staff.Staff, in imports.Import, sheet *roster.Sheet, plan *roster.Plan, wrong problem.List) (web.Response, error) {
 	mapping, err := p.mapping(ctx, me, in)
 	if err != nil {
 		return nil, err
@@ -160,7 +151,7 @@ type turnConfirmed struct {
 
 // confirmTurn begins a turn if what is confirmed is what the roster and the list say
 // now.
-func (p *rosterPages) confirmTurn(r *http.Request, me staff.Staff, in imported) (web.Response, error) {
+func (p *rosterPages) confirmTurn(r *http.Request, me staff.Staff, in imports.Import) (web.Response, error) {
 	form, err := web.ReadForm(r)
 	if err != nil {
 		return nil, err
@@ -180,10 +171,10 @@ func (p *rosterPages) confirmTurn(r *http.Request, me staff.Staff, in imported) 
 }
 
 // beginTurn begins a turn, or says why it cannot, with the plan as it is now.
-func (p *rosterPages) beginTurn(ctx context.Context, me staff.Staff, in imported, c turnConfirmed) (*roster.Sheet, *roster.Plan, *problem.Error, error) {
-	sheet, plan, err := p.plan(ctx, me.School, in)
+func (p *rosterPages) beginTurn(ctx context.Context, me staff.Staff, in imports.Import, c turnConfirmed) (*roster.Sheet, *roster.Plan, *problem.Error, error) {
+	sheet, plan, err := p.imports.Plan(ctx, me.School, in)
 	if err != nil {
-		return nil, nil, nil, withhold(err)
+		return nil, nil, nil, imports.Withhold(err)
 	}
 	groups, err := p.Roster.Groups(ctx, me.School)
 	if err != nil {
@@ -198,12 +189,12 @@ func (p *rosterPages) beginTurn(ctx context.Context, me staff.Staff, in imported
 	case len(others) > 0 && !c.sure:
 		return sheet, plan, turnUnsure, nil
 	}
-	_, err = p.imports.change(ctx, me.School, in.ID, func(in *imported) bool {
+	_, err = p.imports.Change(ctx, me.School, in.ID, func(in *imports.Import) bool {
 		in.Rise, in.Leave, in.Until = plan.Turning.Rise, nil, p.Now().UTC().Add(time.Duration(c.keep)*day).Truncate(time.Second)
 		for _, c := range plan.Missing {
 			in.Leave = append(in.Leave, c.ID)
 		}
-		return in.State == importWaits
+		return in.State == imports.Waits
 	})
 	if err == nil {
 		err = p.begin(ctx, me, in.ID)
@@ -214,21 +205,17 @@ func (p *rosterPages) beginTurn(ctx context.Context, me staff.Staff, in imported
 // turnResult is the data of roster_turn_result.html.
 type turnResult struct {
 	web.Base
-	Import imported
+	Import imports.Import
 	May    bool // it can be undone
 }
 
 // Undone reports whether it was.
-func (d *turnResult) Undone() bool { return d.Import.State == importUndone }
+func (d *turnResult) Undone() bool { return d.Import.State == imports.Undone }
 
-func (p *rosterPages) turnResult(in imported) (web.Response, error) {
-	d := &turnResult{Base: web.Base{Scripts: []string{"once.js"}}, Import: in, May: in.undoable(p.Now())}
+func (p *rosterPages) turnResult(in imports.Import) (web.Response, error) {
+	d := &turnResult{Base: web.Base{Scripts: []string{"once.js"}}, Import: in, May: in.Undoable(p.Now())}
 	return web.Page{Template: "roster_turn_result.html", Data: d}, nil
 }
-
-var turnOver = problem.New(problem.Gone,
-	"取り消せる期限を過ぎているため、元に戻せません。必要な人は、名簿の取り込みで追加してください。",
-	"The time in which this could be undone is over. Add those who are missing by importing them.")
 
 // undoTurn begins the undoing of a turn, or goes on with one that was cut off.
 func (p *rosterPages) undoTurn(r *http.Request, me staff.Staff) (web.Response, error) {
@@ -236,47 +223,14 @@ func (p *rosterPages) undoTurn(r *http.Request, me staff.Staff) (web.Response, e
 	return web.Redirect{To: importPath(in.ID)}, err
 }
 
-// beginUndo has a turn undone, unless that is under way or done. It fails with turnOver
-// when its time is over.
-func (p *rosterPages) beginUndo(ctx context.Context, me staff.Staff, importID string) (imported, error) {
-	begun := false
-	in, err := p.imports.change(ctx, me.School, importID, func(in *imported) bool {
-		now := p.Now()
-		begun = in.undoable(now) || in.Turn && in.Undoing && (in.State == importFailed || in.stalled(now))
-		if begun {
-			in.State, in.Undoing, in.Touched, in.Done, in.Total = importRuns, true, now.UTC(), 0, 0
-			in.Run++
-		}
-		return begun
-	})
-	switch {
-	case err != nil:
+// beginUndo has a turn undone, unless that is under way or done.
+func (p *rosterPages) beginUndo(ctx context.Context, me staff.Staff, importID string) (imports.Import, error) {
+	in, begun, err := p.imports.BeginUndo(ctx, me.School, importID)
+	if err != nil || !begun {
 		return in, err
-	case !begun && in.Turn && !in.Undoing && in.State == importDone:
-		return in, turnOver
-	case !begun:
-		return in, nil
 	}
 	p.Log.Info("undoing of a turn begun", "import", in.ID, "school", me.School, "staff", me.ID)
-	if p.QueueImports {
-		return in, p.Jobs.Send(ctx, importMessage(me.School, in))
-	}
-	p.background(ctx, func(ctx context.Context) { _ = p.run(ctx, me.School, in) })
-	return in, nil
-}
-
-// undo undoes a turn, for run.
-func (m *importer) undo(ctx context.Context, school string, in imported) (importCounts, error) {
-	counts := in.Counts
-	u, err := m.roster.UndoTurn(ctx, school, in.ID)
-	counts.Back, counts.Kept = counts.Back+u.Back, u.Kept
-	return counts, err
-}
-
-// turnCounts says what a turn did.
-func turnCounts(plan *roster.Plan) importCounts {
-	t := plan.Turning
-	return importCounts{Added: t.New, Changed: t.Moved, Unchanged: t.Stay, Left: len(t.Leavers), Errors: len(errorRows(plan))}
+	return in, p.run(ctx, me, in)
 }
 
 // From says where a class's children come from.

@@ -38,7 +38,7 @@ type Server struct {
 	// import; its context ends when the work is to stop. If it is nil the work runs
 	// in a goroutine, to its end.
 	Background func(work func(ctx context.Context))
-	// QueueImports has imports of rosters done by an Importer, which takes them from
+	// QueueImports has imports of rosters done by an imports.Handler, which takes them from
 	// Jobs: on AWS no work outlives its request.
 	QueueImports bool
 	// MaxSheet is how many bytes a class list may have where less than
@@ -103,6 +103,15 @@ func (s *Server) Handler() (http.Handler, error) {
 	s.lostRoutes(rt)
 	s.routes = rt.all
 	return s.recognise(site.Root(rt.mux)), nil
+}
+
+// background does work apart from the request that asked for it.
+func (s *Server) background(ctx context.Context, work func(context.Context)) {
+	if s.Background != nil {
+		s.Background(work)
+		return
+	}
+	go work(context.WithoutCancel(ctx))
 }
 
 // explain gives what the domain does not find a sentence.

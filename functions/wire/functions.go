@@ -11,6 +11,7 @@ import (
 
 	"github.com/todoku/todoku/functions/acknowledge"
 	"github.com/todoku/todoku/functions/console"
+	"github.com/todoku/todoku/functions/console/imports"
 	"github.com/todoku/todoku/functions/dispatch"
 	"github.com/todoku/todoku/functions/fanout"
 	"github.com/todoku/todoku/functions/feedback"
@@ -106,9 +107,9 @@ func Fanout(p *Parts) (any, error) {
 		Alerts: p.Alerts(), Roster: p.Roster(), Lanes: p.Config.Lanes, Hosts: p.Hosts(), Jobs: p.Jobs(), Copies: p.Copies(),
 		Strands: strands, Now: p.Now, Log: p.Log,
 	}
-	i := console.NewImporter(p.Roster(), p.Hosts(), p.Jobs(), p.Now, p.Log)
+	i := &imports.Handler{Worker: imports.NewWorker(p.Roster(), p.Hosts(), p.Now, p.Log), Jobs: p.Jobs()}
 	n := noter{p.store, p.Now, p.Log}
-	return p.giveUp("jobs", dead.JobReceives, split(isProbe, n.handle, split(console.IsImport, i.Handle, h.Handle))), nil
+	return p.giveUp("jobs", dead.JobReceives, split(isProbe, n.handle, split(imports.IsMessage, i.Handle, h.Handle))), nil
 }
 
 // Dispatch sends copies, and the invitations and memos that go the same way.

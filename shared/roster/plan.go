@@ -458,6 +458,15 @@ func (p *Plan) Result(l lang.Lang) Result {
 	}
 }
 
+// ErrorRows returns how many rows are not imported.
+func (p *Plan) ErrorRows() int {
+	rows := map[int]bool{}
+	for _, e := range p.Errors {
+		rows[e.Row] = true
+	}
+	return len(rows)
+}
+
 func rowNotes(notes []Note, l lang.Lang) []RowNote {
 	rs := make([]RowNote, len(notes))
 	for i, n := range notes {

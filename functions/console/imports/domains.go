@@ -1,4 +1,4 @@
-package console
+package imports
 
 import (
 	"context"
@@ -15,8 +15,8 @@ import (
 // somebody waits.
 const asking = 2 * time.Second
 
-// doubtDomains warns of the rows with addresses that no mail can reach.
-func doubtDomains(ctx context.Context, hosts *mailhost.Store, plan *roster.Plan) {
+// Doubt warns of the rows with addresses that no mail can reach.
+func Doubt(ctx context.Context, hosts *mailhost.Store, plan *roster.Plan) {
 	wrong := map[string]lang.Text{}
 	for domain, answer := range hosts.Check(ctx, plan.Domains(), asking) {
 		if p := answer.Problem(domain); p != nil {
@@ -26,9 +26,9 @@ func doubtDomains(ctx context.Context, hosts *mailhost.Store, plan *roster.Plan)
 	plan.Doubt(wrong)
 }
 
-// commitPlan does an import, and has the lanes of its addresses found meanwhile. If
+// Commit does an import, and has the lanes of its addresses found meanwhile. If
 // that fails their domains decide, and the import is none the worse.
-func commitPlan(ctx context.Context, plan *roster.Plan, hosts *mailhost.Store, log *slog.Logger, progress func(done, total int)) error {
+func Commit(ctx context.Context, plan *roster.Plan, hosts *mailhost.Store, log *slog.Logger, progress func(done, total int)) error {
 	domains := plan.Domains() // before Commit changes what it knows of rows
 	var asks sync.WaitGroup
 	defer asks.Wait()

@@ -8,6 +8,7 @@ import (
 
 	"github.com/aws/aws-lambda-go/events"
 
+	"github.com/todoku/todoku/functions/console/imports"
 	"github.com/todoku/todoku/shared/queue"
 )
 
@@ -31,15 +32,15 @@ func (k *handed) Postpone(_ context.Context, _ time.Duration, receipts ...string
 	return nil
 }
 
-// withQueue has imports done by an Importer, as on AWS.
-func (o *office) withQueue() (*handed, *Importer) {
+// withQueue has imports done by a Handler, as on AWS.
+func (o *office) withQueue() (*handed, *imports.Handler) {
 	k := &handed{}
 	o.server.QueueImports, o.server.Jobs = true, k
-	return k, NewImporter(o.server.Roster, nil, k, o.clock, o.server.Log)
+	return k, &imports.Handler{Worker: imports.NewWorker(o.server.Roster, nil, o.clock, o.server.Log), Jobs: k}
 }
 
 // handle has the messages with these numbers handled, and returns how many failed.
-func (o *office) handle(ctx context.Context, i *Importer, msgs ...events.SQSMessage) int {
+func (o *office) handle(ctx context.Context, i *imports.Handler, msgs ...events.SQSMessage) int {
 	o.t.Helper()
 	res, err := i.Handle(ctx, events.SQSEvent{Records: msgs})
 	o.must(err)
@@ -53,7 +54,7 @@ func TestImportByQueue(t *testing.T) {
 	path := o.upload(c, "a.csv", []byte(smallRoster))
 	o.submit(c, path+"/confirm", nil)
 	o.submit(c, path+"/confirm", nil)
-	if len(k.messages) != 1 || !IsImport(k.messages[0]) {
+	if len(k.messages) != 1 || !imports.IsMessage(k.messages[0]) {
 		t.Fatalf("two clicks sent %d messages", len(k.messages))
 	}
 	if strings.Contains(k.messages[0].Body, "a.csv") {
@@ -83,7 +84,7 @@ func TestImportIsCutOff(t *testing.T) {
 	if failed := o.handle(ended, importer, k.messages...); failed != 1 {
 		t.Fatalf("%d messages handed back, want 1", failed)
 	}
-	o.pass(importStalls)
+	o.pass(imports.Stalls)
 	o.submit(c, path+"/confirm", nil)
 	if len(k.messages) != 2 || k.messages[0].Attributes[queue.AttrGroup] == k.messages[1].Attributes[queue.AttrGroup] {
 		t.Fatalf("going on sent %d messages, which must not wait for each other", len(k.messages))
@@ -101,7 +102,7 @@ func TestImportIsCutOff(t *testing.T) {
 func TestImportIsGone(t *testing.T) {
 	o := newOffice(t)
 	k, importer := o.withQueue()
-	o.must(k.Send(t.Context(), importMessage(o.me.School, imported{ID: o.server.Roster.IDs.New()})))
+	o.must(k.Send(t.Context(), imports.Message(o.me.School, imports.Import{ID: o.server.Roster.IDs.New()})))
 	if failed := o.handle(t.Context(), importer, k.messages...); failed > 0 {
 		t.Errorf("%d messages handed back", failed)
 	}

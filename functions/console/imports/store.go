@@ -1,0 +1,171 @@
+package imports
+
+import (
+	"bytes"
+	"compress/gzip"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/todoku/todoku/shared/id"
+	"github.com/todoku/todoku/shared/table"
+)
+
+// Store keeps imports and their files.
+//
+//	school/<school>/imports  <id>      an Import
+//	import/<id>              <number>  a piece of its file, compressed
+type Store struct {
+	Table table.Table
+	IDs   *id.Source
+	Now   func() time.Time
+}
+
+// pieceBytes leaves table.MaxItemBytes room for the key.
+const pieceBytes = 256 << 10
+
+func key(school, importID string) table.Key {
+	return table.Key{Partition: "school/" + school + "/imports", Sort: importID}
+}
+
+func pieceKey(importID string, n int) table.Key {
+	return table.Key{Partition: "import/" + importID, Sort: fmt.Sprintf("%04d", n)}
+}
+
+// Keep stores a file until it is confirmed. The pieces are written first: if that
+// is cut off they expire, and nobody ever sees half a file.
+func (s *Store) Keep(ctx context.Context, school, name string, file []byte, turn bool) (Import, error) {
+	in := Import{ID: s.IDs.New(), Turn: turn, File: name, Sent: s.Now().UTC(), State: Waits}
+	expires := in.Sent.Add(Life)
+	for piece := range pieces(file) {
+		if err := s.Table.Write(ctx, "", table.Create{Key: pieceKey(in.ID, in.Pieces), Value: piece, Expires: expires}); err != nil {
+			return in, err
+		}
+		in.Pieces++
+	}
+	err := s.Table.Write(ctx, "", table.Create{Key: key(school, in.ID), Value: in.encode(), Expires: expires})
+	return in, err
+}
+
+// pieces yields a file, compressed and cut up.
+func pieces(file []byte) func(yield func([]byte) bool) {
+	var buf bytes.Buffer
+	z := gzip.NewWriter(&buf)
+	_, _ = z.Write(file) // to memory: cannot fail
+	_ = z.Close()
+	return func(yield func([]byte) bool) {
+		for buf.Len() > 0 {
+			if !yield(buf.Next(pieceBytes)) {
+				return
+			}
+		}
+	}
+}
+
+// Get reads an import of a school. It fails with ErrNone if there is none.
+func (s *Store) Get(ctx context.Context, school, importID string) (Import, error) {
+	var in Import
+	if _, ok := id.Bytes(importID); !ok {
+		return in, ErrNone
+	}
+	item, err := s.Table.Get(ctx, key(school, importID))
+	if errors.Is(err, table.ErrNotFound) {
+		return in, ErrNone
+	}
+	if err != nil {
+		return in, err
+	}
+	return decode(item)
+}
+
+func decode(item table.Item) (Import, error) {
+	in := Import{revision: item.Revision}
+	return in, json.Unmarshal(item.Value, &in)
+}
+
+// File returns the file of an import, as it was sent.
+func (s *Store) File(ctx context.Context, in Import) ([]byte, error) {
+	var buf bytes.Buffer
+	n := 0
+	for item, err := range table.Items(ctx, s.Table, table.Query{Partition: pieceKey(in.ID, 0).Partition}) {
+		if err != nil {
+			return nil, err
+		}
+		buf.Write(item.Value)
+		n++
+	}
+	if n != in.Pieces {
+		return nil, ErrNone
+	}
+	z, err := gzip.NewReader(&buf)
+	if err != nil {
+		return nil, err
+	}
+	return io.ReadAll(z)
+}
+
+// Change writes an import as f leaves it, unless f returns false. f is called
+// again if somebody else wrote first. What was done is remembered (package keep says for
+// how long); what was not confirmed expires.
+func (s *Store) Change(ctx context.Context, school, importID string, f func(*Import) bool) (Import, error) {
+	for {
+		in, err := s.Get(ctx, school, importID)
+		if err != nil || !f(&in) {
+			return in, err
+		}
+		op := table.Replace{Key: key(school, importID), Revision: in.revision, Value: in.encode()}
+		if in.State == Waits {
+			op.Expires = in.Sent.Add(Life)
+		}
+		err = s.Table.Write(ctx, "", op)
+		if _, conflict := table.Conflict(err); !conflict {
+			return in, err
+		}
+		if err := ctx.Err(); err != nil {
+			return in, err
+		}
+	}
+}
+
+// Forget drops an import that was not confirmed, with its file. What of the file
+// cannot be removed now expires.
+func (s *Store) Forget(ctx context.Context, school string, in Import) error {
+	err := s.Table.Write(ctx, "", table.Delete{Key: key(school, in.ID), Revision: in.revision})
+	if _, conflict := table.Conflict(err); conflict {
+		return nil // somebody confirmed it at this moment, or dropped it; the page will tell
+	}
+	if err != nil {
+		return err
+	}
+	for n := range in.Pieces {
+		if err := s.Table.Write(ctx, "", table.Delete{Key: pieceKey(in.ID, n), Revision: 1}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Last returns a school's newest import that was done; ok is false if there is
+// none among the newest few.
+func (s *Store) Last(ctx context.Context, school string) (in Import, ok bool, err error) {
+	return s.Newest(ctx, school, func(in Import) bool { return in.State == Done || in.State == Undone })
+}
+
+// Newest returns the newest import of a kind among the newest few.
+func (s *Store) Newest(ctx context.Context, school string, is func(Import) bool) (in Import, ok bool, err error) {
+	const few = 20
+	page, err := s.Table.Query(ctx, table.Query{Partition: key(school, "").Partition, Limit: few, Reverse: true})
+	if err != nil {
+		return in, false, err
+	}
+	for _, item := range page.Items {
+		in, err := decode(item)
+		if err != nil || is(in) {
+			return in, err == nil, err
+		}
+	}
+	return in, false, nil
+}

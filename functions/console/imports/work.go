@@ -1,0 +1,227 @@
+package imports
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/todoku/todoku/shared/lang"
+	"github.com/todoku/todoku/shared/mailhost"
+	"github.com/todoku/todoku/shared/problem"
+	"github.com/todoku/todoku/shared/roster"
+	"github.com/todoku/todoku/shared/table"
+)
+
+// progressEvery bounds how often an import that runs says how far it is.
+const progressEvery = time.Second
+
+// Worker does imports.
+type Worker struct {
+	Store
+	roster *roster.Store
+	hosts  *mailhost.Store // nil: DNS is asked for nothing
+	log    *slog.Logger
+}
+
+// NewWorker returns a Worker for a roster. hosts may be nil.
+func NewWorker(r *roster.Store, hosts *mailhost.Store, now func() time.Time, log *slog.Logger) *Worker {
+	return &Worker{Store: Store{Table: r.Table, IDs: r.IDs, Now: now}, roster: r, hosts: hosts, log: log}
+}
+
+// Plan returns what an import would do, as the roster is now. It fails with a
+// *problem.Error if the file cannot be imported; the sheet is there all the same
+// if it could be read.
+func (w *Worker) Plan(ctx context.Context, school string, in Import) (*roster.Sheet, *roster.Plan, error) {
+	file, err := w.File(ctx, in)
+	if err != nil {
+		return nil, nil, err
+	}
+	sheet, err := roster.ReadSheet(bytes.NewReader(file), 0)
+	if err != nil {
+		return nil, nil, err
+	}
+	if in.Turn {
+		plan, err := roster.NewTurn(ctx, w.roster, school, sheet, in.Mapping, in.turn())
+		return sheet, plan, err
+	}
+	plan, err := roster.NewPlan(ctx, w.roster, school, sheet, in.Mapping)
+	return sheet, plan, err
+}
+
+// withheld is an error that may quote a sheet: a file without headers has names
+// and addresses in their place. The person is told, the log is not.
+type withheld struct{ err error }
+
+func (e withheld) Error() string {
+	return "imports: sheet refused: " + string(problem.Of(e.err)[0].Kind)
+}
+
+func (e withheld) Unwrap() error { return e.err }
+
+// Withhold keeps the words of a problem with a sheet out of the log. Faults of the
+// store, which quote nothing, stay as they are.
+func Withhold(err error) error {
+	var e *problem.Error
+	if errors.As(err, &e) {
+		return withheld{err}
+	}
+	return err
+}
+
+// Begin has an import run, unless somebody is at it: a double click begins it
+// once. One that was cut off or failed begins anew, and goes on where it was,
+// because what is written already is then no change. If begun, the caller sees to it
+// that it is run.
+func (w *Worker) Begin(ctx context.Context, school, importID string) (in Import, begun bool, err error) {
+	in, err = w.Change(ctx, school, importID, func(in *Import) bool {
+		now := w.Now()
+		begun = in.State == Waits || in.State == Failed || in.Stalled(now)
+		if begun {
+			in.begin(now)
+		}
+		return begun
+	})
+	if err == nil && begun && in.Mapping != nil {
+		err = w.roster.SaveMapping(ctx, school, in.Mapping)
+	}
+	return in, begun && err == nil, err
+}
+
+// BeginUndo is Begin for the undoing of a turn. It fails with a problem.Gone when the
+// time for that is over.
+func (w *Worker) BeginUndo(ctx context.Context, school, importID string) (in Import, begun bool, err error) {
+	in, err = w.Change(ctx, school, importID, func(in *Import) bool {
+		now := w.Now()
+		begun = in.Undoable(now) || in.Turn && in.Undoing && (in.State == Failed || in.Stalled(now))
+		if begun {
+			in.begin(now)
+			in.Undoing = true
+		}
+		return begun
+	})
+	if err == nil && !begun && in.Turn && !in.Undoing && in.State == Done {
+		err = errOver
+	}
+	return in, begun && err == nil, err
+}
+
+// errOvertaken says that somebody began the import anew: two at once could make a
+// child twice whom nothing but its name tells apart.
+var errOvertaken = errors.New("imports: the import was begun anew")
+
+// Run does an import and records how it ended. If ctx ends before, so does Run,
+// with its error; nothing is recorded, and the import can be taken up again. If it
+// is begun anew meanwhile, Run leaves it to that one and returns nil.
+func (w *Worker) Run(ctx context.Context, school string, in Import) error {
+	work, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	counts, err := w.commit(work, school, in, stop)
+	switch {
+	case err != nil && context.Cause(work) == errOvertaken: //nolint:errorlint // it is our own, as it is
+		return nil
+	case err != nil && ctx.Err() != nil:
+		return ctx.Err()
+	}
+	mine, leave := in.Run, in.Leave
+	end := func(in *Import) bool {
+		in.Leave = nil
+		in.State, in.Counts, in.Touched = map[bool]State{false: Done, true: Undone}[in.Undoing], counts, w.Now().UTC()
+		if err != nil {
+			in.State, in.Trouble, in.Leave = Failed, trouble(err), leave
+		}
+		return in.Run == mine
+	}
+	if err != nil {
+		w.log.Warn("import failed", "import", in.ID, "school", school, "err", Withhold(err))
+	}
+	if _, err := w.Change(ctx, school, in.ID, end); err != nil {
+		w.log.Warn("import's end not recorded", "import", in.ID, "school", school, "err", err)
+	}
+	return nil
+}
+
+// trouble says why an import failed.
+func trouble(err error) lang.Text {
+	if errors.Is(err, table.ErrBusy) {
+		return lang.T("ただいま混み合っています。少し待ってから、続けてください。", "The service is busy. Wait a moment, then go on.")
+	}
+	return problem.Of(err)[0].Text
+}
+
+// commit does an import, and calls stop when it finds that it was begun anew. No
+// request is there to catch a panic of it, so it does.
+func (w *Worker) commit(ctx context.Context, school string, in Import, stop context.CancelCauseFunc) (counts Counts, err error) {
+	defer func() {
+		if fault := recover(); fault != nil {
+			err = fmt.Errorf("imports: panic: %v", fault)
+		}
+	}()
+	if in.Undoing {
+		return w.undo(ctx, school, in)
+	}
+	_, plan, err := w.Plan(ctx, school, in)
+	if err != nil {
+		return counts, err
+	}
+	g := gauge{every: progressEvery, now: w.Now, save: func(done, total int) {
+		if w.report(ctx, school, in, done, total) {
+			stop(errOvertaken)
+		}
+	}}
+	return count(plan, in.Turn), Commit(ctx, plan, w.hosts, w.log, g.set)
+}
+
+// count says what a plan does.
+func count(plan *roster.Plan, turn bool) Counts {
+	if t := plan.Turning; turn {
+		return Counts{Added: t.New, Changed: t.Moved, Unchanged: t.Stay, Left: len(t.Leavers), Errors: plan.ErrorRows()}
+	}
+	c := plan.Children
+	return Counts{Added: c.Added, Changed: c.Changed, Unchanged: c.Unchanged, Errors: plan.ErrorRows()}
+}
+
+// undo undoes a turn.
+func (w *Worker) undo(ctx context.Context, school string, in Import) (Counts, error) {
+	counts := in.Counts
+	u, err := w.roster.UndoTurn(ctx, school, in.ID)
+	counts.Back, counts.Kept = counts.Back+u.Back, u.Kept
+	return counts, err
+}
+
+// report says how far an import is, and returns whether it was begun anew. That it
+// could not say so is not worth stopping for.
+func (w *Worker) report(ctx context.Context, school string, mine Import, done, total int) (overtaken bool) {
+	_, err := w.Change(ctx, school, mine.ID, func(in *Import) bool {
+		overtaken = in.Run != mine.Run
+		in.Done, in.Total, in.Touched = max(in.Done, done), total, w.Now().UTC()
+		return in.State == Runs && !overtaken
+	})
+	if err != nil {
+		w.log.Warn("import's progress not recorded", "import", mine.ID, "school", school, "err", err)
+	}
+	return overtaken
+}
+
+// gauge passes on how far a piece of work is, at most once in a while. It is safe
+// for concurrent use.
+type gauge struct {
+	every time.Duration
+	now   func() time.Time
+	save  func(done, total int)
+
+	mu   sync.Mutex
+	last time.Time
+}
+
+func (g *gauge) set(done, total int) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if now := g.now(); now.Sub(g.last) >= g.every {
+		g.last = now
+		g.save(done, total)
+	}
+}
