@@ -17,6 +17,7 @@ import (
 	"github.com/todoku/todoku/shared/lane/pace"
 	"github.com/todoku/todoku/shared/roster"
 	"github.com/todoku/todoku/shared/staff"
+	"github.com/todoku/todoku/shared/web/webtest"
 	"github.com/todoku/todoku/shared/web/webtest/shot"
 )
 
@@ -72,14 +73,19 @@ func TestShots(t *testing.T) {
 	}, "")
 	o.must(err)
 	o.examine()
-	u, err := url.Parse(site)
-	o.must(err)
-	session := c.Jar.Cookies(u)[0]
 	oc, _ := o.ofDistrict()
 	dd := o.districtDeskShots(oc)
+	nobody := webtest.Client(o.handler)
 	o.unclearReplies(a)
 	o.submit(c, "/reach/"+help.Child.Class+"/cards", nil)
 	dform := url.Values{"kind": {"notice"}, "subject": {"大雪による休校"}, "body": {"明日は休校です。\n自宅で過ごしてください。"}, "useful_until": {"2026-04-07T18:00"}, "schools": {"s1", "s2"}, "key": {"d"}}
+	lost := o.lostMail()
+	c = o.signIn() // so that nothing asks for a proof
+	_, err = o.server.Staff.AddKey(t.Context(), o.me.ID, "わたしのスマートフォン", []byte("{}"))
+	o.must(err)
+	u, err := url.Parse(site)
+	o.must(err)
+	session := c.Jar.Cookies(u)[0]
 	shot.Take(t, o.handler, *shots, map[string]string{session.Name: session.Value}, chosen([]shot.Page{
 		{Name: "home-empty", Path: "/shot/empty", HTML: empty},
 		{Name: "home", Path: "/"},
@@ -129,11 +135,33 @@ func TestShots(t *testing.T) {
 		{Name: "hand-over", Path: "/people/hand-over"},
 		{Name: "hand-over-preview", Path: "/shot/hand-over", HTML: o.submit(c, "/people/hand-over/preview", url.Values{"leaves": {teacher.ID}, "class_" + o.group("1年2組"): {o.me.Name}}).body},
 		{Name: "hand-over-preview-english", Path: "/shot/hand-over-en", HTML: o.submit(c, "/people/hand-over/preview?lang=en", url.Values{"leaves": {teacher.ID}}).body},
-		{Name: "lost", Path: o.lostMail()},
+		{Name: "lost", Path: lost},
 		{Name: "lost-english", Path: "/shot/lost-en", HTML: o.visit(c, "/mail?lang=en").body},
 		{Name: "system", Path: "/system"},
 		{Name: "system-english", Path: "/shot/system-en", HTML: o.visit(c, "/system?lang=en").body},
 		{Name: "sign-in-code", Path: "/sign-in/code"},
+		{Name: "sign-in", Path: "/shot/sign-in", HTML: o.visit(nobody, "/sign-in?lang=ja").body},
+		{Name: "sign-in-english", Path: "/shot/sign-in-en", HTML: o.visit(nobody, "/sign-in?lang=en").body},
+		{Name: "sign-in-mail", Path: "/sign-in/mail"},
+		{Name: "sign-in-mail-english", Path: "/shot/sign-in-mail-en", HTML: o.visit(nobody, "/sign-in/mail?lang=en").body},
+		{Name: "sign-in-code-english", Path: "/shot/sign-in-code-en", HTML: o.submit(nobody, "/sign-in/code?lang=en", url.Values{"code": {"x"}}).body},
+		{Name: "sign-in-link", Path: o.newLink()},
+		{Name: "sign-out", Path: "/sign-out"},
+		{Name: "me-english", Path: "/shot/me-en", HTML: o.visit(c, "/me?lang=en").body},
+		{Name: "prove", Path: "/me/prove"},
+		{Name: "prove-english", Path: "/shot/prove-en", HTML: o.visit(c, "/me/prove?lang=en").body},
+		{Name: "sign-in-rule", Path: "/people/sign-in"},
+		{Name: "sign-in-rule-english", Path: "/shot/sign-in-rule-en", HTML: o.submit(c, "/people/sign-in?lang=en", url.Values{"rule": {"passkey"}}).body},
+		{Name: "person-english", Path: "/shot/person-en", HTML: o.visit(c, "/people/"+teacher.ID+"?lang=en").body},
+		{Name: "person-new-english", Path: "/shot/person-new-en", HTML: o.visit(c, "/people/new?lang=en").body},
+		{Name: "person-code-english", Path: "/shot/code-en", HTML: o.submit(c, "/people/"+teacher.ID+"/code?lang=en", nil).body},
+		{Name: "hand-over-english", Path: "/shot/hand-over-form-en", HTML: o.visit(c, "/people/hand-over?lang=en").body},
+		{Name: "audit-english", Path: "/shot/audit-en", HTML: o.visit(c, "/audit?lang=en").body},
+		{Name: "tokens-english", Path: "/shot/tokens-en", HTML: o.visit(c, "/tokens?lang=en").body},
+		{Name: "glass-settings-english", Path: "/shot/glass-settings-en", HTML: o.visit(c, glassPath+"/settings?lang=en").body},
+		{Name: "chase", Path: "/chase"},
+		{Name: "chase-english", Path: "/shot/chase-en", HTML: o.visit(c, "/chase?lang=en").body},
+		{Name: "home-english", Path: "/shot/home-en", HTML: o.visit(c, "/?lang=en").body},
 		{Name: "district-form", Path: "/shot/district-form", HTML: o.visit(oc, "/district/send").body},
 		{Name: "district-preview", Path: "/shot/district-preview", HTML: o.submit(oc, "/district/preview", dform).body},
 		{Name: "district-sent", Path: "/shot/district-sent", HTML: o.submit(oc, "/district/send", dform).body},

@@ -37,7 +37,9 @@ func FuzzParse(f *testing.F) {
 		"DeliveryDelay": `"deliveryDelay":{"delayType":"a@b","delayedRecipients":[{"status":"4.2.1 a@b","diagnosticCode":"\ud800 smtp; 421 <a@b>"}]}`,
 		"Bounce":        `"bounce":{"bounceType":"a@b","bounceSubType":"` + strings.Repeat("long", 200) + `","bouncedRecipients":[{"status":"5.1.1"}]}`,
 		"Delivery":      `"delivery":{"processingTimeMillis":-9223372036854775808}`,
+		"Delivery ":     `"delivery":{"processingTimeMillis":9223372036854775807}`,
 	} {
+		kind = strings.TrimSpace(kind)
 		f.Add(fmt.Sprintf(`{"eventType":%q,"mail":{"tags":{"alert":["01k41zq2a0aaaaaaaaaaaaaaa1"],"class":["c"],"family":["01k41zq2a0aaaaaaaaaaaaaaf1"],`+
 			`"contact":["01k41zq2a0aaaaaaaaaaaaaac1"],"round":["0"]}},%s}`, kind, more))
 	}

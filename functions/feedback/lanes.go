@@ -2,6 +2,7 @@ package feedback
 
 import (
 	"context"
+	"math"
 	"regexp"
 	"time"
 
@@ -70,4 +71,6 @@ func (h *Handler) tellLanes(ctx context.Context, all []heard) {
 }
 
 // millis is a time as SES tells it.
-func millis(n int64) time.Duration { return time.Duration(max(n, 0)) * time.Millisecond }
+func millis(n int64) time.Duration {
+	return time.Duration(min(max(n, 0), math.MaxInt64/int64(time.Millisecond))) * time.Millisecond
+}

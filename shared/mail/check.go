@@ -132,7 +132,7 @@ func checkMailbox(s string) string {
 }
 
 func isLocalPart(s string) bool {
-	if len(s) >= 2 && s[0] == '"' && s[len(s)-1] == '"' {
+	if len(s) > 2 && s[0] == '"' && s[len(s)-1] == '"' {
 		return isQuoted(s[1 : len(s)-1])
 	}
 	return isDotted(s, func(r rune) bool { return r >= utf8.RuneSelf || isAtext(byte(r)) })

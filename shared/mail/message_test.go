@@ -294,6 +294,7 @@ func FuzzMessage(f *testing.F) {
 	f.Add("件名", "山田太郎", "本文\n.\n", "<p>本文</p>", "a..b", "tag", "2026")
 	f.Add("a\r\nBcc: x@example.com", "x\n", "\r\r\n\n", "", "\\\"", "a:", "")
 	f.Add("0", "0", "0", "0", "<", "-A", "0")
+	f.Add("", "", "0", "0", "", "0", "0")
 	f.Add("=?utf-8?b?44GC?=", `"q" <a@b>`, "\x00\xff", "--=_1", " ", "-_", "_-")
 	f.Fuzz(func(t *testing.T, subject, name, text, html, local, tag, value string) {
 		m := letter()

@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 
 	"golang.org/x/text/unicode/norm"
 
@@ -34,6 +35,9 @@ type Question struct {
 // a child is safe it says nothing.
 func (q Question) Read(subject, text string) (choice alert.Choice, wrote string, ok bool) {
 	wrote = Own(text)
+	if utf8.RuneCountInString(wrote) > longest {
+		return alert.Choice{}, wrote, false
+	}
 	said := q.unsigned(wrote)
 	if said == "" {
 		if own := q.ownSubject(subject); own != "" {
@@ -49,6 +53,10 @@ func (q Question) Read(subject, text string) (choice alert.Choice, wrote string,
 	choice, ok = q.choice(fold(said))
 	return choice, wrote, ok
 }
+
+// longest is how many characters can answer. Whoever writes more has more to say, if only
+// in signs that are otherwise passed over.
+const longest = 500
 
 // ownSubject returns what a person wrote into the subject, "" if it is that of the
 // alert's mail.

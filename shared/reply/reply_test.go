@@ -45,6 +45,7 @@ func FuzzRead(f *testing.F) {
 	for _, s := range []string{"無事です\n\n> 引用", "１", "On Mon wrote:\n> a\nok", "差出人: a\n件名: b\n", "-- \nx"} {
 		f.Add("Re: 件名", s)
 	}
+	f.Add("Re: 件名", "無事"+strings.Repeat("`", 3000))
 	q := reply.Question{Subject: "件名", Choices: alert.DefaultChoices(alert.Safety), Names: []string{"見本 花子"}}
 	f.Fuzz(func(t *testing.T, subject, text string) {
 		_, wrote, ok := q.Read(subject, text)
