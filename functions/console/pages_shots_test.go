@@ -108,6 +108,7 @@ func TestShots(t *testing.T) {
 		{Name: "paper", Path: o.paperOf(c, a.ID), Print: true},
 		{Name: "paper-enter", Path: o.paperOf(c, a.ID) + "/enter"},
 		{Name: "report", Path: "/alerts/" + a.ID + "/report", Print: true},
+		{Name: "report-over", Path: "/alerts/" + past.ID + "/report"},
 		{Name: "class", Path: "/alerts/" + a.ID + "/classes/" + help.Child.Class},
 		{Name: "gate-classes", Path: "/alerts/" + a.ID + "/gate"},
 		{Name: "gate", Path: "/alerts/" + a.ID + "/gate/" + help.Child.Class},

@@ -1,11 +1,11 @@
 // Returns what is wrong with how the page is laid out: it is wider than the
 // screen, cuts text off, or is hard to hit with a finger. Only a part with the
-// class "scroll" may be wider, and scrolls inside itself.
+// class "scroll" or "fit" may be wider, and scrolls inside itself.
 ({width, target}) => {
   const found = [];
   const say = (what, e) => found.push(what + ": " + (e.outerHTML || "").replace(/\s+/g, " ").slice(0, 160));
   const shown = (e) => e.checkVisibility({ visibilityProperty: true, opacityProperty: true });
-  const apart = (e) => e.closest(".scroll, .hidden, .skip, svg, option");
+  const apart = (e) => e.closest(".scroll, .fit, .hidden, .skip, svg, option");
   const root = document.documentElement;
   if (root.scrollWidth > width) {
     const wide = [...document.body.querySelectorAll("*")].filter((e) => !apart(e) && e.getBoundingClientRect().right > width);
