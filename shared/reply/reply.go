@@ -4,7 +4,7 @@
 // A reply answers only if nothing is left of it, without what it quotes and what the
 // mail program put under it, but an answer: a choice's number or its words, or one of
 // the few words that people say for it. Everything else is for a person to read. So
-// "無事ではない" answers nothing, and neither does "無事ですが、迎えに行けません".
+// "無事ではない" answers nothing, and neither do "無事ですが、迎えに行けません" and "無事？".
 package reply
 
 import (
@@ -48,6 +48,9 @@ func (q Question) Read(subject, text string) (choice alert.Choice, wrote string,
 		if len(q.Choices) == 1 && !q.Choices[0].Help {
 			return q.Choices[0], wrote, true
 		}
+		return alert.Choice{}, wrote, false
+	}
+	if doubted(said) {
 		return alert.Choice{}, wrote, false
 	}
 	choice, ok = q.choice(fold(said))
@@ -99,7 +102,7 @@ func says(said string, n int, c alert.Choice) bool {
 		return true
 	}
 	for _, w := range words[c.ID] {
-		if said == w {
+		if said == fold(w) {
 			return true
 		}
 	}
@@ -128,6 +131,12 @@ func fold(s string) string {
 	return strings.TrimFunc(s, func(r rune) bool {
 		return !unicode.IsLetter(r) && !unicode.IsDigit(r) || r == 'ー' || r == '-'
 	})
+}
+
+// doubted reports whether a text has a mark that turns what it says into a question or its
+// opposite: "無事？" asks, and "無事×" denies.
+func doubted(said string) bool {
+	return strings.ContainsAny(norm.NFKC.String(said), "?⁇❓❔⁉×✕✖✗✘❌❎🙅👎🆘≠")
 }
 
 // unsigned returns what is left without names under it.
