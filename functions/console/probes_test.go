@@ -2,6 +2,7 @@ package console
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -279,13 +280,26 @@ func (c *counted) Write(ctx context.Context, token string, ops ...table.Op) erro
 	return c.Table.Write(ctx, token, ops...)
 }
 
-// accounts are addresses of a person, of nobody, and of somebody who may not sign in.
+// accounts are addresses of a person, of nobody, of somebody who may not sign in, and of one
+// whose school takes no mailed links.
 func (o *office) accounts() []string {
 	gone, _ := o.hire("s1", staff.Teacher)
 	gone.Mail, gone.Disabled = "gone@school.example", true
 	_, err := o.server.Staff.PutStaff(o.t.Context(), gone)
 	o.must(err)
-	return []string{o.me.Mail, "nobody@school.example", gone.Mail}
+	barred, _ := o.hire("s1", staff.Teacher)
+	barred.School, barred.Mail = "s2", "barred@school.example"
+	_, err = o.server.Staff.PutStaff(o.t.Context(), barred)
+	o.must(err)
+	for i := range staff.Managers {
+		m, err := o.server.Staff.PutStaff(o.t.Context(), staff.Staff{School: "s2", Name: "管理者", Mail: fmt.Sprintf("s2-%d@school.example", i), Role: staff.Manager})
+		o.must(err)
+		o.cookieOf(m)
+		_, err = o.server.Staff.AddKey(o.t.Context(), m.ID, "a", []byte("{}"))
+		o.must(err)
+	}
+	o.must(o.server.Staff.SetRule(o.t.Context(), "s2", staff.PasskeyOnly))
+	return []string{o.me.Mail, "nobody@school.example", gone.Mail, barred.Mail}
 }
 
 // TestSignInTakesAsLong: on one machine the answer waits for nothing that depends on
