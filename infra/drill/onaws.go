@@ -26,7 +26,10 @@ import (
 // OnAWS returns the lane of the AWS mode, with SES as the operator. programs is a
 // folder of the built functions; the servers of cfg may serve several systems at
 // once.
-func OnAWS(cfg cloud.Config) Lane {
+func OnAWS(cfg cloud.Config) Lane { return onAWS(cfg, func(*cloud.Cloud) {}) }
+
+// onAWS is OnAWS for who has more to do with the deployment than the scenarios.
+func onAWS(cfg cloud.Config, made func(*cloud.Cloud)) Lane {
 	return func(t testing.TB, w World) System {
 		t.Helper()
 		o := &sesOperator{}
@@ -43,6 +46,7 @@ func OnAWS(cfg cloud.Config) Lane {
 		}
 		t.Cleanup(c.Close)
 		o.ses = c.SES
+		made(c)
 		s, err := foundOnAWS(t.Context(), c, w)
 		if err != nil {
 			t.Fatal(err)

@@ -49,13 +49,18 @@ func OneMachineAtAName(t testing.TB, w World) System {
 	return oneMachine(t, w, func(c *machine.Config) { c.Addr, c.BaseURL = addr, "http://localhost:"+port })
 }
 
-func oneMachine(t testing.TB, w World, change func(*machine.Config)) System {
-	t.Helper()
-	c := machine.Config{
+// machineConfig is how the single machine is set up in a world.
+func machineConfig(t testing.TB, w World) machine.Config {
+	return machine.Config{
 		Addr: "127.0.0.1:0", Data: t.TempDir(), Log: w.Log, Now: w.Clock.Now,
 		Tick: neverByItself, Misbehave: true, Seed: w.Seed, Resolver: w.DNS.Resolver(), Inbound: "127.0.0.1:0", InboundDomain: InboundDomain,
 		OpenID: &console.OpenID{Issuer: w.OpenID.URL, Client: issuer.Client, Secret: func(context.Context) (string, error) { return issuer.Secret, nil }},
 	}
+}
+
+func oneMachine(t testing.TB, w World, change func(*machine.Config)) System {
+	t.Helper()
+	c := machineConfig(t, w)
 	change(&c)
 	m, err := machine.New(c)
 	if err != nil {

@@ -58,6 +58,9 @@ type State struct {
 	Last   map[Kind]time.Time `json:"last,omitempty"`   // when it last was
 	// Empty is since when mails of these alerts wait while the queue is empty.
 	Empty map[string]time.Time `json:"empty,omitempty"`
+	// Begun are the alerts whose fan-out was begun anew and is not done yet: that is one
+	// thing put right, however often it is looked at.
+	Begun map[string]bool `json:"begun,omitempty"`
 }
 
 // Records keep the State.
@@ -119,11 +122,11 @@ func (s *Sweeper) Run(ctx context.Context) error {
 }
 
 func (s State) equal(o State) bool {
-	return maps.Equal(s.Stuck, o.Stuck) && maps.Equal(s.Healed, o.Healed) && maps.Equal(s.Empty, o.Empty)
+	return maps.Equal(s.Stuck, o.Stuck) && maps.Equal(s.Healed, o.Healed) && maps.Equal(s.Empty, o.Empty) && maps.Equal(s.Begun, o.Begun)
 }
 
 func (s *Sweeper) look(ctx context.Context, old State, now time.Time) (State, error) {
-	next := State{Stuck: map[Kind]int64{}, Healed: maps.Clone(old.Healed), Last: maps.Clone(old.Last), Empty: map[string]time.Time{}}
+	next := State{Stuck: map[Kind]int64{}, Healed: maps.Clone(old.Healed), Last: maps.Clone(old.Last), Empty: map[string]time.Time{}, Begun: map[string]bool{}}
 	if next.Healed == nil {
 		next.Healed, next.Last = map[Kind]int64{}, map[Kind]time.Time{}
 	}
@@ -157,9 +160,16 @@ func (s *Sweeper) alert(ctx context.Context, a alert.Alert, next *State, old Sta
 	if !st.FanOut.Done {
 		if begun := st.FanOut.At; now.Sub(begun) >= tooLong { // or it has not begun
 			next.Stuck[FanOut]++
-			return s.heal(ctx, next, FanOut, 1, alert.JobMessage(a.ID, alert.FanOut, now.Unix()/int64(tooLong/time.Second)), now)
+			next.Begun[a.ID] = true
+			return s.Jobs.Send(ctx, alert.JobMessage(a.ID, alert.FanOut, now.Unix()/int64(tooLong/time.Second)))
+		}
+		if old.Begun[a.ID] {
+			next.Begun[a.ID] = true
 		}
 		return nil
+	}
+	if old.Begun[a.ID] {
+		next.healed(FanOut, 1, now)
 	}
 	hands, err := s.Alerts.Left(ctx, a.ID)
 	if err != nil {
@@ -206,9 +216,13 @@ func (s *Sweeper) heal(ctx context.Context, next *State, k Kind, n int64, job qu
 	if err := s.Jobs.Send(ctx, job); err != nil {
 		return err
 	}
-	next.Healed[k] += n
-	next.Last[k] = now
+	next.healed(k, n, now)
 	return nil
+}
+
+func (s State) healed(k Kind, n int64, now time.Time) {
+	s.Healed[k] += n
+	s.Last[k] = now
 }
 
 // lanes counts the operators that have taken nothing for too long.

@@ -101,12 +101,17 @@ func TestSweep(t *testing.T) {
 	})
 	t.Run("accepted and not fanned out", func(t *testing.T) {
 		b := newBench(t)
-		b.accept()
+		a := b.accept()
 		if s := b.after(3); s.Stuck[heal.FanOut] != 0 {
 			t.Errorf("too early: %+v", s)
 		}
-		if s := b.after(1); s.Stuck[heal.FanOut] != 1 || s.Healed[heal.FanOut] != 1 || !slices.Equal(b.jobs, []alert.Job{alert.FanOut}) {
+		if s := b.after(1); s.Stuck[heal.FanOut] != 1 || s.Healed[heal.FanOut] != 0 || !slices.Equal(b.jobs, []alert.Job{alert.FanOut}) {
 			t.Errorf("%+v, jobs %v", s, b.jobs)
+		}
+		b.after(5)
+		b.fannedOut(a, alert.Delivered)
+		if s := b.after(2); s.Stuck[heal.FanOut] != 0 || s.Healed[heal.FanOut] != 1 {
+			t.Errorf("one alert, begun anew several times: %+v", s)
 		}
 	})
 	t.Run("fell out of the queue", func(t *testing.T) {

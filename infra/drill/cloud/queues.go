@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -56,6 +57,18 @@ func (c *Cloud) GiveUp(ctx context.Context, queueName, group, id, body string) e
 		in.MessageGroupId, in.MessageDeduplicationId = &group, &id
 	}
 	_, err := c.client.SendMessage(ctx, in)
+	return err
+}
+
+// Lose makes a queue anew, without what it held. Emptying it would leave behind what it
+// remembers of five minutes, by the server's own clock, against messages that come twice.
+func (c *Cloud) Lose(ctx context.Context, name string) error {
+	url := c.lines[name].QueueURL
+	if _, err := c.client.DeleteQueue(ctx, &sqs.DeleteQueueInput{QueueUrl: &url}); err != nil {
+		return err
+	}
+	i := slices.IndexFunc(plan.Queues, func(q plan.Queue) bool { return q.Name == name })
+	_, _, err := createQueue(ctx, c.client, strings.TrimSuffix(url[strings.LastIndexByte(url, '/')+1:], ".fifo"), plan.Queues[i], c.visibility(name))
 	return err
 }
 

@@ -86,7 +86,8 @@ type Config struct {
 	Tick      time.Duration    // between runs of the tick; 0: a second
 	Misbehave bool             // of the queues: they do all that a queue may do
 	Seed      uint64           // of Misbehave
-	// Fault is asked whether a part works: "clock", "pump" (of the queues) or "store".
+	// Fault is asked whether a part works: "clock", "pump" (of the queues), the handler of one
+	// queue ("fanout", "dispatch", "inbound") or "store".
 	Fault func(part string) error // nil: all do
 }
 

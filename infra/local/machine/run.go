@@ -43,13 +43,13 @@ func (m *Machine) Run(ctx context.Context) error {
 		return err
 	}
 	g, ctx := errgroup.WithContext(ctx)
-	g.Go(func() error { return m.Jobs.Run(ctx, m.pump(ctx, m.fanout.Handle)) })
-	g.Go(func() error { return m.Copies.Run(ctx, m.pump(ctx, m.copies())) })
-	g.Go(func() error { return m.Mails.Run(ctx, m.pump(ctx, m.inbound.Handle)) })
+	g.Go(func() error { return m.Jobs.Run(ctx, m.pump(ctx, "fanout", m.fanout.Handle)) })
+	g.Go(func() error { return m.Copies.Run(ctx, m.pump(ctx, "dispatch", m.copies())) })
+	g.Go(func() error { return m.Mails.Run(ctx, m.pump(ctx, "inbound", m.inbound.Handle)) })
 	if m.mails != nil {
 		g.Go(func() error { return m.takeMail(ctx) })
 	}
-	g.Go(func() error { return m.Probe.Run(ctx, m.pump(ctx, m.probes.handle)) })
+	g.Go(func() error { return m.Probe.Run(ctx, m.pump(ctx, "probe", m.probes.handle)) })
 	g.Go(func() error { return m.runTick(ctx) })
 	g.Go(func() error { return serve(ctx, server, m.listener) })
 	if m.metrics != nil {
@@ -64,10 +64,10 @@ func (m *Machine) Run(ctx context.Context) error {
 	return errors.Join(err, m.Gate.Flush(context.WithoutCancel(ctx)))
 }
 
-// pump returns the handler as a queue calls it: while the pump stands still, it waits.
-func (m *Machine) pump(running context.Context, h sharedqueue.Handler) sharedqueue.Handler {
+// pump returns the handler as a queue calls it: while it or the pump stands still, it waits.
+func (m *Machine) pump(running context.Context, name string, h sharedqueue.Handler) sharedqueue.Handler {
 	return func(ctx context.Context, e events.SQSEvent) (events.SQSEventResponse, error) {
-		for m.cfg.Fault("pump") != nil && running.Err() == nil {
+		for errors.Join(m.cfg.Fault("pump"), m.cfg.Fault(name)) != nil && running.Err() == nil {
 			time.Sleep(time.Millisecond)
 		}
 		return h(ctx, e)

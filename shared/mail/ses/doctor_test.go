@@ -2,6 +2,7 @@ package ses_test
 
 import (
 	"context"
+	"net/http"
 	"net/http/httptest"
 	"slices"
 	"strings"
@@ -24,9 +25,9 @@ func examine(t *testing.T, rate float64, recipients int, setUp map[string]map[st
 	for part, fields := range setUp {
 		server.SetUp(part, fields)
 	}
-	http := httptest.NewServer(server)
-	t.Cleanup(http.Close)
-	d := ses.NewDoctor(peers.SESClient(http.URL), ses.Sets{"todoku": time.Hour, "todoku-short": 5 * time.Minute})
+	account := httptest.NewServer(server)
+	t.Cleanup(account.Close)
+	d := ses.NewDoctor(peers.SESClient(account.URL), ses.Sets{"todoku": time.Hour, "todoku-short": 5 * time.Minute})
 	d.Recipients = func(context.Context) (int, error) { return recipients, nil }
 	d.Known = func(_ context.Context, address string) (bool, error) { return address == "guardian@example.jp", nil }
 	m, findings = d.Mail(t.Context(), "school.example.jp")
@@ -109,5 +110,33 @@ func TestDoctorMail(t *testing.T) {
 	_, m = examine(t, 14, 10, map[string]map[string]any{"identity": {"DkimAttributes": map[string]any{"Status": "PENDING", "Tokens": []string{"t1"}}}})
 	if diff := cmp.Diff([]string{"t1._domainkey.school.example.jp CNAME t1.dkim.amazonses.com"}, m.Pending); diff != "" {
 		t.Error(diff)
+	}
+}
+
+// TestDoctorUnheard: what SES does not say is not known, rather than in order.
+func TestDoctorUnheard(t *testing.T) {
+	away := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("X-Amzn-ErrorType", "AccessDeniedException")
+		w.WriteHeader(http.StatusForbidden)
+		_, _ = w.Write([]byte(`{"message":"User is not authorized to perform: ses:GetAccount"}`))
+	}))
+	t.Cleanup(away.Close)
+	d := ses.NewDoctor(peers.SESClient(away.URL), ses.Sets{"todoku": time.Hour})
+	d.Known = func(context.Context, string) (bool, error) { return true, nil }
+	_, findings := d.Mail(t.Context(), "school.example.jp")
+	for _, look := range []func(context.Context) ([]doctor.Finding, []doctor.Fact){d.Account, d.Set, d.Suppressed} {
+		more, _ := look(t.Context())
+		findings = append(findings, more...)
+	}
+	var got []string
+	for _, f := range findings {
+		got = append(got, string(f.Level)+" "+f.ID)
+		if !strings.Contains(f.What.EN, "SES does not say") || !strings.Contains(f.Fix.EN, "what this function may do") || f.Link == "" {
+			t.Errorf("%+v", f)
+		}
+	}
+	want := []string{"unknown ses-identity-unknown", "unknown ses-account-unknown", "unknown ses-set-unknown", "unknown ses-suppressed-unknown"}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
 	}
 }
