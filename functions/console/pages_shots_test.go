@@ -111,7 +111,7 @@ func TestShots(t *testing.T) {
 		{Name: "report-over", Path: "/alerts/" + past.ID + "/report"},
 		{Name: "class", Path: "/alerts/" + a.ID + "/classes/" + help.Child.Class},
 		{Name: "gate-classes", Path: "/alerts/" + a.ID + "/gate"},
-		{Name: "gate", Path: "/alerts/" + a.ID + "/gate/" + help.Child.Class},
+		{Name: "gate", Path: "/alerts/" + a.ID + "/gate/" + help.Child.Class, Print: true},
 		{Name: "help", Path: "/alerts/" + a.ID + "/help"},
 		{Name: "close", Path: "/alerts/" + a.ID + "/close"},
 		{Name: "note", Path: "/alerts/" + a.ID + "/note"},
