@@ -2,9 +2,12 @@ package drill
 
 import (
 	"net/http"
+	"strconv"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/todoku/todoku/infra/cdk/plan"
 	"github.com/todoku/todoku/infra/drill/cloud"
 	"github.com/todoku/todoku/shared/alert"
 )
@@ -41,4 +44,29 @@ func awsDead(t *testing.T, cfg cloud.Config) {
 		now, later, err := d.Waiting()
 		return err == nil && now+later == 0 && !shows("that could not be")
 	})
+}
+
+// awsMoves has SQS itself give messages up, because nobody takes them: they are on the page,
+// and go out when they are tried again from there.
+func awsMoves(t *testing.T, cfg cloud.Config) {
+	cfg.Receives = map[string]int{plan.Copies: 3}
+	cfg.Visibility = map[string]time.Duration{plan.Copies: time.Second}
+	var c *cloud.Cloud
+	d := Start(t, onAWS(cfg, func(made *cloud.Cloud) { c = made }))
+	pupils := d.class(2)
+	all := Addresses(pupils...)
+	c.Functions["dispatch"].Stop(true)
+	id := d.Send(Alert{Subject: "誰も受け取らない"})
+	row := "Mails that could not be sent: " + strconv.Itoa(len(all))
+	d.Until("SQS has given all up", func() bool {
+		if err := d.Tick(); err != nil {
+			t.Fatal(err)
+		}
+		return strings.Contains(d.Manager.Open("/system?lang=en").Text(), row)
+	})
+	d.equal("mails that wait", d.Status(id).Copies["queued"], int64(len(all)))
+	c.Functions["dispatch"].Stop(false)
+	d.Manager.Open("/system").Form("/system/dead/copies").Press("Try all of them again").Says(http.StatusOK, strconv.Itoa(len(all))+" are tried again within a minute.")
+	d.ArriveLater(time.Minute, "誰も受け取らない", all...)
+	d.Settle(id)
 }

@@ -48,6 +48,7 @@ func TestAWS(t *testing.T) {
 	t.Run("proof", func(t *testing.T) { awsProof(t, cfg) })
 	t.Run("proven lanes", func(t *testing.T) { awsLanesProven(t, cfg).try() })
 	t.Run("dead", func(t *testing.T) { awsDead(t, cfg) })
+	t.Run("moves", func(t *testing.T) { awsMoves(t, cfg) })
 	t.Run("heal", func(t *testing.T) { awsHeal(t, cfg) })
 	t.Run("lanes", func(t *testing.T) { awsLanes(t, cfg) })
 	t.Run("upgrade", func(t *testing.T) { awsUpgrade(t, cfg) })

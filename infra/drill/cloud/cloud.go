@@ -48,16 +48,19 @@ type Config struct {
 	// it on.
 	Before func(next http.Handler) http.Handler
 
-	Clock         string                   // file with the time, for programs built with the tag drill; "": the real time
-	Now           func() time.Time         // the same time; nil: time.Now
-	Visibility    map[string]time.Duration // of queues, by name; what is not there is as in the plan
-	Windows       bool                     // batches wait to become full, as in the plan; else everything goes on at once
-	InboundDomain string                   // whose mail the account receives
-	Most          int                      // most instances of a function; 0: as in the plan
-	Lanes         string                   // text of the lanes file; "": as shipped
-	Host          string                   // name of the pages' address, which leads to 127.0.0.1; "": that address
-	OpenID        OpenID                   // with which staff can sign in as well; zero: none
-	Env           []string                 // further variables of every function
+	Clock      string                   // file with the time, for programs built with the tag drill; "": the real time
+	Now        func() time.Time         // the same time; nil: time.Now
+	Visibility map[string]time.Duration // of queues, by name; what is not there is as in the plan
+	// Receives is how often a queue hands a message out before it gives it up, where that is
+	// not as planned.
+	Receives      map[string]int
+	Windows       bool     // batches wait to become full, as in the plan; else everything goes on at once
+	InboundDomain string   // whose mail the account receives
+	Most          int      // most instances of a function; 0: as in the plan
+	Lanes         string   // text of the lanes file; "": as shipped
+	Host          string   // name of the pages' address, which leads to 127.0.0.1; "": that address
+	OpenID        OpenID   // with which staff can sign in as well; zero: none
+	Env           []string // further variables of every function
 }
 
 // OpenID is a provider and the client that it knows. The functions are told where the
@@ -200,6 +203,9 @@ func (c *Cloud) visibility(queue string) time.Duration {
 
 func (c *Cloud) makeQueues(ctx context.Context, name string) error {
 	for _, q := range plan.Queues {
+		if n, ok := c.cfg.Receives[q.Name]; ok {
+			q.MaxReceives = n
+		}
 		url, dead, err := createQueue(ctx, c.client, name+"-"+q.Name, q, c.visibility(q.Name))
 		if err != nil {
 			return err
