@@ -149,11 +149,11 @@ func (b *tab) followedNews(stored int) {
 			b.Errorf("the page waits %s ms before it looks for news", ms)
 		}
 	}
-	isList := func(a string) bool {
-		return strings.HasPrefix(a, "ask /district/desk") && !strings.Contains(a, "/version?")
+	is := func(a, what string, news bool) bool {
+		return strings.HasPrefix(a, what+" /district/desk") && strings.Contains(a, "/version?") == news
 	}
 	asked := slices.Index(asks, "off")
-	for asked >= 0 && !isList(asks[asked]) {
+	for asked >= 0 && !is(asks[asked], "ask", false) {
 		asked--
 	}
 	if asked < 0 {
@@ -162,11 +162,11 @@ func (b *tab) followedNews(stored int) {
 	looks, loading := 0, false
 	for i, a := range asks[:asked] {
 		switch {
-		case isList(a):
+		case is(a, "ask", false):
 			loading = true
-		case a == "on":
+		case is(a, "got", false):
 			loading = false
-		case i >= stored && !loading && strings.HasPrefix(a, "ask ") && strings.Contains(a, "/version?"):
+		case i >= stored && !loading && is(a, "ask", true):
 			looks++
 		}
 	}
