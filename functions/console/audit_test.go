@@ -130,6 +130,7 @@ func TestAuditPage(t *testing.T) {
 		{"backwards", "from=2026-04-06&to=2026-04-01", 422, "31日以内", "大雨"},
 		{"hostile", "q=%3Cscript%3E&kind=%00&from=%E2%80%AE", 422, "の形で", "<script>"},
 		{"in English", "lang=en", 200, "Sent an alert", "連絡の送信"},
+		{"roles in English", "lang=en", 200, "山田 花子 (Manager)", "（"},
 	} {
 		res := o.visit(c, "/audit?"+tt.query)
 		if res.StatusCode != tt.status || !strings.Contains(res.body, tt.has) || strings.Contains(res.body, tt.hasNot) {
