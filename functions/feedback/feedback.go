@@ -14,6 +14,7 @@ import (
 	"slices"
 
 	"github.com/aws/aws-lambda-go/events"
+	"github.com/todoku/todoku/shared/address"
 	"github.com/todoku/todoku/shared/alert"
 	"github.com/todoku/todoku/shared/docket"
 	"github.com/todoku/todoku/shared/enrol"
@@ -94,9 +95,12 @@ func (h *Handler) letter(ctx context.Context, r report) bool {
 	if r.test != "" {
 		return h.test(ctx, r)
 	}
-	_, err := h.Enrol.Report(ctx, r.school, r.join, enrol.Letter{
+	j, err := h.Enrol.Report(ctx, r.school, r.join, enrol.Letter{
 		State: letterStates[r.state], At: r.at, Code: r.why.Code, Status: r.why.Status, Reason: r.why.Reason,
 	})
+	if err == nil {
+		err = h.alive(ctx, r, j)
+	}
 	switch {
 	case err == nil:
 	case errors.Is(err, enrol.ErrNotFound):
@@ -106,6 +110,19 @@ func (h *Handler) letter(ctx context.Context, r report) bool {
 		return false
 	}
 	return true
+}
+
+// alive has an address taken off SES's list from which its owner has just written: the reply
+// to a registration by mail was not even tried.
+func (h *Handler) alive(ctx context.Context, r report, j enrol.Join) error {
+	if h.Court == nil || r.state != alert.Refused || j.Door != enrol.ByMail || judge.Of(r.evidence) != judge.Listed {
+		return nil
+	}
+	a, err := address.Parse(j.Address)
+	if err != nil {
+		return nil //nolint:nilerr // it is none to which SES could have sent
+	}
+	return h.Court.Alive(ctx, j.ID, a.Mailbox())
 }
 
 // test records what became of a test mail to an operator.

@@ -69,8 +69,12 @@ func (c *Clerk) Work(ctx context.Context) error {
 }
 
 func (c *Clerk) do(ctx context.Context, d due) error {
-	if d.Lane != "" {
+	switch {
+	case d.Lane != "":
 		return c.alarm(ctx, d)
+	case d.Mailbox != "":
+		c.unlist(ctx, d)
+		return nil
 	}
 	a, err := c.Alerts.Alert(ctx, d.Alert)
 	if errors.Is(err, alert.ErrNotFound) {
@@ -101,6 +105,17 @@ func (c *Clerk) alarm(ctx context.Context, d due) error {
 		Subject: lang.Text{JA: name.JA + "が学校のメールを拒否しています", EN: name.EN + " refuses the school's mail"},
 	}, memo.Managers)
 	return err
+}
+
+// unlist takes a mailbox off the mail operator's list. If that fails its owner, who gets no
+// reply, writes again.
+func (c *Clerk) unlist(ctx context.Context, d due) {
+	if c.Unlist == nil {
+		return
+	}
+	if err := c.Unlist(ctx, d.Mailbox); err != nil {
+		c.Log.Warn("an address stays on the mail operator's list", "join", d.Join, "err", err)
+	}
 }
 
 // Path is of the page that shows what operators refuse.

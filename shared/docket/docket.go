@@ -239,7 +239,16 @@ type due struct {
 	School string `json:"s,omitempty"` // of a lane that is held now: its managers are to be told
 	Lane   string `json:"l,omitempty"`
 
+	Join    string `json:"j,omitempty"` // of whoever wrote from Mailbox, which the mail operator's list keeps mail from
+	Mailbox string `json:"m,omitempty"`
+
 	key table.Key
+}
+
+// Alive has a mailbox taken off the mail operator's list of addresses to which it no longer
+// sends: somebody registers by a mail from it.
+func (s *Store) Alive(ctx context.Context, joinID, mailbox string) error {
+	return s.put(ctx, due{Join: joinID, Mailbox: mailbox}, s.Now())
 }
 
 const (
@@ -248,7 +257,7 @@ const (
 )
 
 func (d due) op(at time.Time) table.Op {
-	return table.Create{Key: table.Key{Partition: duePart, Sort: at.UTC().Format(dueLayout) + "/" + d.Alert + d.School + d.Lane}, Value: encode(d)}
+	return table.Create{Key: table.Key{Partition: duePart, Sort: at.UTC().Format(dueLayout) + "/" + d.Alert + d.School + d.Lane + d.Join}, Value: encode(d)}
 }
 
 func (s *Store) put(ctx context.Context, d due, at time.Time) error {
