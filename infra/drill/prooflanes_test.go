@@ -68,8 +68,16 @@ func oneMachineLanes(t *testing.T, watch string, calls *atomic.Int64) *provenLan
 		}},
 		Proof: machine.Proof{Every: rhythm, Mailboxes: bothBoxes, DeadMan: watch},
 	})
+	manager, err := m.FoundDemo(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	link, err := m.SignInLink(t.Context(), manager)
+	if err != nil {
+		t.Fatal(err)
+	}
 	return &provenLanes{
-		Drill: &Drill{TB: t, System: System{URL: m.URL()}}, pings: calls, now: clock.Now, move: clock.Advance, table: m.Table,
+		Drill: &Drill{TB: t, System: System{URL: m.URL(), SignIn: link}}, pings: calls, now: clock.Now, move: clock.Advance, table: m.Table,
 		tick: func() {
 			if err := m.Tick(t.Context()); err != nil {
 				t.Fatal(err)
@@ -209,6 +217,8 @@ func (p *provenLanes) until(want string) (after time.Duration) {
 // try proves both lanes, has docomo swallow its mail, and deliver it again.
 func (p *provenLanes) try() {
 	p.Helper()
+	p.Manager = p.NewBrowser()
+	p.Manager.Open(p.SignIn).Form("/sign-in").Press("")
 	for p.pings.Load() == 0 && !p.Failed() {
 		p.advance()
 	}
@@ -216,6 +226,7 @@ func (p *provenLanes) try() {
 	if status != http.StatusOK || docomo["last_proof_minutes"] != 0.0 || google["last_proof_minutes"] != 0.0 {
 		p.Fatalf("at first: status %d, docomo %v, google %v", status, docomo, google)
 	}
+	p.Manager.Open("/alerts/new").Says(http.StatusOK, "メール会社ごと：ドコモ 0分前、Gmail 0分前。")
 	p.swallowed = true
 	red := p.until("failing")
 	if red > limit {
@@ -225,6 +236,7 @@ func (p *provenLanes) try() {
 	if why, _ := docomo["why"].(string); !strings.Contains(why, "its mailbox did not answer") {
 		p.Errorf("docomo is red without saying why: %v", docomo)
 	}
+	p.Manager.Open("/alerts/new").Says(http.StatusOK, "届くことを、今は確かめられていません： ドコモ （最後の確認：").Says(http.StatusOK, "メール会社ごと：Gmail")
 	before := p.pings.Load()
 	for range limit / step {
 		p.advance()
