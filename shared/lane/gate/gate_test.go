@@ -25,6 +25,8 @@ type world struct {
 	due   []time.Time // when events come, in this order
 	lost  bool        // all events
 	left  int
+	gone  time.Time     // when a copy last left,
+	still time.Duration // and for how long none did at most
 }
 
 func newWorld(t testing.TB, name string, wrap func(table.Table) table.Table) *world {
@@ -44,6 +46,7 @@ func newWorld(t testing.TB, name string, wrap func(table.Table) table.Table) *wo
 // send sends so many copies and returns how long that took.
 func (w *world) send(copies int) time.Duration {
 	start := w.now
+	w.gone, w.still = w.now, 0
 	for i := range w.slots {
 		w.slots[i] = w.now
 	}
@@ -71,6 +74,7 @@ func (w *world) batch() time.Duration {
 		return p.Wait
 	}
 	_ = p.Begin(ctx)
+	w.still, w.gone = max(w.still, w.now.Sub(w.gone)), w.now
 	for range p.N {
 		p.Left()
 		w.left--
@@ -141,6 +145,9 @@ func TestEventsStayAway(t *testing.T) {
 	}
 	if took > 500*time.Second {
 		t.Errorf("took %v, more than twice the cautious rate's time", took)
+	}
+	if most := pace.Silence + 2*time.Second; w.still > most {
+		t.Errorf("no copy left for %v, where %v is the most that a lane waits for events", w.still, most)
 	}
 	w.lost = false
 	w.send(20)
