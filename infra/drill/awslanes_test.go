@@ -67,9 +67,11 @@ func (d *deployment) remember() {
 		_, domain, _ := strings.Cut(address, "@")
 		names[d.lanes.Of(domain).Name] = true
 	}
-	// A lane whose operator is known to take two connections opens slowest.
-	const rounds = 60
 	for name := range names {
+		rounds := 6
+		if d.lanes.Named(name).Slots <= 2 { // an operator that takes so few connections is opened to slowly
+			rounds = 150
+		}
 		for range rounds {
 			p, err := g.Ask(d.Context(), gate.Who{Place: lane.Place{Lane: name}}, 100)
 			if err == nil {
