@@ -75,11 +75,29 @@ func launchSink(ctx context.Context) (*remote, error) {
 	return &remote{process: p, near: near, far: far}, nil
 }
 
-// expect has the sink count anew, for wait.
+// expect has the sink count anew, for wait, and returns when it does: what came earlier
+// would belong to the count before.
 func (r *remote) expect(n int) error {
 	r.count++
-	_, err := fmt.Fprintln(r.in, n)
+	if _, err := fmt.Fprintln(r.in, n); err != nil {
+		return err
+	}
+	_, err := r.tally()
 	return err
+}
+
+// tally reads how far the present count is when it has gone on.
+func (r *remote) tally() (t tally, err error) {
+	for t.count != r.count { // late word of the count before
+		line, err := r.line()
+		if err != nil {
+			return t, err
+		}
+		if _, err := fmt.Sscan(line, &t.count, &t.messages, &t.distinct); err != nil {
+			return t, fmt.Errorf("the sink said %q: %w", line, err)
+		}
+	}
+	return t, nil
 }
 
 // patience is how long nothing may come: then the measurement has failed.
@@ -87,27 +105,19 @@ const patience = time.Minute
 
 // wait returns when n different messages have come since expect, and tells
 // progress meanwhile.
-func (r *remote) wait(n int, progress func(done int)) (tally, error) {
+func (r *remote) wait(n int, progress func(done int)) (last tally, err error) {
 	late := time.AfterFunc(patience, func() { _ = r.in.Close() }) // which ends the sink
 	defer late.Stop()
-	var t tally
-	for {
-		line, err := r.line()
+	for last.distinct < n {
+		t, err := r.tally()
 		if err != nil {
-			return t, fmt.Errorf("%d of %d messages came: %w", t.distinct, n, err)
+			return last, fmt.Errorf("%d of %d messages came: %w", last.distinct, n, err)
 		}
 		late.Reset(patience)
-		if _, err := fmt.Sscan(line, &t.count, &t.messages, &t.distinct); err != nil {
-			return tally{}, fmt.Errorf("the sink said %q: %w", line, err)
-		}
-		if t.count != r.count {
-			continue // late word of the count before
-		}
+		last = t
 		progress(t.distinct)
-		if t.distinct == n {
-			return t, nil
-		}
 	}
+	return last, nil
 }
 
 // close ends the sink.
