@@ -171,8 +171,7 @@ func newPacer(s *Sim, r *Receiver, how Scheduler, lanes *lane.Lanes) Pacer {
 // limitsOf returns what the lanes file that ships says of the operator that a
 // profile is like.
 func limitsOf(p Profile, lanes *lane.Lanes) pace.Limits {
-	l := lanes.Of(p.Domain())
-	return pace.Limits{Slots: l.Slots, Listed: l.Listed()}
+	return pace.Limits{Slots: lanes.Of(p.Domain()).Slots}
 }
 
 // Times are how long it took until shares of the deliverable recipients were

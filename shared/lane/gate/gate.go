@@ -93,8 +93,7 @@ const tries = 5
 
 // limits returns what the lanes file says of a lane.
 func (g *Gate) limits(name string) pace.Limits {
-	l := g.Lanes.Named(name)
-	return pace.Limits{Slots: l.Slots, Events: g.Events, Listed: l.Listed()}
+	return pace.Limits{Slots: g.Lanes.Named(name).Slots, Events: g.Events}
 }
 
 // change has f change a lane, and keeps the result if f says so. f may be called
