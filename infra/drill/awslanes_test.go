@@ -68,11 +68,7 @@ func (d *deployment) remember() {
 		names[d.lanes.Of(domain).Name] = true
 	}
 	for name := range names {
-		rounds := 6
-		if d.lanes.Named(name).Slots <= 2 { // an operator that takes so few connections is opened to slowly
-			rounds = 150
-		}
-		for range rounds {
+		for range 6 {
 			p, err := g.Ask(d.Context(), gate.Who{Place: lane.Place{Lane: name}}, 100)
 			if err == nil {
 				err = p.Begin(d.Context())
