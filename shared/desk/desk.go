@@ -242,8 +242,10 @@ func (d Desk) Enter(ctx context.Context, a alert.Alert, ref alert.Ref, e Entry) 
 	err = d.Alerts.Answer(ctx, a, alert.AnswerRequest{
 		Ref: ref, Guardian: -1, By: e.By.ID, Way: alert.ByPhone, Choices: e.Choices, Newest: &e.Newest, Late: true,
 		With: func() (ops []table.Op, err error) {
-			r, ops, err = t.plan(ctx, families, enter)
-			return ops, err
+			if r, err = t.records(ctx); err != nil {
+				return nil, err
+			}
+			return t.plan(ctx, r, families, enter)
 		},
 	})
 	if errors.Is(err, alert.ErrNewer) {

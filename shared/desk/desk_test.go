@@ -1,6 +1,7 @@
 package desk_test
 
 import (
+	"context"
 	"crypto/rand"
 	"errors"
 	"fmt"
@@ -12,6 +13,7 @@ import (
 	"github.com/todoku/todoku/shared/desk"
 	"github.com/todoku/todoku/shared/id"
 	"github.com/todoku/todoku/shared/problem"
+	"github.com/todoku/todoku/shared/table"
 	"github.com/todoku/todoku/shared/table/bbolt/bbolttest"
 )
 
@@ -131,6 +133,41 @@ func TestClaim(t *testing.T) {
 	r.must(r.Release(t.Context(), ref, sato))
 	if r.row(ref).Held(r.Alerts.Now()) {
 		t.Error("the family was not given back")
+	}
+}
+
+// between does something before the first write that comes.
+type between struct {
+	table.Table
+	do func()
+}
+
+func (b *between) Write(ctx context.Context, token string, ops ...table.Op) error {
+	if do := b.do; do != nil {
+		b.do = nil
+		do()
+	}
+	return b.Table.Write(ctx, token, ops...)
+}
+
+// A colleague takes the family, phones it and enters the answer, all while somebody is
+// about to take it: it has answered, and is in nobody's hands any more.
+func TestClaimOvertaken(t *testing.T) {
+	r := newRoom(t)
+	ref := r.family("1-1", nil)
+	e := r.entry(sato, desk.Answered)
+	e.Choices = map[string]string{r.row(ref).Children[0].ID: "safe"}
+	slow := *r.Alerts
+	slow.Table = &between{slow.Table, func() {
+		_, err := r.Claim(t.Context(), ref, sato)
+		r.must(err)
+		_, err = r.Enter(t.Context(), r.alert, ref, e)
+		r.must(err)
+	}}
+	_, err := desk.Desk{Alerts: &slow}.Claim(t.Context(), ref, suzuki)
+	r.isConflict(err)
+	if r.row(ref).Held(r.Alerts.Now()) {
+		t.Error("a family that has answered was taken in hand")
 	}
 }
 

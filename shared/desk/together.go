@@ -47,16 +47,37 @@ func (t Together) families(ctx context.Context) ([]alert.Family, error) {
 	return all, g.Wait()
 }
 
+// records reads what the desk knows of the families.
+func (t Together) records(ctx context.Context) ([]Record, error) {
+	all := make([]Record, len(t))
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(readers)
+	for i, m := range t {
+		g.Go(func() (err error) {
+			all[i], err = m.Desk.Record(ctx, m.Ref)
+			return err
+		})
+	}
+	return all, g.Wait()
+}
+
 // change reads the records of families, alters them and writes them, at the revisions that
 // were read: of two people at once one is told what the other did. A family that alter
 // has errNothing or errSettled for is left as it is; if it is so for all, that is the error.
+//
+// Each try reads the records first: an answer by telephone is written together with the
+// record that gives the family back, so who sees it given back sees that it has answered.
 func (t Together) change(ctx context.Context, alter func(*alert.Family, *Record) error) ([]Record, error) {
-	families, err := t.families(ctx)
-	if err != nil {
-		return nil, err
-	}
 	for range tries {
-		records, ops, err := t.plan(ctx, families, alter)
+		records, err := t.records(ctx)
+		if err != nil {
+			return nil, err
+		}
+		families, err := t.families(ctx)
+		if err != nil {
+			return nil, err
+		}
+		ops, err := t.plan(ctx, records, families, alter)
 		if err != nil {
 			return nil, err
 		}
@@ -70,33 +91,28 @@ func (t Together) change(ctx context.Context, alter func(*alert.Family, *Record)
 
 // plan alters records, and returns the ops that write them, and the lines on which the
 // families can be reached.
-func (t Together) plan(ctx context.Context, families []alert.Family, alter func(*alert.Family, *Record) error) ([]Record, []table.Op, error) {
+func (t Together) plan(ctx context.Context, records []Record, families []alert.Family, alter func(*alert.Family, *Record) error) ([]table.Op, error) {
 	var changed []planned
 	var ops []table.Op
 	var left error
-	records := make([]Record, len(t))
 	for i, m := range t {
-		r, err := m.Desk.Record(ctx, m.Ref)
-		if err != nil {
-			return nil, nil, err
-		}
-		err = alter(&families[i], &r)
+		r := &records[i]
+		err := alter(&families[i], r)
 		switch {
 		case errors.Is(err, errNothing), errors.Is(err, errSettled):
 			left = err
 		case err != nil:
-			return nil, nil, err
+			return nil, err
 		default:
-			changed = append(changed, planned{m, &families[i], r})
+			changed = append(changed, planned{m, &families[i], *r})
 			ops = append(ops, r.ops(m.Ref)...)
 		}
-		records[i] = r
 	}
 	if len(changed) == 0 {
-		return records, nil, left
+		return nil, left
 	}
 	lines, err := lineOps(ctx, changed)
-	return records, append(ops, lines...), err
+	return append(ops, lines...), err
 }
 
 // Claim gives families into somebody's hands, for HoldFor. It fails with a conflict if a
