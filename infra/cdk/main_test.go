@@ -131,7 +131,7 @@ func TestSay(t *testing.T) {
 // build and synthesise, and who does the same in another folder must find no
 // difference.
 func TestCommandLine(t *testing.T) {
-	if testing.Short() {
+	if testing.Short() && os.Getenv("STRICT") != "1" {
 		t.Skip("-short: it builds everything twice")
 	}
 	need(t, "node", "the CDK runs in it; install Node.js 20 or later")

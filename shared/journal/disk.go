@@ -70,10 +70,9 @@ func (d *disk) sync(sync func() error) {
 	d.syncing = false
 	d.moved.Broadcast()
 	switch {
-	case d.has >= written: // a checkpoint was faster
-	case err != nil:
+	case err == nil:
+		d.has = max(d.has, written)
+	case d.has < d.written: // else a checkpoint was faster, and nothing is in doubt
 		d.failure = err
-	default:
-		d.has = written
 	}
 }

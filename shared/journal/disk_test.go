@@ -9,6 +9,7 @@ import (
 	"testing/synctest"
 
 	"github.com/google/go-cmp/cmp"
+	bolt "go.etcd.io/bbolt"
 
 	"github.com/todoku/todoku/shared/journal"
 )
@@ -108,6 +109,33 @@ func TestFailedSync(t *testing.T) {
 		t.Errorf("after a crash (-want +got):\n%s", d)
 	}
 	must(t, first())
+}
+
+// A sync fails after a checkpoint has overtaken it: what was written meanwhile is in doubt.
+func TestFailedSyncBesideCheckpoint(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		db, _ := begin(t)
+		busy, said := make(chan struct{}), errWanted
+		db.SetFaulty(func() error { <-busy; return said })
+		first, err := db.Start(put("a", "1"))
+		must(t, err)
+		done := make(chan error, 1)
+		go func() { done <- first() }()
+		synctest.Wait() // it syncs
+		must(t, db.Snapshot(func(*bolt.Tx) error { return nil }))
+		second, err := db.Start(put("b", "2"))
+		must(t, err)
+		close(busy)
+		if err := <-done; err != nil {
+			t.Errorf("what the file has: error %v", err)
+		}
+		said = nil
+		if err := second(); !errors.Is(err, errWanted) {
+			t.Errorf("what was written beside the sync: error %v", err)
+		}
+		must(t, db.Update(put("c", "3")))
+		must(t, second())
+	})
 }
 
 // A disk that fails for good refuses each change, and what it had stays readable.

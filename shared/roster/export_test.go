@@ -175,7 +175,7 @@ func FuzzReadSheet(f *testing.F) {
 			t.Fatal(err)
 		}
 		if again.Comma != s.Comma {
-			t.Skip("the cells hold more separators than there are")
+			return // the cells hold more separators than there are
 		}
 		var got [][]string
 		for _, r := range again.Rows {

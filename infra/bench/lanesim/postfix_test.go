@@ -2,6 +2,7 @@ package lanesim
 
 import (
 	"fmt"
+	"os"
 	"sync"
 	"testing"
 	"time"
@@ -25,7 +26,7 @@ var limited = Profile{
 // TestRealPostfix sends to a real Postfix with limits of its own, and to the simulated
 // receiver with the same, and with the time that the real one took over a message: the schedulers come in in the same order.
 func TestRealPostfix(t *testing.T) {
-	if testing.Short() {
+	if testing.Short() && os.Getenv("STRICT") != "1" {
 		t.Skip("-short: it takes half a minute")
 	}
 	const copies = 300

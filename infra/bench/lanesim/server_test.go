@@ -4,6 +4,7 @@ import (
 	"io"
 	"net"
 	"net/smtp"
+	"os"
 	"sync"
 	"testing"
 	"time"
@@ -116,7 +117,7 @@ func (o *outside) hang() *net.TCPConn {
 // TestOverSMTP sends to operators as real servers, with time that passes faster: the
 // schedulers come in in the order in which they are simulated.
 func TestOverSMTP(t *testing.T) {
-	if testing.Short() {
+	if testing.Short() && os.Getenv("STRICT") != "1" {
 		t.Skip("-short: it takes half a minute")
 	}
 	b := bench(t, 1)
