@@ -78,6 +78,15 @@ func (h *healing) stuck(k heal.Kind, want int64) {
 	}
 }
 
+// over sees the mails of an alert arrive, and that no more is found stuck of a kind.
+func (h *healing) over(k heal.Kind, id, subject string, to []string) {
+	h.Helper()
+	h.ArriveLater(20*time.Minute, subject, to...)
+	h.Settle(id)
+	h.Advance(time.Minute)
+	h.stuck(k, 0)
+}
+
 // try provokes each kind from outside, sees it found, and sees it over.
 func (h *healing) try() {
 	pupils := h.class(8)
@@ -112,10 +121,7 @@ func (h *healing) fanOut(all []string) {
 	h.stuck(heal.FanOut, 1)
 	h.stop("fanout", false)
 	h.Advance(h.hidden)
-	h.ArriveLater(20*time.Minute, "準備が進まない", all...)
-	h.Settle(id)
-	h.Advance(time.Minute)
-	h.stuck(heal.FanOut, 0)
+	h.over(heal.FanOut, id, "準備が進まない", all)
 	h.equal("fan-outs that were begun anew", h.found().Healed[heal.FanOut], int64(1))
 	h.close(id)
 }
@@ -140,10 +146,7 @@ func (h *healing) hand(all []string) {
 	h.Operator.Decide(nil)
 	h.stop("dispatch", false)
 	h.Advance(h.hidden)
-	h.ArriveLater(20*time.Minute, "送信の途中で止まる", all...)
-	h.Settle(id)
-	h.Advance(time.Minute)
-	h.stuck(heal.Hand, 0)
+	h.over(heal.Hand, id, "送信の途中で止まる", all)
 	h.close(id)
 }
 
@@ -159,10 +162,7 @@ func (h *healing) lost(all []string) {
 		}
 	}
 	h.stuck(heal.Lost, int64(len(all)))
-	h.ArriveLater(20*time.Minute, "列から抜け落ちる", all...)
-	h.Settle(id)
-	h.Advance(time.Minute)
-	h.stuck(heal.Lost, 0)
+	h.over(heal.Lost, id, "列から抜け落ちる", all)
 	if n := h.found().Healed[heal.Lost]; n < int64(len(all)) {
 		h.Errorf("%d were queued again, want %d", n, len(all))
 	}

@@ -37,16 +37,24 @@ func Behaving(t testing.TB, w World) System {
 // OneMachineAtAName is OneMachine reached by a name, to which passkeys belong.
 func OneMachineAtAName(t testing.TB, w World) System {
 	t.Helper()
+	addr, name := FreeAddress(t)
+	return oneMachine(t, w, func(c *machine.Config) { c.Addr, c.BaseURL = addr, name })
+}
+
+// FreeAddress returns an address on which nobody listens, and the URL by whose name a
+// machine there is reached.
+func FreeAddress(t testing.TB) (addr, baseURL string) {
+	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	addr := l.Addr().String()
 	if err := l.Close(); err != nil {
 		t.Fatal(err)
 	}
+	addr = l.Addr().String()
 	_, port, _ := net.SplitHostPort(addr)
-	return oneMachine(t, w, func(c *machine.Config) { c.Addr, c.BaseURL = addr, "http://localhost:"+port })
+	return addr, "http://localhost:" + port
 }
 
 // machineConfig is how the single machine is set up in a world.

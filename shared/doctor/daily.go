@@ -2,8 +2,6 @@ package doctor
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
 	"log/slog"
 	"slices"
 	"time"
@@ -50,14 +48,8 @@ func (s state) waits() bool { return s.Asked.After(s.Done) }
 
 // Last returns the newest report, false if there is none yet.
 func (r *Records) Last(ctx context.Context) (rep Report, ok bool, err error) {
-	item, err := r.Table.Get(ctx, reportKey)
-	if errors.Is(err, table.ErrNotFound) {
-		return rep, false, nil
-	}
-	if err != nil {
-		return rep, false, err
-	}
-	return rep, true, json.Unmarshal(item.Value, &rep)
+	rep, revision, err := table.Load[Report](ctx, r.Table, reportKey)
+	return rep, revision > 0, err
 }
 
 // Ask asks for a report: the next tick makes it.
@@ -67,55 +59,30 @@ func (r *Records) Ask(ctx context.Context) error {
 
 // Waits reports whether a report has been asked for that is not there yet.
 func (r *Records) Waits(ctx context.Context) (bool, error) {
-	s, _, err := r.state(ctx)
+	s, _, err := table.Load[state](ctx, r.Table, stateKey)
 	return s.waits(), err
-}
-
-func (r *Records) state(ctx context.Context) (s state, revision int64, err error) {
-	item, err := r.Table.Get(ctx, stateKey)
-	if errors.Is(err, table.ErrNotFound) {
-		return s, 0, nil
-	}
-	if err != nil {
-		return s, 0, err
-	}
-	return s, item.Revision, json.Unmarshal(item.Value, &s)
 }
 
 // change changes the state if change says so; who is overtaken looks again.
 func (r *Records) change(ctx context.Context, change func(*state) bool) error {
 	for {
-		s, revision, err := r.state(ctx)
+		s, revision, err := table.Load[state](ctx, r.Table, stateKey)
 		if err != nil || !change(&s) {
 			return err
 		}
-		err = put(ctx, r.Table, stateKey, revision, s)
+		err = table.Save(ctx, r.Table, stateKey, revision, s)
 		if _, overtaken := table.Conflict(err); !overtaken {
 			return err
 		}
 	}
 }
 
-func put(ctx context.Context, t table.Table, key table.Key, revision int64, v any) error {
-	value, err := json.Marshal(v)
+func (r *Records) keep(ctx context.Context, rep Report) error {
+	_, revision, err := table.Recall[Report](ctx, r.Table, reportKey)
 	if err != nil {
 		return err
 	}
-	if revision == 0 {
-		return t.Write(ctx, "", table.Create{Key: key, Value: value})
-	}
-	return t.Write(ctx, "", table.Replace{Key: key, Revision: revision, Value: value})
-}
-
-func (r *Records) keep(ctx context.Context, rep Report) error {
-	var revision int64
-	item, err := r.Table.Get(ctx, reportKey)
-	if err == nil {
-		revision = item.Revision
-	} else if !errors.Is(err, table.ErrNotFound) {
-		return err
-	}
-	if err := put(ctx, r.Table, reportKey, revision, rep); err != nil {
+	if err := table.Save(ctx, r.Table, reportKey, revision, rep); err != nil {
 		return err
 	}
 	return r.change(ctx, func(s *state) bool { s.Done = rep.At; return true })

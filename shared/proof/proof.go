@@ -83,7 +83,7 @@ func (p *Prover) Run(ctx context.Context) error {
 	if p.Every == 0 {
 		return nil
 	}
-	s, revision, err := p.state(ctx)
+	s, revision, err := table.Load[State](ctx, p.Table, stateKey)
 	if err != nil {
 		return err
 	}
@@ -91,7 +91,7 @@ func (p *Prover) Run(ctx context.Context) error {
 	if reflect.DeepEqual(next, s) {
 		return err
 	}
-	written := p.put(ctx, next, revision)
+	written := table.Save(ctx, p.Table, stateKey, revision, next)
 	if _, other := table.Conflict(written); other {
 		return err // another tick does the same
 	}

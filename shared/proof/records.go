@@ -2,7 +2,6 @@ package proof
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -63,31 +62,8 @@ var stateKey = table.Key{Partition: "proof", Sort: "state"}
 
 // State returns how the proofs went, the zero State if there was none yet.
 func (r *Records) State(ctx context.Context) (State, error) {
-	s, _, err := r.state(ctx)
+	s, _, err := table.Load[State](ctx, r.Table, stateKey)
 	return s, err
-}
-
-func (r *Records) state(ctx context.Context) (s State, revision int64, err error) {
-	item, err := r.Table.Get(ctx, stateKey)
-	if errors.Is(err, table.ErrNotFound) {
-		return s, 0, nil
-	}
-	if err != nil {
-		return s, 0, err
-	}
-	return s, item.Revision, json.Unmarshal(item.Value, &s)
-}
-
-// put writes the state; somebody else may have been faster, which is a conflict.
-func (r *Records) put(ctx context.Context, s State, revision int64) error {
-	value, err := json.Marshal(s)
-	if err != nil {
-		return err
-	}
-	if revision == 0 {
-		return r.Table.Write(ctx, "", table.Create{Key: stateKey, Value: value})
-	}
-	return r.Table.Write(ctx, "", table.Replace{Key: stateKey, Revision: revision, Value: value})
 }
 
 // Limit is how old the newest proof may be.

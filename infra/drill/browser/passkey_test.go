@@ -1,7 +1,6 @@
 package browser
 
 import (
-	"net"
 	"net/http"
 	"strings"
 	"testing"
@@ -9,6 +8,7 @@ import (
 
 	"github.com/chromedp/cdproto/webauthn"
 
+	"github.com/todoku/todoku/infra/drill"
 	"github.com/todoku/todoku/shared/audit"
 	"github.com/todoku/todoku/shared/staff"
 )
@@ -29,19 +29,20 @@ func (b *tab) withAuthenticator() webauthn.AuthenticatorID {
 // browser takes localhost for as safe as HTTPS.
 func atAName(t testing.TB) *office {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	addr := l.Addr().String()
-	if err := l.Close(); err != nil {
-		t.Fatal(err)
-	}
-	_, port, err := net.SplitHostPort(addr)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return newOfficeAt(t, addr, "http://localhost:"+port)
+	addr, name := drill.FreeAddress(t)
+	return newOfficeAt(t, addr, name)
+}
+
+// addsPasskey has somebody sign in by a link and add the passkey of a device.
+func (o *office) addsPasskey(b *tab, who staff.Staff, device string) {
+	link, err := o.SignInLink(b.Context(), who)
+	o.must(err)
+	b.goTo(strings.TrimPrefix(link, o.URL()))
+	b.follow("サインイン")
+	b.goTo("/me")
+	b.write("name", device)
+	b.follow("この端末のパスキーを登録する")
+	b.says("パスキーを登録しました")
 }
 
 // TestPasskey: a manager with a telephone signs in by a link once, adds a passkey,
@@ -50,15 +51,7 @@ func TestPasskey(t *testing.T) {
 	o := atAName(t)
 	b := newPerson(t, o.URL(), phone)
 	device := b.withAuthenticator()
-	link, err := o.SignInLink(t.Context(), o.manager)
-	o.must(err)
-	b.goTo(strings.TrimPrefix(link, o.URL()))
-	b.follow("サインイン")
-
-	b.goTo("/me")
-	b.write("name", "わたしのスマートフォン")
-	b.follow("この端末のパスキーを登録する")
-	b.says("パスキーを登録しました")
+	o.addsPasskey(b, o.manager, "わたしのスマートフォン")
 	b.says("わたしのスマートフォン")
 	if n := len(call(b, webauthn.GetCredentials, webauthn.GetCredentialsParams{AuthenticatorID: device}).Credentials); n != 1 {
 		t.Fatalf("the device holds %d passkeys", n)
@@ -134,13 +127,7 @@ func TestPasskeysOnly(t *testing.T) {
 	for _, m := range []staff.Staff{second, o.manager} {
 		b = newPerson(t, o.URL(), phone)
 		b.withAuthenticator()
-		link, err := o.SignInLink(t.Context(), m)
-		o.must(err)
-		b.goTo(strings.TrimPrefix(link, o.URL()))
-		b.follow("サインイン")
-		b.goTo("/me")
-		b.write("name", "わたしのスマートフォン")
-		b.follow("この端末のパスキーを登録する")
+		o.addsPasskey(b, m, "わたしのスマートフォン")
 	}
 	b.goTo("/people/sign-in")
 	run[bool](b, `document.querySelector("input[name=rule][value=passkey]").checked = true`)
@@ -181,13 +168,7 @@ func TestPasskeyRefused(t *testing.T) {
 	o := atAName(t)
 	b := newPerson(t, o.URL(), phone)
 	device := b.withAuthenticator()
-	link, err := o.SignInLink(t.Context(), o.manager)
-	o.must(err)
-	b.goTo(strings.TrimPrefix(link, o.URL()))
-	b.follow("サインイン")
-	b.goTo("/me")
-	b.write("name", "学校のパソコン")
-	b.follow("この端末のパスキーを登録する")
+	o.addsPasskey(b, o.manager, "学校のパソコン")
 	b.goTo("/sign-out")
 	b.leave(func() { run[bool](b, "document.querySelector('main form').requestSubmit(), true") })
 
