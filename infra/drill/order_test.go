@@ -38,7 +38,7 @@ func (d *Drill) lanes(n int, operator func(pupil int) string) (pupils []Pupil, b
 }
 
 // perMail is how long a slow operator takes for a mail.
-const perMail = 5 * time.Millisecond
+const perMail = 10 * time.Millisecond
 
 // stopAfter has a slow operator take so many mails and then none until resume is called.
 func (d *Drill) stopAfter(n int) (resume func()) {

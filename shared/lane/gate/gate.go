@@ -88,8 +88,20 @@ const part = "lane"
 
 func key(name string) table.Key { return table.Key{Partition: part, Sort: name} }
 
-// tries is how often a change is tried again that others got in the way of.
-const tries = 5
+// A change that others got in the way of is tried again, so often, and after a random time
+// that is twice as long with each: many who begin at once would lose against each other.
+const (
+	tries = 8
+	apart = 4 * time.Millisecond // at most, after the first try: about a write
+)
+
+// stepAside waits until a change is tried again that was tried n times before.
+func (g *Gate) stepAside(ctx context.Context, n int) {
+	select {
+	case <-time.After(time.Duration(g.Dice() * float64(apart<<n))):
+	case <-ctx.Done():
+	}
+}
 
 // limits returns what the lanes file says of a lane.
 func (g *Gate) limits(name string) pace.Limits {
@@ -102,7 +114,7 @@ func (g *Gate) change(ctx context.Context, name string, f func(*Lane) bool) erro
 	if g.Alone {
 		return g.changeKept(ctx, name, f)
 	}
-	for range tries {
+	for n := range tries {
 		l, err := g.read(ctx, name)
 		if err != nil {
 			return err
@@ -114,6 +126,7 @@ func (g *Gate) change(ctx context.Context, name string, f func(*Lane) bool) erro
 		if _, conflict := table.Conflict(err); !conflict {
 			return err
 		}
+		g.stepAside(ctx, n)
 	}
 	return table.ErrBusy
 }

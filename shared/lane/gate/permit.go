@@ -63,7 +63,7 @@ func (g *Gate) Ask(ctx context.Context, who Who, want int) (*Permit, error) {
 	if g.Alone {
 		return p, p.askKept(ctx, want)
 	}
-	for range tries {
+	for n := range tries {
 		again, err := p.ask(ctx, want)
 		if p.read == nil {
 			return &Permit{N: want}, err
@@ -71,12 +71,14 @@ func (g *Gate) Ask(ctx context.Context, who Who, want int) (*Permit, error) {
 		if !again {
 			return p, err
 		}
+		g.stepAside(ctx, n)
 	}
 	return p, nil
 }
 
 // ask looks at the lane. What it has noticed, and that a slot waits among others, it
-// writes; again is true if others got in the way of noting a batch among others.
+// writes; again is true if others got in the way of noting a batch among others, or one
+// that waits for them: who is not known to wait is passed over until it asks again.
 func (p *Permit) ask(ctx context.Context, want int) (again bool, err error) {
 	l, err := p.gate.read(ctx, p.who.Lane)
 	if err != nil {
@@ -100,7 +102,7 @@ func (p *Permit) ask(ctx context.Context, want int) (again bool, err error) {
 	}
 	err = p.gate.write(ctx, l)
 	if _, conflict := table.Conflict(err); conflict {
-		return p.N > 0, nil
+		return p.N > 0 || p.turn, nil
 	}
 	if err == nil {
 		l.revision++
@@ -298,7 +300,7 @@ func (p *Permit) Begin(ctx context.Context) error {
 	}
 	want := p.N
 	l := p.read
-	for range tries {
+	for n := range tries {
 		p.claim(l, want)
 		p.begun = p.N > 0
 		if !p.begun {
@@ -309,6 +311,7 @@ func (p *Permit) Begin(ctx context.Context) error {
 			p.begun = err == nil
 			return err
 		}
+		p.gate.stepAside(ctx, n)
 		if l, err = p.gate.read(ctx, p.who.Lane); err != nil {
 			p.begun = false
 			return err
