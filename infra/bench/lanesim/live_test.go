@@ -8,6 +8,7 @@ import (
 	"net/textproto"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -158,7 +159,7 @@ func (l *live) mail(c *Copy, s *session) (*session, Reply) {
 	if s == nil {
 		conn, err := l.dialer.Dial("tcp", l.address)
 		if err != nil {
-			return nil, NoAnswer
+			return nil, refusedAtOnce(err)
 		}
 		client, err := smtp.NewClient(conn, "receiver.test")
 		if err != nil {
@@ -185,6 +186,15 @@ func (l *live) mail(c *Copy, s *session) (*session, Reply) {
 	}
 	_ = s.Close()
 	return nil, meant(err, TooMuch)
+}
+
+// refusedAtOnce returns what it means that no connection was made. A server that accepts
+// and resets can be so fast that the reset is there before the dialer has looked.
+func refusedAtOnce(err error) Reply {
+	if errors.Is(err, syscall.ECONNRESET) {
+		return NoRoom
+	}
+	return NoAnswer
 }
 
 // meant returns what a server's words mean as dispatch understands them, or, where the

@@ -77,7 +77,10 @@ func (o *outside) want(what string, want, got Reply) {
 }
 
 func (o *outside) send(name string) Reply {
-	conn := o.dial()
+	conn, err := o.dial()
+	if err != nil {
+		return refusedAtOnce(err)
+	}
 	defer o.leave(conn)
 	c, err := smtp.NewClient(conn, "receiver.test")
 	if err != nil {
@@ -89,13 +92,13 @@ func (o *outside) send(name string) Reply {
 	return OK
 }
 
-func (o *outside) dial() *net.TCPConn {
+func (o *outside) dial() (*net.TCPConn, error) {
 	conn, err := net.Dial("tcp", o.server.Addr())
 	if err != nil {
-		o.t.Fatal(err)
+		return nil, err
 	}
 	o.t.Cleanup(func() { _ = conn.Close() })
-	return conn.(*net.TCPConn)
+	return conn.(*net.TCPConn), nil
 }
 
 // leave ends a connection, and waits until the server has done so too.
@@ -107,8 +110,11 @@ func (o *outside) leave(conn *net.TCPConn) {
 
 // hang opens a connection that stays.
 func (o *outside) hang() *net.TCPConn {
-	conn := o.dial()
-	if _, err := smtp.NewClient(conn, "receiver.test"); err != nil {
+	conn, err := o.dial()
+	if err == nil {
+		_, err = smtp.NewClient(conn, "receiver.test")
+	}
+	if err != nil {
 		o.t.Fatal(err)
 	}
 	return conn
