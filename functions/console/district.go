@@ -7,10 +7,9 @@ import (
 	"slices"
 	"time"
 
-	"golang.org/x/sync/errgroup"
-
 	"github.com/todoku/todoku/shared/access"
 	"github.com/todoku/todoku/shared/alert"
+	"github.com/todoku/todoku/shared/each"
 	"github.com/todoku/todoku/shared/lang"
 	"github.com/todoku/todoku/shared/roster"
 	"github.com/todoku/todoku/shared/staff"
@@ -88,16 +87,8 @@ func (s *Server) district(r *http.Request, me staff.Staff) (web.Response, error)
 // openAlerts adds the open alerts of schools: those where help is needed first, then
 // those with most children missing.
 func (s *Server) openAlerts(ctx context.Context, p *districtPage, schools []roster.School) error {
-	found := make([][]schoolLine, len(schools))
-	g, gctx := errgroup.WithContext(ctx)
-	g.SetLimit(schoolReaders)
-	for i, school := range schools {
-		g.Go(func() (err error) {
-			found[i], err = s.openOf(gctx, school)
-			return err
-		})
-	}
-	if err := g.Wait(); err != nil {
+	found, err := each.Map(ctx, schoolReaders, schools, s.openOf)
+	if err != nil {
 		return err
 	}
 	for i, lines := range found {

@@ -18,6 +18,7 @@ import (
 	"github.com/todoku/todoku/shared/alert"
 	"github.com/todoku/todoku/shared/audit"
 	"github.com/todoku/todoku/shared/desk"
+	"github.com/todoku/todoku/shared/each"
 	"github.com/todoku/todoku/shared/lang"
 	"github.com/todoku/todoku/shared/roster"
 	"github.com/todoku/todoku/shared/staff"
@@ -153,16 +154,11 @@ func (s *Server) householdsOf(ctx context.Context, me staff.Staff, v deskView) (
 			break
 		}
 	}
-	found := make([][]desk.Row, len(all))
-	g, gctx := errgroup.WithContext(ctx)
-	g.SetLimit(schoolReaders)
-	for i, b := range all {
-		g.Go(func() (err error) {
-			found[i], _, _, err = s.deskRows(gctx, b.at, b.Alert, deskView{Of: 1})
-			return err
-		})
-	}
-	if err := g.Wait(); err != nil {
+	found, err := each.Map(ctx, schoolReaders, all, func(ctx context.Context, b branch) ([]desk.Row, error) {
+		rows, _, _, err := s.deskRows(ctx, b.at, b.Alert, deskView{Of: 1})
+		return rows, err
+	})
+	if err != nil {
 		return nil, nil, nil, false, err
 	}
 	homes = all[0].desk.Households(slices.Concat(found...))
@@ -298,16 +294,9 @@ func eachBranch(ctx context.Context, rows []districtRow, all []branch, f func(co
 
 // versions names the state of several desks.
 func (s *Server) versions(ctx context.Context, all []branch) (string, error) {
-	found := make([]string, len(all))
-	g, ctx := errgroup.WithContext(ctx)
-	g.SetLimit(schoolReaders)
-	for i, b := range all {
-		g.Go(func() (err error) {
-			found[i], err = b.desk.Version(ctx, b.ID)
-			return err
-		})
-	}
-	err := g.Wait()
+	found, err := each.Map(ctx, schoolReaders, all, func(ctx context.Context, b branch) (string, error) {
+		return b.desk.Version(ctx, b.ID)
+	})
 	h := fnv.New64a()
 	_, _ = h.Write([]byte(strings.Join(found, " ")))
 	return strconv.FormatUint(h.Sum64(), 36), err
@@ -332,19 +321,13 @@ func (s *Server) districtDeskVersion(r *http.Request, me staff.Staff) (web.Respo
 // branchesOf returns alerts of the district's by their ids: those of schools where somebody
 // may phone.
 func (s *Server) branchesOf(ctx context.Context, me staff.Staff, ids []string) ([]branch, error) {
-	all := make([]branch, len(ids))
-	g, ctx := errgroup.WithContext(ctx)
-	g.SetLimit(schoolReaders)
-	for i := range all {
-		g.Go(func() (err error) {
-			all[i], err = s.branchOf(ctx, me, ids[i])
-			if errors.Is(err, alert.ErrNotFound) {
-				return nil
-			}
-			return err
-		})
-	}
-	err := g.Wait()
+	all, err := each.Map(ctx, schoolReaders, ids, func(ctx context.Context, id string) (branch, error) {
+		b, err := s.branchOf(ctx, me, id)
+		if errors.Is(err, alert.ErrNotFound) {
+			return branch{}, nil
+		}
+		return b, err
+	})
 	return slices.DeleteFunc(all, func(b branch) bool { return b.ID == "" }), err
 }
 

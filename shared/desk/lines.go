@@ -11,10 +11,10 @@ import (
 	"strings"
 	"time"
 
-	"golang.org/x/sync/errgroup"
 	"golang.org/x/text/unicode/norm"
 
 	"github.com/todoku/todoku/shared/alert"
+	"github.com/todoku/todoku/shared/each"
 	"github.com/todoku/todoku/shared/problem"
 	"github.com/todoku/todoku/shared/table"
 )
@@ -118,16 +118,7 @@ func (d Desk) line(ctx context.Context, key table.Key) (line, error) {
 }
 
 func (d Desk) lines(ctx context.Context, keys []table.Key) ([]line, error) {
-	all := make([]line, len(keys))
-	g, ctx := errgroup.WithContext(ctx)
-	g.SetLimit(readers)
-	for i, key := range keys {
-		g.Go(func() (err error) {
-			all[i], err = d.line(ctx, key)
-			return err
-		})
-	}
-	return all, g.Wait()
+	return each.Map(ctx, readers, keys, d.line)
 }
 
 // lineOps returns the ops that keep families' lines as their records are to be: one a line,

@@ -6,9 +6,8 @@ import (
 	"slices"
 	"time"
 
-	"golang.org/x/sync/errgroup"
-
 	"github.com/todoku/todoku/shared/alert"
+	"github.com/todoku/todoku/shared/each"
 )
 
 // Need says why a family is to be phoned, the most pressing first.
@@ -66,16 +65,10 @@ const (
 // Rows reads the families to be phoned that have a child in one of the classes, each
 // once, by need. suspect names the lanes whose mail is probably not arriving.
 func (d Desk) Rows(ctx context.Context, alertID string, classes []string, suspect map[string]bool) ([]Row, error) {
-	found := make([][]alert.Made, len(classes))
-	g, gctx := errgroup.WithContext(ctx)
-	g.SetLimit(readers)
-	for i, class := range classes {
-		g.Go(func() (err error) {
-			found[i], err = d.families(gctx, alertID, class)
-			return err
-		})
-	}
-	if err := g.Wait(); err != nil {
+	found, err := each.Map(ctx, readers, classes, func(ctx context.Context, class string) ([]alert.Made, error) {
+		return d.families(ctx, alertID, class)
+	})
+	if err != nil {
 		return nil, err
 	}
 	rows := map[string]*Row{}

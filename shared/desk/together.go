@@ -5,9 +5,8 @@ import (
 	"errors"
 	"fmt"
 
-	"golang.org/x/sync/errgroup"
-
 	"github.com/todoku/todoku/shared/alert"
+	"github.com/todoku/todoku/shared/each"
 	"github.com/todoku/todoku/shared/table"
 )
 
@@ -33,32 +32,9 @@ type planned struct {
 	record Record
 }
 
-// families reads the families.
-func (t Together) families(ctx context.Context) ([]alert.Family, error) {
-	all := make([]alert.Family, len(t))
-	g, ctx := errgroup.WithContext(ctx)
-	g.SetLimit(readers)
-	for i, m := range t {
-		g.Go(func() (err error) {
-			all[i], err = m.Desk.Alerts.Family(ctx, m.Ref)
-			return err
-		})
-	}
-	return all, g.Wait()
-}
-
 // records reads what the desk knows of the families.
 func (t Together) records(ctx context.Context) ([]Record, error) {
-	all := make([]Record, len(t))
-	g, ctx := errgroup.WithContext(ctx)
-	g.SetLimit(readers)
-	for i, m := range t {
-		g.Go(func() (err error) {
-			all[i], err = m.Desk.Record(ctx, m.Ref)
-			return err
-		})
-	}
-	return all, g.Wait()
+	return each.Map(ctx, readers, t, func(ctx context.Context, m Member) (Record, error) { return m.Desk.Record(ctx, m.Ref) })
 }
 
 // change reads the records of families, alters them and writes them, at the revisions that
@@ -73,7 +49,9 @@ func (t Together) change(ctx context.Context, alter func(*alert.Family, *Record)
 		if err != nil {
 			return nil, err
 		}
-		families, err := t.families(ctx)
+		families, err := each.Map(ctx, readers, t, func(ctx context.Context, m Member) (alert.Family, error) {
+			return m.Desk.Alerts.Family(ctx, m.Ref)
+		})
 		if err != nil {
 			return nil, err
 		}
@@ -161,16 +139,7 @@ func (t Together) HandOver(ctx context.Context, from, to Person, note string) er
 
 // Rows reads the families as rows, whether or not they are to be phoned.
 func (t Together) Rows(ctx context.Context) ([]Row, error) {
-	rows := make([]Row, len(t))
-	g, ctx := errgroup.WithContext(ctx)
-	g.SetLimit(readers)
-	for i, m := range t {
-		g.Go(func() (err error) {
-			rows[i], err = m.Desk.Row(ctx, m.Ref)
-			return err
-		})
-	}
-	return rows, g.Wait()
+	return each.Map(ctx, readers, t, func(ctx context.Context, m Member) (Row, error) { return m.Desk.Row(ctx, m.Ref) })
 }
 
 // first returns the one record of a change of one family.
