@@ -40,6 +40,9 @@ type Lane struct {
 	MessagesPerConnection int
 }
 
+// Listed reports whether the lanes file has the lane. Of the others nothing is known.
+func (l Lane) Listed() bool { return !strings.Contains(l.Name, ".") }
+
 // Slot returns the slot of a contact, 0 to Slots-1, the same in every process: where
 // a copy goes that is not one of many (a fan-out deals slots out in turn).
 func (l Lane) Slot(contactID string) int {

@@ -171,7 +171,8 @@ func newPacer(s *Sim, r *Receiver, how Scheduler, lanes *lane.Lanes) Pacer {
 // limitsOf returns what the lanes file that ships says of the operator that a
 // profile is like.
 func limitsOf(p Profile, lanes *lane.Lanes) pace.Limits {
-	return pace.Limits{Slots: lanes.Of(p.Domain()).Slots}
+	l := lanes.Of(p.Domain())
+	return pace.Limits{Slots: l.Slots, Listed: l.Listed()}
 }
 
 // Times are how long it took until shares of the deliverable recipients were

@@ -105,7 +105,8 @@ func (g *Gate) stepAside(ctx context.Context, n int) {
 
 // limits returns what the lanes file says of a lane.
 func (g *Gate) limits(name string) pace.Limits {
-	return pace.Limits{Slots: g.Lanes.Named(name).Slots, Events: g.Events}
+	l := g.Lanes.Named(name)
+	return pace.Limits{Slots: l.Slots, Events: g.Events, Listed: l.Listed()}
 }
 
 // change has f change a lane, and keeps the result if f says so. f may be called

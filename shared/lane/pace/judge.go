@@ -95,6 +95,8 @@ func (s *State) widen(l Limits, now time.Time) {
 	switch {
 	case l.Events && s.WindowCeil == 0 && s.Window >= s.fills(l):
 		s.Window += math.Ln2 * float64(s.Took+EventLag) / float64(Outgrows)
+	case s.WindowCeil == 0 && l.narrow():
+		s.Window += Narrowly
 	case s.WindowCeil == 0 || s.Window+1 <= s.WindowCeil:
 		s.Window++
 	case now.After(s.WindowTry):

@@ -251,7 +251,13 @@ func doubled(d, in time.Duration) float64 { return math.Exp2(float64(d) / float6
 // busy is how many connections at once SES should have on average, so that it seldom has
 // more than slots: average and Above times its square root are the slots, by which rule
 // switchboards are staffed. Four slots are then far from full, and ten nearly.
-func (l Limits) busy() float64 {
+func (l Limits) busy() float64 { return max(l.seldom(), 1) }
+
+func (l Limits) seldom() float64 {
 	root := (math.Sqrt(Above*Above+4*float64(max(l.Slots, 1))) - Above) / 2
-	return max(root*root, 1)
+	return root * root
 }
+
+// narrow reports whether an operator takes so few connections that SES has more even with
+// one on average. How many were refused is heard a minute later, when the lane may be blocked.
+func (l Limits) narrow() bool { return l.Events && l.Listed && l.seldom() < 1 }

@@ -47,7 +47,8 @@
 // event is out, and may be wider than the slots, because SES opens the connections. It
 // doubles with every round of events until SES would have as many connections on average (Little's
 // law, with processingTimeMillis as the time) that it seldom has more than slots, and outgrows
-// that slowly as long as nothing is put off; a rate, once known, stays below it. Refusals are seen late: so a lane
+// that slowly as long as nothing is put off; a rate, once known, stays below it. To an
+// operator that is known to take one or two connections the window opens twenty times slower. Refusals are seen late: so a lane
 // that has more than twice as many copies out as its rate explains, or of which no
 // event came for three times as long as usual, takes them for put off, minutes before
 // DeliveryDelay or a delivery with a long processingTimeMillis says so; and what left

@@ -2,6 +2,7 @@ package pace
 
 import (
 	"bytes"
+	"math"
 	"math/rand/v2"
 	"testing"
 	"time"
@@ -218,6 +219,28 @@ func TestWindowByEvents(t *testing.T) {
 	}
 	if s.Window < 9.5 {
 		t.Errorf("the window is %.1f after a full round", s.Window)
+	}
+}
+
+// TestNarrow: to an operator known to take few connections the window opens slowly, for what
+// SES is refused there is heard too late; to one of which nothing is known it opens freely.
+func TestNarrow(t *testing.T) {
+	for _, tt := range []struct {
+		limits Limits
+		want   float64
+	}{
+		{Limits{Slots: 2, Events: true, Alive: true, Listed: true}, 2.1},
+		{Limits{Slots: 2, Events: true, Alive: true}, 4},
+		{Limits{Slots: 4, Events: true, Alive: true, Listed: true}, 4},
+	} {
+		var s State
+		s.Take(tt.limits, at(0), 20)
+		for range 2 {
+			s.Judge(tt.limits, at(2), Verdict{Took: 300 * time.Millisecond}, 0)
+		}
+		if math.Abs(s.Window-tt.want) > 0.01 {
+			t.Errorf("%+v: the window is %.2f after a round, want %.2f", tt.limits, s.Window, tt.want)
+		}
 	}
 }
 

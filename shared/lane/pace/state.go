@@ -35,6 +35,7 @@ const (
 	ProbeWait     = 10 * time.Second // and that of a probe, if it passes, before this
 	Above         = 1.8              // how far below its slots SES should keep on average, see busy
 	Outgrows      = 2 * time.Minute  // a lane never refused doubles what fills its slots in this
+	Narrowly      = 0.05             // how much of a place an acceptance adds where slots are few, see narrow
 	EventsPerSlot = 40               // copies without an event, for each slot
 )
 
@@ -44,6 +45,7 @@ type Limits struct {
 	Cautious float64 // copies a second when nothing is heard; 0: half of one for each slot
 	Events   bool    // verdicts come as events (SES), not with the reply
 	Alive    bool    // other events arrive: silence speaks of this lane alone
+	Listed   bool    // the lanes file has the operator: its slots are its own limit, not our caution
 }
 
 func (l Limits) cautious() float64 {
