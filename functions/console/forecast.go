@@ -8,10 +8,9 @@ import (
 	"strings"
 	"time"
 
-	"golang.org/x/sync/errgroup"
-
 	"github.com/todoku/todoku/shared/alert"
 	"github.com/todoku/todoku/shared/audience"
+	"github.com/todoku/todoku/shared/each"
 	"github.com/todoku/todoku/shared/lane/gate"
 	"github.com/todoku/todoku/shared/lang"
 	"github.com/todoku/todoku/shared/roster"
@@ -163,19 +162,11 @@ func (s *Server) ahead(ctx context.Context) (map[string]int64, error) {
 	if err != nil {
 		return nil, err
 	}
-	all := make([]alert.Status, len(open))
-	g, gctx := errgroup.WithContext(ctx)
-	for i, a := range open {
-		g.Go(func() (err error) {
-			all[i], err = s.Alerts.Status(gctx, a)
-			return err
-		})
-	}
-	err = g.Wait()
+	all, err := each.Map(ctx, mostAhead, open, s.Alerts.Status)
 	by := map[string]int64{}
 	for _, st := range all {
 		for _, l := range st.Lanes {
-			by[l.Lane] += waiting(l.Counts)
+			by[l.Lane] += l.Waiting()
 		}
 	}
 	return by, err

@@ -26,7 +26,7 @@ func (s *Server) laneOutlook(ctx context.Context, p *statusPage, now time.Time) 
 	if err != nil {
 		s.Log.Warn("it is not known whether verdicts come", "err", err)
 	}
-	if p.Unheard = u.Since; waiting(p.Copies) == 0 {
+	if p.Unheard = u.Since; p.Copies.Waiting() == 0 {
 		return
 	}
 	known, err := s.Gate.Known(ctx)
@@ -39,22 +39,17 @@ func (s *Server) laneOutlook(ctx context.Context, p *statusPage, now time.Time) 
 		byName[l.Name] = l
 	}
 	for _, l := range p.Lanes {
-		n := waiting(l.Counts)
+		n := l.Waiting()
 		if n == 0 {
 			continue
 		}
 		k := byName[l.Lane]
 		k.Name = l.Lane
 		o := s.Gate.Outlook(k, n)
-		news := laneNews{Text: outlookWords(s.Lanes.Named(l.Lane).Label, o, now.Sub(p.Alert.Starts)), Late: o.Late(p.Alert.UsefulUntil.Sub(now))}
+		news := laneNews{Text: outlookWords(s.Lanes.Named(l.Lane).Label, o, now.Sub(l.Since)), Late: o.Late(p.Alert.UsefulUntil.Sub(now))}
 		p.Outlook = append(p.Outlook, news)
 		p.LateLikely += news.Late
 	}
-}
-
-// waiting counts the copies that have still to leave.
-func waiting(c alert.Counts) int64 {
-	return c.By[string(alert.Queued)] + c.By[string(alert.Sending)] + c.By[string(alert.Delayed)]
 }
 
 // outlookWords says how a lane fares, how many copies wait, since when, and how long

@@ -383,6 +383,42 @@ func TestRemind(t *testing.T) {
 	if st := b.status(a); st.Copies.Total != int64(100+len(want)) {
 		t.Errorf("copies %d, want 100 and %d reminders", st.Copies.Total, len(want))
 	}
+	b.checkSince(a)
+	for _, ref := range b.refs() {
+		must(t, b.handler.Alerts.Update(t.Context(), alert.Change{Ref: ref.Ref, Apply: func(f *alert.Family) bool {
+			if ref.Round == 0 {
+				f.Copies[f.Copy(ref.Contact, 0)].Accept(b.now)
+			}
+			return ref.Round == 0
+		}}))
+	}
+	b.checkSince(a)
+}
+
+// checkSince fails unless each lane with waiting copies says since when: since the alert's
+// beginning while one of its own waits, then since that of the wave.
+func (b *bench) checkSince(a alert.Alert) {
+	b.t.Helper()
+	own, lanes := map[string]bool{}, 0
+	for _, ref := range b.refs() {
+		f, err := b.handler.Alerts.Family(b.t.Context(), ref.Ref)
+		must(b.t, err)
+		if c := f.Copies[f.Copy(ref.Contact, ref.Round)]; c.Round == 0 && c.State == alert.Queued {
+			own[c.Lane] = true
+		}
+	}
+	for _, l := range b.status(a).Lanes {
+		if l.Waiting() == 0 {
+			continue
+		}
+		lanes++
+		if own[l.Lane] != l.Since.Equal(a.Starts) || !own[l.Lane] && l.Since.Before(a.Starts.Add(a.RemindAfter)) {
+			b.t.Errorf("%s: %d copies wait since %v, one of the first: %v; the alert began at %v", l.Lane, l.Waiting(), l.Since, own[l.Lane], a.Starts)
+		}
+	}
+	if lanes < 3 {
+		b.t.Errorf("copies wait in %d lanes, too few to tell", lanes)
+	}
 }
 
 // TestRunsOutOfTime gives each invocation the time for a few steps only: the job

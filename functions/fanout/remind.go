@@ -25,7 +25,7 @@ func (h *Handler) remind(ctx context.Context, a alert.Alert, p alert.Progress, r
 	r.Silent = heard.Silent
 	nothing := func(context.Context, string) error { return nil }
 	err = h.sweep(ctx, a, &p, nothing, func(ctx context.Context, made []alert.Made) error {
-		return h.remindSome(ctx, a, r, made)
+		return h.remindSome(ctx, a, &p, r, made)
 	})
 	if err != nil {
 		return err
@@ -34,24 +34,30 @@ func (h *Handler) remind(ctx context.Context, a alert.Alert, p alert.Progress, r
 	return h.Alerts.SaveProgress(ctx, a, &p)
 }
 
-// remindSome reminds some families. What was queued and is queued again after an
-// interruption leaves once: dispatch sends no copy that has left.
-func (h *Handler) remindSome(ctx context.Context, a alert.Alert, r alert.Round, made []alert.Made) error {
+// remindSome reminds some families, and counts in p the copies that are new. What was
+// queued and is queued again after an interruption leaves once: dispatch sends no copy that
+// has left.
+func (h *Handler) remindSome(ctx context.Context, a alert.Alert, p *alert.Progress, r alert.Round, made []alert.Made) error {
 	rounds, err := h.sinceThen(ctx, a, r, made)
 	if err != nil {
 		return err
 	}
 	var changes []alert.Change
-	msgs := make([][]queue.Message, len(made))
+	msgs, added := make([][]queue.Message, len(made)), make([][]alert.Copy, len(made))
 	for i, m := range made {
 		changes = append(changes, alert.Change{Ref: m.Ref(a.ID), Apply: func(f *alert.Family) bool {
+			before := len(f.Copies)
 			changed := f.AddRound(rounds[i])
+			added[i] = f.Copies[before:]
 			msgs[i] = messages(a, []alert.Made{{Class: m.Class, Family: *f}})
 			return changed
 		}})
 	}
 	if err := h.Alerts.Update(ctx, changes...); err != nil {
 		return err
+	}
+	for _, c := range slices.Concat(added...) {
+		p.Add(c.Lane)
 	}
 	for _, m := range msgs {
 		if err := h.Copies.Send(ctx, m...); err != nil {

@@ -77,6 +77,15 @@ func (a Alert) remindAt(round int) time.Time {
 	return a.Starts.Add(a.RemindAfter + time.Duration(round-1)*every)
 }
 
+// wave returns when a wave of a round is due.
+func (a Alert) wave(round int, rest bool) time.Time {
+	at := a.remindAt(round)
+	if rest {
+		at = at.Add(RestAfter)
+	}
+	return at
+}
+
 // Reminder returns the round that has come last by now, 0 if none has, whether its
 // second wave has come, too, and when there will be something more to do (zero: never).
 // Who was away meanwhile leaves out the rounds before.
@@ -85,7 +94,7 @@ func (a Alert) Reminder(now time.Time) (round int, rest bool, next time.Time) {
 		round++
 	}
 	if round > 0 {
-		if second := a.remindAt(round).Add(RestAfter); now.Before(second) {
+		if second := a.wave(round, true); now.Before(second) {
 			return round, false, second
 		}
 	}

@@ -95,6 +95,14 @@ func (s *Store) fanOut(ctx context.Context, alert string) (Progress, error) {
 	return whole, err
 }
 
+// Add counts a copy that was made in a lane.
+func (p *Progress) Add(lane string) {
+	if p.Copies == nil {
+		p.Copies = map[string]int64{}
+	}
+	p.Copies[lane]++
+}
+
 // add adds the totals of a strand.
 func (p *Progress) add(strand Progress) {
 	p.Families += strand.Families

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"hash/fnv"
+	"slices"
 	"sort"
 	"strconv"
 	"strings"
@@ -46,6 +47,14 @@ type LaneStatus struct {
 	// by versions that did not count it is all Asked.
 	Asked, Answered int64
 	PutOff          []PutOff // oldest first
+	// Since is from when on the oldest of the copies that have still to leave has waited,
+	// as copies of a lane leave in the order in which they were made; zero: none waits.
+	Since time.Time
+}
+
+// Waiting returns how many copies have still to leave.
+func (c Counts) Waiting() int64 {
+	return c.By[string(Queued)] + c.By[string(Sending)] + c.By[string(Delayed)]
 }
 
 // PutOff says how many copies an operator put off for the first time in ten minutes.
@@ -90,6 +99,9 @@ func (s *Store) Status(ctx context.Context, a Alert) (Status, error) {
 	})
 	st.Curve = curve(steps)
 	st.setLanes(lanes)
+	if st.Copies.Waiting() > 0 && err == nil {
+		err = s.setSince(ctx, &st)
+	}
 	st.Help = children[fieldHelp]
 	st.Children = childCounts(st.FanOut.Children, children)
 	return st, err
@@ -190,6 +202,43 @@ func (st *Status) setLanes(lanes map[string]map[string]int64) {
 		a, b := st.Lanes[i], st.Lanes[j]
 		return a.Total > b.Total || a.Total == b.Total && a.Lane < b.Lane
 	})
+}
+
+// setSince finds out since when the copies of each lane wait: those that were made last
+// wait, as many as there are. It reads a record for each wave of reminders.
+func (s *Store) setSince(ctx context.Context, st *Status) error {
+	var waves []Progress
+	if st.Alert.Rounds() > 0 {
+		err := s.each(ctx, st.Alert.ID, string(Remind), func(item table.Item) error {
+			var p Progress
+			err := json.Unmarshal(item.Value, &p)
+			waves = append(waves, p)
+			return err
+		})
+		if err != nil {
+			return err
+		}
+	}
+	began := func(p Progress) time.Time {
+		round, rest := p.Job.Reminder()
+		return st.Alert.wave(round, rest)
+	}
+	slices.SortFunc(waves, func(a, b Progress) int { return began(b).Compare(began(a)) })
+	for i := range st.Lanes {
+		l := &st.Lanes[i]
+		older := l.Waiting()
+		if older == 0 {
+			continue
+		}
+		l.Since = st.Alert.Starts
+		for _, p := range waves {
+			if older -= p.Copies[l.Lane]; older <= 0 {
+				l.Since = began(p)
+				break
+			}
+		}
+	}
+	return nil
 }
 
 // addVia adds the fields of a curve counter that count by lane.

@@ -63,7 +63,7 @@ var Known = map[string]Metric{
 	AlertsOpen:  {"alerts that guardians can answer now", "Count", false},
 	Copies:      {"mails of the open alerts, by mail operator and by how far they are", "Count", false},
 	Children:    {"children of the open alerts, by what is known of them", "Count", false},
-	Backlog:     {"age of the oldest open alert of which mails have not left yet", "Seconds", false},
+	Backlog:     {"how long the oldest mail of an open alert has waited that has not left yet", "Seconds", false},
 	Answered:    {"after how long half of those who have answered the newest open alert had", "Seconds", false},
 	DeadLetters: {"messages that were given up, by queue: somebody was not told", "Count", false},
 	Stuck:       {"what stands still on its way to guardians, by kind", "Count", false},

@@ -98,8 +98,13 @@ func (s *Source) add(t *totals, st alert.Status) {
 	for state, n := range st.Children.By {
 		t.children[state] += float64(n)
 	}
-	if st.Copies.By[string(alert.Queued)]+st.Copies.By[string(alert.Sending)] > 0 || !st.FanOut.Done {
+	if !st.FanOut.Done {
 		t.backlog = max(t.backlog, s.Now().Sub(st.Alert.Starts))
+	}
+	for _, l := range st.Lanes {
+		if l.By[string(alert.Queued)]+l.By[string(alert.Sending)] > 0 {
+			t.backlog = max(t.backlog, s.Now().Sub(l.Since))
+		}
 	}
 	t.half = half(st.Curve)
 }
