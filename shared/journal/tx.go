@@ -61,10 +61,19 @@ type Bucket struct {
 	b    *bolt.Bucket
 	tx   *Tx
 	path []byte
+	at   *bolt.Cursor // of Get: it keeps its way through the pages from one call to the next
 }
 
 // Get returns the value of a key, nil if it is not there.
-func (b *Bucket) Get(key []byte) []byte { return b.b.Get(key) }
+func (b *Bucket) Get(key []byte) []byte {
+	if b.at == nil {
+		b.at = b.b.Cursor()
+	}
+	if k, v := b.at.Seek(key); bytes.Equal(k, key) {
+		return v
+	}
+	return nil
+}
 
 // Cursor walks over the keys. The bucket must not be changed meanwhile.
 func (b *Bucket) Cursor() *bolt.Cursor { return b.b.Cursor() }

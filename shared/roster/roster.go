@@ -9,6 +9,7 @@ package roster
 
 import (
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/todoku/todoku/shared/judge"
@@ -53,11 +54,21 @@ const (
 
 // Location returns the school's time zone, Asia/Tokyo if it has none that is known.
 func (s School) Location() *time.Location {
-	if l, err := time.LoadLocation(s.Zone); err == nil && s.Zone != "" {
-		return l
+	if l, ok := zones.Load(s.Zone); ok {
+		return l.(*time.Location)
 	}
-	return time.FixedZone("JST", 9*60*60)
+	l, err := time.LoadLocation(s.Zone)
+	if err != nil || s.Zone == "" {
+		return tokyo
+	}
+	zones.Store(s.Zone, l)
+	return l
 }
+
+// zones are the time zones that are known, by name: to load one reads a file.
+var zones sync.Map
+
+var tokyo = time.FixedZone("JST", 9*60*60)
 
 // GroupKind says what a group is.
 type GroupKind string

@@ -69,7 +69,7 @@ func (t *Table) Get(ctx context.Context, key table.Key) (table.Item, error) {
 	}
 	var item table.Item
 	err := t.db.View(func(tx *journal.Tx) (err error) {
-		item, err = t.get(tx, key)
+		item, err = t.get(tx.Bucket(bucketItems), key)
 		return err
 	})
 	if err != nil {
@@ -88,8 +88,9 @@ func (t *Table) GetMany(ctx context.Context, keys ...table.Key) ([]table.Item, e
 	}
 	items := make([]table.Item, len(keys))
 	err := t.db.View(func(tx *journal.Tx) (err error) {
+		b := tx.Bucket(bucketItems)
 		for i := range keys {
-			if items[i], err = t.get(tx, keys[i]); err != nil && !errors.Is(err, table.ErrNotFound) {
+			if items[i], err = t.get(b, keys[i]); err != nil && !errors.Is(err, table.ErrNotFound) {
 				return err
 			}
 		}
@@ -101,8 +102,8 @@ func (t *Table) GetMany(ctx context.Context, keys ...table.Key) ([]table.Item, e
 	return items, nil
 }
 
-func (t *Table) get(tx *journal.Tx, key table.Key) (table.Item, error) {
-	s, err := parse(tx.Bucket(bucketItems).Get(itemKey(key)))
+func (t *Table) get(b *journal.Bucket, key table.Key) (table.Item, error) {
+	s, err := parse(b.Get(itemKey(key)))
 	if err != nil {
 		return table.Item{}, err
 	}
