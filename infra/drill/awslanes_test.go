@@ -57,18 +57,20 @@ func awsLanes(t *testing.T, cfg cloud.Config) {
 }
 
 // remember gives the lanes what a first alert leaves them with: a window that fills
-// their slots. The first of all, to operators of which nothing is known, is slower.
+// their slots, after rounds of acceptances, of which operators with few slots need more. The
+// first of all, to operators of which nothing is known, is slower.
 func (d *deployment) remember() {
 	d.Helper()
 	ago := func() time.Time { return time.Now().Add(-time.Minute) }
 	g := &gate.Gate{Table: d.Table, Lanes: d.lanes, Events: true, Now: ago, Dice: func() float64 { return 0.5 }}
+	const fills = 12 // copies without a verdict, with which two slots are busy
 	names := map[string]bool{}
 	for address := range d.addresses {
 		_, domain, _ := strings.Cut(address, "@")
 		names[d.lanes.Of(domain).Name] = true
 	}
 	for name := range names {
-		for range 6 {
+		for round, window := 0, 0; round < 6 || round < 48 && window < fills; round++ {
 			p, err := g.Ask(d.Context(), gate.Who{Place: lane.Place{Lane: name}}, 100)
 			if err == nil {
 				err = p.Begin(d.Context())
@@ -79,6 +81,7 @@ func (d *deployment) remember() {
 			if err != nil {
 				d.Fatal(err)
 			}
+			window = p.N
 		}
 	}
 }

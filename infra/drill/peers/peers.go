@@ -123,6 +123,7 @@ func freePort() (int, error) {
 // run starts cmd, to be ended when the test does, and waits for an answer.
 func run(t testing.TB, endpoint string, cmd *exec.Cmd) error {
 	cmd.Dir = t.TempDir()
+	together(cmd)
 	if err := cmd.Start(); err != nil {
 		return err
 	}
