@@ -72,6 +72,7 @@ func TestShots(t *testing.T) {
 		UsefulUntil: o.clock().Add(6 * time.Hour), Undo: alert.GlassWait, Sender: alert.Sender{ID: teacher.ID, Name: teacher.Name}, Glass: &alert.Glass{},
 	}, "")
 	o.must(err)
+	heldOwn, heldOther := o.visit(tc, glassPath+"/"+held.ID), o.visit(c, glassPath+"/"+held.ID)
 	o.examine()
 	oc, _ := o.ofDistrict()
 	dd := o.districtDeskShots(oc)
@@ -119,11 +120,11 @@ func TestShots(t *testing.T) {
 		{Name: "audit", Path: "/audit"},
 		{Name: "tokens", Path: "/shot/tokens", HTML: o.submit(c, "/tokens", url.Values{"name": {"名簿連携"}, "may": {"frame", "roster"}, "ends": {lastDay}}).body},
 		{Name: "tokens-errors", Path: "/shot/tokens-errors", HTML: o.submit(c, "/tokens?lang=en", url.Values{}).body},
-		{Name: "glass-held", Path: glassPath + "/" + held.ID},
+		{Name: "glass-held", Path: "/shot/glass-held", HTML: heldOther.body},
 		{Name: "glass-settings", Path: glassPath + "/settings"},
 		{Name: "glass", Path: "/shot/glass", HTML: o.visit(tc, glassPath).body},
 		{Name: "glass-errors", Path: "/shot/glass-errors", HTML: o.submit(tc, glassPath+"?lang=en", url.Values{}).body},
-		{Name: "glass-held-own", Path: "/shot/glass-held-own", HTML: o.visit(tc, glassPath+"/"+held.ID).body},
+		{Name: "glass-held-own", Path: "/shot/glass-held-own", HTML: heldOwn.body},
 		{Name: "home-teacher", Path: "/shot/home-teacher", HTML: o.visit(tc, "/?lang=ja").body},
 		{Name: "people", Path: "/people"},
 		{Name: "people-english", Path: "/shot/people-en", HTML: o.visit(c, "/people?lang=en").body},

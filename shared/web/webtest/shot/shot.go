@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/chromedp"
@@ -76,11 +77,19 @@ func start(t *testing.T) (context.Context, func()) {
 	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.NoSandbox, chromedp.Flag("lang", "ja"))
 	all, endAll := chromedp.NewExecAllocator(t.Context(), options...)
 	browser, end := chromedp.NewContext(all)
+	if err := chromedp.Do(browser); err != nil { // it lives as long as the context of its first use
+		t.Fatal(err)
+	}
 	return browser, func() { end(); endAll() }
 }
 
+// patience is how long a page may take.
+const patience = 30 * time.Second
+
 func take(t *testing.T, browser context.Context, url string, s screen, file string) {
 	t.Helper()
+	browser, cancel := context.WithTimeout(browser, patience)
+	defer cancel()
 	var options []chromedp.EmulateViewportOption
 	if s.mobile {
 		options = append(options, chromedp.EmulateMobile)
@@ -91,7 +100,7 @@ func take(t *testing.T, browser context.Context, url string, s screen, file stri
 		chromedp.WaitReady("main"),
 	)
 	if err != nil {
-		t.Fatal(err)
+		t.Fatalf("%s: %v", url, err)
 	}
 	width, err := chromedp.Run(browser, chromedp.Evaluate[int64]("document.documentElement.scrollWidth"))
 	if err != nil || width > s.width {
