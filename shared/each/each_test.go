@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
-	"sync/atomic"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -16,18 +16,25 @@ import (
 // at once.
 func TestMap(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var now, most atomic.Int32
+		var now, most int32
+		var mu sync.Mutex
+		count := func(by int32) {
+			mu.Lock()
+			defer mu.Unlock()
+			now += by
+			most = max(most, now)
+		}
 		got, err := each.Map(t.Context(), 3, []int{5, 4, 3, 2, 1, 0}, func(_ context.Context, n int) (int, error) {
-			most.Store(max(most.Load(), now.Add(1)))
-			defer now.Add(-1)
+			count(+1)
+			defer count(-1)
 			time.Sleep(time.Duration(n) * time.Second)
 			return n * n, nil
 		})
 		if want := []int{25, 16, 9, 4, 1, 0}; err != nil || !slices.Equal(got, want) {
 			t.Errorf("Map returned %v, %v; want %v", got, err, want)
 		}
-		if most.Load() != 3 {
-			t.Errorf("%d calls at once, want 3", most.Load())
+		if most != 3 {
+			t.Errorf("%d calls at once, want 3", most)
 		}
 	})
 }

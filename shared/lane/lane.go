@@ -40,7 +40,8 @@ type Lane struct {
 	MessagesPerConnection int
 }
 
-// Listed reports whether the lanes file has the lane. Of the others nothing is known.
+// Listed reports whether the lanes file has the lane: no name in the file has a dot, and
+// every other has one. Of the others nothing is known.
 func (l Lane) Listed() bool { return !strings.Contains(l.Name, ".") }
 
 // Slot returns the slot of a contact, 0 to Slots-1, the same in every process: where

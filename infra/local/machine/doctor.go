@@ -181,7 +181,7 @@ func (c Config) mails(schools []roster.School, lanes *lane.Lanes) (mails []docto
 		seen[domain] = true
 		mails = append(mails, doctor.Mail{
 			From: domain, Address: s.Mail, Selectors: c.DKIM, Sources: c.Addresses,
-			FreeMail: !strings.Contains(lanes.Of(domain).Name, "."), // an operator of the file
+			FreeMail: lanes.Of(domain).Listed(),
 		})
 	}
 	return mails

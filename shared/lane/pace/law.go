@@ -253,6 +253,7 @@ func doubled(d, in time.Duration) float64 { return math.Exp2(float64(d) / float6
 // switchboards are staffed. Four slots are then far from full, and ten nearly.
 func (l Limits) busy() float64 { return max(l.seldom(), 1) }
 
+// seldom is busy by that rule alone, which for few slots is less than one connection.
 func (l Limits) seldom() float64 {
 	root := (math.Sqrt(Above*Above+4*float64(max(l.Slots, 1))) - Above) / 2
 	return root * root

@@ -111,10 +111,8 @@ func (s *Source) add(t *totals, st alert.Status) {
 
 // lane returns what a lane is called in the numbers.
 func (s *Source) lane(name string) string {
-	for _, l := range s.Lanes.All() {
-		if l.Name == name {
-			return name
-		}
+	if s.Lanes.Named(name).Listed() {
+		return name
 	}
 	return other
 }
