@@ -10,13 +10,16 @@ import (
 	"github.com/todoku/todoku/shared/table"
 )
 
-// An alert reads every family, so a Family is packed (package pack), in a third of its
-// size as JSON. What a version of the format means never changes; a new field makes a
-// new version, and every version that was ever written can be read:
+// An alert reads every family, and its places in groups, so a Family and a Member are packed
+// (package pack), in a third of their size as JSON. What a version of the format means never
+// changes; a new field makes a new version, and every version that was ever written can be read:
 //
 //	'{'  JSON: what was written before there was a packed form
-//	1    familyV1
-const familyV1 = 1
+//	1    familyV1, memberV1
+const (
+	familyV1 = 1
+	memberV1 = 1
+)
 
 const usualFamily = 512 // bytes of most packed families
 
@@ -130,4 +133,34 @@ func readContact(r *pack.Reader) Contact {
 		}
 	}
 	return c
+}
+
+func encodeMember(m *Member) []byte {
+	const usual = 128 // bytes
+	w := pack.NewWriter(usual)
+	w.Byte(memberV1)
+	w.Texts(m.Children)
+	w.Texts(m.Guardians)
+	w.Texts(m.Contacts)
+	return w.Bytes()
+}
+
+// decodeMember reads a family's place in a group.
+func decodeMember(item table.Item) (m Member, err error) {
+	b := item.Value
+	switch {
+	case len(b) > 0 && b[0] == '{':
+		err = json.Unmarshal(b, &m)
+	case len(b) > 0 && b[0] == memberV1:
+		r := pack.NewReader(b[1:])
+		m.Children, m.Guardians, m.Contacts = r.Texts(), r.Texts(), r.Texts()
+		err = r.Close()
+	default:
+		err = pack.ErrDamaged
+	}
+	if err != nil {
+		return Member{}, fmt.Errorf("roster: item %s: %w", item.Key, err)
+	}
+	m.Family = item.Sort
+	return m, nil
 }

@@ -54,6 +54,27 @@ func TestFamilyOfVersion1(t *testing.T) {
 	}
 }
 
+// TestMemberRoundTrip has a family's place in a group read back, packed and from the JSON of
+// older versions.
+func TestMemberRoundTrip(t *testing.T) {
+	want := packtest.Full[Member](nil)
+	old, err := json.Marshal(&want)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for form, value := range map[string][]byte{"packed": encodeMember(&want), "JSON": old} {
+		got, err := decodeMember(table.Item{Key: table.Key{Sort: want.Family}, Value: value})
+		if diff := cmp.Diff(want, got); err != nil || diff != "" {
+			t.Errorf("%s: %v (-want +got):\n%s", form, err, diff)
+		}
+	}
+	for _, damaged := range []string{"", "\x02", "\x01\x01"} {
+		if got, err := decodeMember(table.Item{Value: []byte(damaged)}); err == nil {
+			t.Errorf("%q is read as %v", damaged, got)
+		}
+	}
+}
+
 func FuzzFamily(f *testing.F) {
 	full := packtest.Full[Family](nil)
 	f.Add(encodeFamily(&full))

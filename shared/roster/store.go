@@ -216,8 +216,8 @@ func (s *Store) Members(ctx context.Context, school, group, after string) (membe
 		return nil, "", err
 	}
 	for _, item := range page.Items {
-		m := Member{Family: item.Sort}
-		if err := json.Unmarshal(item.Value, &m); err != nil {
+		m, err := decodeMember(item)
+		if err != nil {
 			return nil, "", err
 		}
 		members = append(members, m)

@@ -247,7 +247,7 @@ func (w ways) addMembers(school string, f Family) {
 	}
 	for g, m := range members {
 		m.Contacts = f.tellable(m.Guardians)
-		w.records[memberKey(school, g, f.ID)] = encode(m)
+		w.records[memberKey(school, g, f.ID)] = encodeMember(m)
 	}
 }
 
@@ -264,7 +264,7 @@ func (f Family) tellable(guardians []string) []string {
 	return contacts
 }
 
-// encode writes a Place or Member, which cannot fail.
+// encode writes a Place, which cannot fail.
 func encode(v any) []byte {
 	value, err := json.Marshal(v)
 	if err != nil {
