@@ -288,6 +288,29 @@ func TestReaders(t *testing.T) {
 	work.Wait()
 }
 
+// TestDelete removes keys that are there, with a value or without, and others, which is no change.
+func TestDelete(t *testing.T) {
+	db, _ := begin(t)
+	remove := func(key string) func(*journal.Tx) error {
+		return func(tx *journal.Tx) error { return tx.Bucket(name).Delete([]byte(key)) }
+	}
+	must(t, db.Update(put("a", "1")))
+	must(t, db.Update(func(tx *journal.Tx) error { return tx.Bucket(name).Put([]byte("b"), nil) }))
+	for _, c := range []struct {
+		key     string
+		changes int
+	}{{"a", 1}, {"a", 0}, {"b", 1}, {"b", 0}, {"c", 0}} {
+		before := db.Commits()
+		must(t, db.Update(remove(c.key)))
+		if n := db.Commits() - before; n != c.changes {
+			t.Errorf("to delete %s is %d changes, want %d", c.key, n, c.changes)
+		}
+	}
+	if left := all(t, db); len(left) != 0 {
+		t.Errorf("left: %v", left)
+	}
+}
+
 func TestClosed(t *testing.T) {
 	db, path := begin(t)
 	must(t, db.Update(put("a", "1")))

@@ -66,13 +66,18 @@ type Bucket struct {
 
 // Get returns the value of a key, nil if it is not there.
 func (b *Bucket) Get(key []byte) []byte {
+	v, _ := b.find(key)
+	return v
+}
+
+func (b *Bucket) find(key []byte) (v []byte, there bool) {
 	if b.at == nil {
 		b.at = b.b.Cursor()
 	}
 	if k, v := b.at.Seek(key); bytes.Equal(k, key) {
-		return v
+		return v, true
 	}
-	return nil
+	return nil, false
 }
 
 // Cursor walks over the keys. The bucket must not be changed meanwhile.
@@ -114,8 +119,11 @@ func (b *Bucket) Put(key, value []byte) error {
 	return nil
 }
 
-// Delete removes a key; that it is not there is no error.
+// Delete removes a key; that it is not there is no error, and no change.
 func (b *Bucket) Delete(key []byte) error {
+	if _, there := b.find(key); !there {
+		return nil
+	}
 	if err := b.b.Delete(key); err != nil {
 		return err
 	}

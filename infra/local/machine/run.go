@@ -123,15 +123,12 @@ func (m *Machine) runTick(ctx context.Context) error {
 					m.cfg.Log.Error("old dead letters not removed", "err", err)
 				}
 			}
-			if _, err := m.Table.Sweep(ctx, sweepBatch); err != nil && ctx.Err() == nil {
+			if _, err := m.Table.Sweep(ctx); err != nil && ctx.Err() == nil {
 				m.cfg.Log.Error("expired items not removed", "err", err)
 			}
 		}
 	}
 }
-
-// sweepBatch is how many expired items one run of the tick removes.
-const sweepBatch = 200
 
 // Close releases what New took. Run must have returned.
 func (m *Machine) Close() error {

@@ -26,6 +26,7 @@ type Table struct {
 	now   func() time.Time
 
 	checking sync.Mutex // one CheckHealth at a time
+	swept    []byte     // up to where Sweep has come
 }
 
 var (
@@ -114,7 +115,7 @@ func (t *Table) get(b *journal.Bucket, key table.Key) (table.Item, error) {
 }
 
 func create(tx *journal.Tx) error {
-	for _, name := range [][]byte{bucketItems, bucketExpiry, bucketFormat} {
+	for _, name := range [][]byte{bucketItems, bucketFormat} {
 		if _, err := tx.CreateBucketIfNotExists(name); err != nil {
 			return err
 		}

@@ -164,9 +164,6 @@ func verifyWhole(t *testing.T, path string, reported map[string]bool) {
 	if err != nil || counter.Counts["n"] != int64(len(parts)) {
 		t.Errorf("the counter says %v, %v; there are %d writes", counter.Counts, err, len(parts))
 	}
-	if _, expiring := entries(t, db); expiring != crashItems*len(parts) {
-		t.Errorf("%d entries of expiry for %d items", expiring, crashItems*len(parts))
-	}
 	if err := checkPages(db); err != nil {
 		t.Error(err)
 	}

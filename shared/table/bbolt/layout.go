@@ -9,19 +9,16 @@ import (
 	"github.com/todoku/todoku/shared/table"
 )
 
-// The table is three buckets of the file:
+// The table is two buckets of the file:
 //
 //	table   partition NUL sort -> an item, see stored
 //	table   NUL token          -> the digest of a write's ops, as an item that expires
-//	expiry  second, key        -> nothing; one entry for each item that expires
 //	format  "table"            -> formatVersion
 //
 // Keys hold no NUL and partitions are not empty, so the kinds of key cannot meet,
-// and the keys of a partition lie together in the order of their sort keys. The
-// second is big endian, so that the entries of expiry lie in the order of time.
+// and the keys of a partition lie together in the order of their sort keys.
 var (
 	bucketItems  = []byte("table")
-	bucketExpiry = []byte("expiry")
 	bucketFormat = []byte("format")
 	formatKey    = []byte("table")
 )
@@ -46,16 +43,6 @@ func splitItemKey(b []byte) (k table.Key, ok bool) {
 
 func tokenKey(token string) []byte {
 	return append([]byte{0}, token...)
-}
-
-func expiryKey(second int64, key []byte) []byte {
-	b := make([]byte, 0, 8+len(key))
-	b = binary.BigEndian.AppendUint64(b, uint64(second))
-	return append(b, key...)
-}
-
-func splitExpiryKey(k []byte) (second int64, key []byte) {
-	return int64(binary.BigEndian.Uint64(k)), k[8:]
 }
 
 // stored is an item as the file has it:

@@ -108,8 +108,8 @@ func TestHealthFindsLeftovers(t *testing.T) {
 	if err := tbl.CheckHealth(t.Context()); err != nil {
 		t.Error(err)
 	}
-	if items, _ := entries(t, db); items != 0 {
-		t.Errorf("%d items are left", items)
+	if n := entries(t, db); n != 0 {
+		t.Errorf("%d items are left", n)
 	}
 	db.Close()
 	if err := tbl.CheckHealth(t.Context()); err == nil {

@@ -2,68 +2,80 @@ package bbolt
 
 import (
 	"context"
-	"fmt"
 
 	"github.com/todoku/todoku/shared/journal"
-
-	"github.com/todoku/todoku/shared/table"
 )
 
-// MaxSweep is the most that one Sweep removes, so that it does not keep writers
-// waiting for more than some milliseconds.
-const MaxSweep = 1000
+// MaxSweep is how many items one Sweep looks at: it is called every second, and keeps
+// writers waiting for less than a millisecond.
+const MaxSweep = 200
 
-// Sweep removes up to limit (1 to MaxSweep) items and tokens that have expired,
-// those longest ago first, and returns how many. They are long invisible, so
-// nothing but the size of the file depends on it; call it again until it returns
-// less than limit. A call that finds nothing writes nothing.
-func (t *Table) Sweep(ctx context.Context, limit int) (int, error) {
-	if limit < 1 || limit > MaxSweep {
-		return 0, fmt.Errorf("%w: sweep %d, not 1 to %d", table.ErrInvalid, limit, MaxSweep)
-	}
+// Sweep looks at the next MaxSweep items and tokens of the table and removes those that
+// have expired. It reports whether it has come to the end; the next call begins anew.
+// What has expired is invisible in any case, so nothing but the size of the file depends
+// on it. A call that finds nothing writes nothing. One Sweep runs at a time.
+//
+// There is no index of what expires when: to keep one took as many changes as the
+// items themselves, of which an alert makes hundreds of thousands.
+func (t *Table) Sweep(ctx context.Context) (end bool, err error) {
 	if err := ctx.Err(); err != nil {
-		return 0, err
+		return false, err
 	}
 	now := t.now().Unix()
-	n := 0
-	err := t.db.View(func(tx *journal.Tx) error {
-		n = len(expired(tx, now, 1))
-		return nil
+	var expired [][]byte
+	var last []byte
+	err = t.db.View(func(tx *journal.Tx) (err error) {
+		expired, last, err = openItems(tx).expired(t.swept, now)
+		return err
 	})
-	if err == nil && n > 0 {
-		err = t.group.Update(func(tx *journal.Tx) (err error) {
-			n, err = sweep(tx, now, limit)
-			return err
-		})
+	if err == nil && len(expired) > 0 {
+		err = t.group.Update(func(tx *journal.Tx) error { return openItems(tx).remove(expired, now) })
 	}
 	if err != nil {
-		return 0, fault(err)
+		return false, fault(err)
 	}
-	return n, nil
+	t.swept = last
+	return last == nil, nil
 }
 
-// expired returns up to limit entries of expiry whose second is not after now.
-func expired(tx *journal.Tx, now int64, limit int) [][]byte {
-	var entries [][]byte
-	c := tx.Bucket(bucketExpiry).Cursor()
-	for k, _ := c.First(); k != nil && len(entries) < limit; k, _ = c.Next() {
-		if second, _ := splitExpiryKey(k); second > now {
-			break
-		}
-		entries = append(entries, append([]byte(nil), k...))
+// expired looks at MaxSweep items behind a key, and returns the keys of those that have
+// expired and the last that it looked at; nil: there are no more.
+func (t items) expired(after []byte, now int64) (keys [][]byte, last []byte, err error) {
+	c := t.items.Cursor()
+	k, v := c.Seek(append(after, 0))
+	if after == nil {
+		k, v = c.First()
 	}
-	return entries
+	for n := 0; k != nil && n < MaxSweep; k, v = c.Next() {
+		s, err := parse(v)
+		if err != nil {
+			return nil, nil, err
+		}
+		if !s.live(now) {
+			keys = append(keys, append([]byte(nil), k...))
+		}
+		last = k
+		n++
+	}
+	if k == nil {
+		return keys, nil, nil
+	}
+	return keys, append([]byte(nil), last...), nil
 }
 
-func sweep(tx *journal.Tx, now int64, limit int) (int, error) {
-	entries := expired(tx, now, limit)
-	items := openItems(tx)
-	for _, e := range entries {
-		second, key := splitExpiryKey(e)
-		gone := writeStep{key: key, remove: true}
-		if err := items.apply(&gone, second); err != nil {
-			return 0, err
+// remove removes what has expired, unless it was written anew meanwhile.
+func (t items) remove(keys [][]byte, now int64) error {
+	for _, k := range keys {
+		s, err := t.get(k)
+		if err != nil {
+			return err
+		}
+		if s.live(now) {
+			continue
+		}
+		if err := t.items.Delete(k); err != nil {
+			return err
 		}
 	}
-	return len(entries), nil
+	return nil
 }

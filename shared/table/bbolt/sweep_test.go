@@ -1,7 +1,6 @@
 package bbolt_test
 
 import (
-	"errors"
 	"fmt"
 	"testing"
 	"time"
@@ -29,16 +28,15 @@ func mustWrite(t *testing.T, tbl *bbolt.Table, token string, ops ...table.Op) {
 }
 
 // entries counts what the file holds of the table, expired or not.
-func entries(t *testing.T, db *journal.DB) (items, expiring int) {
+func entries(t *testing.T, db *journal.DB) (n int) {
 	t.Helper()
 	err := db.View(func(tx *journal.Tx) error {
-		count := func(n *int) func(_, _ []byte) error { return func(_, _ []byte) error { *n++; return nil } }
-		return errors.Join(tx.Bucket([]byte("table")).ForEach(count(&items)), tx.Bucket([]byte("expiry")).ForEach(count(&expiring)))
+		return tx.Bucket([]byte("table")).ForEach(func(_, _ []byte) error { n++; return nil })
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return items, expiring
+	return n
 }
 
 func TestSweep(t *testing.T) {
@@ -58,36 +56,73 @@ func TestSweep(t *testing.T) {
 	mustWrite(t, tbl, "token", table.Replace{Key: key(0), Revision: 1})
 
 	for _, step := range []struct {
-		after           time.Duration
-		limit, want     int
-		items, expiring int
-		reason          string
+		after  time.Duration
+		items  int
+		reason string
 	}{
-		{0, 10, 0, 20, 18, "nothing has expired"},
-		{3 * time.Second, 10, 0, 20, 18, "what would have expired was changed or deleted"},
-		{4 * time.Second, 10, 1, 19, 17, "at its second"},
-		{10 * time.Second, 4, 4, 15, 13, "no more than the limit"},
-		{10 * time.Second, 4, 2, 13, 11, "the rest"},
-		{10 * time.Second, 4, 0, 13, 11, "nothing is left"},
-		{table.TokenLife + time.Second, 100, 10, 3, 1, "the token too"},
-		{time.Hour, 1, 1, 2, 0, "the last"},
+		{0, 20, "nothing has expired"},
+		{3 * time.Second, 20, "what would have expired was changed or deleted"},
+		{4 * time.Second, 19, "at its second"},
+		{10 * time.Second, 13, "some"},
+		{10 * time.Second, 13, "nothing is left"},
+		{table.TokenLife + time.Second, 3, "the token too"},
+		{time.Hour, 2, "the last"},
 	} {
 		now = noon.Add(step.after)
-		before := db.Commits()
-		n, err := tbl.Sweep(t.Context(), step.limit)
-		if err != nil || n != step.want {
-			t.Errorf("%s: Sweep = %d, %v; want %d", step.reason, n, err, step.want)
+		before, commits := entries(t, db), db.Commits()
+		if end, err := tbl.Sweep(t.Context()); !end || err != nil {
+			t.Errorf("%s: Sweep = %t, %v", step.reason, end, err)
 		}
-		if items, expiring := entries(t, db); items != step.items || expiring != step.expiring {
-			t.Errorf("%s: left %d items, %d expiring; want %d, %d", step.reason, items, expiring, step.items, step.expiring)
+		if n := entries(t, db); n != step.items {
+			t.Errorf("%s: left %d items, want %d", step.reason, n, step.items)
 		}
-		if step.want == 0 && db.Commits() != before {
+		if step.items == before && db.Commits() != commits {
 			t.Errorf("%s: a sweep of nothing wrote to the file", step.reason)
 		}
 	}
 	page, err := tbl.Query(t.Context(), table.Query{Partition: "p"})
 	if err != nil || len(page.Items) != 2 {
 		t.Errorf("items left: %v, %v", page.Items, err)
+	}
+}
+
+// TestSweepGoesOn comes to the end of a table in steps, and begins anew.
+func TestSweepGoesOn(t *testing.T) {
+	now := noon
+	db, tbl := openAt(t, &now)
+	const steps = 3
+	fill := func() {
+		for i := 0; i < steps*bbolt.MaxSweep; i += table.MaxOps {
+			ops := make([]table.Op, table.MaxOps)
+			for j := range ops { // every other expires
+				op := table.Create{Key: table.Key{Partition: "p", Sort: fmt.Sprintf("%05d", i+j)}}
+				if j%2 == 0 {
+					op.Expires = now.Add(time.Second)
+				}
+				ops[j] = op
+			}
+			mustWrite(t, tbl, "", ops...)
+		}
+	}
+	fill()
+	now = now.Add(time.Minute)
+	for left := steps*bbolt.MaxSweep - bbolt.MaxSweep/2; ; left -= bbolt.MaxSweep / 2 {
+		end, err := tbl.Sweep(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n := entries(t, db); n != max(left, steps*bbolt.MaxSweep/2) {
+			t.Fatalf("left %d items, want %d", n, left)
+		}
+		if end {
+			break
+		}
+	}
+	mustWrite(t, tbl, "", table.Create{Key: table.Key{Partition: "a", Sort: "first"}, Expires: now.Add(time.Second)})
+	now = now.Add(time.Minute)
+	before := entries(t, db)
+	if _, err := tbl.Sweep(t.Context()); err != nil || entries(t, db) != before-1 {
+		t.Errorf("after its end it has not begun anew: %d of %d left, %v", entries(t, db), before, err)
 	}
 }
 
@@ -102,11 +137,11 @@ func TestSweepSparesSuccessors(t *testing.T) {
 	now = noon.Add(time.Minute)
 	mustWrite(t, tbl, "", table.Create{Key: record}, table.Add{Key: counter, Deltas: map[string]int64{"n": 1}},
 		table.Create{Key: later, Expires: now.Add(time.Second)})
-	if n, err := tbl.Sweep(t.Context(), 10); n != 0 || err != nil {
-		t.Errorf("Sweep = %d, %v", n, err)
+	if _, err := tbl.Sweep(t.Context()); err != nil {
+		t.Error(err)
 	}
-	if items, expiring := entries(t, db); items != 3 || expiring != 1 {
-		t.Errorf("left %d items, %d expiring", items, expiring)
+	if n := entries(t, db); n != 3 {
+		t.Errorf("left %d items, want 3", n)
 	}
 }
 
@@ -137,15 +172,5 @@ func TestSkipsExpired(t *testing.T) {
 			t.Errorf("page %d is the last and has %d items; want several bounded pages, then 1 item", pages, len(page.Items))
 		}
 		return
-	}
-}
-
-func TestSweepLimits(t *testing.T) {
-	now := noon
-	_, tbl := openAt(t, &now)
-	for _, limit := range []int{-1, 0, bbolt.MaxSweep + 1} {
-		if _, err := tbl.Sweep(t.Context(), limit); !errors.Is(err, table.ErrInvalid) {
-			t.Errorf("Sweep(%d) = %v, want ErrInvalid", limit, err)
-		}
 	}
 }

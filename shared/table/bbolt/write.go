@@ -112,12 +112,12 @@ func (w *write) run(tx *journal.Tx, now time.Time) (outcome, err error) {
 			return outcome, err
 		}
 	}
-	olds, outcome, err := w.check(items, now.Unix())
+	outcome, err = w.check(items, now.Unix())
 	if outcome != nil || err != nil {
 		return outcome, err
 	}
 	for i := range w.steps {
-		if err := items.apply(&w.steps[i], olds[i].expires); err != nil {
+		if err := items.apply(&w.steps[i]); err != nil {
 			return nil, err
 		}
 	}
@@ -127,15 +127,14 @@ func (w *write) run(tx *journal.Tx, now time.Time) (outcome, err error) {
 // check reads what is at every key, expired or not, and names the ops whose
 // condition does not hold. What an Add would write is a condition too, so check
 // works it out on the way.
-func (w *write) check(items items, now int64) (olds []stored, outcome, err error) {
-	olds = make([]stored, len(w.steps))
+func (w *write) check(items items, now int64) (outcome, err error) {
 	var failed []int
 	for i := range w.steps {
 		s := &w.steps[i]
-		if olds[i], err = items.get(s.key); err != nil {
-			return nil, nil, err
+		seen, err := items.get(s.key)
+		if err != nil {
+			return nil, err
 		}
-		seen := olds[i]
 		if !seen.live(now) {
 			seen = stored{}
 		}
@@ -144,16 +143,16 @@ func (w *write) check(items items, now int64) (olds []stored, outcome, err error
 			ok, err = s.addTo(seen)
 		}
 		if err != nil {
-			return nil, nil, err
+			return nil, err
 		}
 		if !ok {
 			failed = append(failed, i)
 		}
 	}
 	if failed != nil {
-		return nil, &table.ConflictError{Ops: failed}, nil
+		return &table.ConflictError{Ops: failed}, nil
 	}
-	return olds, nil, nil
+	return nil, nil
 }
 
 func (s *writeStep) addTo(old stored) (ok bool, err error) {
@@ -184,18 +183,13 @@ func (w *write) remember(items items, now time.Time) error {
 	if w.token == "" {
 		return nil
 	}
-	key := tokenKey(w.token)
-	old, err := items.get(key)
-	if err != nil {
-		return err
-	}
-	s := writeStep{key: key}
+	s := writeStep{key: tokenKey(w.token)}
 	s.put(1, now.Add(table.TokenLife+time.Second-1), w.digest)
-	return items.apply(&s, old.expires)
+	return items.apply(&s)
 }
 
 // items is the table within one transaction.
-type items struct{ items, expiry *journal.Bucket }
+type items struct{ items *journal.Bucket }
 
 // fillPercent is how full a page of items is left when it is split. Of 100,000
 // items, 0.5 (bbolt's own) makes 57 MiB if they are written in the order of their
@@ -203,38 +197,20 @@ type items struct{ items, expiry *journal.Bucket }
 const fillPercent = 0.7
 
 func openItems(tx *journal.Tx) items {
-	t := items{tx.Bucket(bucketItems), tx.Bucket(bucketExpiry)}
+	t := items{tx.Bucket(bucketItems)}
 	t.items.Fill(fillPercent)
 	return t
 }
 
 func (t items) get(key []byte) (stored, error) { return parse(t.items.Get(key)) }
 
-// apply does what s says in place of an item that expires at the second old.
-func (t items) apply(s *writeStep, old int64) error {
-	if s.value == nil && !s.remove {
-		return nil
-	}
-	if old != s.expires {
-		if err := t.reindex(s, old); err != nil {
-			return err
-		}
-	}
-	if s.remove {
+// apply does what s says.
+func (t items) apply(s *writeStep) error {
+	switch {
+	case s.remove:
 		return t.items.Delete(s.key)
+	case s.value == nil:
+		return nil
 	}
 	return t.items.Put(s.key, s.value)
-}
-
-// reindex moves the entry of s in expiry from the second old.
-func (t items) reindex(s *writeStep, old int64) error {
-	if old != 0 {
-		if err := t.expiry.Delete(expiryKey(old, s.key)); err != nil {
-			return err
-		}
-	}
-	if s.expires == 0 {
-		return nil
-	}
-	return t.expiry.Put(expiryKey(s.expires, s.key), nil)
 }
