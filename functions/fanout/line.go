@@ -89,13 +89,6 @@ func (ls *lines) of(lane string) *line {
 	return l
 }
 
-// heard reports whether a lane has had contacts that were heard of lately.
-func (ls *lines) heard(lane string) bool {
-	ls.mu.Lock()
-	defer ls.mu.Unlock()
-	return ls.of(lane).heard > 0
-}
-
 // rest takes out what is held back: the quiet, and then those never heard of.
 func (ls *lines) rest() (quiet, never []waiting) {
 	for _, l := range ls.byLane {

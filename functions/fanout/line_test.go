@@ -118,8 +118,8 @@ func TestNobodyKnown(t *testing.T) {
 	if got := len(b.refs()); got != 3000 {
 		t.Errorf("%d copies are queued, want each of 3000 once", got)
 	}
-	if b.copies.sends < 20 {
-		t.Errorf("the copies were queued %d times, want some by most steps", b.copies.sends)
+	if b.copies.sends < 8 {
+		t.Errorf("the copies were queued %d times, want some all the while", b.copies.sends)
 	}
 }
 

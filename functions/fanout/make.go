@@ -19,6 +19,9 @@ const (
 	// stepOps bounds the ops that one step of families may need, less than
 	// table.MaxOps by the progress, the check of the alert and their counters.
 	stepOps = 70
+	// queueSome is how many copies a walk gathers before it queues them. With so many the
+	// messages of ten are nine tenths full, and a step's alone are a third.
+	queueSome = 150
 )
 
 // fanOut makes the families' records of an alert and queues their copies.
@@ -81,6 +84,9 @@ func (h *Handler) strand(ctx context.Context, a alert.Alert, plan alert.Plan, se
 			return false, err
 		}
 	}
+	if err := w.queue(ctx); err != nil {
+		return false, err
+	}
 	return fresh, h.done(ctx, w.alert, w.progress)
 }
 
@@ -113,9 +119,12 @@ type walk struct {
 	turns    map[string]int // of the slots, by lane
 	first    int            // the turn that lanes begin with, another in each strand
 	slots    map[place]int  // which has its turn
-	dealt    map[place]int  // copies of those that are held back
+	dealt    map[place]int  // copies
 	tiers    map[string]tier
-	lines    *lines // of all strands
+	lines    *lines       // of all strands
+	begun    bool         // some step's copies are queued
+	out      []waiting    // to be queued
+	queued   alert.Cursor // up to where copies are
 }
 
 // place is a tier of a lane.
@@ -127,7 +136,7 @@ type place struct {
 func newWalk(h *Handler, a alert.Alert, p alert.Progress, plan alert.Plan, set audience.Set, ls *lines, i int) *walk {
 	return &walk{
 		Handler: h, alert: a, progress: p, plan: plan, set: set, turns: map[string]int{}, first: i,
-		slots: map[place]int{}, dealt: map[place]int{}, tiers: map[string]tier{}, lines: ls,
+		slots: map[place]int{}, dealt: map[place]int{}, tiers: map[string]tier{}, lines: ls, queued: p.Made,
 	}
 }
 
@@ -154,8 +163,9 @@ func (w *walk) group(ctx context.Context) error {
 	}
 }
 
-// step makes and queues as many of the members' families as one write holds, and
-// returns how many that was.
+// step makes as many of the members' families as one write holds, and returns how many
+// that was. Their copies are queued with those of the next steps, so that messages become
+// full, but the first at once.
 func (w *walk) step(ctx context.Context, group int, members []roster.Member) (int, error) {
 	members = members[:fit(members)]
 	families, err := w.families(ctx, members)
@@ -170,13 +180,26 @@ func (w *walk) step(ctx context.Context, group int, members []roster.Member) (in
 	if err != nil {
 		return 0, err
 	}
-	w.progress.Queued = w.progress.Made
+	w.progress.Queued = w.queued
 	w.progress.Made = alert.Cursor{Group: group, After: members[len(members)-1].Family}
 	made, err = w.save(ctx, made)
 	if err != nil {
 		return 0, err
 	}
-	return len(members), w.Copies.Send(ctx, bundles(w.next(queued(w.alert, made)))...)
+	w.out = append(w.out, w.next(queued(w.alert, made))...)
+	if w.begun && len(w.out) < queueSome {
+		return len(members), nil
+	}
+	return len(members), w.queue(ctx)
+}
+
+// queue queues the copies of the steps since it was last called.
+func (w *walk) queue(ctx context.Context) error {
+	if err := w.Copies.Send(ctx, bundles(w.out)...); err != nil {
+		return err
+	}
+	w.begun, w.out, w.queued = true, w.out[:0], w.progress.Made
+	return nil
 }
 
 // fit returns how many members' families certainly fit into one write.
@@ -205,6 +228,7 @@ func (w *walk) families(ctx context.Context, members []roster.Member) ([]roster.
 // another strand has still to pass, is made now.
 func (w *walk) build(ctx context.Context, group int, families []roster.Family) ([]alert.Made, error) {
 	var made []alert.Made
+	var unsure []alert.Ref
 	now := w.Now().UTC()
 	for _, f := range families {
 		m, at, ok := audience.Build(f.Listening(w.alert.Kind == alert.Notice, w.Now()), w.set, w.Lanes)
@@ -212,17 +236,16 @@ func (w *walk) build(ctx context.Context, group int, families []roster.Family) (
 			continue
 		}
 		if at < group || w.plan.Strands > 1 && w.set.Spans(f) {
-			there, err := w.isMade(ctx, m)
-			if err != nil {
-				return nil, err
-			}
-			if there {
-				continue
-			}
+			unsure = append(unsure, m.Ref(w.alert.ID))
 		}
 		begin(&m, w.alert.Useful(now), now)
 		made = append(made, m)
 	}
+	known, err := w.Alerts.Known(ctx, unsure...)
+	if err != nil {
+		return nil, err
+	}
+	made = slices.DeleteFunc(made, func(m alert.Made) bool { return known[m.Ref(w.alert.ID)] })
 	w.deal(made)
 	return made, nil
 }
@@ -231,22 +254,17 @@ func (w *walk) build(ctx context.Context, group int, families []roster.Family) (
 // neighbours as one message holds, then the next slot has its turn. So all slots of
 // a lane have about as much to do, and what is sent together lies together in the
 // table: one family's record after the other, most of them in the same page of the
-// file. Copies that are held back fill their messages over several steps. Contacts never
-// heard of have places of their own, which wait for the others of their lane.
+// file. Contacts never heard of have places of their own, which wait for the others of
+// their lane.
 func (w *walk) deal(made []alert.Made) {
-	step := map[place]int{}
 	for i := range made {
 		copies := made[i].Family.Copies
 		for k := range copies {
 			at := place{copies[k].Lane, w.tiers[copies[k].Contact]}
-			dealt := step
-			if at.tier == never || at.tier == quiet && w.lines.heard(at.lane) {
-				dealt = w.dealt
-			}
-			if dealt[at]%alert.MaxBundle == 0 {
+			if w.dealt[at]%alert.MaxBundle == 0 {
 				w.slots[at] = w.turn(at.lane)
 			}
-			dealt[at]++
+			w.dealt[at]++
 			copies[k].Slot = w.slots[at]
 			if at.tier == never {
 				copies[k].Slot += lane.MaxSlots
@@ -262,14 +280,6 @@ func (w *walk) turn(lane string) int {
 	}
 	w.turns[lane]++
 	return w.turns[lane] % w.Lanes.Named(lane).Slots
-}
-
-func (w *walk) isMade(ctx context.Context, m alert.Made) (bool, error) {
-	_, err := w.Alerts.Family(ctx, m.Ref(w.alert.ID))
-	if errors.Is(err, alert.ErrNotFound) {
-		return false, nil
-	}
-	return true, err
 }
 
 // begin sets the copies' first state: what is made after the alert ceased to be
@@ -320,14 +330,18 @@ func (w *walk) reconsider(ctx context.Context, made []alert.Made) ([]alert.Made,
 		return nil, err
 	}
 	w.alert = a
+	refs := make([]alert.Ref, len(made))
+	for i, m := range made {
+		refs[i] = m.Ref(a.ID)
+	}
+	known, err := w.Alerts.Known(ctx, refs...)
+	if err != nil {
+		return nil, err
+	}
 	now := w.Now().UTC()
 	var missing []alert.Made
 	for _, m := range made {
-		there, err := w.isMade(ctx, m)
-		if err != nil {
-			return nil, err
-		}
-		if !there {
+		if !known[m.Ref(a.ID)] {
 			begin(&m, a.Useful(now), now)
 			missing = append(missing, m)
 		}
@@ -346,23 +360,37 @@ func (w *walk) count(made []alert.Made) {
 	}
 }
 
-// requeue queues again what the last step before an interruption made.
+// requeue queues again what was made before an interruption and perhaps not queued.
 func (w *walk) requeue(ctx context.Context) error {
 	made, queued := w.progress.Made, w.progress.Queued
 	if made == queued || made.After == "" {
 		return nil
 	}
-	after := ""
-	if queued.Group == made.Group {
-		after = queued.After
+	for group := queued.Group; group <= made.Group; group += w.plan.Strands {
+		after, last := "", ""
+		if group == queued.Group {
+			after = queued.After
+		}
+		if group == made.Group {
+			last = made.After
+		}
+		if err := w.requeueGroup(ctx, w.plan.Groups[group], after, last); err != nil {
+			return err
+		}
 	}
+	return nil
+}
+
+// requeueGroup queues again what was made of a group after a family, and up to the last
+// unless that is "".
+func (w *walk) requeueGroup(ctx context.Context, group, after, last string) error {
 	for {
-		members, next, err := w.Roster.Members(ctx, w.alert.School, w.plan.Groups[made.Group], after)
+		members, next, err := w.Roster.Members(ctx, w.alert.School, group, after)
 		if err != nil {
 			return err
 		}
 		for i, m := range members {
-			if m.Family > made.After {
+			if last != "" && m.Family > last {
 				members, next = members[:i], ""
 				break
 			}

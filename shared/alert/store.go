@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/todoku/todoku/shared/id"
@@ -96,6 +97,25 @@ func encode(v any) []byte {
 func (s *Store) Family(ctx context.Context, ref Ref) (Family, error) {
 	f, _, err := s.family(ctx, ref)
 	return f, err
+}
+
+// Known reports of each record of a family whether there is one.
+func (s *Store) Known(ctx context.Context, refs ...Ref) (known map[Ref]bool, err error) {
+	known = make(map[Ref]bool, len(refs))
+	for some := range slices.Chunk(refs, table.MaxOps) {
+		keys := make([]table.Key, len(some))
+		for i, ref := range some {
+			keys[i] = ref.Key()
+		}
+		items, err := s.Table.GetMany(ctx, keys...)
+		if err != nil {
+			return nil, err
+		}
+		for i, item := range items {
+			known[some[i]] = item.Revision != 0
+		}
+	}
+	return known, nil
 }
 
 func (s *Store) family(ctx context.Context, ref Ref) (f Family, revision int64, err error) {
