@@ -1,6 +1,7 @@
 package dispatch
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -105,7 +106,7 @@ func (r *run) fits(jobs []*job) bool {
 	if len(r.jobs) == 0 || len(jobs) == 0 {
 		return true
 	}
-	return len(r.jobs)+len(jobs) <= alert.MaxBundle && r.jobs[0].ref.Alert == jobs[0].ref.Alert
+	return len(r.jobs)+len(jobs) <= cmp.Or(r.Worker.Hand, alert.MaxBundle) && r.jobs[0].ref.Alert == jobs[0].ref.Alert
 }
 
 // undone returns the place of the first message that has a copy which goes back to

@@ -5,6 +5,7 @@ import (
 	"reflect"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/todoku/todoku/shared/pack/packtest"
@@ -104,6 +105,54 @@ func FuzzFamily(f *testing.F) {
 		once := encodeFamily(&got)
 		if diff := cmp.Diff(once, encodeFamily(&again)); diff != "" {
 			t.Error(diff)
+		}
+	})
+}
+
+// TestCopiesRoundTrip has messages say again what they were given, packed and in the JSON of
+// older versions.
+func TestCopiesRoundTrip(t *testing.T) {
+	ref := func(contact string, round int) CopyRef {
+		return CopyRef{Ref: Ref{Alert: "01k41zq2a0aaaaaaaaaaaaaaa1", Class: "1-1", Family: "01k41zq2a0aaaaaaaaaaaaaaf1"}, Contact: contact, Round: round}
+	}
+	one, two := ref("k", 2), []CopyRef{ref("01k41zq2a0aaaaaaaaaaaaaak1", 0), ref("k", 1)}
+	for name, c := range map[string]struct {
+		body string
+		want []CopyRef
+	}{
+		"one":    {Bundle("docomo#1", []CopyRef{one}).Body, []CopyRef{one}},
+		"packed": {Bundle("docomo#1", two).Body, two},
+		"JSON": {
+			`{"a":"01k41zq2a0aaaaaaaaaaaaaaa1","b":[{"c":"1-1","f":"01k41zq2a0aaaaaaaaaaaaaaf1","k":"01k41zq2a0aaaaaaaaaaaaaak1"},` +
+				`{"c":"1-1","f":"01k41zq2a0aaaaaaaaaaaaaaf1","k":"k","r":1}]}`, two,
+		},
+	} {
+		got, err := ParseCopies(c.body)
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		if diff := cmp.Diff(c.want, got); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", name, diff)
+		}
+	}
+	for _, body := range []string{"", "x", `{"a":"a","p":"?"}`, `{"a":"a","p":"AgAA"}`, `{"a":"a","p":"AA=="}`} {
+		if got, err := ParseCopies(body); err == nil {
+			t.Errorf("%q is read as %v", body, got)
+		}
+	}
+}
+
+func FuzzCopies(f *testing.F) {
+	f.Add(Bundle("docomo#1", []CopyRef{{Contact: "k"}, {Contact: "l", Round: 1}}).Body)
+	f.Add(`{"a":"a","b":[{"k":"k"},{"k":"l"}]}`)
+	f.Fuzz(func(t *testing.T, body string) {
+		got, err := ParseCopies(body)
+		if err != nil {
+			return
+		}
+		again, err := ParseCopies(Bundle("docomo#1", got).Body)
+		if diff := cmp.Diff(got, again); err != nil || diff != "" && utf8.ValidString(body) {
+			t.Errorf("%v (-once +again):\n%s", err, diff)
 		}
 	})
 }

@@ -21,6 +21,9 @@ type Worker struct {
 	// Alone says that no other worker lives: what any other has in hand is a dead
 	// one's, and need not be waited for. It is so where one process owns the store.
 	Alone bool
+	// Hand is how many copies of a slot it has in hand at once; 0: MaxBundle. More take
+	// fewer writes a copy, and a crash leaves more of which nobody knows whether they left.
+	Hand int
 }
 
 // Hand is what a worker has in hand of an alert's copies in one slot: it is written
@@ -156,14 +159,7 @@ func (h *Hand) encode() []byte {
 	}
 	w.Text(h.owner)
 	w.Time(h.until)
-	w.Count(len(h.copies))
-	for _, c := range h.copies {
-		w.Text(c.Class)
-		w.Text(c.Family)
-		w.Text(c.Contact)
-		w.Int(c.Round)
-	}
-	return w.Bytes()
+	return append(w.Bytes(), packCopies(h.copies)...)
 }
 
 func (h *Hand) decode(item table.Item) error {
@@ -174,9 +170,7 @@ func (h *Hand) decode(item table.Item) error {
 	r := pack.NewReader(item.Value)
 	version := r.Byte()
 	h.owner, h.until = r.Text(), r.Time()
-	h.copies = pack.List(r, func(r *pack.Reader) CopyRef {
-		return CopyRef{Ref: Ref{Alert: h.alert, Class: r.Text(), Family: r.Text()}, Contact: r.Text(), Round: r.Int()}
-	})
+	h.copies = readCopies(r, h.alert)
 	err := r.Close()
 	if err == nil && version != handV1 {
 		err = pack.ErrDamaged
