@@ -1,10 +1,10 @@
 // Package dispatch sends copies: it takes them in hand, hands them to a mail operator,
 // and records what the operator said.
 //
-// A batch holds copies of one or more slots. Each slot's copies are, ten at a
-// time or as many as the worker says, taken in hand in one write of one item (alert.Hand), sent in order over one
-// connection, and recorded in one write. What a crash leaves in hand is sent again,
-// and counted: a duplicate is better than silence.
+// A batch holds copies of one or more slots. Each slot's copies are, ten at a time or
+// as many as the worker says, taken in hand in one write of one item (alert.Hand), sent
+// in order over one connection, and recorded in one write. What a crash leaves in hand
+// is sent again, and counted: a duplicate is better than silence.
 //
 // How many copies leave at once, and how fast, the lane's gate says (package gate).
 //

@@ -26,7 +26,8 @@ import (
 //
 //	1   alerts and what belongs to them have no end
 //	2   they end as package keep says; families of the roster may be packed, and are when they are written
-const Now = 2
+//	3   so may their places in groups, and are
+const Now = 3
 
 // Key is that of the mark.
 var Key = table.Key{Partition: "format", Sort: "format"}

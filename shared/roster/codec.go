@@ -89,26 +89,34 @@ func (c *Contact) times() [5]*time.Time {
 }
 
 // decodeFamily reads a family's record, and its revision.
-func decodeFamily(item table.Item) (f Family, err error) {
+func decodeFamily(item table.Item) (Family, error) {
+	f, err := unpack(item, familyV1, readFamily)
+	f.Revision = item.Revision
+	return f, err
+}
+
+// unpack reads a record, packed in a version or as JSON.
+func unpack[T any](item table.Item, version byte, read func(*pack.Reader) T) (v T, err error) {
 	b := item.Value
 	switch {
 	case len(b) > 0 && b[0] == '{':
-		err = json.Unmarshal(b, &f)
-	case len(b) > 0 && b[0] == familyV1:
-		f, err = readFamily(pack.NewReader(b[1:]))
+		err = json.Unmarshal(b, &v)
+	case len(b) > 0 && b[0] == version:
+		r := pack.NewReader(b[1:])
+		v = read(r)
+		err = r.Close()
 	default:
 		err = pack.ErrDamaged
 	}
 	if err != nil {
-		return Family{}, fmt.Errorf("roster: item %s: %w", item.Key, err)
+		var none T
+		return none, fmt.Errorf("roster: item %s: %w", item.Key, err)
 	}
-	f.Revision = item.Revision
-	return f, nil
+	return v, nil
 }
 
-func readFamily(r *pack.Reader) (Family, error) {
-	f := Family{ID: r.Text(), Updated: r.Time(), Children: pack.List(r, readChild), Guardians: pack.List(r, readGuardian)}
-	return f, r.Close()
+func readFamily(r *pack.Reader) Family {
+	return Family{ID: r.Text(), Updated: r.Time(), Children: pack.List(r, readChild), Guardians: pack.List(r, readGuardian)}
 }
 
 func readChild(r *pack.Reader) Child {
@@ -146,21 +154,12 @@ func encodeMember(m *Member) []byte {
 }
 
 // decodeMember reads a family's place in a group.
-func decodeMember(item table.Item) (m Member, err error) {
-	b := item.Value
-	switch {
-	case len(b) > 0 && b[0] == '{':
-		err = json.Unmarshal(b, &m)
-	case len(b) > 0 && b[0] == memberV1:
-		r := pack.NewReader(b[1:])
-		m.Children, m.Guardians, m.Contacts = r.Texts(), r.Texts(), r.Texts()
-		err = r.Close()
-	default:
-		err = pack.ErrDamaged
-	}
-	if err != nil {
-		return Member{}, fmt.Errorf("roster: item %s: %w", item.Key, err)
-	}
+func decodeMember(item table.Item) (Member, error) {
+	m, err := unpack(item, memberV1, readMember)
 	m.Family = item.Sort
-	return m, nil
+	return m, err
+}
+
+func readMember(r *pack.Reader) Member {
+	return Member{Children: r.Texts(), Guardians: r.Texts(), Contacts: r.Texts()}
 }
