@@ -133,7 +133,7 @@ func (p *Program) manual(root *cobra.Command) string {
 		"0は成功、1は失敗です。doctorは、何も見つからなければ0、保護者に届かない、または届かなくなる問題があれば2、それより軽い問題だけなら3で終わります。",
 		"0 if all went well, 1 if not. doctor ends with 0 if it found nothing, 2 if guardians are not told or will not be, and 3 for less.")))
 	say(".SH %s\n.TP\n.I data/todoku.db\n%s\n.TP\n.I data/todoku.sock\n%s", p.say("ファイル", "FILES"),
-		roff(p.say("データベース。動いている間は todoku.db.journal と一体です。手で写さず、backupを使ってください。", "The database. While Todoku runs, todoku.db.journal belongs to it: copy neither by hand, use backup.")),
+		roff(p.say("データベース。動いている間は todoku.db.journal と todoku.db.journal2 と一体です。手で写さず、backupを使ってください。", "The database. While Todoku runs, todoku.db.journal and todoku.db.journal2 belong to it: copy none of them by hand, use backup.")),
 		roff(p.say("動いている届くが操作を受けるソケット。フォルダーに書き込める人は、操作もできます。", "The socket on which a running Todoku takes commands. Who may write to the folder may command.")))
 	say(".SH %s\n.TP\n.B LC_ALL, LC_MESSAGES, LANG\n%s\n.TP\n.B GOMEMLIMIT, GOGC\n%s", p.say("環境変数", "ENVIRONMENT"),
 		roff(p.say("enで始まれば英語、そうでなければ日本語で話します。", "What begins with en has the program speak English; otherwise it speaks Japanese.")),

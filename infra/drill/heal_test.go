@@ -293,7 +293,8 @@ func (r *restartable) start() {
 func (r *restartable) crash(release func(), change func(*journal.DB) error) {
 	r.Helper()
 	disk := r.TempDir()
-	for _, name := range []string{machine.FileName, machine.FileName + ".journal"} {
+	journals := journal.Paths(machine.FileName)
+	for _, name := range append([]string{machine.FileName}, journals[:]...) {
 		b, err := os.ReadFile(filepath.Join(r.cfg.Data, name))
 		if err == nil {
 			err = os.WriteFile(filepath.Join(disk, name), b, 0o600)

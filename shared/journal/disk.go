@@ -2,7 +2,7 @@ package journal
 
 import "sync"
 
-// disk knows how much of the journal the disk has. One sync runs at a time; those who
+// disk knows how much of the journals the disk has. One sync runs at a time; those who
 // write while it does share the next.
 type disk struct {
 	mu      sync.Mutex
@@ -69,10 +69,9 @@ func (d *disk) sync(sync func() error) {
 	d.mu.Lock()
 	d.syncing = false
 	d.moved.Broadcast()
-	switch {
-	case err == nil:
-		d.has = max(d.has, written)
-	case d.has < d.written: // else a checkpoint was faster, and nothing is in doubt
+	if err != nil {
 		d.failure = err
+		return
 	}
+	d.has = written
 }

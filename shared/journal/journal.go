@@ -5,10 +5,11 @@
 // 1992, "ARIES"; SQLite's WAL mode), of logical redo records only: what is not
 // committed to the file never reaches it.
 //
-// One bbolt transaction is open all the time and holds what the journal holds; reads
-// look into it. A checkpoint commits it and begins the journal anew. After a crash,
-// and after an error that leaves the transaction in doubt, the journal is applied to
-// what the file holds: recovery is the one way back.
+// What the journal holds and the file does not lies in memory, in layers over the file,
+// as in a log-structured merge tree (O'Neil et al. 1996): reads look into the layers and
+// then into the file. A checkpoint freezes what was changed, commits it to the file while
+// writers go on in a fresh layer and a second journal, and then takes the frozen layer
+// away. After a crash the journals are applied to the file.
 package journal
 
 import (
@@ -20,17 +21,15 @@ import (
 	bolt "go.etcd.io/bbolt"
 )
 
-// MaxChanges is after how many changes a checkpoint is due. Nodes of bbolt are split
-// when they are committed, so an insert takes longer the more were inserted before:
-// at this size about 10 microseconds on average, and a checkpoint some 50 ms; with half of
-// it an alert takes an eighth longer, because as many pages are written for fewer changes.
-const MaxChanges = 16384
+// MaxChanges is after how many changes a checkpoint is due. Two times as many can lie in
+// memory: those of a checkpoint that runs, and those that came since.
+const MaxChanges = 32768
 
-// MaxBytes is how long the journal may become before a checkpoint is due. On a full disk
-// so much room has to be made before the file can take what the journal holds.
+// MaxBytes is how long a journal may become before a checkpoint is due. On a full disk
+// so much room, or twice, has to be made before the file can take what the journals hold.
 const MaxBytes = 8 << 20
 
-// DB is a bbolt file and its journal, which lies beside it: path + Suffix. Any number
+// DB is a bbolt file and its two journals, which lie beside it (Paths). Any number
 // of goroutines may use it. Close it when no call is running any more.
 type DB struct {
 	// NoSync leaves out waiting for the disk, in tests: what a crash of the machine
@@ -41,110 +40,79 @@ type DB struct {
 	Full func() error
 	// faulty, in tests, is asked what the disk says to a sync.
 	faulty func() error
+	// committing, in tests, is asked what the disk says to a commit of the file, committed
+	// what it says in the very last step, and every is what MaxChanges is.
+	committing, committed func() error
+	every                 int
 
 	file *bolt.DB
+	id   [idSize]byte // of the journals
 
 	commits atomic.Int64
 	disk    disk
 
 	writing sync.Mutex // one writer, checkpoint or close at a time
-	log     *log       // of the writer
-	changes int        // since the last checkpoint
+	log     *log       // of what is fresh
+	other   *log       // of what is frozen, or of nothing
+	changes int        // that are fresh
+	frozen  *frozen    // nil: the file has all that is not fresh
+
+	mapped int // to what size of the file a commit may run beside readers; of the commit
 
 	mu     sync.RWMutex // of what follows: readers share it
-	tx     *bolt.Tx     // what the file holds, and what the journal holds
-	broken error        // recovery failed: nothing works any more
+	tx     *bolt.Tx     // what the file holds
+	in     map[string]*shelf
+	broken error // nothing works any more
 }
 
 // ErrClosed says that the DB was closed.
 var ErrClosed = errors.New("journal: closed")
 
-var errGone = errors.New("journal: records that were written cannot be read")
+// ErrDoubt says that the disk failed in the very last step of an Update: what it wrote is
+// there for all who read, and a crash may take it away.
+var ErrDoubt = errors.New("journal: written, but perhaps not for good")
 
-// Open opens the bbolt file at path, which must exist, with its journal, and applies
-// what the journal holds. One process at a time can have it open.
+// Open opens the bbolt file at path, which must exist, with its journals, and applies
+// what they hold. One process at a time can have it open. Checkpoints run beside readers and
+// writers as long as the file is smaller than o.InitialMmapSize.
 func Open(path string, o *bolt.Options) (*DB, error) {
 	file, err := bolt.Open(path, 0o600, o)
 	if err != nil {
 		return nil, err
 	}
-	db, err := start(file, path+Suffix)
-	if err != nil {
+	db := &DB{file: file, every: MaxChanges}
+	if o != nil {
+		db.mapped = o.InitialMmapSize
+	}
+	if err := db.start(path); err != nil {
 		return nil, errors.Join(err, file.Close())
 	}
 	return db, nil
 }
 
-// start applies an old journal and begins a new one. Each journal has an id that the
-// file knows, so that the journal of another file, or one that is applied already, is
-// recognised.
-func start(file *bolt.DB, path string) (*DB, error) {
-	if err := applyOld(file, path); err != nil {
-		return nil, err
+// start applies old journals and begins new ones. They have an id that the file knows,
+// so that the journals of another file, or such as are applied already, are recognised.
+func (db *DB) start(path string) error {
+	if err := db.file.Update(func(tx *bolt.Tx) error { return applyOld(tx, path) }); err != nil {
+		return err
 	}
-	id := newID()
-	if err := file.Update(func(tx *bolt.Tx) error { return writeMark(tx, mark{id: id}) }); err != nil {
-		return nil, err
+	db.id = newID()
+	if err := db.file.Update(func(tx *bolt.Tx) error { return writeMark(tx, mark{id: db.id}) }); err != nil {
+		return err
 	}
-	l, err := createLog(path, id)
+	var err error
+	paths := Paths(path)
+	if db.log, err = createLog(paths[0], db.id); err != nil {
+		return err
+	}
+	if db.other, err = createLog(paths[1], db.id); err == nil {
+		db.tx, err = db.file.Begin(false)
+	}
 	if err != nil {
-		return nil, err
+		return errors.Join(err, db.log.close(), db.other.close())
 	}
-	db := &DB{file: file, log: l}
-	db.disk.init(l.seq)
-	if err := db.begin(); err != nil {
-		return nil, errors.Join(err, l.close())
-	}
-	return db, nil
-}
-
-// applyOld commits what an earlier journal holds and the file does not.
-func applyOld(file *bolt.DB, path string) error {
-	l, err := openLog(path)
-	if l == nil || err != nil {
-		return err
-	}
-	defer func() { _ = l.close() }()
-	return file.Update(func(tx *bolt.Tx) error {
-		m, err := readMark(tx)
-		if err != nil || m.id != l.id {
-			return err
-		}
-		_, err = l.replay(tx, m.seq)
-		return err
-	})
-}
-
-// begin opens the transaction, which is as the file is.
-func (db *DB) begin() error {
-	tx, err := db.file.Begin(true)
-	if err != nil {
-		return err
-	}
-	db.tx, db.changes = tx, 0
-	return warm(tx)
-}
-
-// warm opens all buckets once. bbolt keeps them in maps that reads then share.
-func warm(tx *bolt.Tx) error {
-	return tx.ForEach(func(_ []byte, b *bolt.Bucket) error { return warmIn(b) })
-}
-
-func warmIn(b *bolt.Bucket) error {
-	var children [][]byte
-	// A bucket of buckets holds nothing else, and a bucket of items no bucket: the
-	// first key tells which it is.
-	c := b.Cursor()
-	for k, v := c.First(); k != nil && v == nil; k, v = c.Next() {
-		children = append(children, k)
-	}
-	for _, k := range children {
-		if child := b.Bucket(k); child != nil {
-			if err := warmIn(child); err != nil {
-				return err
-			}
-		}
-	}
+	db.disk.init(0)
+	db.in = shelves(nil, db.tx)
 	return nil
 }
 
@@ -156,13 +124,11 @@ func (db *DB) View(fn func(tx *Tx) error) error {
 	if db.broken != nil {
 		return db.broken
 	}
-	return fn(&Tx{tx: db.tx})
+	return fn(&Tx{in: db.in})
 }
 
 // Update calls fn, and returns nil when what it wrote is on the disk. If fn fails or
-// panics, nothing of it remains; that costs as much as the journal is long, so what is
-// to be expected should be found out before anything is written. After an error of the
-// disk in the very last step, what fn wrote can be there all the same.
+// panics, nothing of it remains; but for an error that matches ErrDoubt.
 func (db *DB) Update(fn func(tx *Tx) error) error {
 	wait, err := db.Start(fn)
 	if err != nil {
@@ -173,15 +139,13 @@ func (db *DB) Update(fn func(tx *Tx) error) error {
 
 // Start is the first half of Update: what fn wrote is in the journal, and everybody sees it.
 // wait is the other half and must be called: it returns nil when the disk has what fn wrote
-// and what fn read. Until then others can write, and one wait for the disk serves all who
+// and what fn read, and otherwise an error that matches ErrDoubt. Until then others can write, and one wait for the disk serves all who
 // have written when it begins.
 func (db *DB) Start(fn func(tx *Tx) error) (wait func() error, err error) {
 	db.writing.Lock()
 	defer db.writing.Unlock()
-	if db.changes >= MaxChanges || db.log.size >= MaxBytes || db.disk.failing() {
-		if err := db.checkpoint(); err != nil {
-			return nil, err
-		}
+	if err := db.makeRoom(); err != nil {
+		return nil, err
 	}
 	end, err := db.apply(fn)
 	if err != nil {
@@ -193,23 +157,31 @@ func (db *DB) Start(fn func(tx *Tx) error) (wait func() error, err error) {
 		db.commits.Add(1)
 		db.disk.wrote(db.log.seq)
 	}
-	seq := db.log.seq
-	return func() error { return db.disk.wait(seq, db.sync) }, nil
+	seq, sync := db.log.seq, db.syncing(db.log)
+	return func() error {
+		if err := db.disk.wait(seq, sync); err != nil {
+			return fmt.Errorf("%w: %w", ErrDoubt, err)
+		}
+		return nil
+	}, nil
 }
 
 // Commits returns how many Updates have changed something since the DB was opened.
 func (db *DB) Commits() int { return int(db.commits.Load()) }
 
-func (db *DB) sync() error {
-	if db.NoSync {
-		return nil
-	}
-	if db.faulty != nil {
-		if err := db.faulty(); err != nil {
-			return err
+// syncing returns what makes l durable.
+func (db *DB) syncing(l *log) func() error {
+	return func() error {
+		if db.NoSync {
+			return nil
 		}
+		if db.faulty != nil {
+			if err := db.faulty(); err != nil {
+				return err
+			}
+		}
+		return l.f.Sync()
 	}
-	return db.log.f.Sync()
 }
 
 // apply runs fn and writes its changes behind the journal, of which they become part
@@ -220,11 +192,11 @@ func (db *DB) apply(fn func(tx *Tx) error) (end int64, err error) {
 	if db.broken != nil {
 		return 0, db.broken
 	}
-	tx := &Tx{tx: db.tx, record: db.log.begin()}
+	tx := &Tx{in: db.in, record: db.log.begin()}
 	whole := false
 	defer func() {
-		if !whole && tx.changed() { // an error, a panic, or the end of a goroutine
-			err = db.goBack(err)
+		if !whole { // an error, a panic, or the end of a goroutine
+			tx.back()
 		}
 	}()
 	if err = fn(tx); err != nil || !tx.changed() {
@@ -243,96 +215,8 @@ func (db *DB) apply(fn func(tx *Tx) error) (end int64, err error) {
 	return end, nil
 }
 
-// goBack goes back to what the journal holds, because of an error, which it returns,
-// or with a panic if that is nil. db.mu is held.
-func (db *DB) goBack(because error) error {
-	_ = db.tx.Rollback() // it may be over already
-	written := db.log.seq
-	err := db.begin()
-	if err == nil {
-		var m mark
-		if m, err = readMark(db.tx); err == nil {
-			db.changes, err = db.log.replay(db.tx, m.seq)
-		}
-	}
-	if err == nil && db.log.seq < written {
-		err = errGone
-	}
-	db.disk.wrote(db.log.seq) // a record that could not be written may be there
-	if err != nil {
-		db.broken = fmt.Errorf("journal: the way back failed: start again: %w", err)
-		return errors.Join(because, db.broken)
-	}
-	return because
-}
-
-// checkpoint commits what the journal holds, and begins it anew. If it fails, all is
-// as it was before.
-func (db *DB) checkpoint() error {
-	db.mu.Lock()
-	defer db.mu.Unlock()
-	if db.broken != nil {
-		return db.broken
-	}
-	err := writeMark(db.tx, mark{id: db.log.id, seq: db.log.seq})
-	if err == nil {
-		db.file.NoSync = db.NoSync
-		err = db.tx.Commit()
-	}
-	if err != nil {
-		return db.goBack(err)
-	}
-	if err := db.begin(); err != nil {
-		db.broken = err
-		return err
-	}
-	db.log.restart()
-	db.disk.holds(db.log.seq)
-	return nil
-}
-
-// Snapshot calls fn with the file as it is now, while writers go on. Backups use it.
-func (db *DB) Snapshot(fn func(*bolt.Tx) error) error {
-	tx, err := db.snapshot()
-	if err != nil {
-		return err
-	}
-	defer func() { _ = tx.Rollback() }()
-	return fn(tx)
-}
-
-func (db *DB) snapshot() (*bolt.Tx, error) {
-	db.writing.Lock()
-	defer db.writing.Unlock()
-	if err := db.checkpoint(); err != nil {
-		return nil, err
-	}
-	return db.file.Begin(false)
-}
-
-// Close commits what the journal holds, and takes the journal away. Without it, or
-// if it fails, the next Open does that.
-func (db *DB) Close() error {
-	db.writing.Lock()
-	defer db.writing.Unlock()
-	if errors.Is(db.broken, ErrClosed) {
-		return nil
-	}
-	err := db.checkpoint()
-	db.mu.Lock()
-	defer db.mu.Unlock()
-	_ = db.tx.Rollback()
-	db.broken = ErrClosed
-	if err == nil {
-		err = db.log.remove()
-	} else {
-		err = errors.Join(err, db.log.close())
-	}
-	return errors.Join(err, db.file.Close())
-}
-
 // Path returns where the file is.
 func (db *DB) Path() string { return db.file.Path() }
 
-// File returns the bbolt file: what it holds is behind, by what the journal holds.
+// File returns the bbolt file: what it holds is behind, by what the journals hold.
 func (db *DB) File() *bolt.DB { return db.file }

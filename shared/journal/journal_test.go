@@ -7,7 +7,9 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -29,7 +31,7 @@ func begin(t *testing.T) (*journal.DB, string) {
 
 func open(t *testing.T, path string) *journal.DB {
 	t.Helper()
-	db, err := journal.Open(path, nil)
+	db, err := journal.Open(path, &bolt.Options{InitialMmapSize: 64 << 20})
 	must(t, err)
 	t.Cleanup(func() { _ = db.Close() })
 	return db
@@ -56,20 +58,27 @@ func all(t *testing.T, db *journal.DB) map[string]string {
 	return got
 }
 
-// crashed copies the file and its journal as a crash of the process leaves them, and
+// crashed copies the file and its journals as a crash of the process leaves them, and
 // opens the copy.
 func crashed(t *testing.T, path string, harm func(log string)) *journal.DB {
 	t.Helper()
 	to := filepath.Join(t.TempDir(), "file.db")
-	for _, suffix := range []string{"", journal.Suffix} {
-		b, err := os.ReadFile(path + suffix)
-		must(t, err)
-		must(t, os.WriteFile(to+suffix, b, 0o600))
+	logs := journal.Paths(to)
+	copyFile(t, path, to)
+	for i, log := range journal.Paths(path) {
+		copyFile(t, log, logs[i])
 	}
 	if harm != nil {
-		harm(to + journal.Suffix)
+		harm(logs[0])
 	}
 	return open(t, to)
+}
+
+func copyFile(t *testing.T, from, to string) {
+	t.Helper()
+	b, err := os.ReadFile(from)
+	must(t, err)
+	must(t, os.WriteFile(to, b, 0o600))
 }
 
 func TestCrash(t *testing.T) {
@@ -96,7 +105,7 @@ func TestTornRecord(t *testing.T) {
 	db, path := begin(t)
 	must(t, db.Update(put("a", "1")))
 	must(t, db.Update(func(tx *journal.Tx) error { return errors.Join(put("a", "2")(tx), put("b", "2")(tx)) }))
-	log, err := os.ReadFile(path + journal.Suffix)
+	log, err := os.ReadFile(journal.Paths(path)[0])
 	must(t, err)
 	tests := map[string]func([]byte) []byte{
 		"cut off in its body": func(b []byte) []byte { return b[:len(b)-1] },
@@ -118,13 +127,13 @@ func TestTornRecord(t *testing.T) {
 func TestForeignJournal(t *testing.T) {
 	other, path := begin(t)
 	must(t, other.Update(put("a", "of another")))
-	foreign, err := os.ReadFile(path + journal.Suffix)
+	foreign, err := os.ReadFile(journal.Paths(path)[0])
 	must(t, err)
 	db, path := begin(t)
 	must(t, db.Update(put("a", "mine")))
 	must(t, db.Close())
 	for what, log := range map[string][]byte{"another's": foreign, "none": []byte("not a journal"), "empty": {}} {
-		must(t, os.WriteFile(path+journal.Suffix, log, 0o600))
+		must(t, os.WriteFile(journal.Paths(path)[0], log, 0o600))
 		db := open(t, path)
 		if d := cmp.Diff(map[string]string{"a": "mine"}, all(t, db)); d != "" {
 			t.Errorf("%s (-want +got):\n%s", what, d)
@@ -167,43 +176,62 @@ func TestFailure(t *testing.T) {
 	}
 }
 
-// TestModel does random things, with crashes in between, and compares with a map.
+// TestModel does random things, with crashes and commits that fail in between, and
+// compares with a map. Commits run beside it, and often.
 func TestModel(t *testing.T) {
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
 	r := rand.New(rand.NewPCG(seed, 0))
 	db, path := begin(t)
-	db.NoSync = true
+	var refused, commits atomic.Int32
+	harass := func() {
+		db.NoSync = true
+		db.SetCommitting(1+r.IntN(200), func() error {
+			if commits.Add(1)%5 == 0 {
+				refused.Add(1)
+				return errWanted
+			}
+			return nil
+		})
+	}
+	harass()
 	model := map[string]string{}
 	sequence := uint64(0)
-	for round := range 30 {
-		for range 1 + r.IntN(1500) {
+	for round := range 60 {
+		for range 1 + r.IntN(700) {
 			next := maps.Clone(model)
-			fails := r.IntN(500) == 0
-			err := db.Update(func(tx *journal.Tx) error {
-				n, err := change(tx, r, next)
-				if fails {
+			fails := r.IntN(50) == 0
+			n := uint64(0)
+			err := db.Update(func(tx *journal.Tx) (err error) {
+				if n, err = change(tx, r, next); err == nil && fails {
 					return errWanted
 				}
-				sequence = n
 				return err
 			})
-			if fails != errors.Is(err, errWanted) {
+			switch {
+			case err == nil:
+				model, sequence = next, n
+			case !errors.Is(err, errWanted):
 				t.Fatal(err)
 			}
-			if !fails {
-				model = next
-			}
 		}
-		switch r.IntN(3) {
+		switch r.IntN(4) {
 		case 0:
+			for err := errWanted; err != nil; {
+				err = db.Snapshot(whole)
+			}
+			db.SetCommitting(1<<20, nil) // no commit runs while the files are copied
+			must(t, db.Update(func(tx *journal.Tx) (err error) { sequence, err = change(tx, r, model); return err }))
 			db = crashed(t, path, nil)
 			path = db.Path()
+			harass()
 		case 1:
-			must(t, db.Close())
+			if err := db.Close(); err != nil && !errors.Is(err, errWanted) {
+				t.Fatal(err)
+			}
 			db = open(t, path)
+			harass()
 		}
-		db.NoSync = true
 		if d := cmp.Diff(model, all(t, db)); d != "" {
 			t.Fatalf("round %d (-want +got):\n%s", round, d)
 		}
@@ -211,17 +239,27 @@ func TestModel(t *testing.T) {
 			if got := tx.Bucket(name).Sequence(); got != sequence {
 				t.Errorf("round %d: the number is %d, want %d", round, got, sequence)
 			}
+			walk(t, tx.Bucket(name), r, model)
 			return nil
 		}))
-		must(t, db.Snapshot(whole))
+		if r.IntN(4) == 0 {
+			if err := db.Snapshot(whole); err != nil && !errors.Is(err, errWanted) {
+				t.Fatal(err)
+			}
+		}
+	}
+	if n := refused.Load(); n == 0 {
+		t.Error("no commit has failed")
+	} else {
+		t.Logf("%d of %d commits failed", n, commits.Load())
 	}
 }
 
 func change(tx *journal.Tx, r *rand.Rand, model map[string]string) (uint64, error) {
 	b := tx.Bucket(name)
 	for range 1 + r.IntN(5) {
-		key := fmt.Sprintf("%05d", r.IntN(3000))
-		if r.IntN(3) == 0 {
+		key := fmt.Sprintf("%04d", r.IntN(1000))
+		if r.IntN(2) == 0 {
 			delete(model, key)
 			if err := b.Delete([]byte(key)); err != nil {
 				return 0, err
@@ -235,6 +273,62 @@ func change(tx *journal.Tx, r *rand.Rand, model map[string]string) (uint64, erro
 		}
 	}
 	return b.NextSequence()
+}
+
+// walk walks at random over the keys.
+func walk(t *testing.T, b *journal.Bucket, r *rand.Rand, model map[string]string) {
+	t.Helper()
+	keys := slices.Sorted(maps.Keys(model))
+	c := b.Cursor()
+	at := 0 // where c is to be
+	if k, _ := c.First(); k == nil || len(keys) == 0 {
+		if k != nil || len(keys) > 0 {
+			t.Errorf("the first is %q, want one of %d", k, len(keys))
+		}
+		return
+	}
+	for range 300 {
+		var k, v []byte
+		var did string
+		switch n := r.IntN(20); {
+		case n == 0:
+			did, at = "First", 0
+			k, v = c.First()
+		case n == 1:
+			did, at = "Last", len(keys)-1
+			k, v = c.Last()
+		case n < 5:
+			did = fmt.Sprintf("%04d", r.IntN(1000))
+			at, _ = slices.BinarySearch(keys, did)
+			k, v = c.Seek([]byte(did))
+		case n < 10:
+			did, at = "Prev", at-1
+			k, v = c.Prev()
+		default:
+			did, at = "Next", at+1
+			k, v = c.Next()
+		}
+		want := ""
+		if at >= 0 && at < len(keys) {
+			want = keys[at]
+		}
+		if string(k) != want || string(v) != model[want] {
+			t.Fatalf("%s: at %q with %q, want %q with %q", did, k, v, want, model[want])
+		}
+		if want == "" { // from nowhere there is no way
+			if k, _ := c.Next(); k != nil {
+				t.Fatalf("from nowhere to %q", k)
+			}
+			at = 0
+			c.First()
+		}
+	}
+	for range 100 {
+		key := fmt.Sprintf("%04d", r.IntN(1000))
+		if got := string(b.Get([]byte(key))); got != model[key] {
+			t.Fatalf("%s is %q, want %q", key, got, model[key])
+		}
+	}
 }
 
 // whole has bbolt check its pages.
@@ -322,17 +416,19 @@ func TestClosed(t *testing.T) {
 	if err := db.View(func(*journal.Tx) error { return nil }); !errors.Is(err, journal.ErrClosed) {
 		t.Errorf("View: %v", err)
 	}
-	if _, err := os.Stat(path + journal.Suffix); !errors.Is(err, os.ErrNotExist) {
-		t.Errorf("the journal: %v", err)
+	for _, log := range journal.Paths(path) {
+		if _, err := os.Stat(log); !errors.Is(err, os.ErrNotExist) {
+			t.Errorf("%s: %v", log, err)
+		}
 	}
 }
 
-// FuzzJournal opens files with any journal: it must not crash, nor lose what the file
+// FuzzJournal opens files with any journals: it must not crash, nor lose what the file
 // holds by itself.
 func FuzzJournal(f *testing.F) {
 	dir := f.TempDir()
 	path := filepath.Join(dir, "file.db")
-	db, err := journal.Open(path, nil)
+	db, err := journal.Open(path, &bolt.Options{InitialMmapSize: 1 << 20})
 	if err != nil {
 		f.Fatal(err)
 	}
@@ -345,25 +441,38 @@ func FuzzJournal(f *testing.F) {
 	if err := db.Snapshot(func(*bolt.Tx) error { return nil }); err != nil {
 		f.Fatal(err)
 	}
-	if err := db.Update(put("b", "2")); err != nil {
-		f.Fatal(err)
+	hold := make(chan struct{})
+	db.SetCommitting(1, func() error { <-hold; return nil })
+	for _, key := range []string{"b", "c"} { // the first is frozen when the second comes
+		if err := db.Update(put(key, "2")); err != nil {
+			f.Fatal(err)
+		}
 	}
+	paths := journal.Paths(path)
 	file, err1 := os.ReadFile(path)
-	log, err2 := os.ReadFile(path + journal.Suffix)
-	if err := errors.Join(err1, err2); err != nil {
+	log, err2 := os.ReadFile(paths[0])
+	second, err3 := os.ReadFile(paths[1])
+	close(hold)
+	if err := errors.Join(err1, err2, err3); err != nil {
 		f.Fatal(err)
 	}
-	f.Add(log)
-	f.Add(log[:len(log)-2])
-	f.Fuzz(func(t *testing.T, log []byte) {
+	f.Add(log, second)
+	f.Add(second, log)
+	f.Add(log[:len(log)-2], second)
+	f.Add(log, second[:len(second)-2])
+	f.Fuzz(func(t *testing.T, log, second []byte) {
 		path := filepath.Join(t.TempDir(), "file.db")
 		must(t, os.WriteFile(path, file, 0o600))
-		must(t, os.WriteFile(path+journal.Suffix, log, 0o600))
+		for i, b := range [][]byte{log, second} {
+			must(t, os.WriteFile(journal.Paths(path)[i], b, 0o600))
+		}
 		db, err := journal.Open(path, &bolt.Options{NoSync: true})
 		if err != nil {
 			return // a journal whose sums hold and whose changes do not is refused
 		}
 		defer db.Close()
-		all(t, db)
+		if all(t, db)["a"] == "" {
+			t.Error("what the file holds by itself is lost")
+		}
 	})
 }

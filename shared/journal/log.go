@@ -9,14 +9,15 @@ import (
 	"hash/crc32"
 	"io"
 	"io/fs"
+	"math"
 	"os"
 	"path/filepath"
 
 	bolt "go.etcd.io/bbolt"
 )
 
-// Suffix is what the journal's name has behind that of the file.
-const Suffix = ".journal"
+// Paths returns where the journals of the file at path are.
+func Paths(path string) [2]string { return [2]string{path + ".journal", path + ".journal2"} }
 
 // A journal is a header and records, one for each Update:
 //
@@ -25,15 +26,14 @@ const Suffix = ".journal"
 //	body    changes: op (1 byte), uvarint length and bytes of each of its parts
 //
 // Integers are big endian. Records are numbered one after the other, over all that the
-// journal ever held: a checkpoint does not shorten the file, and the next record is
-// written over the first. So the journal ends at the first record that is not whole or
-// is not the next one.
+// two journals of a file ever held: a checkpoint does not shorten a journal, and the next
+// record is written over the first. So a journal ends at the first record that is not whole
+// or is not the next one; which may be the first of the other journal.
 const (
 	magic      = "Todoku journal 1\n"
 	headerSize = int64(len(magic) + idSize)
 	idSize     = 16
 	recordHead = 4 + 4 + 8
-	maxBody    = 64 << 20 // a length beyond is no length
 )
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
@@ -130,8 +130,11 @@ func openLog(path string) (*log, error) {
 		return nil, err
 	}
 	head := make([]byte, headerSize)
-	if _, err := io.ReadFull(f, head); err != nil || !bytes.HasPrefix(head, []byte(magic)) {
+	switch _, err := io.ReadFull(f, head); {
+	case errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || err == nil && !bytes.HasPrefix(head, []byte(magic)):
 		return nil, f.Close()
+	case err != nil:
+		return nil, errors.Join(err, f.Close())
 	}
 	return &log{f: f, path: path, id: [idSize]byte(head[len(magic):])}, nil
 }
@@ -154,6 +157,9 @@ func (l *log) begin() *record {
 func (l *log) write(r *record) (end int64, err error) {
 	l.buf = r.body // to be used again
 	b := r.body
+	if len(b) > math.MaxUint32 {
+		return 0, errors.New("journal: a change of more than 4 GB")
+	}
 	binary.BigEndian.PutUint32(b, uint32(len(b)-recordHead))
 	binary.BigEndian.PutUint64(b[8:], l.seq+1)
 	binary.BigEndian.PutUint32(b[4:], crc32.Checksum(b[8:], castagnoli))
@@ -163,28 +169,62 @@ func (l *log) write(r *record) (end int64, err error) {
 	return l.size + int64(len(b)), nil
 }
 
-// restart begins at the front again; the numbers go on.
-func (l *log) restart() { l.size = headerSize }
+// restart begins at the front again, with the record after the number seq.
+func (l *log) restart(seq uint64) { l.seq, l.size = seq, headerSize }
 
-func (l *log) close() error { return l.f.Close() }
+func (l *log) close() error {
+	if l == nil {
+		return nil // it could not be made
+	}
+	return l.f.Close()
+}
 
 // remove takes away a journal that holds nothing.
 func (l *log) remove() error { return errors.Join(l.f.Close(), os.Remove(l.path)) }
 
-// replay applies the records after the number seq, and returns how many changes those
-// are. l then ends where they end.
-func (l *log) replay(tx *bolt.Tx, seq uint64) (changes int, err error) {
-	l.seq, l.size = seq, headerSize
+// applyOld applies what earlier journals of the file at path hold and the file does not.
+func applyOld(tx *bolt.Tx, path string) error {
+	m, err := readMark(tx)
+	for more := true; more && err == nil; {
+		more, err = m.replay(tx, path)
+	}
+	return err
+}
+
+// replay applies what follows the mark in each journal, and moves the mark. more is
+// whether there was something.
+func (m *mark) replay(tx *bolt.Tx, path string) (more bool, err error) {
+	for _, p := range Paths(path) {
+		l, err := openLog(p)
+		if err != nil {
+			return false, err
+		}
+		if l == nil {
+			continue
+		}
+		if l.id == m.id {
+			err = l.replay(tx, m.seq)
+			more = more || l.seq > m.seq
+			m.seq = l.seq
+		}
+		if err := errors.Join(err, l.close()); err != nil {
+			return false, err
+		}
+	}
+	return more, nil
+}
+
+// replay applies the records after the number seq. l then ends where they end.
+func (l *log) replay(tx *bolt.Tx, seq uint64) error {
+	l.restart(seq)
 	for {
 		body, ok, err := l.next()
 		if err != nil || !ok {
-			return changes, err
+			return err
 		}
-		n, err := redo(tx, body)
-		if err != nil {
-			return changes, fmt.Errorf("journal: record %d: %w", l.seq+1, err)
+		if err := redo(tx, body); err != nil {
+			return fmt.Errorf("journal: record %d: %w", l.seq+1, err)
 		}
-		changes += n
 		l.seq++
 		l.size += int64(recordHead + len(body))
 	}
@@ -197,8 +237,12 @@ func (l *log) next() (body []byte, ok bool, err error) {
 		return nil, false, err
 	}
 	n := binary.BigEndian.Uint32(head)
-	if n > maxBody || binary.BigEndian.Uint64(head[8:]) != l.seq+1 {
+	if binary.BigEndian.Uint64(head[8:]) != l.seq+1 {
 		return nil, false, nil
+	}
+	info, err := l.f.Stat()
+	if err != nil || l.size+recordHead+int64(n) > info.Size() {
+		return nil, false, err
 	}
 	body = make([]byte, n)
 	if full, err := l.read(body, l.size+recordHead); !full || err != nil {
@@ -219,8 +263,8 @@ func (l *log) read(b []byte, at int64) (full bool, err error) {
 
 var errBody = errors.New("it is not encoded as it should be")
 
-// redo applies the changes of a body, and returns how many those are.
-func redo(tx *bolt.Tx, body []byte) (changes int, err error) {
+// redo applies the changes of a body.
+func redo(tx *bolt.Tx, body []byte) (err error) {
 	d := &decoder{rest: body}
 	var b *bolt.Bucket
 	for len(d.rest) > 0 && d.err == nil {
@@ -232,27 +276,23 @@ func redo(tx *bolt.Tx, body []byte) (changes int, err error) {
 		case op == opBucket:
 			b, err = open(tx, first, false)
 		case op == opCreate:
-			changes++
 			b, err = open(tx, first, true)
 		case b == nil:
 			err = errBody
 		case op == opPut:
-			changes++
 			err = b.Put(first, d.part())
 		case op == opDelete:
-			changes++
 			err = b.Delete(first)
 		case op == opSequence && len(first) == 8:
-			changes++
 			err = b.SetSequence(binary.BigEndian.Uint64(first))
 		default:
 			err = errBody
 		}
 		if err != nil {
-			return changes, err
+			return err
 		}
 	}
-	return changes, d.err
+	return d.err
 }
 
 // open returns the bucket at a path; create makes the last of its buckets.

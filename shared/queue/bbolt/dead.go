@@ -108,12 +108,12 @@ func (q *Queue) redrive(seqs []uint64) (int, error) {
 		}
 		return nil
 	})
-	if err != nil {
+	if !written(err) {
 		return 0, err
 	}
 	q.dead.Add(int64(-n))
 	q.added(byGroup)
-	return n, nil
+	return n, err
 }
 
 // revive puts a dead letter at the end of its group, which it returns, or "" if
@@ -167,7 +167,7 @@ func (q *Queue) Forget(before time.Time) error {
 		}
 		return nil
 	})
-	if err == nil {
+	if written(err) {
 		q.dead.Add(int64(-n))
 	}
 	return err

@@ -107,3 +107,34 @@ func expect(t *testing.T, when string, q *bbolt.Queue, j *diary, want bbolt.Stat
 		t.Errorf("%s: stats (-want +got):\n%s%v", when, diff, err)
 	}
 }
+
+// What was written and may not be on the disk is there: memory follows, and nothing is
+// handed out twice or forgotten.
+func TestFileInDoubt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		db := newFile(t)
+		var doubt atomic.Bool
+		q := open(t, db, bbolt.Config{VisibilityTimeout: time.Minute, Update: func(fn func(*journal.Tx) error) error {
+			err := db.Update(fn)
+			if err == nil && doubt.Load() {
+				return journal.ErrDoubt
+			}
+			return err
+		}})
+		doubt.Store(true)
+		for range 2 { // whoever was told of an error tries again
+			if err := q.Send(t.Context(), queue.Message{Group: "a", ID: "a1", Body: "x"}); !errors.Is(err, journal.ErrDoubt) {
+				t.Errorf("Send: %v", err)
+			}
+		}
+		expect(t, "before it runs", q, &diary{}, bbolt.Stats{Visible: 1})
+		j := &diary{}
+		start(t, q, j.handle)
+		time.Sleep(5 * time.Minute)
+		expect(t, "while all is in doubt", q, j, bbolt.Stats{}, "a1(1)")
+		doubt.Store(false)
+		send(t, q, "a", "a2")
+		time.Sleep(5 * time.Minute)
+		expect(t, "afterwards", q, j, bbolt.Stats{}, "a2(1)")
+	})
+}

@@ -53,18 +53,22 @@ func (q *Queue) Run(ctx context.Context, handler queue.Handler) error {
 			q.sleep(ctx, ended)
 			continue
 		}
-		if err := q.write(r); err != nil {
-			q.undo(r)
-			if ended && handlers == 0 {
-				return err
+		err := q.write(r)
+		if written(err) {
+			for _, b := range q.apply(r) {
+				go q.handle(ctx, handler, b)
 			}
-			q.log.Error("queue: cannot write; will try again", "err", err)
-			time.Sleep(afterFault)
+		} else {
+			q.undo(r)
+		}
+		if err == nil {
 			continue
 		}
-		for _, b := range q.apply(r) {
-			go q.handle(ctx, handler, b)
+		if ended && handlers == 0 {
+			return err
 		}
+		q.log.Error("queue: cannot write; will try again", "err", err)
+		time.Sleep(afterFault)
 	}
 }
 

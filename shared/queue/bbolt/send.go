@@ -2,6 +2,7 @@ package bbolt
 
 import (
 	"encoding/binary"
+	"errors"
 	"hash/maphash"
 	"slices"
 
@@ -35,12 +36,15 @@ func (q *Queue) send(msgs []queue.Message) error {
 		accepted, err = q.store(openBuckets(tx, q.cfg.Name), msgs, now)
 		return err
 	})
-	if err != nil {
-		return err
+	if written(err) {
+		q.added(accepted)
 	}
-	q.added(accepted)
-	return nil
+	return err
 }
+
+// written reports whether an Update has written, with an error or without: then memory
+// follows.
+func written(err error) bool { return err == nil || errors.Is(err, journal.ErrDoubt) }
 
 // store writes the messages that are not duplicates and counts them by group.
 func (q *Queue) store(b buckets, msgs []queue.Message, now int64) (map[string]int, error) {

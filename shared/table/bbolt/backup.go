@@ -32,7 +32,7 @@ const (
 // it has written is of no use, and Restore will say so.
 //
 // The file grows with what is written meanwhile, since no page that the copy still
-// needs can be used again. What the journal holds is put into the file first.
+// needs can be used again. What the journals hold is put into the file first.
 func (t *Table) Backup(ctx context.Context, w io.Writer) error {
 	out := &sealer{ctx: ctx, w: w, sum: sha256.New()}
 	err := t.db.Snapshot(func(tx *bolt.Tx) error {
@@ -80,11 +80,12 @@ func seal(n int64, sum hash.Hash) []byte {
 }
 
 // Restore puts the backup at the path src in place as the file dst, which must not
-// exist, nor its journal. It checks the seal and every page first, and either dst is there
+// exist, nor its journals. It checks the seal and every page first, and either dst is there
 // afterwards, whole and on the disk, or not at all. Errors that a person can do
 // something about are problem.Errors.
 func Restore(src, dst string) error {
-	for _, name := range []string{dst, dst + journal.Suffix} {
+	journals := journal.Paths(dst)
+	for _, name := range append(journals[:], dst) {
 		if _, err := os.Lstat(name); err == nil {
 			return dataExists
 		}

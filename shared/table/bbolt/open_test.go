@@ -36,7 +36,7 @@ func TestOpenRefuses(t *testing.T) {
 	if !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("without a folder: %v", err)
 	}
-	wantFiles(t, dir, "damaged", "in use", "in use"+journal.Suffix, "text")
+	wantFiles(t, dir, "damaged", "in use", "in use.journal", "in use.journal2", "text")
 }
 
 // TestOpenAgain finds what was written before, and leaves no other file behind.

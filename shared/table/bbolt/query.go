@@ -4,8 +4,6 @@ import (
 	"bytes"
 	"context"
 
-	bolt "go.etcd.io/bbolt"
-
 	"github.com/todoku/todoku/shared/journal"
 
 	"github.com/todoku/todoku/shared/table"
@@ -43,7 +41,7 @@ func (t *Table) Query(ctx context.Context, q table.Query) (table.Page, error) {
 
 // scan walks the keys of [low, high), upwards or downwards.
 type scan struct {
-	cursor    *bolt.Cursor
+	cursor    *journal.Cursor
 	low, high []byte
 	reverse   bool
 }
