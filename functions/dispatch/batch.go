@@ -23,6 +23,7 @@ type batch struct {
 	group   string // the slot's message group
 	msgs    []events.SQSMessage
 	writers map[writerKey]*letter.Writer
+	known   alert.Alert   // as last read
 	handled int           // how many of msgs, from the first, need no second try
 	wait    time.Duration // how long the rest is to be hidden; 0: about Pause
 	said    error         // what the operator said that cannot be used
@@ -129,7 +130,7 @@ func (r *run) work(ctx context.Context) error {
 		return errWait
 	}
 	defer r.leaveLane(ctx)
-	a, err := r.Alerts.Alert(ctx, r.jobs[0].ref.Alert)
+	a, err := r.Alerts.Newer(ctx, r.jobs[0].ref.Alert, r.known)
 	if errors.Is(err, alert.ErrNotFound) {
 		for _, j := range r.jobs {
 			r.dropJob(j, err)
@@ -139,7 +140,7 @@ func (r *run) work(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	r.alert, r.families = a, r.Alerts.Editor()
+	r.alert, r.known, r.families = a, a, r.Alerts.Editor()
 	if parked, err := r.park(ctx); parked || err != nil {
 		return err
 	}
@@ -236,27 +237,28 @@ func (r *run) take(ctx context.Context) error {
 func (r *run) look(ctx context.Context, now time.Time) ([]alert.CopyRef, error) {
 	var refs []alert.CopyRef
 	useful := r.alert.Useful(now)
-	changes := make([]alert.Change, len(r.jobs))
+	families := make([]alert.Ref, len(r.jobs))
 	for i, j := range r.jobs {
-		changes[i] = alert.Change{Ref: j.ref.Ref, Apply: func(f *alert.Family) bool {
-			c := find(f, j.ref)
-			j.fate = over
-			if c == nil {
-				return false
-			}
-			j.copy = *c
-			if c.Guardian < len(f.Guardians) {
-				j.lang = lang.Lang(f.Guardians[c.Guardian].Lang)
-			}
-			j.moot = c.Round > 0 && !f.Awaits(c.Guardian)
-			if useful && !j.moot && c.Waits() && !slices.Contains(refs, j.ref) {
-				j.fate = taken
-				refs = append(refs, j.ref)
-			}
-			return false
-		}}
+		families[i] = j.ref.Ref
 	}
-	return refs, r.families.Update(ctx, changes...)
+	err := r.families.Look(ctx, families, func(i int, f *alert.Family) {
+		j := r.jobs[i]
+		c := find(f, j.ref)
+		j.fate = over
+		if c == nil {
+			return
+		}
+		j.copy = *c
+		if c.Guardian < len(f.Guardians) {
+			j.lang = lang.Lang(f.Guardians[c.Guardian].Lang)
+		}
+		j.moot = c.Round > 0 && !f.Awaits(c.Guardian)
+		if useful && !j.moot && c.Waits() && !slices.Contains(refs, j.ref) {
+			j.fate = taken
+			refs = append(refs, j.ref)
+		}
+	})
+	return refs, err
 }
 
 func find(f *alert.Family, ref alert.CopyRef) *alert.Copy {

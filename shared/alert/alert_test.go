@@ -195,6 +195,32 @@ func TestUndoOnlyWithinTheWindow(t *testing.T) {
 	}
 }
 
+// TestNewer reads what is known, and what has changed or is another since.
+func TestNewer(t *testing.T) {
+	s, c := newStore(t)
+	d := draft(c)
+	d.Undo = alert.UndoWindow
+	a, other := accept(t, s, d, ""), accept(t, s, d, "")
+	known, err := s.Newer(t.Context(), a.ID, alert.Alert{})
+	if err != nil || known.ID != a.ID {
+		t.Fatalf("of nothing known: %s, %v", known.ID, err)
+	}
+	marked := known
+	marked.Subject = "as it was known"
+	if got, err := s.Newer(t.Context(), a.ID, marked); err != nil || got.Subject != marked.Subject {
+		t.Errorf("unchanged: decoded again, %v", err)
+	}
+	if got, err := s.Newer(t.Context(), other.ID, marked); err != nil || got.ID != other.ID {
+		t.Errorf("another: %s, %v", got.ID, err)
+	}
+	if _, err := s.Undo(t.Context(), a.ID); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := s.Newer(t.Context(), a.ID, marked); err != nil || got.State(c.now) != alert.StateUndone {
+		t.Errorf("changed: state %s, %v", got.State(c.now), err)
+	}
+}
+
 func TestSupersede(t *testing.T) {
 	s, c := newStore(t)
 	old := accept(t, s, draft(c), "")

@@ -105,7 +105,7 @@ func (e *Editor) doubts(ctx context.Context, left []CopyRef) ([]Change, error) {
 			i := f.Copy(ref.Contact, ref.Round)
 			return i >= 0 && f.Copies[i].Doubt()
 		}}
-		err := e.load(ctx, []Change{doubt})
+		err := e.load(ctx, []Ref{ref.Ref})
 		if errors.Is(err, ErrNotFound) {
 			continue
 		}

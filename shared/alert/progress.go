@@ -151,7 +151,7 @@ func CreateOps(alert string, made []Made) []table.Op {
 		m := &made[i]
 		ops = append(ops, table.Create{Key: m.Ref(alert).Key(), Value: encodeFamily(&m.Family)})
 		ops = append(ops, m.pointers(alert)...)
-		t.count(&m.Family, +1)
+		t.count(&m.Family)
 	}
 	if len(made) == 0 {
 		return ops

@@ -64,6 +64,19 @@ func (s *Store) Alert(ctx context.Context, alertID string) (Alert, error) {
 	return a, err
 }
 
+// Newer reads an alert as Alert does. known is what is known of it, or of another: if it
+// has not changed since, it is not decoded again.
+func (s *Store) Newer(ctx context.Context, alertID string, known Alert) (Alert, error) {
+	if known.ID != alertID {
+		return s.Alert(ctx, alertID)
+	}
+	item, err := s.item(ctx, alertKey(alertID))
+	if err != nil || item.Revision == known.Revision {
+		return known, err
+	}
+	return s.Alert(ctx, alertID)
+}
+
 // read decodes the record under key into v and returns its revision.
 func (s *Store) read(ctx context.Context, key table.Key, v any) (int64, error) {
 	item, err := s.item(ctx, key)

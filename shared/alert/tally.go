@@ -45,44 +45,83 @@ func (t tallies) add(sortKey, field string, n int64) {
 	m[field] += n
 }
 
-// count adds sign times what a family's record contributes to the counters.
-func (t tallies) count(f *Family, sign int64) {
-	for i := range f.Copies {
-		c := &f.Copies[i]
-		moot := c.Round > 0 && c.State == Cancelled // a reminder that nobody needs any more: as if it had never been
-		if c.State != Queued && !moot {
-			t.add(laneCounter(c.Lane), string(c.State), sign)
-		}
-		if c.Round > 0 && !moot { // those of the first round are in FanOut's progress
-			t.add(laneCounter(c.Lane), fieldTotal, sign)
-		}
-		if c.Again > 0 {
-			t.add(laneCounter(c.Lane), fieldAgain, sign*int64(c.Again))
-		}
-		if c.Returned > 0 {
-			t.add(laneCounter(c.Lane), fieldReturned, sign*int64(c.Returned))
-		}
-		if c.rank() == ranks[gaveUp] {
-			t.add(laneCounter(c.Lane), fieldGaveUp, sign)
-		}
-		if c.PutOff > 0 { // when the lane stood still, to ten minutes
-			t.add(laneCounter(c.Lane), putOffPrefix+strconv.FormatInt(c.PutOffAt.Unix()/putOffStep, 10), sign)
-		}
-	}
-	for i := range f.Children {
-		c := &f.Children[i]
-		t.add(classCounter(c.Class), fieldTotal, sign)
-		if s := f.State(i); s != Silent {
-			t.add(childrenCounter, string(s), sign)
-		}
-		if c.Answer == nil {
+// count adds what a family's record contributes to the counters.
+func (t tallies) count(f *Family) { t.move(&Family{}, f) }
+
+// move adds by how much a family's record contributes more after a change than before. It
+// passes over what has not changed: most writes are of one copy's state.
+func (t tallies) move(before, after *Family) {
+	for i := range max(len(before.Copies), len(after.Copies)) {
+		if i < len(before.Copies) && i < len(after.Copies) && before.Copies[i] == after.Copies[i] {
 			continue
 		}
-		t.add(classCounter(c.Class), string(Answered), sign)
-		if c.Answer.Help {
-			t.add(classCounter(c.Class), fieldHelp, sign)
-			t.add(childrenCounter, fieldHelp, sign)
+		if i < len(before.Copies) {
+			t.countCopy(&before.Copies[i], -1)
 		}
+		if i < len(after.Copies) {
+			t.countCopy(&after.Copies[i], +1)
+		}
+	}
+	for i := range max(len(before.Children), len(after.Children)) {
+		was, is := before.standing(i), after.standing(i)
+		if was != is {
+			t.countChild(was, -1)
+			t.countChild(is, +1)
+		}
+	}
+}
+
+func (t tallies) countCopy(c *Copy, sign int64) {
+	moot := c.Round > 0 && c.State == Cancelled // a reminder that nobody needs any more: as if it had never been
+	if c.State != Queued && !moot {
+		t.add(laneCounter(c.Lane), string(c.State), sign)
+	}
+	if c.Round > 0 && !moot { // those of the first round are in FanOut's progress
+		t.add(laneCounter(c.Lane), fieldTotal, sign)
+	}
+	if c.Again > 0 {
+		t.add(laneCounter(c.Lane), fieldAgain, sign*int64(c.Again))
+	}
+	if c.Returned > 0 {
+		t.add(laneCounter(c.Lane), fieldReturned, sign*int64(c.Returned))
+	}
+	if c.rank() == ranks[gaveUp] {
+		t.add(laneCounter(c.Lane), fieldGaveUp, sign)
+	}
+	if c.PutOff > 0 { // when the lane stood still, to ten minutes
+		t.add(laneCounter(c.Lane), putOffPrefix+strconv.FormatInt(c.PutOffAt.Unix()/putOffStep, 10), sign)
+	}
+}
+
+// standing is what counts of a child; the zero value: there is none.
+type standing struct {
+	class string
+	state ChildState
+	help  bool
+}
+
+func (f *Family) standing(i int) standing {
+	if i >= len(f.Children) {
+		return standing{}
+	}
+	c := &f.Children[i]
+	return standing{class: c.Class, state: f.State(i), help: c.Answer != nil && c.Answer.Help}
+}
+
+func (t tallies) countChild(s standing, sign int64) {
+	if s == (standing{}) {
+		return
+	}
+	t.add(classCounter(s.class), fieldTotal, sign)
+	if s.state != Silent {
+		t.add(childrenCounter, string(s.state), sign)
+	}
+	if s.state == Answered {
+		t.add(classCounter(s.class), string(Answered), sign)
+	}
+	if s.help {
+		t.add(classCounter(s.class), fieldHelp, sign)
+		t.add(childrenCounter, fieldHelp, sign)
 	}
 }
 

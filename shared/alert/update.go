@@ -54,14 +54,31 @@ func (e *Editor) Update(ctx context.Context, changes ...Change) error {
 	return e.update(ctx, nil, "", changes)
 }
 
+// Look calls see with the families of refs, in their order, as the Editor knows them. see
+// must not alter them. A family that does not exist is an error matching ErrNotFound.
+func (e *Editor) Look(ctx context.Context, refs []Ref, see func(i int, f *Family)) error {
+	if err := e.load(ctx, refs); err != nil {
+		return err
+	}
+	for i, ref := range refs {
+		f := e.known[ref].family
+		see(i, &f)
+	}
+	return nil
+}
+
 // errFirst says that the op that a write began with conflicts.
 var errFirst = errors.New("alert: the first op conflicts")
 
 // update applies changes in one write, which begins with first unless that is nil,
 // and counts them in a part of the counters.
 func (e *Editor) update(ctx context.Context, first table.Op, part string, changes []Change) error {
+	refs := make([]Ref, len(changes))
+	for i := range changes {
+		refs[i] = changes[i].Ref
+	}
 	for range updateTries {
-		if err := e.load(ctx, changes); err != nil {
+		if err := e.load(ctx, refs); err != nil {
 			return err
 		}
 		edits, ops := e.plan(changes, part)
@@ -130,8 +147,7 @@ func (e *Editor) replace(edits []*edit, part string) []table.Op {
 	var ops []table.Op
 	for _, ed := range edits {
 		before := e.known[ed.ref]
-		t.count(&before.family, -1)
-		t.count(&ed.after, +1)
+		t.move(&before.family, &ed.after)
 		ops = append(ops, table.Replace{Key: ed.ref.Key(), Revision: before.revision, Value: encodeFamily(&ed.after)})
 	}
 	if part == "" {
@@ -176,12 +192,12 @@ func (e *Editor) forget(edits []*edit, ops []table.Op, failed []int) {
 	}
 }
 
-// load reads the families of the changes that are not known, each once.
-func (e *Editor) load(ctx context.Context, changes []Change) error {
+// load reads those of the families that are not known, each once.
+func (e *Editor) load(ctx context.Context, wanted []Ref) error {
 	var missing []Ref
-	for _, c := range changes {
-		if _, ok := e.known[c.Ref]; !ok && !slices.Contains(missing, c.Ref) {
-			missing = append(missing, c.Ref)
+	for _, ref := range wanted {
+		if _, ok := e.known[ref]; !ok && !slices.Contains(missing, ref) {
+			missing = append(missing, ref)
 		}
 	}
 	for refs := range slices.Chunk(missing, table.MaxOps) {

@@ -10,13 +10,17 @@
 package link
 
 import (
+	"bytes"
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"hash"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/todoku/todoku/shared/id"
@@ -59,7 +63,31 @@ type Key struct {
 
 // Signer makes and reads tokens. It signs with its first key and accepts all, so
 // a key can be replaced while links of the old one are open.
-type Signer struct{ keys func() ([]Key, error) }
+type Signer struct {
+	keys  func() ([]Key, error)
+	ready atomic.Pointer[hashes] // of the key that signed last
+}
+
+// hashes are hashes of a secret, to be used again: to make one costs as much as to use it.
+type hashes struct {
+	secret []byte
+	pool   sync.Pool
+}
+
+// tag is the tag of k, which signs.
+func (s *Signer) tag(k Key, payload []byte) []byte {
+	h := s.ready.Load()
+	if h == nil || !bytes.Equal(h.secret, k.Secret) {
+		h = &hashes{secret: bytes.Clone(k.Secret)}
+		h.pool.New = func() any { return hmac.New(sha256.New, h.secret) }
+		s.ready.Store(h)
+	}
+	mac := h.pool.Get().(hash.Hash)
+	defer h.pool.Put(mac)
+	mac.Reset()
+	mac.Write(payload)
+	return mac.Sum(nil)[:tagLen]
+}
 
 // NewSigner returns a Signer of one or more keys.
 func NewSigner(keys ...Key) (*Signer, error) {
@@ -122,7 +150,7 @@ func (s *Signer) Sign(l Link) (string, error) {
 		b = append(b, u[:]...)
 	}
 	b = append(b, l.Class...)
-	return base64.RawURLEncoding.EncodeToString(append(b, keys[0].tag(b)...)), nil
+	return base64.RawURLEncoding.EncodeToString(append(b, s.tag(keys[0], b)...)), nil
 }
 
 // Parse returns what a token says. It does not look at the expiry: an expired

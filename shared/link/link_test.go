@@ -123,6 +123,14 @@ func TestSignerOf(t *testing.T) {
 	if _, got := s.Parse(token); got != nil {
 		t.Errorf("Parse with a new key before the old one: %v", got)
 	}
+	token, got = s.Sign(sample())
+	if got != nil {
+		t.Fatal(got)
+	}
+	keys = []link.Key{key(2)}
+	if _, got := s.Parse(token); got != nil {
+		t.Errorf("what was signed after the keys were replaced is not of the new one: %v", got)
+	}
 	keys, err = nil, away
 	if _, got := s.Parse(token); !errors.Is(got, away) || errors.Is(got, link.ErrInvalid) {
 		t.Errorf("Parse without keys: %v", got)
