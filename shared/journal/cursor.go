@@ -4,7 +4,6 @@ import (
 	"bytes"
 
 	"github.com/tidwall/btree"
-	bolt "go.etcd.io/bbolt"
 )
 
 // Cursor walks over the keys of a bucket, as bolt.Cursor does. The bucket must not be
@@ -17,21 +16,30 @@ type Cursor struct {
 
 // source is one of what a bucket is made of.
 type source struct {
-	layer btree.IterG[entry]
-	file  *bolt.Cursor // nil: layer is walked over
+	walker
+	deletes bool // a nil value says that the key is deleted; in the file it is a bucket's
 
 	key, value []byte // where it is; a nil key: at its end
+}
+
+// walker is what bolt.Cursor does.
+type walker interface {
+	First() (key, value []byte)
+	Last() (key, value []byte)
+	Next() (key, value []byte)
+	Prev() (key, value []byte)
+	Seek(key []byte) (k, value []byte)
 }
 
 func (s *shelf) cursor() *Cursor {
 	c := &Cursor{}
 	for _, l := range []*layer{s.fresh, s.frozen} {
 		if l != nil && l.entries.Len() > 0 {
-			c.sources = append(c.sources, source{layer: l.entries.Iter()})
+			c.sources = append(c.sources, source{walker: &layerWalker{l.entries.Iter()}, deletes: true})
 		}
 	}
 	if s.file != nil {
-		c.sources = append(c.sources, source{file: s.file.Cursor()})
+		c.sources = append(c.sources, source{walker: s.file.Cursor()})
 	}
 	return c
 }
@@ -39,17 +47,17 @@ func (s *shelf) cursor() *Cursor {
 // First goes to the first key; nil: there is none.
 func (c *Cursor) First() (key, value []byte) {
 	for i := range c.sources {
-		c.sources[i].first()
+		c.sources[i].to(walker.First)
 	}
-	return c.forward()
+	return c.settle(forward)
 }
 
 // Last goes to the last key; nil: there is none.
 func (c *Cursor) Last() (key, value []byte) {
 	for i := range c.sources {
-		c.sources[i].last()
+		c.sources[i].to(walker.Last)
 	}
-	return c.backward()
+	return c.settle(backward)
 }
 
 // Seek goes to a key or, if it is not there, to the next; nil: there is none.
@@ -57,7 +65,7 @@ func (c *Cursor) Seek(key []byte) (k, value []byte) {
 	for i := range c.sources {
 		c.sources[i].seek(key)
 	}
-	return c.forward()
+	return c.settle(forward)
 }
 
 // Next goes to the next key; nil: there is none.
@@ -65,16 +73,13 @@ func (c *Cursor) Next() (key, value []byte) {
 	if c.key == nil {
 		return nil, nil
 	}
-	for i := range c.sources {
-		s := &c.sources[i]
-		if c.back {
-			s.seek(c.key)
-		}
-		if bytes.Equal(s.key, c.key) {
-			s.next()
+	if c.back {
+		for i := range c.sources {
+			c.sources[i].seek(c.key)
 		}
 	}
-	return c.forward()
+	c.step(c.key, forward)
+	return c.settle(forward)
 }
 
 // Prev goes to the key before; nil: there is none.
@@ -82,130 +87,95 @@ func (c *Cursor) Prev() (key, value []byte) {
 	if c.key == nil {
 		return nil, nil
 	}
+	if c.back {
+		c.step(c.key, backward)
+	} else {
+		for i := range c.sources {
+			c.sources[i].before(c.key)
+		}
+	}
+	return c.settle(backward)
+}
+
+// way is a way to walk.
+type way struct {
+	step  move
+	order int // of the key that comes first, compared with another
+}
+
+type move func(walker) (key, value []byte)
+
+var (
+	forward  = way{walker.Next, -1}
+	backward = way{walker.Prev, +1}
+)
+
+// step takes a step with the sources that are at a key.
+func (c *Cursor) step(key []byte, w way) {
 	for i := range c.sources {
-		s := &c.sources[i]
+		if s := &c.sources[i]; bytes.Equal(s.key, key) {
+			s.to(w.step)
+		}
+	}
+}
+
+// settle goes to the first key that a source is at, and over those that are deleted.
+func (c *Cursor) settle(w way) (key, value []byte) {
+	c.back = w.order > 0
+	for {
+		at := c.first(w)
 		switch {
-		case !c.back:
-			s.before(c.key)
-		case bytes.Equal(s.key, c.key):
-			s.prev()
+		case at == nil:
+			c.key = nil
+			return nil, nil
+		case !at.deletes || at.value != nil:
+			c.key = at.key
+			return at.key, at.value
 		}
-	}
-	return c.backward()
-}
-
-// forward goes to the least key that a source is at, and over those that are deleted.
-func (c *Cursor) forward() (key, value []byte) {
-	c.back = false
-	for {
-		at := c.choose(-1)
-		if at == nil || at.there() {
-			return c.stand(at)
-		}
-		gone := at.key
-		for i := range c.sources {
-			if s := &c.sources[i]; bytes.Equal(s.key, gone) {
-				s.next()
-			}
-		}
+		c.step(at.key, w)
 	}
 }
 
-// backward goes to the greatest key that a source is at, and over those that are deleted.
-func (c *Cursor) backward() (key, value []byte) {
-	c.back = true
-	for {
-		at := c.choose(+1)
-		if at == nil || at.there() {
-			return c.stand(at)
-		}
-		gone := at.key
-		for i := range c.sources {
-			if s := &c.sources[i]; bytes.Equal(s.key, gone) {
-				s.prev()
-			}
-		}
-	}
-}
-
-// choose returns the source whose key is the least (-1) or the greatest (+1), the newest
-// of those that have it; nil: all are at their end.
-func (c *Cursor) choose(order int) *source {
+// first returns the source whose key comes first, the newest of those that have it;
+// nil: all are at their end.
+func (c *Cursor) first(w way) *source {
 	var at *source
 	for i := range c.sources {
 		s := &c.sources[i]
-		if s.key != nil && (at == nil || bytes.Compare(s.key, at.key) == order) {
+		if s.key != nil && (at == nil || bytes.Compare(s.key, at.key) == w.order) {
 			at = s
 		}
 	}
 	return at
 }
 
-func (c *Cursor) stand(at *source) (key, value []byte) {
-	if at == nil {
-		c.key = nil
-		return nil, nil
-	}
-	c.key = at.key
-	return at.key, at.value
-}
+func (s *source) to(m move) { s.key, s.value = m(s.walker) }
 
-// there reports whether the key that s is at is there. (A bucket in the file has no value.)
-func (s *source) there() bool { return s.value != nil || s.file != nil }
-
-func (s *source) first() {
-	if s.file != nil {
-		s.key, s.value = s.file.First()
-		return
-	}
-	s.stand(s.layer.First())
-}
-
-func (s *source) last() {
-	if s.file != nil {
-		s.key, s.value = s.file.Last()
-		return
-	}
-	s.stand(s.layer.Last())
-}
-
-func (s *source) seek(key []byte) {
-	if s.file != nil {
-		s.key, s.value = s.file.Seek(key)
-		return
-	}
-	s.stand(s.layer.Seek(entry{key: key}))
-}
-
-func (s *source) next() {
-	if s.file != nil {
-		s.key, s.value = s.file.Next()
-		return
-	}
-	s.stand(s.layer.Next())
-}
-
-func (s *source) prev() {
-	if s.file != nil {
-		s.key, s.value = s.file.Prev()
-		return
-	}
-	s.stand(s.layer.Prev())
-}
+func (s *source) seek(key []byte) { s.key, s.value = s.Seek(key) }
 
 // before goes to the last key before one.
 func (s *source) before(key []byte) {
 	if s.seek(key); s.key == nil {
-		s.last()
+		s.to(walker.Last)
 	} else {
-		s.prev()
+		s.to(walker.Prev)
 	}
 }
 
-func (s *source) stand(there bool) {
-	s.key, s.value = nil, nil
-	if there {
-		e := s.layer.Item()
-		s.key, s.value = e.key, e.value
+// layerWalker walks over a layer.
+type layerWalker struct{ it btree.IterG[entry] }
+
+func (w *layerWalker) First() (key, value []byte) { return w.at(w.it.First()) }
+func (w *layerWalker) Last() (key, value []byte)  { return w.at(w.it.Last()) }
+func (w *layerWalker) Next() (key, value []byte)  { return w.at(w.it.Next()) }
+func (w *layerWalker) Prev() (key, value []byte)  { return w.at(w.it.Prev()) }
+
+func (w *layerWalker) Seek(key []byte) (k, value []byte) { return w.at(w.it.Seek(entry{key: key})) }
+
+func (w *layerWalker) at(there bool) (key, value []byte) {
+	if !there {
+		return nil, nil
 	}
+	e := w.it.Item()
+	return e.key, e.value
 }

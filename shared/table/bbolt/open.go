@@ -22,7 +22,8 @@ const (
 	lockWait = time.Second
 	// mapped is how much of the address space the file is given in advance, and at
 	// least twice its size. It costs no memory and no disk. A file that outgrows it
-	// must be mapped anew, for which all reads must end, that of a Backup too, and commits no longer run beside them.
+	// must be mapped anew, for which all reads must end, that of a Backup too; and commits
+	// no longer run beside them.
 	mapped = 1 << 30
 	// grow is by how much the file grows at a time: each time costs a wait for the
 	// disk, but a hole in a file takes no room.
