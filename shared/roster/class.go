@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/todoku/todoku/shared/problem"
 )
@@ -155,19 +156,36 @@ func inOrder(groups []Group) {
 	})
 }
 
-var runs = regexp.MustCompile(`[0-9]+|[^0-9]+`)
-
 // natural compares texts with the numbers in them as numbers.
 func natural(a, b string) int {
-	as, bs := runs.FindAllString(a, -1), runs.FindAllString(b, -1)
-	return slices.CompareFunc(as, bs, func(x, y string) int {
-		n, err := strconv.Atoi(x)
-		m, err2 := strconv.Atoi(y)
-		if err == nil && err2 == nil {
-			return n - m
+	for a != "" && b != "" {
+		x, y := firstRun(a), firstRun(b)
+		c := strings.Compare(x, y)
+		if isDigit(x[0]) && isDigit(y[0]) {
+			n, err := strconv.Atoi(x)
+			m, err2 := strconv.Atoi(y)
+			if err == nil && err2 == nil {
+				c = cmp.Compare(n, m)
+			}
 		}
-		return strings.Compare(x, y)
-	})
+		if c != 0 {
+			return c
+		}
+		a, b = a[len(x):], b[len(y):]
+	}
+	return cmp.Compare(len(a), len(b))
+}
+
+func isDigit(c byte) bool { return '0' <= c && c <= '9' }
+
+// firstRun returns the digits, or else what is none, that s begins with.
+func firstRun(s string) string {
+	digits := isDigit(s[0])
+	n := strings.IndexFunc(s, func(c rune) bool { return (c < utf8.RuneSelf && isDigit(byte(c))) != digits })
+	if n < 0 {
+		return s
+	}
+	return s[:n]
 }
 
 // withGrades adds to classes and others the grades that the classes make up.

@@ -34,7 +34,7 @@ const SocketName = "todoku.sock"
 func (m *Machine) control() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /backup", func(w http.ResponseWriter, r *http.Request) {
-		if err := m.Table.Backup(r.Context(), w); err != nil {
+		if err := m.Table.Backup(r.Context(), inTime{w}); err != nil {
 			m.cfg.Log.Error("backup cut off", "err", err)
 			panic(http.ErrAbortHandler) // a cut connection does not pass for a whole backup
 		}
@@ -83,6 +83,20 @@ func (m *Machine) control() http.Handler {
 		_ = json.NewEncoder(w).Encode(reports)
 	})
 	return mux
+}
+
+// stall is how long whoever takes a backup may take nothing of it: as long as one is read, no
+// page that it needs is used again, and the file grows.
+const stall = time.Minute
+
+// inTime is an answer that is cut off if nobody takes it.
+type inTime struct{ http.ResponseWriter }
+
+func (w inTime) Write(p []byte) (int, error) {
+	if err := http.NewResponseController(w.ResponseWriter).SetWriteDeadline(time.Now().Add(stall)); err != nil {
+		return 0, err
+	}
+	return w.ResponseWriter.Write(p)
 }
 
 // Invite makes a one-time sign-in link, and the school and the person if they are not

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math/bits"
 	"os"
 	"path/filepath"
 	"time"
@@ -21,10 +22,10 @@ const (
 	// lockWait is long enough for a predecessor that is just ending.
 	lockWait = time.Second
 	// mapped is how much of the address space the file is given in advance, and at
-	// least twice its size. It costs no memory and no disk. A file that outgrows it
-	// must be mapped anew, for which all reads must end, that of a Backup too; and commits
-	// no longer run beside them.
-	mapped = 1 << 30
+	// least twice its size: 16 GiB, of 128 TiB, or 1 where addresses have 32 bits. It costs no
+	// memory and no disk. A file that outgrows it must be mapped anew, for which all reads must
+	// end, that of a Backup too; and commits no longer run beside them.
+	mapped = 1 << (30 + 4*(bits.UintSize/64))
 	// grow is by how much the file grows at a time: each time costs a wait for the
 	// disk, but a hole in a file takes no room.
 	grow = 16 << 20
