@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/todoku/todoku/shared/alert"
+	"github.com/todoku/todoku/shared/lane"
 )
 
 // oneLane is lanes where all are at docomo.
@@ -173,8 +174,12 @@ func TestFewHandlers(t *testing.T) {
 // up for; that apart, neither is further than a hand or two.
 func alike(d *Drill) {
 	const one, other, classes = "一斉連絡", "二つ目の連絡", 16
-	const slots, hand = 4, 2 * alert.MaxBundle // of docomo, and of the worker that has the larger
-	const apart = 2 * (slots + 2) * hand       // each of those is a mail of the one and one of the other
+	lanes, err := lane.Load(nil)
+	if err != nil {
+		d.Fatal(err)
+	}
+	const hand = 2 * alert.MaxBundle                      // of the worker that has the larger
+	apart := 2 * (lanes.Named("docomo").Slots + 2) * hand // each of those is a mail of the one and one of the other
 	_, byClass := d.oneLane(2 * classes * classSize)
 	var ids [2][]string
 	var to [2][]string

@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/todoku/todoku/shared/problem"
 )
@@ -161,7 +160,7 @@ func natural(a, b string) int {
 	for a != "" && b != "" {
 		x, y := firstRun(a), firstRun(b)
 		c := strings.Compare(x, y)
-		if isDigit(x[0]) && isDigit(y[0]) {
+		if strings.Trim(x+y, decimals) == "" {
 			n, err := strconv.Atoi(x)
 			m, err2 := strconv.Atoi(y)
 			if err == nil && err2 == nil {
@@ -176,16 +175,17 @@ func natural(a, b string) int {
 	return cmp.Compare(len(a), len(b))
 }
 
-func isDigit(c byte) bool { return '0' <= c && c <= '9' }
+const decimals = "0123456789"
 
 // firstRun returns the digits, or else what is none, that s begins with.
 func firstRun(s string) string {
-	digits := isDigit(s[0])
-	n := strings.IndexFunc(s, func(c rune) bool { return (c < utf8.RuneSelf && isDigit(byte(c))) != digits })
-	if n < 0 {
-		return s
+	if rest := strings.TrimLeft(s, decimals); rest != s {
+		return s[:len(s)-len(rest)]
 	}
-	return s[:n]
+	if n := strings.IndexAny(s, decimals); n > 0 {
+		return s[:n]
+	}
+	return s
 }
 
 // withGrades adds to classes and others the grades that the classes make up.

@@ -2,44 +2,20 @@ package machine
 
 import (
 	"errors"
-	"net"
 	"net/http"
 	"os"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/todoku/todoku/shared/mail/mailtest"
 )
-
-// single is a listener of one connection.
-type single struct {
-	net.Listener // has no address
-	conns        chan net.Conn
-	once         sync.Once
-}
-
-func (l *single) Accept() (net.Conn, error) {
-	c, ok := <-l.conns
-	if !ok {
-		return nil, net.ErrClosed
-	}
-	return c, nil
-}
-
-func (l *single) Close() error {
-	l.once.Do(func() { close(l.conns) })
-	return nil
-}
-
-func (l *single) Addr() net.Addr { return &net.UnixAddr{} }
 
 // TestInTime has somebody ask for an answer that is slow to take it, and then takes no more:
 // the answer ends a stall later.
 func TestInTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		here, there := net.Pipe()
-		l := &single{conns: make(chan net.Conn, 1)}
-		l.conns <- there
+		l := mailtest.NewPipeListener()
 		cut := make(chan error, 1)
 		srv := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 			for {
@@ -50,6 +26,10 @@ func TestInTime(t *testing.T) {
 			}
 		})}
 		go func() { _ = srv.Serve(l) }()
+		here, err := l.Dial(t.Context(), "", "")
+		if err != nil {
+			t.Fatal(err)
+		}
 		defer func() { _, _ = here.Close(), srv.Close() }()
 		if _, err := here.Write([]byte("GET / HTTP/1.1\r\nHost: x\r\n\r\n")); err != nil {
 			t.Fatal(err)
