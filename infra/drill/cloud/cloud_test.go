@@ -94,3 +94,44 @@ func TestLogLines(t *testing.T) {
 		t.Errorf("log (-want +got):\n%s", diff)
 	}
 }
+
+// TestConflicts has a write meet a transaction that is not done yet.
+func TestConflicts(t *testing.T) {
+	send := func(h http.Handler, action, body string) string {
+		r := httptest.NewRequest(http.MethodPost, "/", strings.NewReader(body))
+		r.Header.Set("X-Amz-Target", dynamoTarget+"."+action)
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, r)
+		return w.Body.String()
+	}
+	const one, other = `{"pk":{"S":"p"},"sk":{"S":"1"}}`, `{"pk":{"S":"p"},"sk":{"S":"2"}}`
+	refused := 0
+	c := &conflicts{refuse: func(*http.Request) { refused++ }, written: map[string]bool{}}
+	passes := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "done") })
+	type call struct{ action, body string }
+	met := map[call]string{
+		{"TransactWriteItems", `{"TransactItems":[{"Put":{"Item":` + other + `}},{"Delete":{"Key":` + one + `}}]}`}: `"CancellationReasons":[{"Code":"None"},{"Code":"TransactionConflict"}]`,
+		{"TransactWriteItems", `{"TransactItems":[{"Update":{"Key":` + other + `}}]}`}:                              "done",
+		{"UpdateItem", `{"Key":` + one + `}`}:                                                                       "#TransactionConflictException",
+		{"PutItem", `{"Item":` + other + `}`}:                                                                       "done",
+		{"GetItem", `{"Key":` + one + `}`}:                                                                          "done",
+	}
+	c.next = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		c.next = passes
+		for call, want := range met {
+			if got := send(c, call.action, call.body); !strings.Contains(got, want) {
+				t.Errorf("%v meanwhile: %s, want %s", call, got, want)
+			}
+		}
+		passes(w, r)
+	})
+	first := `{"TransactItems":[{"ConditionCheck":{"Key":` + one + `}}]}`
+	for range 2 { // the second time nothing is under way any more
+		if got := send(c, "TransactWriteItems", first); got != "done" {
+			t.Error(got)
+		}
+	}
+	if refused != 2 {
+		t.Errorf("%d refusals were told of", refused)
+	}
+}

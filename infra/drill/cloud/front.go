@@ -46,7 +46,7 @@ func newFront(dynamo, sqs string, ses http.Handler, secrets map[string]string) (
 		f.services[prefix] = p
 		if prefix == dynamoTarget {
 			p.ModifyResponse = f.readUnits
-			f.services[prefix] = askUnits(p)
+			f.services[prefix] = askUnits(&conflicts{next: p, refuse: f.refuse, written: map[string]bool{}})
 		}
 	}
 	return f, nil
@@ -97,7 +97,7 @@ func unitsAsked(body []byte) float64 {
 }
 
 // refusals are DynamoDB's names of a write that was refused and is charged.
-var refusals = regexp.MustCompile(`#(ConditionalCheckFailed|TransactionCanceled|TransactionConflict)Exception"`)
+var refusals = regexp.MustCompile(`#(ConditionalCheckFailed|TransactionCanceled)Exception"`)
 
 var unitsPattern = regexp.MustCompile(`"ConsumedCapacity":.*?"CapacityUnits":([0-9.]+)`)
 
@@ -111,12 +111,7 @@ func (f *front) readUnits(res *http.Response) error {
 	res.Body = io.NopCloser(bytes.NewReader(body))
 	_, action, _ := strings.Cut(res.Request.Header.Get("X-Amz-Target"), ".")
 	if res.StatusCode == http.StatusBadRequest && refusals.Match(body) {
-		f.mu.Lock()
-		defer f.mu.Unlock()
-		units, _ := res.Request.Context().Value(asked{}).(float64)
-		f.units[action] += units
-		f.refused++
-		f.refusedUnits += units
+		f.refuse(res.Request)
 		return nil
 	}
 	at := bytes.LastIndex(body, []byte(`"ConsumedCapacity":`))
@@ -132,6 +127,17 @@ func (f *front) readUnits(res *http.Response) error {
 	defer f.mu.Unlock()
 	f.units[action] += n
 	return err
+}
+
+// refuse counts a write that was refused.
+func (f *front) refuse(r *http.Request) {
+	_, action, _ := strings.Cut(r.Header.Get("X-Amz-Target"), ".")
+	units, _ := r.Context().Value(asked{}).(float64)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.units[action] += units
+	f.refused++
+	f.refusedUnits += units
 }
 
 func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) {

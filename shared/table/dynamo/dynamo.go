@@ -130,7 +130,7 @@ func (t *Table) Write(ctx context.Context, token string, ops ...table.Op) error 
 			return err
 		}
 	}
-	_, err := t.client.TransactWriteItems(ctx, t.build.transaction(token, ops, t.now()), t.repeatable)
+	err := t.transact(ctx, t.build.transaction(token, ops, t.now()))
 	return writeFault(ctx, err, token, ops)
 }
 

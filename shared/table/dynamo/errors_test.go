@@ -2,13 +2,16 @@ package dynamo
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -136,6 +139,59 @@ func TestTokenDecides(t *testing.T) {
 				c.CancellationReasons[1].Item = attributes{"v": b(string(tt.old))}
 			}
 			checkFault(t, writeFault(t.Context(), answered(400, c), "token", ops), tt.ops, tt.match)
+		})
+	}
+}
+
+// roundTrip is a DynamoDB without a network.
+type roundTrip func(*http.Request) *http.Response
+
+func (f roundTrip) Do(r *http.Request) (*http.Response, error) { return f(r), nil }
+
+// TestCancelled counts what a transaction that is cancelled asks of the server, and the
+// tokens that it is asked with.
+func TestCancelled(t *testing.T) {
+	ops := []table.Op{table.CheckAbsent{Key: table.Key{Partition: "p", Sort: "other"}}, table.CheckAbsent{Key: key}}
+	const conflict, failed, none = "TransactionConflict", "ConditionalCheckFailed", "None"
+	for _, tt := range []struct {
+		name    string
+		reasons [2]string
+		times   int // it is cancelled
+		asked   int
+		ops     []int // that conflict in the end
+		match   error
+	}{
+		{"another in the way", [2]string{none, conflict}, 2, 3, nil, nil},
+		{"always another in the way", [2]string{conflict, none}, maxConflicts, maxConflicts, nil, table.ErrBusy},
+		{"another in the way of one condition, another failed", [2]string{conflict, failed}, 1, 2, nil, nil},
+		{"no capacity", [2]string{none, "ProvisionedThroughputExceeded"}, 1, 2, nil, nil},
+		{"a condition failed", [2]string{failed, none}, 1, 1, []int{0}, nil},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				asked, tokens := 0, map[string]bool{}
+				client := dynamodb.New(dynamodb.Options{
+					Region: "us-east-1", BaseEndpoint: aws.String("http://dynamodb.test"), Credentials: credentials.NewStaticCredentialsProvider("a", "b", ""),
+					HTTPClient: roundTrip(func(r *http.Request) *http.Response {
+						var in struct{ ClientRequestToken string }
+						if err := json.NewDecoder(r.Body).Decode(&in); err != nil {
+							t.Error(err)
+						}
+						asked, tokens[in.ClientRequestToken] = asked+1, true
+						status, body := http.StatusOK, "{}"
+						if asked <= tt.times {
+							status = http.StatusBadRequest
+							body = fmt.Sprintf(`{"__type":"com.amazonaws.dynamodb.v20120810#TransactionCanceledException","CancellationReasons":[{"Code":%q},{"Code":%q}]}`, tt.reasons[0], tt.reasons[1])
+						}
+						return &http.Response{StatusCode: status, Header: http.Header{"Content-Type": {"application/x-amz-json-1.0"}}, Body: io.NopCloser(strings.NewReader(body))}
+					}),
+				})
+				err := New(client, "t", time.Now, nil).Write(t.Context(), "", ops...)
+				if asked != tt.asked || len(tokens) != asked {
+					t.Errorf("asked %d times with %d tokens, want %d", asked, len(tokens), tt.asked)
+				}
+				checkFault(t, err, tt.ops, tt.match)
+			})
 		})
 	}
 }
