@@ -194,6 +194,7 @@ func (r *run) takeKnown(ctx context.Context) error {
 	if err := r.dropMissing(ctx); err != nil || len(r.jobs) == 0 {
 		return err
 	}
+	r.families = r.Alerts.Editor() // what it has read is older than the hand that is read next
 	return r.take(ctx)
 }
 

@@ -104,8 +104,10 @@ func (h *Handler) start(ctx context.Context, m events.SQSMessage, wait *time.Dur
 		h.Log.Error("job's alert not read", "alert", ref.Alert, "job", ref.Job, "err", err)
 		return err
 	}
-	if early := a.Starts.Sub(h.Now()); early > 0 && a.Ending == "" {
-		*wait = early
+	if now := h.Now(); a.State(now) == alert.StateWaiting {
+		if early := a.Starts.Sub(now); early > 0 {
+			*wait = early
+		}
 		return errTooEarly
 	}
 	if err := h.job(ctx, a, ref.Job); err != nil {

@@ -268,7 +268,8 @@ func (s *Store) acceptOps(ctx context.Context, a Alert, key, digest string) ([]t
 		return ops, nil
 	}
 	old, err := s.replaceable(ctx, a)
-	return append(ops, table.Check{Key: alertKey(old.ID), Revision: old.Revision}), err
+	old.Successor = a.ID
+	return append(ops, table.Replace{Key: alertKey(old.ID), Revision: old.Revision, Value: encode(old)}), err
 }
 
 // followable says why a cannot be for those who have not answered the alert that it
@@ -309,30 +310,44 @@ func (s *Store) replaceable(ctx context.Context, a Alert) (Alert, error) {
 	case old.Ending == Undone:
 		return old, problem.New(problem.Conflict, "この連絡は取り消されているため、置き換えられません。", "This alert was undone, so it cannot be replaced.").In("supersedes")
 	}
-	return old, nil
+	return old, s.succeeded(ctx, old)
+}
+
+// succeeded says that an alert is about to replace old, if so: two that replace the same
+// one would both be open.
+func (s *Store) succeeded(ctx context.Context, old Alert) error {
+	next, err := s.Alert(ctx, old.Successor)
+	switch {
+	case errors.Is(err, ErrNotFound) || err == nil && next.stillborn():
+		return nil
+	case err != nil:
+		return err
+	}
+	return problem.New(problem.Conflict,
+		"この連絡を置き換える別の連絡が、まもなく送信されます。連絡の一覧で、そちらを確認してください。",
+		"Another alert is about to replace this one. Look at it in the list of alerts.").In("supersedes")
 }
 
 // Supersede ends the alert that a replaces, if any. It happens when a starts, not
-// when it is accepted: an alert that is undone must leave the old one as it was.
+// when it is accepted: an alert that ends before must leave the old one as it was.
 func (s *Store) Supersede(ctx context.Context, a Alert) error {
-	for range updateTries {
-		old, err := s.Alert(ctx, a.Supersedes)
-		if a.Supersedes == "" || errors.Is(err, ErrNotFound) || err == nil && old.SupersededBy != "" {
-			return nil
-		}
-		if err != nil {
-			return err
+	if a.Supersedes == "" || a.stillborn() {
+		return nil
+	}
+	_, err := s.change(ctx, a.Supersedes, func(old *Alert) (bool, error) {
+		if old.SupersededBy != "" {
+			return false, nil
 		}
 		if old.Ending == "" {
 			old.Ended = s.Now().UTC()
 		}
 		old.Ending, old.SupersededBy = Superseded, a.ID
-		err = s.Table.Write(ctx, "", table.Replace{Key: alertKey(old.ID), Revision: old.Revision, Value: encode(old)})
-		if _, conflict := table.Conflict(err); !conflict {
-			return err
-		}
+		return true, nil
+	})
+	if errors.Is(err, ErrNotFound) {
+		return nil
 	}
-	return table.ErrBusy
+	return err
 }
 
 func schoolAlerts(school string) string { return "school/" + school + "/alerts" }

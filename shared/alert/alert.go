@@ -110,6 +110,7 @@ type Alert struct {
 
 	Follows      string    `json:"follows,omitempty"` // it is for those who have not answered this alert
 	Supersedes   string    `json:"supersedes,omitempty"`
+	Successor    string    `json:"successor,omitempty"` // accepted to replace it, and not sent yet or SupersededBy
 	SupersededBy string    `json:"superseded_by,omitempty"`
 	Ending       Ending    `json:"ending,omitempty"`
 	Ended        time.Time `json:"ended,omitzero"`
@@ -135,6 +136,8 @@ func (a Alert) State(now time.Time) State {
 	switch {
 	case a.Ending != "":
 		return State(a.Ending)
+	case a.Glass != nil && a.Glass.Second && a.Glass.At.IsZero():
+		return StateWaiting // until it is let go or undone
 	case !now.Before(a.UsefulUntil):
 		return StateExpired
 	case now.Before(a.Starts):
@@ -149,7 +152,12 @@ func (a Alert) Useful(now time.Time) bool {
 }
 
 // told reports whether anybody can have been told.
-func (a Alert) told(now time.Time) bool { return a.Ending != Undone && !now.Before(a.Starts) }
+func (a Alert) told(now time.Time) bool { return a.State(now) != StateWaiting && !a.stillborn() }
+
+// stillborn reports whether the alert ended before anything of it was sent.
+func (a Alert) stillborn() bool {
+	return a.Ending == Undone || a.Ending != "" && !a.Ended.After(a.Starts)
+}
 
 // Choice returns the offered answer with the id.
 func (a Alert) Choice(id string) (Choice, bool) {

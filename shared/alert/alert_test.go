@@ -225,20 +225,33 @@ func TestSupersede(t *testing.T) {
 	s, c := newStore(t)
 	old := accept(t, s, draft(c), "")
 	d := draft(c)
-	d.Supersedes = old.ID
+	d.Supersedes, d.Undo = old.ID, alert.UndoWindow
 	undone := accept(t, s, d, "")
+	if _, _, err := s.Accept(t.Context(), d, ""); !problem.Is(err, problem.Conflict) {
+		t.Errorf("while another is about to supersede it: %v, want a conflict", err)
+	}
+	if _, err := s.Undo(t.Context(), undone.ID); err != nil {
+		t.Fatal(err)
+	}
+	closed := accept(t, s, d, "")
+	closed, err := s.Close(t.Context(), closed.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
 	newer := accept(t, s, d, "")
+	c.Advance(alert.UndoWindow)
+	if err := s.Supersede(t.Context(), closed); err != nil {
+		t.Fatal(err)
+	}
 	if old, _ := s.Alert(t.Context(), old.ID); old.SupersededBy != "" {
 		t.Error("superseded before the newer alert started")
 	}
-	if err := s.Supersede(t.Context(), newer); err != nil {
-		t.Fatal(err)
+	for range 2 {
+		if err := s.Supersede(t.Context(), newer); err != nil {
+			t.Fatal(err)
+		}
 	}
-	if err := s.Supersede(t.Context(), undone); err != nil {
-		t.Fatal(err)
-	}
-	old, err := s.Alert(t.Context(), old.ID)
-	if err != nil {
+	if old, err = s.Alert(t.Context(), old.ID); err != nil {
 		t.Fatal(err)
 	}
 	if newest, err := s.Newest(t.Context(), old); err != nil || newest.ID != newer.ID {

@@ -42,15 +42,16 @@ func (s *Store) Answer(ctx context.Context, a Alert, r AnswerRequest) error {
 	if !a.Useful(now) && !(r.Late && a.told(now)) {
 		return problem.New(problem.Gone, "この連絡への回答の受付は終わりました。急ぎの場合は、学校へお電話ください。", "Answers to this alert are closed. If it is urgent, please phone the school.")
 	}
-	if known, err := s.recorded(ctx, r); known || err != nil {
-		return err
-	}
 	if len(r.Choices) == 0 {
 		return problem.New(problem.Invalid, "回答を選んでから、送信してください。", "Choose an answer, then send it.")
 	}
 	var refused error
 	var history []table.Op
 	apply := func(f *Family) bool {
+		var known bool
+		if known, refused = s.recorded(ctx, r); known || refused != nil {
+			return false
+		}
 		history, refused = f.answer(a, r, now, s.IDs.New)
 		if refused == nil && r.With != nil {
 			var more []table.Op

@@ -139,3 +139,24 @@ func TestTakeBack(t *testing.T) {
 	see("three", "safe")
 	assertCounts(t, s, a, 2, map[string]int64{"answered": 1, "silent": 1}, 0)
 }
+
+// TestAnswerTwiceAtOnce sends an answer again while it is recorded.
+func TestAnswerTwiceAtOnce(t *testing.T) {
+	s, _ := newStore(t)
+	a := accept(t, s, draft(&clock{now: s.Now()}), "")
+	m := family(s, "class")
+	create(t, s, a, m)
+	r := alert.AnswerRequest{
+		Ref: m.Ref(a.ID), Guardian: -1, By: "teacher", Way: alert.ByStaff, ID: "form",
+		Choices: map[string]string{m.Family.Children[0].ID: "safe"},
+	}
+	again := *s
+	again.Table = &before{Table: s.Table, write: func() {
+		if err := s.Answer(t.Context(), a, r); err != nil {
+			t.Error(err)
+		}
+	}}
+	if err := again.Answer(t.Context(), a, r); err != nil {
+		t.Error(err)
+	}
+}

@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"github.com/todoku/todoku/shared/problem"
-	"github.com/todoku/todoku/shared/table"
 )
 
 // Glass is how an alert is held whose sender may not send as far by themselves:
@@ -30,9 +29,10 @@ const (
 // Held reports whether the alert waits behind glass.
 func (a Alert) Held(now time.Time) bool { return a.Glass != nil && a.State(now) == StateWaiting }
 
-// Lapsed reports whether an alert has waited for a second person for too long.
+// Lapsed reports whether an alert has waited for a second person for too long, or longer
+// than it is useful.
 func (a Alert) Lapsed(now time.Time) bool {
-	return a.Held(now) && a.Glass.Second && !now.Before(a.Accepted.Add(GlassLife))
+	return a.Held(now) && a.Glass.Second && (!now.Before(a.Accepted.Add(GlassLife)) || !now.Before(a.UsefulUntil))
 }
 
 var (
@@ -47,28 +47,20 @@ var (
 // Approve lets a held alert go, now: by is the second person. Letting it go twice is
 // not an error.
 func (s *Store) Approve(ctx context.Context, alertID string, by Sender) (Alert, error) {
-	for range updateTries {
-		a, err := s.Alert(ctx, alertID)
+	return s.change(ctx, alertID, func(a *Alert) (bool, error) {
 		now := s.Now().UTC()
 		switch {
-		case err != nil:
-			return a, err
 		case a.Glass == nil:
-			return a, ErrNotFound
+			return false, ErrNotFound
 		case a.Sender.ID == by.ID:
-			return a, errGlassSelf
+			return false, errGlassSelf
 		case !a.Glass.At.IsZero() && a.Ending == "":
-			return a, nil
+			return false, nil
 		case !a.Held(now) || a.Lapsed(now):
-			return a, errGlassOver
+			return false, errGlassOver
 		}
 		a.Glass = &Glass{Second: a.Glass.Second, By: by, At: now}
 		a.Starts = now
-		err = s.Table.Write(ctx, "", table.Replace{Key: alertKey(alertID), Revision: a.Revision, Value: encode(a)})
-		if _, conflict := table.Conflict(err); !conflict {
-			a.Revision++
-			return a, err
-		}
-	}
-	return Alert{}, table.ErrBusy
+		return true, nil
+	})
 }

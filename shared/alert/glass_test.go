@@ -1,12 +1,14 @@
 package alert_test
 
 import (
+	"context"
 	"errors"
 	"testing"
 	"time"
 
 	"github.com/todoku/todoku/shared/alert"
 	"github.com/todoku/todoku/shared/problem"
+	"github.com/todoku/todoku/shared/table"
 )
 
 func TestGlass(t *testing.T) {
@@ -25,7 +27,7 @@ func TestGlass(t *testing.T) {
 		{"by oneself", false, 0, alert.Sender{ID: "staff"}, alert.StateWaiting, false},
 		{"in the last second of waiting", true, alert.GlassLife - time.Second, other, alert.StateWaiting, true},
 		{"after it lapsed", true, alert.GlassLife, other, alert.StateWaiting, false},
-		{"when it is over", true, 7 * time.Hour, other, alert.StateExpired, false},
+		{"when it is over", true, 7 * time.Hour, other, alert.StateWaiting, false}, // the tick undoes it
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			s, c := newStore(t)
@@ -36,7 +38,7 @@ func TestGlass(t *testing.T) {
 			if got := a.State(c.now); got != tt.state {
 				t.Errorf("state %s", got)
 			}
-			if lapsed := a.Lapsed(c.now); lapsed != (tt.name == "after it lapsed") {
+			if lapsed := a.Lapsed(c.now); lapsed != (tt.second && !tt.approved) {
 				t.Errorf("lapsed %v", lapsed)
 			}
 			b, err := s.Approve(t.Context(), a.ID, tt.by)
@@ -74,4 +76,51 @@ func TestGlassUndone(t *testing.T) {
 	if _, err := s.Approve(t.Context(), plain.ID, alert.Sender{ID: "other"}); !errors.Is(err, alert.ErrNotFound) {
 		t.Errorf("an alert without glass: %v", err)
 	}
+}
+
+// TestGlassShort has an alert wait for a second person that is useful for less time than
+// such an alert may wait.
+func TestGlassShort(t *testing.T) {
+	s, c := newStore(t)
+	d := draft(c)
+	d.UsefulUntil, d.Glass = c.now.Add(alert.GlassLife/2), &alert.Glass{Second: true}
+	a := accept(t, s, d, "")
+	c.Advance(alert.GlassLife / 2)
+	if !a.Lapsed(c.now) {
+		t.Error("it waits although it is of no use any more")
+	}
+	if a, err := s.Undo(t.Context(), a.ID); err != nil || a.State(c.now) != alert.StateUndone {
+		t.Errorf("state %s, %v", a.State(c.now), err)
+	}
+}
+
+// TestGlassMeanwhile lets an alert go at the moment when its sender undoes it.
+func TestGlassMeanwhile(t *testing.T) {
+	s, c := newStore(t)
+	d := draft(c)
+	d.Glass = &alert.Glass{Second: true}
+	a := accept(t, s, d, "")
+	sender := *s
+	sender.Table = &before{Table: s.Table, write: func() {
+		if _, err := s.Approve(t.Context(), a.ID, alert.Sender{ID: "other"}); err != nil {
+			t.Fatal(err)
+		}
+	}}
+	if _, err := sender.Undo(t.Context(), a.ID); !problem.Is(err, problem.Conflict) {
+		t.Errorf("undone although another was told that it goes out: %v", err)
+	}
+}
+
+// before does something before the first write.
+type before struct {
+	table.Table
+	write func()
+}
+
+func (b *before) Write(ctx context.Context, token string, ops ...table.Op) error {
+	if write := b.write; write != nil {
+		b.write = nil
+		write()
+	}
+	return b.Table.Write(ctx, token, ops...)
 }

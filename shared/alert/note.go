@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"github.com/todoku/todoku/shared/problem"
-	"github.com/todoku/todoku/shared/table"
 )
 
 // Note is a line that staff add to an alert's page after it was sent. No mail tells of
@@ -38,25 +37,16 @@ func (s *Store) Annotate(ctx context.Context, alertID, text, by string) (Alert, 
 	if err != nil {
 		return Alert{}, err
 	}
-	for range updateTries {
-		a, err := s.Alert(ctx, alertID)
-		if err != nil {
-			return a, err
-		}
+	return s.change(ctx, alertID, func(a *Alert) (bool, error) {
 		if n := len(a.Notes); n > 0 && a.Notes[n-1].Text == text {
-			return a, nil
+			return false, nil
 		}
-		if err := s.notable(a); err != nil {
-			return a, err
+		if err := s.notable(*a); err != nil {
+			return false, err
 		}
 		a.Notes = append(a.Notes, Note{Text: text, At: s.Now().UTC(), By: by})
-		err = s.Table.Write(ctx, "", table.Replace{Key: alertKey(alertID), Revision: a.Revision, Value: encode(a)})
-		if _, conflict := table.Conflict(err); !conflict {
-			a.Revision++
-			return a, err
-		}
-	}
-	return Alert{}, table.ErrBusy
+		return true, nil
+	})
 }
 
 func (s *Store) notable(a Alert) error {

@@ -140,16 +140,16 @@ func (s *Store) family(ctx context.Context, ref Ref) (f Family, revision int64, 
 	return f, item.Revision, err
 }
 
-// end records that an alert ended, if it has not already.
-func (s *Store) end(ctx context.Context, alertID string, how Ending) (Alert, error) {
+// change has alter change an alert and writes it, unless alter reports that nothing is to
+// be changed, or fails. It begins anew if somebody else wrote the alert meanwhile.
+func (s *Store) change(ctx context.Context, alertID string, alter func(*Alert) (bool, error)) (Alert, error) {
 	for range updateTries {
 		a, err := s.Alert(ctx, alertID)
-		if err != nil || a.Ending != "" {
+		if err != nil {
 			return a, err
 		}
-		a.Ending, a.Ended = how, s.Now().UTC()
-		if a.Glass != nil && a.Starts.After(a.Ended) {
-			a.Starts = a.Ended // nobody waits for it any more
+		if changed, err := alter(&a); err != nil || !changed {
+			return a, err
 		}
 		err = s.Table.Write(ctx, "", table.Replace{Key: alertKey(alertID), Revision: a.Revision, Value: encode(a)})
 		if _, conflict := table.Conflict(err); !conflict {
@@ -160,22 +160,38 @@ func (s *Store) end(ctx context.Context, alertID string, how Ending) (Alert, err
 	return Alert{}, table.ErrBusy
 }
 
-// Undo takes an alert back before anything was sent.
+func (a *Alert) end(how Ending, now time.Time) {
+	a.Ending, a.Ended = how, now
+	if a.Glass != nil && a.Starts.After(now) {
+		a.Starts = now // nobody waits for it any more
+	}
+}
+
+// Undo takes an alert back before anything was sent. Undoing twice is not an error.
 func (s *Store) Undo(ctx context.Context, alertID string) (Alert, error) {
-	a, err := s.Alert(ctx, alertID)
-	if err != nil {
-		return a, err
-	}
-	if a.State(s.Now()) != StateWaiting {
-		return a, problem.New(problem.Conflict,
-			"もう送信が始まっているため、取り消せません。訂正する場合は、新しい連絡を送ってください。",
-			"Sending has begun, so it can no longer be undone. To correct it, send a new alert.")
-	}
-	return s.end(ctx, alertID, Undone)
+	return s.change(ctx, alertID, func(a *Alert) (bool, error) {
+		switch now := s.Now().UTC(); {
+		case a.Ending == Undone:
+			return false, nil
+		case a.State(now) != StateWaiting:
+			return false, problem.New(problem.Conflict,
+				"もう送信が始まっているため、取り消せません。訂正する場合は、新しい連絡を送ってください。",
+				"Sending has begun, so it can no longer be undone. To correct it, send a new alert.")
+		default:
+			a.end(Undone, now)
+			return true, nil
+		}
+	})
 }
 
 // Close ends an alert: what has not left is cancelled, and links show that it is
 // over. Closing twice is not an error.
 func (s *Store) Close(ctx context.Context, alertID string) (Alert, error) {
-	return s.end(ctx, alertID, Closed)
+	return s.change(ctx, alertID, func(a *Alert) (bool, error) {
+		if a.Ending != "" {
+			return false, nil
+		}
+		a.end(Closed, s.Now().UTC())
+		return true, nil
+	})
 }
