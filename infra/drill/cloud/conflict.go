@@ -24,6 +24,10 @@ type conflicts struct {
 	written map[string]bool // items that a transaction has under way
 }
 
+func newConflicts(next http.Handler, refuse func(*http.Request)) *conflicts {
+	return &conflicts{next: next, refuse: refuse, written: map[string]bool{}}
+}
+
 func (c *conflicts) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	body, err := io.ReadAll(r.Body)
 	if err != nil {

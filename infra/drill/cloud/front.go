@@ -28,8 +28,7 @@ type front struct {
 	counts map[string]int     // by service and action
 	units  map[string]float64 // of DynamoDB, by action
 
-	refused      int // writes by DynamoDB
-	refusedUnits float64
+	refused, met Refusals // by DynamoDB; those because of another transaction
 }
 
 // newFront returns a front of a DynamoDB and an SQS elsewhere.
@@ -46,7 +45,7 @@ func newFront(dynamo, sqs string, ses http.Handler, secrets map[string]string) (
 		f.services[prefix] = p
 		if prefix == dynamoTarget {
 			p.ModifyResponse = f.readUnits
-			f.services[prefix] = askUnits(&conflicts{next: p, refuse: f.refuse, written: map[string]bool{}})
+			f.services[prefix] = askUnits(newConflicts(p, func(r *http.Request) { f.refuse(r, &f.met) }))
 		}
 	}
 	return f, nil
@@ -111,7 +110,7 @@ func (f *front) readUnits(res *http.Response) error {
 	res.Body = io.NopCloser(bytes.NewReader(body))
 	_, action, _ := strings.Cut(res.Request.Header.Get("X-Amz-Target"), ".")
 	if res.StatusCode == http.StatusBadRequest && refusals.Match(body) {
-		f.refuse(res.Request)
+		f.refuse(res.Request, &f.refused)
 		return nil
 	}
 	at := bytes.LastIndex(body, []byte(`"ConsumedCapacity":`))
@@ -129,15 +128,21 @@ func (f *front) readUnits(res *http.Response) error {
 	return err
 }
 
+// Refusals are writes that were refused, and the write units that they are charged with.
+type Refusals struct {
+	Writes int
+	Units  float64
+}
+
 // refuse counts a write that was refused.
-func (f *front) refuse(r *http.Request) {
+func (f *front) refuse(r *http.Request, as *Refusals) {
 	_, action, _ := strings.Cut(r.Header.Get("X-Amz-Target"), ".")
 	units, _ := r.Context().Value(asked{}).(float64)
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.units[action] += units
-	f.refused++
-	f.refusedUnits += units
+	as.Writes++
+	as.Units += units
 }
 
 func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -174,12 +179,12 @@ func (c *Cloud) Requests() map[string]int {
 // Away has DynamoDB not answer, or answer again.
 func (c *Cloud) Away(away bool) { c.front.away.Store(away) }
 
-// Refused returns how many writes DynamoDB has refused, and the write units that
-// they are charged with; they are among those of Units.
-func (c *Cloud) Refused() (writes int, units float64) {
+// Refused returns what DynamoDB has refused because of a condition, and because another
+// transaction had the same item at that moment. The units are among those of Units.
+func (c *Cloud) Refused() (conditions, conflicts Refusals) {
 	c.front.mu.Lock()
 	defer c.front.mu.Unlock()
-	return c.front.refused, c.front.refusedUnits
+	return c.front.refused, c.front.met
 }
 
 // Units returns how many read and write units DynamoDB has charged.

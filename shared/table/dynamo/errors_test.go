@@ -143,10 +143,29 @@ func TestTokenDecides(t *testing.T) {
 	}
 }
 
-// roundTrip is a DynamoDB without a network.
-type roundTrip func(*http.Request) *http.Response
+// cancelling is a DynamoDB without a network that cancels the first transactions.
+type cancelling struct {
+	times   int
+	reasons [2]string
+	asked   int
+	tokens  map[string]bool
+}
 
-func (f roundTrip) Do(r *http.Request) (*http.Response, error) { return f(r), nil }
+func (c *cancelling) Do(r *http.Request) (*http.Response, error) {
+	var in struct{ ClientRequestToken string }
+	if err := json.NewDecoder(r.Body).Decode(&in); err != nil {
+		return nil, err
+	}
+	c.asked++
+	c.tokens[in.ClientRequestToken] = true
+	status, body := http.StatusOK, "{}"
+	if c.asked <= c.times {
+		status = http.StatusBadRequest
+		body = fmt.Sprintf(`{"__type":"com.amazonaws.dynamodb.v20120810#TransactionCanceledException","CancellationReasons":[{"Code":%q},{"Code":%q}]}`, c.reasons[0], c.reasons[1])
+	}
+	header := http.Header{"Content-Type": {"application/x-amz-json-1.0"}}
+	return &http.Response{StatusCode: status, Header: header, Body: io.NopCloser(strings.NewReader(body))}, nil
+}
 
 // TestCancelled counts what a transaction that is cancelled asks of the server, and the
 // tokens that it is asked with.
@@ -169,26 +188,14 @@ func TestCancelled(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				asked, tokens := 0, map[string]bool{}
+				server := &cancelling{times: tt.times, reasons: tt.reasons, tokens: map[string]bool{}}
 				client := dynamodb.New(dynamodb.Options{
-					Region: "us-east-1", BaseEndpoint: aws.String("http://dynamodb.test"), Credentials: credentials.NewStaticCredentialsProvider("a", "b", ""),
-					HTTPClient: roundTrip(func(r *http.Request) *http.Response {
-						var in struct{ ClientRequestToken string }
-						if err := json.NewDecoder(r.Body).Decode(&in); err != nil {
-							t.Error(err)
-						}
-						asked, tokens[in.ClientRequestToken] = asked+1, true
-						status, body := http.StatusOK, "{}"
-						if asked <= tt.times {
-							status = http.StatusBadRequest
-							body = fmt.Sprintf(`{"__type":"com.amazonaws.dynamodb.v20120810#TransactionCanceledException","CancellationReasons":[{"Code":%q},{"Code":%q}]}`, tt.reasons[0], tt.reasons[1])
-						}
-						return &http.Response{StatusCode: status, Header: http.Header{"Content-Type": {"application/x-amz-json-1.0"}}, Body: io.NopCloser(strings.NewReader(body))}
-					}),
+					Region: "us-east-1", BaseEndpoint: aws.String("http://dynamodb.test"), HTTPClient: server,
+					Credentials: credentials.NewStaticCredentialsProvider("a", "b", ""),
 				})
 				err := New(client, "t", time.Now, nil).Write(t.Context(), "", ops...)
-				if asked != tt.asked || len(tokens) != asked {
-					t.Errorf("asked %d times with %d tokens, want %d", asked, len(tokens), tt.asked)
+				if server.asked != tt.asked || len(server.tokens) != tt.asked {
+					t.Errorf("asked %d times with %d tokens, want %d", server.asked, len(server.tokens), tt.asked)
 				}
 				checkFault(t, err, tt.ops, tt.match)
 			})

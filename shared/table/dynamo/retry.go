@@ -42,7 +42,7 @@ func refusedOnly(o *retry.StandardOptions) {
 // conflictPause up, then after twice as much. Each try is charged.
 const (
 	maxConflicts  = 6
-	conflictPause = 20 * time.Millisecond
+	conflictPause = 40 * time.Millisecond
 )
 
 // transact writes a transaction. Each try has a token of its own, since what DynamoDB
