@@ -24,10 +24,13 @@ func (s *Store) Complain(ctx context.Context, copyRef alert.CopyRef, at time.Tim
 	}
 	noted := false
 	err = s.Roster.EditContacts(ctx, a.School, copyRef.Family, func(c *roster.Contact) bool {
-		if c.ID != copyRef.Contact || !at.After(c.Answered) || !at.After(c.Complained) {
+		if c.ID != copyRef.Contact {
 			return false
 		}
-		noted = true
+		noted = at.After(c.Answered) && !at.Before(c.Complained)
+		if !noted || at.Equal(c.Complained) { // by a run that did not come to the end
+			return false
+		}
 		c.Quiet, c.Complained = true, at.UTC()
 		return true
 	})
@@ -37,8 +40,7 @@ func (s *Store) Complain(ctx context.Context, copyRef alert.CopyRef, at time.Tim
 	if err != nil {
 		return err
 	}
-	err = s.Table.Write(ctx, "", table.Add{Key: rateKey(a.ID), Deltas: map[string]int64{fieldComplain: 1}})
-	if err != nil {
+	if err := s.countComplaint(ctx, copyRef); err != nil {
 		return err
 	}
 	f, err := s.Roster.Family(ctx, a.School, copyRef.Family)
@@ -56,4 +58,16 @@ func (s *Store) Complain(ctx context.Context, copyRef alert.CopyRef, at time.Tim
 		}
 	}
 	return nil
+}
+
+// countComplaint counts a complaint about a copy for the brake, once.
+func (s *Store) countComplaint(ctx context.Context, copyRef alert.CopyRef) error {
+	mark := table.Key{Partition: casesPart(copyRef.Alert), Sort: complaintPrefix + copyRef.ID()}
+	err := s.Table.Write(ctx, "",
+		table.Create{Key: mark, Value: []byte("{}"), Expires: s.Now().Add(kept)},
+		table.Add{Key: rateKey(copyRef.Alert), Deltas: map[string]int64{fieldComplain: 1}})
+	if _, counted := table.Conflict(err); counted {
+		return nil
+	}
+	return err
 }

@@ -30,6 +30,7 @@ import (
 //	alert/<id>/cases      case/<lane>/<contact>#<round>  a Case
 //	                      tally/<lane>#<number>          counter: refusals by kind since the lane's last hold
 //	                      rate                          counter: bounces and complaints, for the brake
+//	                      complaint/<copy>              a complaint that is counted there
 //	account               brake                         Braked
 //	docket/due            <time>/<what>                  what the tick is to look at (due)
 //	school/<school>/held  lanes                          the lanes that are held, and were (Event)
@@ -92,9 +93,10 @@ const (
 )
 
 const (
-	casePrefix  = "case/"
-	tallyPrefix = "tally/"
-	provenMark  = "+" // after a kind: of proven contacts
+	casePrefix      = "case/"
+	tallyPrefix     = "tally/"
+	complaintPrefix = "complaint/"
+	provenMark      = "+" // after a kind: of proven contacts
 )
 
 func casesPart(alert string) string { return "alert/" + alert + "/cases" }

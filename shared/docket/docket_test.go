@@ -3,6 +3,7 @@ package docket_test
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -21,6 +22,7 @@ import (
 	"github.com/todoku/todoku/shared/queue"
 	"github.com/todoku/todoku/shared/roster"
 	"github.com/todoku/todoku/shared/staff"
+	"github.com/todoku/todoku/shared/table"
 	"github.com/todoku/todoku/shared/table/bbolt/bbolttest"
 )
 
@@ -377,6 +379,48 @@ func TestGone(t *testing.T) {
 	c.must(c.Hear(t.Context(), c.alert, c.refused(other, judge.Unknown)))
 	if len(c.memos) > 0 {
 		t.Errorf("told: %q", c.told())
+	}
+}
+
+// refusing is a table that is busy at one of the next writes.
+type refusing struct {
+	table.Table
+	at int // from 1; 0: it no longer is
+}
+
+func (r *refusing) Write(ctx context.Context, token string, ops ...table.Op) error {
+	if r.at--; r.at == 0 {
+		return table.ErrBusy
+	}
+	return r.Table.Write(ctx, token, ops...)
+}
+
+// TestComplaintBusy: whichever write of a complaint meets a busy store, when it comes again
+// it is noted, listed and counted once.
+func TestComplaintBusy(t *testing.T) {
+	for at := 1; ; at++ {
+		c := newCourt(t)
+		ref, _ := c.family(verified)
+		busy := &refusing{Table: c.Store.Table, at: at}
+		c.Store.Table = busy
+		c.Roster.Table = busy
+		err := c.Complain(t.Context(), ref, c.now)
+		if err == nil && busy.at > 0 {
+			if at != 4 {
+				t.Errorf("%d writes, want 3", at-1)
+			}
+			return
+		}
+		if !errors.Is(err, table.ErrBusy) {
+			t.Fatalf("write %d: %v", at, err)
+		}
+		c.must(c.Complain(t.Context(), ref, c.now))
+		seen, _, err := c.Refused(t.Context(), c.school, c.class.ID)
+		c.must(err)
+		rate, err := busy.Get(t.Context(), table.Key{Partition: "alert/" + c.alert.ID + "/cases", Sort: "rate"})
+		if err != nil || rate.Counts["complained"] != 1 || len(seen) != 1 || !c.contact(ref).Quiet {
+			t.Errorf("write %d: counted %v (%v), teachers see %v, quiet %t", at, rate.Counts, err, seen, c.contact(ref).Quiet)
+		}
 	}
 }
 
