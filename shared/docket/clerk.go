@@ -9,6 +9,7 @@ import (
 	"maps"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/todoku/todoku/shared/address"
@@ -39,7 +40,7 @@ const (
 	mostDue    = 20
 	mostCases  = 100
 	mostUnlist = 30
-	again      = time.Minute // after a run that did not come to the end
+	again      = time.Minute // after a run that did not come to the end, or that failed
 )
 
 // Work does what is due.
@@ -48,24 +49,37 @@ func (c *Clerk) Work(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	var errs []error
 	end := c.Now().UTC().Format(dueLayout) + "0" // after every key of this second
 	for _, item := range page.Items {
 		if item.Sort > end {
-			return nil
+			break
 		}
-		d := due{key: item.Key}
-		if err := json.Unmarshal(item.Value, &d); err != nil {
-			return fmt.Errorf("docket: item %s: %w", item.Key, err)
-		}
-		if err := c.do(ctx, d); err != nil {
-			return err
-		}
-		err := c.Table.Write(ctx, "", table.Delete{Key: item.Key, Revision: item.Revision})
-		if _, gone := table.Conflict(err); err != nil && !gone {
-			return err
-		}
+		errs = append(errs, c.take(ctx, item))
 	}
-	return nil
+	return errors.Join(errs...)
+}
+
+// take does what one item says. If that fails it is put off: it may concern one school, and
+// those of all stand behind it.
+func (c *Clerk) take(ctx context.Context, item table.Item) error {
+	var d due
+	err := json.Unmarshal(item.Value, &d)
+	if err == nil {
+		err = c.do(ctx, d)
+	}
+	ops := []table.Op{table.Delete{Key: item.Key, Revision: item.Revision}}
+	if err != nil {
+		err = fmt.Errorf("docket: item %s: %w", item.Key, err)
+		_, what, _ := strings.Cut(item.Sort, "/")
+		at := c.Now().UTC().Add(again).Format(dueLayout)
+		ops = append(ops, table.Create{Key: table.Key{Partition: duePart, Sort: at + "/" + what}, Value: item.Value})
+	}
+	writeErr := c.Table.Write(ctx, "", ops...)
+	if _, gone := table.Conflict(writeErr); gone {
+		return err
+	}
+	return errors.Join(err, writeErr)
 }
 
 func (c *Clerk) do(ctx context.Context, d due) error {
@@ -108,7 +122,7 @@ func (c *Clerk) alarm(ctx context.Context, d due) error {
 }
 
 // unlist takes a mailbox off the mail operator's list. If that fails its owner, who gets no
-// reply, writes again.
+// reply, writes again, or the next alert meets the list.
 func (c *Clerk) unlist(ctx context.Context, d due) {
 	if c.Unlist == nil {
 		return
@@ -250,12 +264,8 @@ func (c *Clerk) spread(ctx context.Context, d *decided, f roster.Family, v Case)
 		return nil
 	}
 	if c.Unlist != nil && v.Class == judge.Listed && v.Done != Closed && !k.Complained.After(k.Answered) {
-		a, err := address.Parse(k.Address)
-		if err == nil {
-			d.unlist++
-			err = c.Unlist(ctx, a.Mailbox())
-		}
-		if err != nil {
+		d.unlist++
+		if err := c.takeOff(ctx, *k); err != nil {
 			return err
 		}
 	}
@@ -269,6 +279,20 @@ func (c *Clerk) spread(ctx context.Context, d *decided, f roster.Family, v Case)
 		d.byClass[class]++
 	}
 	return nil
+}
+
+// takeOff takes a contact off the mail operator's list. If that fails it is tried once more,
+// by itself: the other cases do not wait for it.
+func (c *Clerk) takeOff(ctx context.Context, k roster.Contact) error {
+	a, err := address.Parse(k.Address)
+	if err != nil {
+		return nil // what is no address is on no list
+	}
+	if err = c.Unlist(ctx, a.Mailbox()); err == nil {
+		return nil
+	}
+	c.Log.Warn("an address is not taken off the mail operator's list yet", "contact", k.ID, "err", err)
+	return c.put(ctx, due{Join: k.ID, Mailbox: a.Mailbox()}, c.Now().UTC().Add(again))
 }
 
 func find(f roster.Family, contact string) (*roster.Guardian, *roster.Contact) {

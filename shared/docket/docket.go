@@ -241,10 +241,8 @@ type due struct {
 	School string `json:"s,omitempty"` // of a lane that is held now: its managers are to be told
 	Lane   string `json:"l,omitempty"`
 
-	Join    string `json:"j,omitempty"` // of whoever wrote from Mailbox, which the mail operator's list keeps mail from
+	Join    string `json:"j,omitempty"` // of whoever wrote from Mailbox, which the mail operator's list keeps mail from; or a contact
 	Mailbox string `json:"m,omitempty"`
-
-	key table.Key
 }
 
 // Alive has a mailbox taken off the mail operator's list of addresses to which it no longer

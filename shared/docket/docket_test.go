@@ -382,6 +382,50 @@ func TestGone(t *testing.T) {
 	}
 }
 
+// TestUnlistFails: what the mail operator's list does not let go is tried once more, and
+// keeps nobody else waiting.
+func TestUnlistFails(t *testing.T) {
+	c := newCourt(t)
+	var tried []string
+	c.Unlist = func(_ context.Context, mailbox string) error {
+		tried = append(tried, mailbox)
+		return errors.New("not allowed")
+	}
+	c.refuse(1, verified, judge.Listed)
+	wrong := c.refuse(1, unverified, judge.Unknown)[0]
+	c.later(20)
+	if got := c.contact(wrong).State; got != roster.Refused || len(tried) != 2 || tried[0] != tried[1] {
+		t.Errorf("the other contact is %s, tried %q", got, tried)
+	}
+	if diff := cmp.Diff([]string{"refused teacher"}, c.told()); diff != "" {
+		t.Errorf("told (-want +got):\n%s", diff)
+	}
+}
+
+// TestFailingItems: items that fail are tried again, and keep no other waiting, however many
+// they are.
+func TestFailingItems(t *testing.T) {
+	c := newCourt(t)
+	for i := range 30 {
+		damaged := table.Key{Partition: "docket/due", Sort: fmt.Sprintf("2026-09-01T07:00:00Z/%02d", i)}
+		c.must(c.Alerts.Table.Write(t.Context(), "", table.Create{Key: damaged, Value: []byte("{")}))
+	}
+	c.refuse(5, verified, judge.Unknown)
+	for range 2 {
+		if err := c.Work(t.Context()); err == nil {
+			t.Error("nothing is said of what failed")
+		}
+		c.now = c.now.Add(time.Second)
+	}
+	if diff := cmp.Diff([]string{"held manager"}, c.told()); diff != "" {
+		t.Errorf("told (-want +got):\n%s", diff)
+	}
+	page, err := c.Alerts.Table.Query(t.Context(), table.Query{Partition: "docket/due", Prefix: "2026-09-01T08:01:"})
+	if c.must(err); len(page.Items) != 30 {
+		t.Errorf("%d items are tried again a minute later, want 30", len(page.Items))
+	}
+}
+
 // refusing is a table that is busy at one of the next writes.
 type refusing struct {
 	table.Table
