@@ -30,6 +30,9 @@ const (
 	Grace = 5 * time.Second
 	// dueBatch is how many copies are put back into the queue at once.
 	dueBatch = 200
+	// retryFor is for how long a run puts copies back. While the brake is on there may be
+	// more than a minute suffices for, and what lets it go stands behind them.
+	retryFor = 20 * time.Second
 	page     = 100
 )
 
@@ -120,9 +123,10 @@ func (h *Handler) enrol(ctx context.Context, openAlerts int) error {
 	return errors.Join(err, h.Enrol.Keep(ctx))
 }
 
-// retry puts copies whose time has come back into the queue.
+// retry puts copies whose time has come back into the queue. Those that are left after
+// retryFor are first in the next run.
 func (h *Handler) retry(ctx context.Context) error {
-	for {
+	for until := h.Now().Add(retryFor); ; {
 		due, err := h.Alerts.DueBy(ctx, h.Now(), dueBatch)
 		if err != nil || len(due) == 0 {
 			return err
@@ -134,7 +138,7 @@ func (h *Handler) retry(ctx context.Context) error {
 		if err := h.Copies.Send(ctx, msgs...); err != nil {
 			return err
 		}
-		if err := h.Alerts.Done(ctx, due); err != nil {
+		if err := h.Alerts.Done(ctx, due); err != nil || !h.Now().Before(until) {
 			return err
 		}
 	}

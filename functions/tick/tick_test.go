@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"log/slog"
+	"slices"
 	"testing"
 	"time"
 
@@ -13,6 +14,7 @@ import (
 	"github.com/todoku/todoku/shared/alert"
 	"github.com/todoku/todoku/shared/id"
 	"github.com/todoku/todoku/shared/queue"
+	"github.com/todoku/todoku/shared/table"
 	"github.com/todoku/todoku/shared/table/bbolt/bbolttest"
 )
 
@@ -165,5 +167,52 @@ func TestLooksAfterAll(t *testing.T) {
 	}
 	if got := b.tickEverySecond(time.Second); len(got) != many {
 		t.Errorf("%d jobs started, want %d", len(got), many)
+	}
+}
+
+// slow is a queue of copies that takes its time.
+type slow struct {
+	b    *bench
+	seen map[string]int
+}
+
+func (s *slow) Send(_ context.Context, msgs ...queue.Message) error {
+	s.b.now = s.b.now.Add(7 * time.Second)
+	for _, m := range msgs {
+		s.seen[m.ID]++
+	}
+	return nil
+}
+
+func (s *slow) Postpone(context.Context, time.Duration, ...string) error { return nil }
+
+// TestMoreDueThanARunPutsBack: what stands behind the copies has its turn in each run, and
+// the copies go on in the next.
+func TestMoreDueThanARunPutsBack(t *testing.T) {
+	b := newBench(t)
+	copies := &slow{b: b, seen: map[string]int{}}
+	b.handler.Copies = copies
+	turns := 0
+	b.handler.Also = []func(context.Context) error{func(context.Context) error { turns++; return nil }}
+	const many = 1000
+	var ops []table.Op
+	for range many {
+		ops = append(ops, alert.DueOp(alert.Due{CopyRef: alert.CopyRef{Contact: b.handler.Alerts.IDs.New()}, Group: "docomo#0"}, b.now))
+	}
+	for some := range slices.Chunk(ops, table.MaxOps) {
+		b.must(b.handler.Alerts.Table.Write(t.Context(), "", some...))
+	}
+	var left []int
+	for range 2 {
+		b.must(b.handler.Handle(t.Context(), events.CloudWatchEvent{}))
+		left = append(left, many-len(copies.seen))
+	}
+	if diff := cmp.Diff([]int{400, 0}, left); diff != "" || turns != 2 {
+		t.Errorf("left after each run (-want +got):\n%s; others had %d turns", diff, turns)
+	}
+	for id, n := range copies.seen {
+		if n != 1 {
+			t.Errorf("%s came back %d times", id, n)
+		}
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"hash/fnv"
+	"slices"
 	"strconv"
 	"time"
 
@@ -215,10 +216,28 @@ func (s *Store) Aside(ctx context.Context) (bool, error) {
 // Done forgets copies of DueBy, once their messages are in the queue. One that is
 // already gone is not an error.
 func (s *Store) Done(ctx context.Context, due []Due) error {
-	for _, d := range due {
-		err := s.Table.Write(ctx, "", table.Delete{Key: d.key, Revision: 1})
-		if _, gone := table.Conflict(err); err != nil && !gone {
+	for some := range slices.Chunk(due, table.MaxOps) {
+		ops := make([]table.Op, len(some))
+		for i, d := range some {
+			ops[i] = table.Delete{Key: d.key, Revision: 1}
+		}
+		if err := s.deleteAll(ctx, ops); err != nil {
 			return err
+		}
+	}
+	return nil
+}
+
+// deleteAll deletes what is still there.
+func (s *Store) deleteAll(ctx context.Context, ops []table.Op) error {
+	for len(ops) > 0 {
+		err := s.Table.Write(ctx, "", ops...)
+		gone, conflict := table.Conflict(err)
+		if !conflict {
+			return err
+		}
+		for _, i := range slices.Backward(gone) {
+			ops = slices.Delete(ops, i, i+1)
 		}
 	}
 	return nil

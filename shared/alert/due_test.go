@@ -1,0 +1,48 @@
+package alert_test
+
+import (
+	"context"
+	"testing"
+
+	"github.com/todoku/todoku/shared/alert"
+	"github.com/todoku/todoku/shared/table"
+)
+
+// countingTable counts writes.
+type countingTable struct {
+	table.Table
+	writes int
+}
+
+func (c *countingTable) Write(ctx context.Context, token string, ops ...table.Op) error {
+	c.writes++
+	return c.Table.Write(ctx, token, ops...)
+}
+
+// TestDone: many copies are forgotten in few writes, those included of which others were
+// forgotten already.
+func TestDone(t *testing.T) {
+	s, c := newStore(t)
+	const many = 2*table.MaxOps + 50
+	for range many {
+		op := alert.DueOp(alert.Due{CopyRef: alert.CopyRef{Contact: s.IDs.New()}, Group: "docomo#0"}, c.now)
+		if err := s.Table.Write(t.Context(), "", op); err != nil {
+			t.Fatal(err)
+		}
+	}
+	due, err := s.DueBy(t.Context(), c.now, many)
+	if err != nil || len(due) != many {
+		t.Fatalf("%d are due, %v", len(due), err)
+	}
+	counting := &countingTable{Table: s.Table}
+	s.Table = counting
+	for _, some := range [][]alert.Due{{due[0], due[7], due[many-1]}, due, due} {
+		counting.writes = 0
+		if err := s.Done(t.Context(), some); err != nil || counting.writes > 5 {
+			t.Errorf("%d forgotten in %d writes, %v", len(some), counting.writes, err)
+		}
+	}
+	if left, err := s.Aside(t.Context()); left || err != nil {
+		t.Errorf("some are left: %t, %v", left, err)
+	}
+}
