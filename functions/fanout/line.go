@@ -202,7 +202,7 @@ func (h *Handler) send(ctx context.Context, copies []waiting) error {
 // that was, so after one everything that has not left is queued again.
 func (h *Handler) held(ctx context.Context, a alert.Alert, ls *lines, whole bool) error {
 	if !whole {
-		return h.queueAgain(ctx, a)
+		return h.queueAgain(ctx, a, isQueued)
 	}
 	quiet, never := ls.rest()
 	if err := h.send(ctx, quiet); err != nil {
@@ -211,8 +211,8 @@ func (h *Handler) held(ctx context.Context, a alert.Alert, ls *lines, whole bool
 	return h.send(ctx, never)
 }
 
-// queueAgain queues every copy of an alert that has not left.
-func (h *Handler) queueAgain(ctx context.Context, a alert.Alert) error {
+// queueAgain queues every copy of an alert that is such a one.
+func (h *Handler) queueAgain(ctx context.Context, a alert.Alert, such func(*alert.Copy) bool) error {
 	var all []waiting
 	for class := ""; ; {
 		classes, _, err := h.Alerts.Classes(ctx, a.ID, class, 1)
@@ -224,7 +224,7 @@ func (h *Handler) queueAgain(ctx context.Context, a alert.Alert) error {
 		}
 		class = classes[0].Class
 		err = h.sweepClass(ctx, a, class, func(_ context.Context, made []alert.Made) error {
-			all = append(all, queued(a, made)...)
+			all = append(all, waitingIn(a, made, such)...)
 			return nil
 		})
 		if err != nil {
@@ -233,13 +233,19 @@ func (h *Handler) queueAgain(ctx context.Context, a alert.Alert) error {
 	}
 }
 
+// isQueued reports whether a copy has not been tried: what was put off has a message, or
+// is due at a time of its own.
+func isQueued(c *alert.Copy) bool { return c.State == alert.Queued }
+
 // queued returns the families' copies that wait to be queued.
-func queued(a alert.Alert, made []alert.Made) []waiting {
+func queued(a alert.Alert, made []alert.Made) []waiting { return waitingIn(a, made, isQueued) }
+
+func waitingIn(a alert.Alert, made []alert.Made, such func(*alert.Copy) bool) []waiting {
 	var copies []waiting
 	for _, m := range made {
 		for i := range m.Family.Copies {
 			c := &m.Family.Copies[i]
-			if c.State == alert.Queued {
+			if such(c) {
 				w := waiting{c.Lane, c.Group(a), alert.CopyRef{Ref: m.Ref(a.ID), Contact: c.Contact, Round: c.Round}}
 				if c.Round > 0 {
 					w = w.atSlot() // the waves of a reminder have an order of their own

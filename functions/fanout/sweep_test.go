@@ -4,6 +4,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/todoku/todoku/shared/alert"
 )
 
@@ -48,5 +50,42 @@ func TestHeard(t *testing.T) {
 	}
 	if contacts < 40 || len(answered) < 10 {
 		t.Errorf("only %d contacts, %d answers", contacts, len(answered))
+	}
+}
+
+// TestRequeue: what has not left is queued once more, also what an operator put off; what
+// left, or is in the operator's hands, is not.
+func TestRequeue(t *testing.T) {
+	tests := []struct {
+		state alert.CopyState
+		away  bool
+		again bool
+	}{
+		{alert.Queued, false, true},
+		{alert.Delayed, false, true},
+		{alert.Delayed, true, false},
+		{alert.Sent, false, false},
+		{alert.Refused, false, false},
+		{alert.Cancelled, false, false},
+	}
+	b := newBench(t, 40)
+	a := b.accept(func(*alert.Draft) {})
+	b.run(a, alert.FanOut)
+	want := map[alert.CopyRef]bool{}
+	for i, ref := range b.refs() {
+		tt := tests[i%len(tests)]
+		must(t, b.handler.Alerts.Update(t.Context(), alert.Change{Ref: ref.Ref, Apply: func(f *alert.Family) bool {
+			c := &f.Copies[f.Copy(ref.Contact, 0)]
+			c.State, c.Away = tt.state, tt.away
+			return true
+		}}))
+		if tt.again {
+			want[ref] = true
+		}
+	}
+	b.copies.msgs = nil
+	b.run(a, alert.Requeue(b.now))
+	if diff := cmp.Diff(want, b.queued()); diff != "" {
+		t.Errorf("queued again (-want +got):\n%s", diff)
 	}
 }

@@ -180,6 +180,9 @@ func (s *Sweeper) alert(ctx context.Context, a alert.Alert, next *State, old Sta
 		next.Stuck[Verdict] += st.Copies.By[string(alert.Sent)]
 	}
 	waiting := st.Copies.By[string(alert.Queued)]
+	if !s.Events { // else most of these are in the operator's hands
+		waiting += st.Copies.By[string(alert.Delayed)]
+	}
 	if waiting == 0 {
 		return nil
 	}

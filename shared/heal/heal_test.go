@@ -3,6 +3,7 @@ package heal_test
 import (
 	"context"
 	"crypto/rand"
+	"fmt"
 	"slices"
 	"testing"
 	"time"
@@ -132,6 +133,17 @@ func TestSweep(t *testing.T) {
 			t.Errorf("what was put aside for a time is not lost: %+v", s)
 		}
 	})
+	for _, events := range []bool{false, true} {
+		t.Run(fmt.Sprintf("put off, then fell out of the queue, events %t", events), func(t *testing.T) {
+			b := newBench(t)
+			b.sweeper.Events = events
+			b.fannedOut(b.accept(), alert.Delayed)
+			lost := map[bool]int64{false: 1, true: 0}[events] // an operator that reports events has it
+			if s := b.after(8); s.Stuck[heal.Lost] != lost || int64(len(b.jobs)) != lost {
+				t.Errorf("%+v, jobs %v", s, b.jobs)
+			}
+		})
+	}
 	t.Run("in a dead worker's hands", func(t *testing.T) {
 		b := newBench(t)
 		a := b.accept()
