@@ -40,7 +40,7 @@ func (h *Handler) replyTo(to []string) string {
 // replied is a reply with what it is about.
 type replied struct {
 	mail     incoming.Mail
-	alert    alert.Alert // the newest
+	alert    alert.Alert // the newest, if it is about the family
 	family   alert.Made
 	guardian int
 	contact  string
@@ -59,7 +59,7 @@ func (h *Handler) reply(ctx context.Context, m incoming.Mail, local string) (dro
 	}
 	r, err := h.open(ctx, alertID, familyID, m)
 	switch {
-	case errors.Is(err, alert.ErrNotFound), errors.Is(err, roster.ErrNotFound):
+	case errors.Is(err, alert.ErrNotFound):
 		return "about nothing that is there", nil
 	case err != nil:
 		return "", err
@@ -73,27 +73,33 @@ func (h *Handler) reply(ctx context.Context, m incoming.Mail, local string) (dro
 	return h.answer(ctx, r, choice, said)
 }
 
-// open finds what a reply is about: the family's record of the newest alert, and who
-// of the family wrote.
+// open finds what a reply is about: the family's record of the newest alert, and who of
+// the family wrote. An alert that replaced the one of the mail may be for fewer: then it is
+// that one's record.
 func (h *Handler) open(ctx context.Context, alertID, familyID string, m incoming.Mail) (replied, error) {
-	r := replied{mail: m, guardian: -1}
 	a, err := h.Alerts.Alert(ctx, alertID)
 	if err != nil {
-		return r, err
+		return replied{}, err
 	}
-	if r.alert, err = h.Alerts.Newest(ctx, a); err != nil {
-		return r, err
-	}
-	f, err := h.Enrol.Roster.Family(ctx, a.School, familyID)
+	newest, err := h.Alerts.Newest(ctx, a)
 	if err != nil {
+		return replied{}, err
+	}
+	r, err := h.look(ctx, newest, familyID, m)
+	if newest.ID == a.ID {
 		return r, err
 	}
-	for _, c := range f.Children {
-		r.family, err = h.Alerts.FindFamily(ctx, alert.Ref{Alert: r.alert.ID, Class: c.Class, Family: familyID})
-		if !errors.Is(err, alert.ErrNotFound) {
-			break
-		}
+	if errors.Is(err, alert.ErrNotFound) || err == nil && r.guardian < 0 {
+		r, err = h.look(ctx, a, familyID, m)
 	}
+	r.alert.Choices = nil // its writer has not read the newest
+	return r, err
+}
+
+// look finds a family's record of an alert, and who of the family wrote.
+func (h *Handler) look(ctx context.Context, a alert.Alert, familyID string, m incoming.Mail) (r replied, err error) {
+	r = replied{mail: m, alert: a, guardian: -1}
+	r.family, err = h.family(ctx, a, familyID)
 	if err != nil {
 		return r, err
 	}
@@ -102,11 +108,23 @@ func (h *Handler) open(ctx context.Context, alertID, familyID string, m incoming
 			r.guardian, r.contact = c.Guardian, c.Contact
 		}
 	}
-	// A reply to an alert that was replaced answers what its writer has not read.
-	if r.alert.ID != a.ID {
-		r.alert.Choices = nil
-	}
 	return r, nil
+}
+
+// family finds a family's record of an alert: in the classes where its children are today,
+// and, as they may have changed since, in those of the alert.
+func (h *Handler) family(ctx context.Context, a alert.Alert, familyID string) (alert.Made, error) {
+	f, err := h.Enrol.Roster.Family(ctx, a.School, familyID)
+	if err != nil && !errors.Is(err, roster.ErrNotFound) {
+		return alert.Made{}, err
+	}
+	for _, c := range f.Children {
+		made, err := h.Alerts.FindFamily(ctx, alert.Ref{Alert: a.ID, Class: c.Class, Family: familyID})
+		if !errors.Is(err, alert.ErrNotFound) {
+			return made, err
+		}
+	}
+	return h.Alerts.Locate(ctx, a.ID, familyID)
 }
 
 func (r *replied) question() reply.Question {
