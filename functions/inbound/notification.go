@@ -85,7 +85,7 @@ func parse(body string) (incoming.Mail, error) {
 
 func (n *notification) envelope() incoming.Envelope {
 	r := &n.Receipt
-	e := incoming.Envelope{From: n.Mail.Source, To: r.Recipients, Verdicts: incoming.Verdicts{
+	e := incoming.Envelope{From: n.Mail.Source, To: r.Recipients, At: n.Mail.Timestamp, Verdicts: incoming.Verdicts{
 		SPF: r.SPF.verdict(), DKIM: r.DKIM.verdict(), DMARC: r.DMARC.verdict(), Spam: r.Spam.verdict(), Virus: r.Virus.verdict(),
 	}}
 	if e.From == "<>" {

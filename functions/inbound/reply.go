@@ -142,33 +142,73 @@ func (r *replied) question() reply.Question {
 // must not replace an answer that was given since.
 var errAgain = errors.New("inbound: the reply was taken before")
 
-// answer records what a reply says for all children for whom the guardian answers.
+// answer records what a reply says, or keeps it for staff if that is too late, or if
+// something was said since.
 func (h *Handler) answer(ctx context.Context, r replied, choice alert.Choice, said string) (dropped string, err error) {
-	f := &r.family.Family
-	choices := map[string]string{}
-	for _, i := range f.Answerable(r.guardian) {
-		choices[f.Children[i].ID] = choice.ID
-	}
-	ref := r.family.Ref(r.alert.ID)
-	err = h.Alerts.Answer(ctx, r.alert, alert.AnswerRequest{
-		Ref: ref, Guardian: r.guardian, By: f.Guardians[r.guardian].ID, Contact: r.contact, Way: alert.ByMail, Choices: choices,
-		With: func() ([]table.Op, error) {
-			op, known, err := h.Alerts.TakeReply(ctx, ref, r.name())
-			if known {
-				err = errAgain
-			}
-			return []table.Op{op}, err
-		},
-	})
+	err = h.record(ctx, r, choice)
 	switch {
 	case errors.Is(err, errAgain):
 		return errAgain.Error(), nil
+	case errors.Is(err, alert.ErrNewer):
+		return "", h.keep(ctx, r, said, alert.Older)
 	case problem.Is(err, problem.Gone):
 		return "", h.keep(ctx, r, said, alert.Late)
 	case err == nil:
-		h.Log.Info("reply answered", "alert", r.alert.ID, "family", f.ID)
+		h.Log.Info("reply answered", "alert", r.alert.ID, "family", r.family.Family.ID)
 	}
 	return "", err
+}
+
+// record records what a reply says for the children for whom the guardian answers and of
+// whom nothing was said since. If there are none it fails with alert.ErrNewer.
+func (h *Handler) record(ctx context.Context, r replied, choice alert.Choice) error {
+	ref, at := r.family.Ref(r.alert.ID), r.written(choice.Help, h.Alerts.Now())
+	take := func() ([]table.Op, error) {
+		op, known, err := h.Alerts.TakeReply(ctx, ref, r.name())
+		if known {
+			err = errAgain
+		}
+		return []table.Op{op}, err
+	}
+	err := alert.ErrNewer
+	if choices := r.choices(choice, at); len(choices) > 0 {
+		err = h.Alerts.Answer(ctx, r.alert, alert.AnswerRequest{
+			Ref: ref, Guardian: r.guardian, By: r.family.Family.Guardians[r.guardian].ID, Contact: r.contact, Way: alert.ByMail,
+			Choices: choices, At: at, Newest: &at, With: take,
+		})
+	}
+	if errors.Is(err, alert.ErrNewer) {
+		if _, err := take(); err != nil {
+			return err // what was said since may have been said after this very mail was taken
+		}
+	}
+	return err
+}
+
+// choices has a choice for the children of whom nothing was said after a time.
+func (r *replied) choices(choice alert.Choice, at time.Time) map[string]string {
+	f := &r.family.Family
+	choices := map[string]string{}
+	for _, i := range f.Answerable(r.guardian) {
+		if c := &f.Children[i]; c.Answer == nil || !c.Answer.At.After(at) {
+			choices[c.ID] = choice.ID
+		}
+	}
+	return choices
+}
+
+// written returns when a reply was written: as it says itself, unless that cannot be,
+// else when it came. Phones' clocks go wrong, so what asks for help counts from when it
+// came: a clock that is behind must not put it before another answer.
+func (r *replied) written(help bool, now time.Time) time.Time {
+	at := r.mail.At
+	if at.IsZero() || at.After(now) {
+		at = now
+	}
+	if d := r.mail.Date; !help && d.Before(at) && !d.Before(r.alert.Starts) {
+		at = d
+	}
+	return at.UTC()
 }
 
 // name tells one mail from another.

@@ -2,6 +2,8 @@ package inbound
 
 import (
 	"crypto/rand"
+	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -95,6 +97,16 @@ func (q *asking) take(body string) {
 	}
 }
 
+// press answers by the link, for some of the children.
+func (q *asking) press(choice string, children ...roster.Child) {
+	q.Helper()
+	choices := map[string]string{}
+	for _, c := range children {
+		choices[c.ID] = choice
+	}
+	q.must(q.alerts.Answer(q.Context(), q.alert, alert.AnswerRequest{Ref: q.ref, By: "g", Way: alert.ByLink, Choices: choices}))
+}
+
 // said returns what counts of each child, "" if nothing was said.
 func (q *asking) said() []string {
 	q.Helper()
@@ -120,6 +132,98 @@ func (q *asking) kept(a alert.Alert) []alert.Why {
 		kept = append(kept, r.Why)
 	}
 	return kept
+}
+
+// TestOlderReply: a reply is taken five minutes after the alert, and after something else
+// was said by the link in the first minute.
+func TestOlderReply(t *testing.T) {
+	const second, day = time.Second, 24 * time.Hour
+	tests := []struct {
+		name         string
+		link, reply  string
+		date, handed time.Duration // after the start; no date: none
+		want         string
+		kept         bool
+	}{
+		{"it came before", "help", "無事です", 0, 30 * second, "help", true},
+		{"its operator had it for long", "help", "無事です", 30 * second, 200 * second, "help", true},
+		{"it was written after", "help", "無事です", 120 * second, 200 * second, "safe", false},
+		{"no date", "help", "無事です", 0, 200 * second, "safe", false},
+		{"a clock that is ahead", "help", "無事です", day, 200 * second, "safe", false},
+		{"a clock that is days behind", "help", "無事です", -3 * day, 200 * second, "safe", false},
+		{"a clock that is ahead, and it came before", "help", "無事です", day, 30 * second, "help", true},
+		{"help, and it came before", "safe", "助けて", 0, 30 * second, "safe", true},
+		{"help, by a clock that is a little behind", "safe", "助けて", 30 * second, 200 * second, "help", false},
+		{"help, by a clock that is days behind", "safe", "助けて", -3 * day, 200 * second, "help", false},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			q := newAsking(t)
+			date := ""
+			if tt.date != 0 {
+				date = q.starts.Add(tt.date).In(time.FixedZone("JST", 9*60*60)).Format(time.RFC1123Z)
+			}
+			q.at(tt.handed)
+			body := q.handOver("m", tt.reply, date)
+			q.at(time.Minute)
+			q.press(tt.link, q.family.Children...)
+			for range 2 { // mail comes twice
+				q.at(5 * time.Minute)
+				q.take(body)
+			}
+			if diff := cmp.Diff([]string{tt.want, tt.want}, q.said()); diff != "" {
+				t.Errorf("what counts (-want +got):\n%s", diff)
+			}
+			if kept := q.kept(q.alert); slices.Equal(kept, []alert.Why{alert.Older}) != tt.kept || !tt.kept && len(kept) > 0 {
+				t.Errorf("for staff: %q", kept)
+			}
+		})
+	}
+}
+
+// TestRepliesWaited: two replies that had to wait count in the order in which they came,
+// whichever is taken first.
+func TestRepliesWaited(t *testing.T) {
+	for _, reverse := range []bool{false, true} {
+		t.Run(fmt.Sprintf("reverse %t", reverse), func(t *testing.T) {
+			q := newAsking(t)
+			q.at(30 * time.Second)
+			bodies := []string{q.handOver("one", "無事です", "")}
+			q.at(40 * time.Second)
+			bodies = append(bodies, q.handOver("two", "助けて", ""))
+			if reverse {
+				slices.Reverse(bodies)
+			}
+			for i, body := range bodies {
+				q.at(5*time.Minute + time.Duration(i)*time.Second)
+				q.take(body)
+			}
+			if diff := cmp.Diff([]string{"help", "help"}, q.said()); diff != "" {
+				t.Errorf("what counts (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// TestReplyAfterOne: what was said of one child since does not keep a reply from the other,
+// and a mail that comes again after that is no news for staff.
+func TestReplyAfterOne(t *testing.T) {
+	q := newAsking(t)
+	q.at(30 * time.Second)
+	body := q.handOver("m", "助けて", "")
+	q.at(time.Minute)
+	q.press("safe", q.family.Children[0])
+	q.at(5 * time.Minute)
+	q.take(body)
+	if diff := cmp.Diff([]string{"safe", "help"}, q.said()); diff != "" {
+		t.Errorf("what counts (-want +got):\n%s", diff)
+	}
+	q.at(6 * time.Minute)
+	q.press("safe", q.family.Children...)
+	q.take(body)
+	if kept := q.kept(q.alert); len(kept) > 0 {
+		t.Errorf("for staff: %q", kept)
+	}
 }
 
 // TestReplyIsFound: the roster and the alerts go on after a mail has left; a reply to it is

@@ -45,6 +45,9 @@ func replyAnswers(d *Drill) {
 		d.answerBy(m, from, "one", "無事です"+quote)
 	}
 	d.equal("answered", d.Status(id).Children["answered"], int64(2))
+	d.Advance(time.Second)
+	written := d.Clock.Now()
+	d.Advance(time.Second)
 	d.press(m, "助けが必要です") // both, by the link
 	d.answerBy(m, from, "one", "無事です"+quote)
 	d.equal("help, though the older mail came again", d.Status(id).Children["help"], int64(2))
@@ -68,6 +71,10 @@ func replyAnswers(d *Drill) {
 	d.equal("answered", d.Status(id).Children["answered"], int64(3))
 	d.Manager.Open("/alerts/"+id).Says(http.StatusOK, "読み取れない返信があります：1通")
 	page := d.Manager.Open("/alerts/"+id+"/replies").Says(http.StatusOK, "無事ですが、迎えに行けません").Says(http.StatusOK, pupils[9].Name)
+	m, from = of(0)
+	d.answerBy(m, from, "on its way for long", "無事です", "Date: "+written.Format(time.RFC1123Z))
+	d.equal("help, though an older mail came late", d.Status(id).Children["help"], int64(3))
+	d.Manager.Open("/alerts/"+id+"/replies").Says(http.StatusOK, "最新の回答より前の返信").Says(http.StatusOK, pupils[0].Name)
 	if strings.Contains(page.Text(), "iPhone") {
 		d.Errorf("the quotation stands there, too:\n%s", page.Text())
 	}

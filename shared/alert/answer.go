@@ -21,6 +21,8 @@ type AnswerRequest struct {
 	Choices  map[string]string // child id -> choice id
 	ID       string            // made with the form: an answer that is sent again counts once; "": each counts
 
+	// At is when it was said, if that is known to be earlier than now; zero: now.
+	At time.Time
 	// Newest, if set, is when the newest answer was given of which the person knew. If
 	// a child has a newer one nothing is recorded, and the error is ErrNewer.
 	Newest *time.Time
@@ -47,12 +49,15 @@ func (s *Store) Answer(ctx context.Context, a Alert, r AnswerRequest) error {
 	}
 	var refused error
 	var history []table.Op
+	if r.At.IsZero() {
+		r.At = now
+	}
 	apply := func(f *Family) bool {
 		var known bool
 		if known, refused = s.recorded(ctx, r); known || refused != nil {
 			return false
 		}
-		history, refused = f.answer(a, r, now, s.IDs.New)
+		history, refused = f.answer(a, r, s.IDs.New)
 		if refused == nil && r.With != nil {
 			var more []table.Op
 			more, refused = r.With()
@@ -69,7 +74,7 @@ func (s *Store) Answer(ctx context.Context, a Alert, r AnswerRequest) error {
 
 // answer records r in f and returns the ops that keep the history and the curve.
 // If it returns an error f may be half changed and must be thrown away.
-func (f *Family) answer(a Alert, r AnswerRequest, now time.Time, newID func() string) ([]table.Op, error) {
+func (f *Family) answer(a Alert, r AnswerRequest, newID func() string) ([]table.Op, error) {
 	var ops []table.Op
 	t := tallies{}
 	known := 0
@@ -94,14 +99,14 @@ func (f *Family) answer(a Alert, r AnswerRequest, now time.Time, newID func() st
 		}
 		first := c.Answer == nil
 		if first {
-			key, field := curveCounter(curveStep(now.Sub(a.Starts)), f.ID)
+			key, field := curveCounter(curveStep(r.At.Sub(a.Starts)), f.ID)
 			t.add(key, field, 1)
 			for _, field := range lanes {
 				t.add(key, field, 1) // rides on a counter that is written anyway
 			}
 			lanes = nil
 		}
-		c.Answer = &Answer{Choice: choice.ID, Help: choice.Help, At: now, Way: r.Way, By: r.By}
+		c.Answer = &Answer{Choice: choice.ID, Help: choice.Help, At: r.At, Way: r.Way, By: r.By}
 		id := r.ID
 		if id == "" {
 			id = newID()

@@ -32,7 +32,8 @@ type Why string
 // The reasons.
 const (
 	Unclear Why = "unclear"
-	Late    Why = "late" // it answers, but the alert is over
+	Late    Why = "late"  // it answers, but the alert is over
+	Older   Why = "older" // it answers, but something was said since
 )
 
 const (

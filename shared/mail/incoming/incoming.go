@@ -15,6 +15,7 @@ import (
 	"net/mail"
 	"regexp"
 	"strings"
+	"time"
 
 	"github.com/todoku/todoku/shared/address"
 )
@@ -41,8 +42,9 @@ var (
 
 // Envelope is what was said of a mail when it was handed over.
 type Envelope struct {
-	From     string   // of MAIL FROM; "": a bounce, or another mail that must not be answered
-	To       []string // of RCPT TO, those that are ours
+	From     string    // of MAIL FROM; "": a bounce, or another mail that must not be answered
+	To       []string  // of RCPT TO, those that are ours
+	At       time.Time // when; zero: nobody knows
 	Verdicts Verdicts
 }
 
@@ -86,6 +88,7 @@ type Mail struct {
 	ID      string          // Message-ID, "" if it has none
 	Sender  address.Address // the From field
 	Subject string
+	Date    time.Time // when it was written, by the clock of its writer; zero: it does not say
 	// Text is what the mail says, lines ending in \n, with what it quotes: the first
 	// plain text, or what is left of the first HTML without its marks.
 	Text string
@@ -105,7 +108,7 @@ func Read(raw []byte, e Envelope) (Mail, error) {
 	if err != nil {
 		return Mail{}, ErrNoMail // whose text may quote the mail
 	}
-	m := Mail{Envelope: e, ID: id(msg.Header), Subject: subject(msg.Header), Automatic: automatic(msg.Header, e)}
+	m := Mail{Envelope: e, ID: id(msg.Header), Subject: subject(msg.Header), Date: date(msg.Header), Automatic: automatic(msg.Header, e)}
 	r := reader{}
 	r.part(header(msg.Header), msg.Body, 0)
 	m.Text = r.result()
@@ -117,6 +120,14 @@ func id(h mail.Header) string {
 	const most = 250
 	s := strings.TrimSpace(h.Get("Message-Id"))
 	return strings.ToValidUTF8(s[:min(len(s), most)], "")
+}
+
+func date(h mail.Header) time.Time {
+	t, err := h.Date()
+	if err != nil {
+		return time.Time{}
+	}
+	return t.UTC()
 }
 
 func subject(h mail.Header) string {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
@@ -107,6 +108,24 @@ func TestSubject(t *testing.T) {
 			m, err := Read(raw("From: a@example.jp", "Subject: "+tt.field, "", ""), envelope)
 			if err != nil || m.Subject != tt.want {
 				t.Errorf("%q, want %q; %v", m.Subject, tt.want, err)
+			}
+		})
+	}
+}
+
+func TestDate(t *testing.T) {
+	for name, tt := range map[string]struct{ header, want string }{
+		"in Japan":         {"Date: Mon, 6 Apr 2026 08:31:05 +0900", "2026-04-05T23:31:05Z"},
+		"with a comment":   {"Date: Mon, 06 Apr 2026 08:31:05 +0900 (JST)", "2026-04-05T23:31:05Z"},
+		"without a day":    {"Date: 6 Apr 2026 08:31 GMT", "2026-04-06T08:31:00Z"},
+		"none":             {"X: y", "0001-01-01T00:00:00Z"},
+		"in words":         {"Date: yesterday", "0001-01-01T00:00:00Z"},
+		"not of this kind": {"Date: 2026-04-06 08:31:05", "0001-01-01T00:00:00Z"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			m, err := Read(raw("From: a@example.jp", tt.header, "", ""), envelope)
+			if got := m.Date.Format(time.RFC3339); err != nil || got != tt.want {
+				t.Errorf("%s, want %s; %v", got, tt.want, err)
 			}
 		})
 	}
