@@ -107,9 +107,11 @@ func TestLostRoute(t *testing.T) {
 		t.Error("the school is told of children who can be reached")
 	}
 
-	own = s.openOwn("hana@au.com")
+	own = s.openOwn("hana@icloud.com")
+	s.do("POST", own, url.Values{"do": {"add"}, "address": {"hana@au.com"}})
+	s.do("POST", s.mailed(), url.Values{})
 	s.inbox.FailWith(func(*mail.Message) error { return &mail.SendError{Permanent: true, Code: 550} })
-	for _, a := range []string{"hana@icloud.com", "hana@au.com"} {
+	for _, a := range []string{"hana@au.com", "hana@icloud.com"} {
 		s.do("POST", own, url.Values{"do": {"leave"}, "contact": {s.contact(a).ID}})
 	}
 	s.now = s.now.Add(enrol.FeedEvery)
@@ -220,6 +222,29 @@ func TestLeave(t *testing.T) {
 	s.now = s.now.Add(enrol.OwnLife)
 	if got := s.do("GET", own, nil); got.StatusCode != 410 {
 		t.Errorf("the link an hour later: %d", got.StatusCode)
+	}
+}
+
+// TestFoundSlip has somebody register with a slip that was found and the name of the
+// child's mother: the own page behind that address shows and changes nothing of hers.
+func TestFoundSlip(t *testing.T) {
+	s := newSchool(t)
+	s.openOwn("hana@docomo.ne.jp")
+	own := s.openOwn("thief@gmail.com")
+	if got := s.do("GET", own, nil); got.StatusCode != 200 || strings.Contains(got.body, "hana@docomo.ne.jp") {
+		t.Errorf("the page of another address: %d %s", got.StatusCode, got.body)
+	}
+	before, id := s.states(), s.contact("hana@docomo.ne.jp").ID
+	for _, do := range []string{"leave", "pause", "quiet", "test"} {
+		form := url.Values{"do": {do}, "contact": {id}, "until": {"2026-04-10"}, "quiet": {"1"}}
+		if got := s.do("POST", own, form); got.StatusCode != 404 {
+			t.Errorf("%s: %d", do, got.StatusCode)
+		}
+	}
+	s.do("POST", own, url.Values{"do": {"add"}, "address": {"thief2@gmail.com"}, "replaces": {id}})
+	s.do("POST", s.mailed(), url.Values{})
+	if got := s.states(); !strings.HasPrefix(got, before) || !s.contact("hana@docomo.ne.jp").Listens(true, s.now) {
+		t.Errorf("before: %s; after: %s", before, got)
 	}
 }
 

@@ -38,8 +38,9 @@ func (s *Store) Children(ctx context.Context, j Join) ([]roster.Child, error) {
 }
 
 // Confirm makes the address of a join a verified contact of its children: the
-// guardian's, if the address or the name is known there, else a new guardian's.
-// Families that the guardian joins become one. Confirming twice changes nothing.
+// guardian's, if the address is known there, or the name is that of somebody without an
+// address, else a new guardian's. Families that the guardian joins become one.
+// Confirming twice changes nothing.
 //
 // Only a person's POST may call it. It fails with ErrEnded if the join has ended.
 func (s *Store) Confirm(ctx context.Context, school, joinID string) (Join, error) {
@@ -228,7 +229,9 @@ func (j Join) has(child string) bool {
 }
 
 // guardian returns whose address it is: who has it, whom the join names, who has
-// the same name and answers for one of the children, or somebody new.
+// the same name, answers for one of the children and has no address yet, or somebody
+// new. A name proves nothing: who has found a slip could type it, and would come to the
+// own page of a guardian whose addresses he or she could see and take away.
 func (h *household) guardian(j Join) *roster.Guardian {
 	for _, is := range []func(roster.Guardian) bool{
 		func(g roster.Guardian) bool {
@@ -236,7 +239,7 @@ func (h *household) guardian(j Join) *roster.Guardian {
 		},
 		func(g roster.Guardian) bool { return j.Guardian != "" && g.ID == j.Guardian },
 		func(g roster.Guardian) bool {
-			return j.Name != "" && fold(g.Name) == fold(j.Name) && h.answers(g.ID, j)
+			return j.Name != "" && fold(g.Name) == fold(j.Name) && len(g.Contacts) == 0 && h.answers(g.ID, j)
 		},
 	} {
 		if i := slices.IndexFunc(h.Guardians, is); i >= 0 {

@@ -196,10 +196,20 @@ func TestConfirm(t *testing.T) {
 			t.Errorf("%+v", f)
 		}
 	})
-	t.Run("a second address under the same name", func(t *testing.T) {
+	t.Run("the name of somebody with an address", func(t *testing.T) { // whoever found the slip can type it
 		b := newBench(t)
 		b.register("hana2@gmail.com", "見本花", b.codes(b.other)...)
-		if f, g, _, _ := b.contact("hana2@gmail.com"); len(f.Guardians) != 1 || len(g.Contacts) != 2 {
+		if f, g, _, children := b.contact("hana2@gmail.com"); len(f.Guardians) != 2 || len(g.Contacts) != 1 || len(children) != 1 {
+			t.Errorf("%+v", f)
+		}
+	})
+	t.Run("the name of somebody without an address", func(t *testing.T) {
+		b := newBench(t)
+		b.other.Guardians[0].Contacts, b.other.Guardians[0].Phones = nil, []string{"090-0000-0000"}
+		_, err := b.store.Roster.PutFamily(t.Context(), "s1", b.other)
+		b.must(err)
+		b.register("hana2@gmail.com", "見本花", b.codes(b.other)...)
+		if f, g, _, _ := b.contact("hana2@gmail.com"); len(f.Guardians) != 1 || len(g.Phones) != 1 {
 			t.Errorf("%+v", f)
 		}
 	})
