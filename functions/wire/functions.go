@@ -74,7 +74,7 @@ func (p *Parts) health() http.Handler {
 		"queue": prober{p.Jobs(), p.store, p.ids}.check,
 		"mail":  p.Mail().Check,
 	}
-	return health.New(p.Now, checks).Proven(p.proofs())
+	return health.New(p.Now, p.Log, checks).Proven(p.proofs()).Shared(p.store)
 }
 
 // Acknowledge makes the pages of guardians.

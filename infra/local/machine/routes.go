@@ -79,7 +79,7 @@ func (m *Machine) health() http.Handler {
 		"queue": m.probes.check,
 		"mail":  m.checkMail,
 	}
-	return health.New(m.cfg.Now, checks).Proven(m.proofs)
+	return health.New(m.cfg.Now, m.cfg.Log, checks).Proven(m.proofs)
 }
 
 // checkMail proves by use that mail can be handed over. The inbox is memory: it works

@@ -6,14 +6,21 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"log/slog"
 	"net/http"
 	"sync"
 	"time"
 
 	"github.com/todoku/todoku/shared/proof"
+	"github.com/todoku/todoku/shared/table"
 )
 
-const failing = "failing"
+const (
+	failing = "failing"
+	// broken is all that a stranger is told of a part that fails. Its error, which can
+	// name accounts, addresses and paths, is in the log.
+	broken = "does not work: see the log"
+)
 
 const (
 	// Timeout bounds one look at the health.
@@ -26,7 +33,7 @@ const (
 // Report is the JSON of /healthz.
 type Report struct {
 	Status string            `json:"status"` // ok or failing
-	Checks map[string]string `json:"checks"` // by part: ok, or what is wrong
+	Checks map[string]string `json:"checks"` // by part: ok, or that it does not work
 	// ProofMinutes is how long ago it was last proven that an alert is answered.
 	ProofMinutes *int `json:"last_proof_minutes,omitempty"`
 	// Lanes are those that are proven by a mailbox of their own, by name. One that fails
@@ -45,7 +52,9 @@ type Lane struct {
 type Handler struct {
 	checks map[string]func(context.Context) error
 	now    func() time.Time
+	log    *slog.Logger
 	proofs *proof.Records // nil: nothing is proven
+	table  table.Table    // nil: this process looks for itself
 
 	mu     sync.Mutex
 	at     time.Time
@@ -53,9 +62,10 @@ type Handler struct {
 }
 
 // New returns a Handler of the checks, by the names of the parts. A check uses its
-// part, and its error names no person. now is the clock of the answers' memory.
-func New(now func() time.Time, checks map[string]func(context.Context) error) *Handler {
-	return &Handler{now: now, checks: checks}
+// part, and its error, which goes to the log, names no person. now is the clock of the
+// answers' memory.
+func New(now func() time.Time, log *slog.Logger, checks map[string]func(context.Context) error) *Handler {
+	return &Handler{now: now, log: log, checks: checks}
 }
 
 // Proven has the answer tell how old the newest proofs are, and fail if one is too old.
@@ -80,9 +90,21 @@ func (h *Handler) look(ctx context.Context) Report {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if now := h.now(); h.at.IsZero() || now.Sub(h.at) >= memory {
-		h.report, h.at = h.check(ctx), now
+		h.report, h.at = h.newest(ctx), now
 	}
 	return h.report
+}
+
+// newest returns what all processes saw last, or what this one sees.
+func (h *Handler) newest(ctx context.Context) Report {
+	if h.table != nil {
+		rep, err := h.together(ctx)
+		if err == nil {
+			return rep
+		}
+		h.log.Warn("the look at the health is not shared", "err", err)
+	}
+	return h.check(ctx)
 }
 
 // check looks at all parts side by side: together they take no longer than Timeout.
@@ -99,7 +121,8 @@ func (h *Handler) check(ctx context.Context) Report {
 			defer mu.Unlock()
 			rep.Checks[name] = "ok"
 			if err != nil {
-				rep.Status, rep.Checks[name] = failing, err.Error()
+				h.log.Warn("a part does not work", "part", name, "err", err)
+				rep.Status, rep.Checks[name] = failing, broken
 			}
 		})
 	}
@@ -114,7 +137,8 @@ func (h *Handler) check(ctx context.Context) Report {
 func (h *Handler) prove(ctx context.Context, rep *Report) {
 	standings, err := h.proofs.Standings(ctx)
 	if err != nil {
-		rep.Status, rep.Checks["proof"] = failing, err.Error()
+		h.log.Warn("a part does not work", "part", "proof", "err", err)
+		rep.Status, rep.Checks["proof"] = failing, broken
 		return
 	}
 	for _, s := range standings {
