@@ -132,7 +132,8 @@ func (b *builder) makeFeedback() {
 	}
 }
 
-// topic makes a topic that SES publishes to from sources, and a queue reads.
+// topic makes a topic that SES publishes to from sources, and a queue reads. It has no key:
+// SES may not use AWS's own, and one of ours could be lost (docs/security.md).
 func (b *builder) topic(id, queue string, sources ...*string) awssns.Topic {
 	topic := awssns.NewTopic(b.stack, jsii.String(id), &awssns.TopicProps{EnforceSSL: jsii.Bool(true)})
 	topic.AddToResourcePolicy(publish("ses.amazonaws.com", topic, map[string]any{
