@@ -223,6 +223,7 @@ func (g *Gate) Flush(ctx context.Context) error {
 		err := g.Table.Write(ctx, "", ops...)
 		g.written(some, err == nil)
 		if err != nil {
+			g.catchUp(ctx, some)
 			return err
 		}
 	}
@@ -254,6 +255,20 @@ func (g *Gate) written(ls []Lane, ok bool) {
 		} else {
 			l.changed = true
 		}
+	}
+}
+
+// catchUp takes the revisions of lanes from the table: what was not written for all that
+// is known may be there, and a wrong revision would keep it from ever being written.
+func (g *Gate) catchUp(ctx context.Context, ls []Lane) {
+	for i := range ls {
+		there, err := g.read(ctx, ls[i].Name)
+		if err != nil {
+			continue // the next Flush fails, and comes here again
+		}
+		g.mu.Lock()
+		g.kept[there.Name].revision = there.revision
+		g.mu.Unlock()
 	}
 }
 

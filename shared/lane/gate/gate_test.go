@@ -1,7 +1,9 @@
 package gate
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"math/rand/v2"
 	"os"
 	"strconv"
@@ -191,6 +193,56 @@ func TestThrottledStore(t *testing.T) {
 	t.Logf("%d copies in %v, with a store that answers always in %v", copies, took, calm)
 	if took > calm*3/2 {
 		t.Errorf("took %v, more than 1.5 times %v", took, calm)
+	}
+}
+
+// faulty is a table of which reads or writes fail; a write that fails was done.
+type faulty struct {
+	table.Table
+	read, write error
+}
+
+func (f *faulty) Get(ctx context.Context, k table.Key) (table.Item, error) {
+	if f.read != nil {
+		return table.Item{}, f.read
+	}
+	return f.Table.Get(ctx, k)
+}
+
+func (f *faulty) Write(ctx context.Context, token string, ops ...table.Op) error {
+	return cmp.Or(f.Table.Write(ctx, token, ops...), f.write)
+}
+
+// TestAloneUnread: a lane that cannot be read keeps no copy from leaving.
+func TestAloneUnread(t *testing.T) {
+	f := &faulty{read: errors.New("a damaged page")}
+	w := newWorld(t, "google", func(tab table.Table) table.Table { f.Table = tab; return f })
+	w.gate.Alone, w.gate.Events = true, false
+	p, err := w.gate.Ask(t.Context(), Who{Place: lane.Place{Lane: "google"}}, 10)
+	if err == nil || p.N != 10 {
+		t.Errorf("%d places, %v", p.N, err)
+	}
+	p.Heard(pace.Accepted, time.Second)
+	if _, err := p.End(t.Context(), false); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestFlushInDoubt: lanes are written again after a write that failed and was done.
+func TestFlushInDoubt(t *testing.T) {
+	f := &faulty{}
+	w := newWorld(t, "google", func(tab table.Table) table.Table { f.Table = tab; return f })
+	w.gate.Alone, w.gate.Events = true, false
+	for _, f.write = range []error{nil, errors.New("the disk is in doubt"), nil} {
+		p, err := w.gate.Ask(t.Context(), Who{Place: lane.Place{Lane: "google"}}, 1)
+		if err != nil || p.N != 1 {
+			t.Fatal(p.N, err)
+		}
+		p.Heard(pace.Accepted, time.Second)
+		_, _ = p.End(t.Context(), false)
+		if err := w.gate.Flush(t.Context()); (err == nil) != (f.write == nil) {
+			t.Errorf("writing says %v, where the disk says %v", err, f.write)
+		}
 	}
 }
 

@@ -61,7 +61,11 @@ func (g *Gate) Ask(ctx context.Context, who Who, want int) (*Permit, error) {
 	}
 	p := &Permit{gate: g, who: who, limits: g.limits(who.Lane)}
 	if g.Alone {
-		return p, p.askKept(ctx, want)
+		err := p.askKept(ctx, want)
+		if err != nil && ctx.Err() == nil {
+			return &Permit{N: want}, err // a lane that cannot be read is not counted
+		}
+		return p, err
 	}
 	for n := range tries {
 		again, err := p.ask(ctx, want)
