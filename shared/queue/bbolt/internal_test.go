@@ -214,3 +214,38 @@ func TestUrgentFirst(t *testing.T) {
 		t.Errorf("%s is taken, and %d are urgent", g.name, s.urgent)
 	}
 }
+
+// TestUrgentAgain: a group that was hidden when the process ended is as urgent as before.
+func TestUrgentAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		db, err := journal.Open(filepath.Join(t.TempDir(), "queue.db"), &bolt.Options{NoSync: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer db.Close()
+		cfg := Config{Urgent: func(name string) bool { return name == "!a" }, Log: slog.New(slog.DiscardHandler)}
+		q, err := New(db, cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := q.Send(t.Context(), queue.Message{Group: "!a", ID: "1", Body: "x"}); err != nil {
+			t.Fatal(err)
+		}
+		ctx, stop := context.WithCancel(t.Context())
+		if err := q.Run(ctx, func(context.Context, events.SQSEvent) (events.SQSEventResponse, error) {
+			stop()
+			return events.SQSEventResponse{}, errors.New("later")
+		}); err != nil {
+			t.Fatal(err)
+		}
+		again, err := New(db, cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		again.mu.Lock()
+		defer again.mu.Unlock()
+		if g := again.schedule.groups["!a"]; g == nil || !g.urgent || g.hidden != 1 {
+			t.Errorf("after the start: %+v", g)
+		}
+	})
+}

@@ -90,8 +90,8 @@ func (q *Queue) indexGroup(b buckets, name string, n int) error {
 	if err != nil {
 		return err
 	}
-	g := &group{name: name, messages: n, hidden: b.tried(name)}
-	q.schedule.groups[name] = g
+	g := q.schedule.open(name)
+	g.messages, g.hidden = n, b.tried(name)
 	q.schedule.wait(g, fromMilli(s.At))
 	return nil
 }

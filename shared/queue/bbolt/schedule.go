@@ -64,13 +64,19 @@ func (s *schedule) first() int {
 func (s *schedule) add(name string, n int) {
 	g := s.groups[name]
 	if g == nil {
-		g = &group{name: name, urgent: s.isUrgent != nil && s.isUrgent(name)}
-		s.groups[name] = g
+		g = s.open(name)
 	}
 	g.messages += n
 	if g.state == idle {
 		s.rest(g)
 	}
+}
+
+// open makes a group that there was not.
+func (s *schedule) open(name string) *group {
+	g := &group{name: name, urgent: s.isUrgent != nil && s.isUrgent(name)}
+	s.groups[name] = g
+	return g
 }
 
 // rest puts a group that was taken, or is idle, into the line or out of memory.
