@@ -31,6 +31,7 @@ func (s *Server) reachRoutes(rt *routes) {
 	rt.page("GET "+reachPath+"/{group}", access.Reach, s.classReach, records(audit.View))
 	rt.page("POST "+reachPath+"/{group}/fix", access.Reach, s.fix, records(audit.RosterChange))
 	rt.page("POST "+reachPath+"/{group}/ask", access.Reach, s.askStill, records(audit.Invite))
+	rt.page("POST "+reachPath+"/{group}/remove", access.Reach, s.removeContact, records(audit.RosterChange))
 	rt.page("POST "+reachPath+"/{group}/slips", access.Reach, s.issueSlips, records(audit.Invite))
 	rt.page("GET "+reachPath+"/{group}/slips", access.Reach, s.slips, records(audit.View))
 	rt.page("GET "+reachPath+"/{group}/poster", access.Reach, s.poster)
@@ -223,6 +224,7 @@ type classPage struct {
 	Fixing   string // id of the contact that is being changed
 	Typed    string
 	Doubted  string // the address of which it has to be said that it is meant
+	Removing string // id of the contact of which it is asked whether to remove it
 	Now      time.Time
 }
 
@@ -249,7 +251,8 @@ func (s *Server) pupilsOf(r *http.Request, me staff.Staff) (class roster.Group, 
 }
 
 func (s *Server) classReach(r *http.Request, me staff.Staff) (web.Response, error) {
-	return s.classReachWith(r, me, &classPage{Fixing: r.URL.Query().Get("contact")}, nil)
+	q := r.URL.Query()
+	return s.classReachWith(r, me, &classPage{Fixing: q.Get("contact"), Removing: q.Get("remove")}, nil)
 }
 
 func (s *Server) classReachWith(r *http.Request, me staff.Staff, p *classPage, wrong problem.List) (web.Response, error) {
@@ -329,6 +332,23 @@ func (s *Server) askStill(r *http.Request, me staff.Staff) (web.Response, error)
 		return nil, err
 	}
 	s.Log.Info("contact asked whether it is still read", "contact", f.Get("contact"), "staff", me.ID)
+	return web.Redirect{To: reachPath + "/" + r.PathValue("group") + "#child-" + f.Get("child")}, nil
+}
+
+// removeContact takes an address out of the roster. Twice is as good as once.
+func (s *Server) removeContact(r *http.Request, me staff.Staff) (web.Response, error) {
+	f, err := web.ReadForm(r)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := s.groupOf(r, me); err != nil {
+		return nil, err
+	}
+	lost, err := s.Enrol.Remove(r.Context(), me.School, f.Get("family"), f.Get("contact"), s.Lanes)
+	if err != nil && !errors.Is(err, enrol.ErrNotFound) {
+		return nil, err
+	}
+	s.Log.Info("contact removed", "contact", f.Get("contact"), "staff", me.ID, "lost", lost)
 	return web.Redirect{To: reachPath + "/" + r.PathValue("group") + "#child-" + f.Get("child")}, nil
 }
 

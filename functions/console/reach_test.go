@@ -169,3 +169,27 @@ func TestAskStill(t *testing.T) {
 		t.Errorf("a contact that is none: status %d", a.StatusCode)
 	}
 }
+
+// TestRemoveContact: the office takes an address out that was confirmed, and only when it
+// was asked back.
+func TestRemoveContact(t *testing.T) {
+	o := newOffice(t)
+	o.load(reachSchool)
+	family, contact := o.contactOf("one@docomo.ne.jp")
+	o.must(o.server.Roster.EditContacts(t.Context(), "s1", family, func(c *roster.Contact) bool { c.State = roster.Verified; return true }))
+	class := o.group("1年1組")
+	c := o.signIn()
+	remove := url.Values{"family": {family}, "contact": {contact}}
+	if a := o.visit(c, reachPath+"/"+class); strings.Contains(a.body, `action="/reach/`+class+`/remove"`) {
+		t.Error("it is not asked back")
+	}
+	o.holds(o.visit(c, reachPath+"/"+class+"?remove="+contact), "one@docomo.ne.jp を名簿から外しますか", `action="/reach/`+class+`/remove"`)
+	for range 2 { // a double click
+		if a := o.submit(c, reachPath+"/"+class+"/remove", remove); a.StatusCode != http.StatusSeeOther {
+			t.Fatalf("status %d", a.StatusCode)
+		}
+	}
+	if a := o.visit(c, reachPath+"/"+class); strings.Contains(a.body, "one@docomo.ne.jp") {
+		t.Error("the address is still there")
+	}
+}

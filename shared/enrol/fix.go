@@ -45,6 +45,18 @@ func (s *Store) Fix(ctx context.Context, school, family, contact string, to addr
 	return err
 }
 
+// Remove deletes a contact at the office's word, confirmed or not: its guardian cannot
+// read it any more, or it is none of the child's guardians', but of somebody who has
+// found a slip. It returns and does what Leave does, and fails with ErrNotFound if there
+// is no such contact.
+func (s *Store) Remove(ctx context.Context, school, family, contact string, lanes *lane.Lanes) (lost int, err error) {
+	o, err := s.Owner(ctx, school, family, contact)
+	if err != nil {
+		return 0, err
+	}
+	return s.Leave(ctx, o, contact, lanes)
+}
+
 // childrenOf returns the children for whom a guardian answers.
 func childrenOf(f roster.Family, guardian string) []ChildRef {
 	var refs []ChildRef

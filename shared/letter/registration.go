@@ -80,8 +80,8 @@ func Test(s roster.School, l lang.Lang, id, mailbox string, tags map[string]stri
 // names no child: the page behind the link, for staff, does.
 func LostRoute(s roster.School, classes string, children int, id, mailbox, link string, now time.Time) *tmail.Message {
 	return ToStaff(s, lang.T("連絡先がなくなりました", "A child has lost its last route"),
-		lang.T("%[1]sの児童生徒%[2]d人について、保護者が最後の連絡先を削除しました。緊急連絡が届きません。\n登録状況のページで確認し、保護者に連絡してください。",
-			"A guardian has removed the last address. Alerts do not reach the family any more (%[1]s; children: %[2]d). See the registration page and call them.", classes, children),
+		lang.T("%[1]sの児童生徒%[2]d人について、最後の連絡先が削除されました。緊急連絡が届きません。\n登録状況のページで確認し、保護者に連絡してください。",
+			"The last address was removed. Alerts do not reach the family any more (%[1]s; children: %[2]d). See the registration page and call them.", classes, children),
 		link, lang.T("登録状況を開く", "Open the page"), id, mailbox, now)
 }
 
