@@ -1,6 +1,7 @@
 package console
 
 import (
+	"cmp"
 	"encoding/json"
 	"net/http"
 	"net/url"
@@ -44,10 +45,9 @@ func (s *Server) asksProof(back string, h staffHandler) staffHandler {
 			return h(r, me)
 		case !read:
 			return nil, errProve
-		case back == "":
-			back = r.URL.RequestURI()
 		}
-		return web.Redirect{To: provePath + "?next=" + url.QueryEscape(back)}, nil
+		next := cmp.Or(back, r.URL.RequestURI()) // back is the route's, of all who come
+		return web.Redirect{To: provePath + "?next=" + url.QueryEscape(next)}, nil
 	}
 }
 

@@ -75,6 +75,21 @@ func TestProofEnds(t *testing.T) {
 	}
 }
 
+// TestProofLeadsBack: everybody goes back to where they came from.
+func TestProofLeadsBack(t *testing.T) {
+	o := newOffice(t)
+	first := o.signIn()
+	second, _ := o.person("s2", staff.Manager)
+	o.pass(proofLife)
+	for _, c := range []*http.Client{first, second, first} {
+		for _, path := range []string{"/people/1", "/people/2", "/people/new"} {
+			if a := o.visit(c, path); a.Header.Get("Location") != provePath+"?next="+url.QueryEscape(path) {
+				t.Errorf("%s leads to %s", path, a.Header.Get("Location"))
+			}
+		}
+	}
+}
+
 // TestMailIsNoProofOfAPasskey: whoever reads the mail of somebody with a passkey signs in
 // and gets no further; of somebody without, a fresh link is all there is.
 func TestMailIsNoProofOfAPasskey(t *testing.T) {
