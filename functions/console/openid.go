@@ -237,18 +237,25 @@ func (s *Server) openIDClaims(ctx context.Context, u underWay, code string) (cla
 	return who, nil
 }
 
-// enterOpenID starts the session of whoever has the address. It makes nobody.
+// enterOpenID starts the session of whoever has the address. It makes nobody. Of several
+// it is the one who has come by this account before: a school that puts another's address
+// on record keeps nobody out.
 func (s *Server) enterOpenID(r *http.Request, who claims) (web.Response, error) {
+	by := staff.Subject{Issuer: s.OpenID.Issuer, ID: who.subject}
 	people, err := s.Staff.ByMail(r.Context(), strings.TrimSpace(who.Mail))
-	switch {
-	case err != nil:
-		return nil, err
-	case len(people) == 0:
-		return nil, errOpenIDNobody
-	case len(people) > 1:
-		return nil, errOpenIDShared
+	if err == nil && len(people) == 0 {
+		err = errOpenIDNobody
 	}
-	secret, me, err := s.Staff.SignInAs(r.Context(), people[0].ID, staff.Subject{Issuer: s.OpenID.Issuer, ID: who.subject})
+	if err == nil && len(people) > 1 {
+		people, err = s.Staff.Named(r.Context(), people, by)
+	}
+	if err == nil && len(people) != 1 {
+		err = errOpenIDShared
+	}
+	if err != nil {
+		return nil, err
+	}
+	secret, me, err := s.Staff.SignInAs(r.Context(), people[0].ID, by)
 	if errors.Is(err, staff.ErrSession) {
 		return nil, s.openIDRefused("another subject", nil)
 	}

@@ -8,8 +8,10 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/todoku/todoku/infra/drill/issuer"
+	"github.com/todoku/todoku/shared/roster"
 	"github.com/todoku/todoku/shared/staff"
 	"github.com/todoku/todoku/shared/web/webtest"
 )
@@ -200,4 +202,52 @@ func TestOpenIDIsTheOwn(t *testing.T) {
 	if a := o.visit(renamed, "/sign-in/openid"); a.StatusCode != http.StatusServiceUnavailable || !strings.Contains(a.body, "パスキー") {
 		t.Errorf("while the provider is away: status %d", a.StatusCode)
 	}
+}
+
+// TestAddressOfAnother: whatever address another school puts on record, who has it comes in
+// by the account they came by before, and by mail.
+func TestAddressOfAnother(t *testing.T) {
+	o := newOffice(t)
+	i := o.withOpenID()
+	const mail = "jiro@school.example"
+	put := func(m staff.Staff) staff.Staff {
+		m, err := o.server.Staff.PutStaff(t.Context(), m)
+		o.must(err)
+		return m
+	}
+	o.must(o.server.Roster.PutSchool(t.Context(), roster.School{ID: "s2", Name: "別の学校", Mail: "s2@school.example", Zone: "Asia/Tokyo"}))
+	var older []staff.Staff
+	for range 12 {
+		older = append(older, put(staff.Staff{School: "s2", Name: "別の 人", Role: staff.Teacher}))
+	}
+	o.pass(time.Second)
+	jiro := put(staff.Staff{School: "s1", Name: "見本 次郎", Mail: mail, Role: staff.Teacher})
+	i.Account("subject-2", mail)
+	comes := func(want int) {
+		t.Helper()
+		c := webtest.Client(o.handler)
+		if a := o.visit(c, o.toProvider(c)); a.StatusCode != want {
+			t.Errorf("status %d, want %d: %s", a.StatusCode, want, o.log)
+		}
+		if in := strings.Contains(o.visit(c, "/me").body, jiro.Name); in != (want == http.StatusSeeOther) {
+			t.Errorf("signed in: %v", in)
+		}
+	}
+	comes(http.StatusSeeOther)
+	for _, m := range older {
+		m.Mail = mail
+		put(m)
+	}
+	comes(http.StatusSeeOther)
+	o.askFor(webtest.Client(o.handler), mail)
+	if n := len(o.mailedLinks(mail)); n != 11 {
+		t.Errorf("%d mails, want one and ten of the other school", n)
+	}
+	people, err := o.server.Staff.ByMail(t.Context(), mail)
+	o.must(err)
+	if !slices.ContainsFunc(people, func(m staff.Staff) bool { return m.ID == jiro.ID }) {
+		t.Error("no mail goes to who had the address first")
+	}
+	i.Account("subject-3", mail) // an account by which nobody of them has come
+	comes(http.StatusConflict)
 }

@@ -221,11 +221,11 @@ func (s *Server) addPerson(r *http.Request, me staff.Staff) (web.Response, error
 	if way == "mail" && m.Mail == "" {
 		wrong = append(wrong, problem.New(problem.Invalid, "招待メールを送るアドレスを入力するか、「コードを印刷する」を押してください。", "Enter an address, or choose to print a code.").In("mail"))
 	}
-	if twin, err := s.hasMail(r.Context(), me.School, m.Mail); err != nil {
+	taken, err := s.taken(r.Context(), me.School, m.Mail)
+	if err != nil {
 		return nil, err
-	} else if twin != "" {
-		wrong = append(wrong, problem.New(problem.Invalid, "このアドレスは、%s さんが使っています。", "%s has this address already.", twin).In("mail"))
 	}
+	wrong = append(wrong, taken...)
 	if len(wrong) == 0 {
 		m, err = recording(r.Context(), s.App, entry(me, audit.People, "", "追加: "+m.Name+" / "+f.Role), func() (staff.Staff, error) { return s.Staff.PutStaff(r.Context(), m) })
 		wrong = fixable(err)
@@ -242,18 +242,18 @@ func (s *Server) addPerson(r *http.Request, me staff.Staff) (web.Response, error
 	return s.codeOf(r, me, m)
 }
 
-// hasMail returns who of a school has a mail address, "" if nobody.
-func (s *Server) hasMail(ctx context.Context, school, mail string) (string, error) {
+// taken says who of a school has a mail address already.
+func (s *Server) taken(ctx context.Context, school, mail string) (problem.List, error) {
 	if mail == "" {
-		return "", nil
+		return nil, nil
 	}
 	same, err := s.Staff.ByMail(ctx, mail)
 	for _, m := range same {
 		if m.School == school {
-			return m.Name, err
+			return problem.List{problem.New(problem.Invalid, "このアドレスは、%s さんが使っています。", "%s has this address already.", m.Name).In("mail")}, err
 		}
 	}
-	return "", err
+	return nil, err
 }
 
 // personOf reads the person {id} of somebody's school.
@@ -297,6 +297,11 @@ func (s *Server) savePerson(r *http.Request, me staff.Staff) (web.Response, erro
 	}
 	next := m
 	wrong, err := s.put(r.Context(), f, &next)
+	if err == nil && !strings.EqualFold(next.Mail, m.Mail) {
+		var taken problem.List
+		taken, err = s.taken(r.Context(), me.School, next.Mail)
+		wrong = append(wrong, taken...)
+	}
 	if err != nil {
 		return nil, err
 	}

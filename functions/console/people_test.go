@@ -164,6 +164,14 @@ func TestBadPeople(t *testing.T) {
 			t.Errorf("%s: status %d: %s", name, a.StatusCode, a.body)
 		}
 	}
+	other, err := o.server.Staff.PutStaff(t.Context(), staff.Staff{School: "s1", Name: "見本 次郎", Mail: "jiro@school.example", Role: staff.Teacher})
+	o.must(err)
+	for mail, want := range map[string]int{"Jiro@school.example": 303, "HANAKO@school.example": 422, "": 303} {
+		form := url.Values{"name": {other.Name}, "role": {"teacher"}, "mail": {mail}}
+		if a := o.submit(c, "/people/"+other.ID, form); a.StatusCode != want {
+			t.Errorf("saved with %q: status %d: %s", mail, a.StatusCode, a.body)
+		}
+	}
 	for _, code := range []string{"", "0000-0000-0000-0000", strings.Repeat("x", 5000), "\u202e"} {
 		if a := o.submit(webtest.Client(o.handler), "/sign-in/code", url.Values{"code": {code}}); a.StatusCode != http.StatusUnprocessableEntity || !strings.Contains(a.body, `id="code-error"`) {
 			t.Errorf("code %.20q: status %d", code, a.StatusCode)

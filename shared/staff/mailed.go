@@ -43,26 +43,29 @@ func (s *Store) mailOps(ctx context.Context, old, m Staff) ([]table.Op, error) {
 }
 
 // ByMail returns who has a mail address, upper and lower case alike: nobody, one,
-// or more who share it or work at several schools.
+// or more who share it or work at several schools. Of one school it returns ten at most,
+// so that no school's people stand in the way of another's.
 func (s *Store) ByMail(ctx context.Context, address string) ([]Staff, error) {
-	page, err := s.Table.Query(ctx, table.Query{Partition: mailKey(address, "").Partition, Limit: maxShared})
-	if err != nil {
-		return nil, err
-	}
 	var all []Staff
-	for _, item := range page.Items {
+	of := map[string]int{} // how many, by school
+	for item, err := range table.Items(ctx, s.Table, table.Query{Partition: mailKey(address, "").Partition}) {
+		if err != nil {
+			return nil, err
+		}
 		m, err := s.Staff(ctx, item.Sort)
 		if err != nil {
 			return nil, err
 		}
-		if !m.Disabled {
-			all = append(all, m)
+		if m.Disabled || of[m.School] == maxShared {
+			continue
 		}
+		of[m.School]++
+		all = append(all, m)
 	}
 	return all, nil
 }
 
-// maxShared bounds how many people one address can stand for.
+// maxShared bounds how many people of a school one address can stand for.
 const maxShared = 10
 
 // NewBrowser returns a secret by which the browser that asks for a link is known

@@ -24,6 +24,22 @@ func subjectKey(staffID string) table.Key {
 	return table.Key{Partition: staffKey(staffID).Partition, Sort: "subject"}
 }
 
+// Named returns whom of some people a provider has called so before.
+func (s *Store) Named(ctx context.Context, people []Staff, by Subject) ([]Staff, error) {
+	var named []Staff
+	for _, m := range people {
+		var have subject
+		_, err := s.read(ctx, subjectKey(m.ID), &have)
+		if err != nil && !errors.Is(err, ErrNotFound) {
+			return nil, err
+		}
+		if have.Subject == by {
+			named = append(named, m)
+		}
+	}
+	return named, nil
+}
+
 // SignInAs starts a session for a person whom a provider has named by the person's mail
 // address. The provider's own name for them is held on to: with the same address and
 // another name nobody signs in, until a manager has changed the address on record. It
