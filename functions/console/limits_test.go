@@ -72,6 +72,35 @@ func TestNobodyIsLockedOut(t *testing.T) {
 			t.Error("the person, whose browser is known, gets none")
 		}
 	})
+	t.Run("somebody asks slowly, for days", func(t *testing.T) {
+		o := newOffice(t)
+		own := o.from("192.0.2.1")
+		o.known(own, o.me)
+		for i := range 24 * 4 {
+			o.askFor(o.from("203.0.113.66"), o.me.Mail)
+			if i == 24*4/2 {
+				if o.askFor(o.from("192.0.2.7"), o.me.Mail); o.mails() != 11 {
+					t.Errorf("%d mails: the person, who asks from elsewhere, gets none", o.mails())
+				}
+			}
+			o.askFor(own, "nobody@school.example")
+			o.pass(15 * time.Minute)
+		}
+		if n := o.mails(); n > 21 { // the day of a budget is not the day of the test
+			t.Errorf("%d mails", n)
+		}
+		for i := range 300 {
+			o.askFor(o.from(fmt.Sprintf("203.0.%d.%d", i/200, i%200)), o.me.Mail)
+			o.pass(time.Minute)
+		}
+		before := o.mails()
+		if before > 21+30 {
+			t.Errorf("%d mails for many sources", before)
+		}
+		if o.askFor(own, o.me.Mail); o.mails() != before+1 {
+			t.Error("the person, whose browser is known, gets none")
+		}
+	})
 	t.Run("somebody in the school's own network does", func(t *testing.T) {
 		o := newOffice(t)
 		const school = "198.51.100.7"

@@ -97,8 +97,9 @@ func (s *Server) mailLinks(ctx context.Context, to, browser string, asker staff.
 
 func (s *Server) mailLink(ctx context.Context, m staff.Staff, browser string, asker staff.Asker) error {
 	token, err := s.Staff.NewMailedLink(ctx, m.ID, browser, asker)
-	if errors.Is(err, staff.ErrNotFound) {
-		return nil // some were mailed just now
+	if errors.Is(err, staff.ErrNotFound) { // some were mailed just now, or many today
+		s.Log.Info("no sign-in link for now", "staff", m.ID)
+		return nil
 	}
 	if errors.Is(err, staff.ErrPasskey) {
 		return s.barred(ctx, m)

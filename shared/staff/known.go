@@ -17,12 +17,21 @@ const KnownLife = 180 * 24 * time.Hour
 
 // Budgets of signing in. Passkeys have none, so that nothing that others do keeps
 // anybody out who has one. What a browser that is known spends is its own.
+//
+// Those of a day leave alerts most of what the mail operator carries, which is often 2,000
+// mails a day, whoever asks and however slowly. A day begins at 09:00 in Japan.
 var (
 	// mailsOfPerson is more than one, and for a minute only, so that nobody can keep
 	// somebody from getting theirs for long by asking first.
 	mailsOfPerson = budget.Budget{Kind: "signin-mail", Most: 5, Window: time.Minute}
 	// mailsOfPair leaves a person some of theirs whatever one source asks for.
 	mailsOfPair = budget.Budget{Kind: "signin-mail-pair", Most: 3, Window: time.Minute}
+	// mailsOfPairDay is far less than mailsOfDay, so that no one source takes a person's.
+	mailsOfPairDay = budget.Budget{Kind: "signin-mail-pair-day", Most: 10, Window: 24 * time.Hour}
+	mailsOfDay     = budget.Budget{Kind: "signin-mail-day", Most: 30, Window: 24 * time.Hour}
+	// mailsOfSchool lets a large school's staff come in for the first time within the hour.
+	mailsOfSchool    = budget.Budget{Kind: "signin-mail-school", Most: 150, Window: time.Hour}
+	mailsOfSchoolDay = budget.Budget{Kind: "signin-mail-school-day", Most: 500, Window: 24 * time.Hour}
 	// mailsOfSource is more than a school's staff, who share one address, ask for when
 	// all of them come in at once.
 	mailsOfSource = budget.Budget{Kind: "signin-mail-source", Most: 100, Window: 10 * time.Minute}
@@ -110,16 +119,24 @@ func (s *Store) TriedCode(ctx context.Context, a Asker) error {
 	return err
 }
 
-// spendMail takes one of a person's mails of this minute, and reports whether there was
-// one. Who asks in a browser in which the person has signed in before takes from a
-// budget that others cannot use up.
-func (s *Store) spendMail(ctx context.Context, staffID string, a Asker) (bool, error) {
-	if slices.Contains(a.Known, staffID) {
-		return s.budgets().Spend(ctx, mailsOfPerson, staffID+" "+a.whose)
+// spendMail takes one of a person's mails, and reports whether there was one. Who asks in
+// a browser in which the person has signed in before takes from a budget that others
+// cannot use up. The widest is last: what a narrower one refuses costs nobody else.
+func (s *Store) spendMail(ctx context.Context, m Staff, a Asker) (bool, error) {
+	pair := m.ID + " " + a.whose
+	if slices.Contains(a.Known, m.ID) {
+		return s.budgets().Spend(ctx, mailsOfPerson, pair)
 	}
-	ok, err := s.budgets().Spend(ctx, mailsOfPair, staffID+" "+a.whose)
-	if !ok {
-		return false, err
+	for _, b := range []struct {
+		budget.Budget
+		whose string
+	}{
+		{mailsOfPair, pair}, {mailsOfPairDay, pair}, {mailsOfPerson, m.ID}, {mailsOfDay, m.ID},
+		{mailsOfSchool, m.School}, {mailsOfSchoolDay, m.School},
+	} {
+		if ok, err := s.budgets().Spend(ctx, b.Budget, b.whose); !ok {
+			return false, err
+		}
 	}
-	return s.budgets().Spend(ctx, mailsOfPerson, staffID)
+	return true, nil
 }

@@ -73,18 +73,19 @@ const maxShared = 10
 func (s *Store) NewBrowser() string { return s.newSecret(linkBytes) }
 
 // NewMailedLink is NewLink for a person who asked for it from a browser: it works
-// for MailedLife, and in that browser only. It fails with ErrNotFound if the person, or
-// who asks, has had all mails of this minute, and with ErrPasskey if a link would not sign in.
+// for MailedLife, and in that browser only. It fails with ErrNotFound if the person, the
+// school, or who asks has had all mails for now, and with ErrPasskey if a link would not
+// sign in.
 func (s *Store) NewMailedLink(ctx context.Context, staffID, browser string, a Asker) (string, error) {
 	now := s.Now().UTC()
-	if ok, err := s.spendMail(ctx, staffID, a); err != nil {
-		return "", err
-	} else if !ok {
-		return "", ErrNotFound
-	}
 	m, err := s.Staff(ctx, staffID)
 	if err != nil {
 		return "", err
+	}
+	if ok, err := s.spendMail(ctx, m, a); err != nil {
+		return "", err
+	} else if !ok {
+		return "", ErrNotFound
 	}
 	if _, _, err := s.weaker(ctx, m, AnyWay); err != nil {
 		return "", err
