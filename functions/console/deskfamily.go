@@ -28,12 +28,13 @@ type callForm struct {
 	CallAt  string            // as the browser writes local time
 	Note    string
 	Newest  string // nanoseconds since 1970
+	As      string // whose page it was, by id
 }
 
 func readCall(v url.Values) callForm {
 	f := callForm{
 		ID: v.Get("id"), Outcome: v.Get("outcome"), Phone: v.Get("phone"), CallAt: v.Get("call_at"),
-		Note: v.Get("note"), Newest: v.Get("newest"), Choices: map[string]string{},
+		Note: v.Get("note"), Newest: v.Get("newest"), As: v.Get("as"), Choices: map[string]string{},
 	}
 	for name := range v {
 		if child, ok := strings.CutPrefix(name, "choice_"); ok && v.Get(name) != "" {
@@ -53,10 +54,25 @@ func (f callForm) entry(me staff.Staff, zone *time.Location) (desk.Entry, error)
 	if f.ID == "" || len(f.ID) > maxEntryID || len(f.Phone) > maxEntryID {
 		return e, problem.New(problem.Invalid, "画面を読み込み直してから、もう一度入力してください。", "Load the page again, then enter this once more.")
 	}
+	if err := enteredBy(me, f.As); err != nil {
+		return e, err
+	}
 	if f.CallAt != "" {
 		e.CallAt, _ = time.ParseInLocation(localTime, f.CallAt, zone) // the desk says what is wrong with none
 	}
 	return e, nil
+}
+
+// enteredBy fails if the page on which something was entered was another person's: on a
+// shared computer it was kept there, and somebody else has signed in since. as "" is of a
+// page of an older version.
+func enteredBy(me staff.Staff, as string) error {
+	if as == "" || as == me.ID {
+		return nil
+	}
+	return problem.New(problem.Conflict,
+		"いまサインインしている%[1]sさんではない人の画面で入力されたため、まだ記録していません。%[1]sさんの入力として記録してよければ、もう一度押してください。",
+		"This was entered on the page of somebody other than %[1]s, who is signed in now. Nothing is recorded yet: if it is to be %[1]s's entry, press once more.", me.Name)
 }
 
 func nanoseconds(s string) time.Time {

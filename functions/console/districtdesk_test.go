@@ -62,6 +62,11 @@ func TestDistrictDesk(t *testing.T) {
 		form.Set(m[1], "safe")
 	}
 	form.Set("note", "祖父母の家")
+	form.Set("as", o.me.ID)
+	if got := o.submit(c, next+"/calls", form); got.StatusCode != http.StatusConflict {
+		t.Errorf("what another entered: status %d", got.StatusCode)
+	}
+	form.Del("as")
 	if got := o.submit(c, next+"/calls", form); got.Header.Get("Location") != districtDesk+"?done=1" {
 		t.Fatalf("status %d: %s", got.StatusCode, got.body)
 	}

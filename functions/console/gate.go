@@ -46,6 +46,7 @@ func (s *Server) gateClasses(r *http.Request, me staff.Staff) (web.Response, err
 // them, to be ticked off by who sees them.
 type gatePage struct {
 	childrenPage
+	Me      staff.Staff
 	Rows    []gateRow
 	Choice  alert.Choice // what a tap records
 	Seen    int          // children who are answered for
@@ -117,7 +118,7 @@ func (s *Server) gateAgain(r *http.Request, me staff.Staff, wrong error) (web.Re
 	if err != nil {
 		return nil, err
 	}
-	p := &gatePage{childrenPage: *s.childrenPage(r, a, ""), Path: "/alerts/" + a.ID + "/gate/" + group, Version: version}
+	p := &gatePage{childrenPage: *s.childrenPage(r, a, ""), Me: me, Path: "/alerts/" + a.ID + "/gate/" + group, Version: version}
 	p.Group, p.Class, p.Next = group, groups[group].Name, next
 	p.Choice = usualChoice(a, r.URL.Query().Get("choice"))
 	p.Link = p.Here()
@@ -217,6 +218,9 @@ func (s *Server) seen(r *http.Request, me staff.Staff) (web.Response, error) {
 		return nil, alert.ErrNotFound
 	}
 	newest, choice := nanoseconds(form.Get("newest")), r.URL.Query().Get("choice")
+	if err := enteredBy(me, form.Get("as")); err != nil {
+		return s.backToGate(r, me, choice, child.ID, err)
+	}
 	said, _ := a.Choice(choice)
 	_, err = recording(r.Context(), s.App, entry(me, audit.Gate, a.ID+" "+ref.Class+" "+child.ID, said.JA), func() (struct{}, error) {
 		return struct{}{}, s.Alerts.Answer(r.Context(), a, alert.AnswerRequest{
@@ -264,6 +268,9 @@ func (s *Server) notSeen(r *http.Request, me staff.Staff) (web.Response, error) 
 	a, ref, child, err := s.gateChild(r, form)
 	if err != nil {
 		return nil, err
+	}
+	if err := enteredBy(me, form.Get("as")); err != nil {
+		return s.backToGate(r, me, r.URL.Query().Get("choice"), child.ID, err)
 	}
 	_, err = recording(r.Context(), s.App, entry(me, audit.Gate, a.ID+" "+ref.Class+" "+child.ID, "取り消し"), func() (struct{}, error) {
 		return struct{}{}, s.Alerts.TakeBack(r.Context(), a, ref, child.ID, nanoseconds(form.Get("newest")), me.ID)

@@ -84,6 +84,56 @@ func TestGate(t *testing.T) {
 	}
 }
 
+// What was entered on one person's page is not recorded as another's, who has signed in
+// since on the same computer; their own page is theirs.
+func TestEntryOfAnother(t *testing.T) {
+	o := newOffice(t)
+	o.load(clubRoster)
+	a := o.alert(nil, true)
+	first := o.signIn()
+	second, _ := o.person("s1", staff.Manager)
+	list := "/alerts/" + a.ID + "/gate/" + o.group("1年1組")
+	var family string
+	o.must(o.server.eachChild(t.Context(), a.ID, func(lines []alert.ChildLine) error {
+		family = familyPath(lines[0].Ref)
+		return nil
+	}))
+	tap := func(c *http.Client, button string) func() (string, url.Values) {
+		return func() (string, url.Values) { return tapOn(t, o.visit(c, list).body, "見本 一郎", button) }
+	}
+	call := func(c *http.Client) func() (string, url.Values) {
+		return func() (string, url.Values) {
+			v := url.Values{"outcome": {"no_reply"}, "note": {"留守番電話"}}
+			for _, m := range hiddenField.FindAllStringSubmatch(o.visit(c, family).body, -1) {
+				v.Set(m[1], m[2])
+			}
+			return family + "/calls", v
+		}
+	}
+	for _, tt := range []struct {
+		name         string
+		theirs, mine func() (string, url.Values)
+	}{
+		{"a tap", tap(first, "無事です"), tap(second, "無事です")},
+		{"a tap taken back", tap(first, "取り消す"), tap(second, "取り消す")},
+		{"a call", call(first), call(second)},
+	} {
+		to, form := tt.theirs()
+		if got := o.submit(second, to, form); got.StatusCode != http.StatusConflict || !strings.Contains(got.body, "まだ記録していません") {
+			t.Errorf("%s of another: status %d: %s", tt.name, got.StatusCode, got.body)
+		}
+		to, form = tt.mine() // which is not there if the other's was recorded
+		if got := o.submit(second, to, form); got.StatusCode != http.StatusSeeOther {
+			t.Errorf("%s of one's own: status %d: %s", tt.name, got.StatusCode, got.body)
+		}
+	}
+	calls, err := o.server.desk().Calls(t.Context(), a.ID)
+	o.must(err)
+	if calls.Total != 1 {
+		t.Errorf("%d calls", calls.Total)
+	}
+}
+
 // Who may tick off whom: teachers their own classes, viewers all; no child of another
 // class through one's own class's list.
 func TestWhoMayTickOff(t *testing.T) {

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/network"
 
 	"github.com/todoku/todoku/shared/alert"
@@ -14,8 +15,9 @@ import (
 // callers are two people at one call desk, each with a browser.
 type callers struct {
 	*office
-	alert string
-	a, b  *tab
+	alert     string
+	colleague staff.Staff
+	a, b      *tab
 }
 
 func (c *callers) desk() string { return "/alerts/" + c.alert + "/desk" }
@@ -24,13 +26,14 @@ func newCallers(t testing.TB) *callers {
 	t.Helper()
 	c := &callers{office: newOffice(t)}
 	c.alert = c.send(nil)
-	colleague, err := c.Staff.PutStaff(t.Context(), staff.Staff{
+	var err error
+	c.colleague, err = c.Staff.PutStaff(t.Context(), staff.Staff{
 		School: c.manager.School, Role: staff.Manager, Name: "佐藤 先生", Mail: "sato@demo.example.jp",
 	})
 	c.must(err)
 	c.a, c.b = newPerson(t, c.URL(), phone), newPerson(t, c.URL(), desktop)
 	c.signIn(c.a, c.manager)
-	c.signIn(c.b, colleague)
+	c.signIn(c.b, c.colleague)
 	c.a.goTo(c.desk())
 	c.b.goTo(c.desk())
 	return c
@@ -120,6 +123,32 @@ func TestCallDeskWithoutConnection(t *testing.T) {
 	c.a.until("nothing is kept any more", `document.getElementById("kept").hidden`)
 	c.a.goTo(family)
 	c.a.says("電話：状況を聞いた")
+}
+
+// TestSharedComputer: what somebody entered without a connection waits for that person, also
+// when another signs in there first.
+func TestSharedComputer(t *testing.T) {
+	t.Parallel()
+	c := newCallers(t)
+	family := c.a.next()
+	c.a.online(false)
+	c.a.endsCall("no_reply", "留守番電話")
+	c.a.says("この端末に保存しました")
+	call(c.a, network.ClearBrowserCookies, cdp.Empty{}) // the session ends
+	c.a.online(true)
+	c.signIn(c.a, c.colleague)
+	c.a.goTo(c.desk())
+	c.a.says(c.manager.Name + "さんが入力しました")
+	c.a.goTo(family)
+	c.a.says(c.manager.Name + "さんが入力しました")
+	if strings.Contains(run[string](c.a, "document.querySelector('table')?.textContent || ''"), "留守番電話") {
+		t.Error("another person's entry was sent")
+	}
+	c.signIn(c.a, c.manager)
+	c.a.goTo(c.desk())
+	c.a.until("it was sent by itself", `document.getElementById("kept").hidden`)
+	c.a.goTo(family)
+	c.a.until("it is the person's own", `[...document.querySelectorAll("tr")].some((row) => row.textContent.includes("留守番電話") && row.textContent.includes(`+quote(c.manager.Name)+`))`)
 }
 
 // endsCall enters how a call ended, and presses the button.

@@ -2,7 +2,8 @@
 //
 // Bad connections: what is entered in a form with data-keep is first kept on this
 // device, by ids and without the children's names, and then sent. What could not be sent is sent later, with the same id, which
-// the server records once. What the server refuses is kept until somebody decides.
+// the server records once. What the server refuses is kept until somebody decides. On a
+// computer that several people share it is sent for who entered it, and for nobody else.
 //
 // A form with data-stay leaves the page where it is: its row waits until the list is
 // loaded anew.
@@ -15,6 +16,10 @@
 
   const pageOf = (form) => form.dataset.page || location.pathname + location.search + "#" + form.closest("li").id;
   const forms = () => [...document.querySelectorAll("form[data-keep]")];
+  const own = (e) => { // what a page of an older version kept does not say whose it is
+    const as = new URLSearchParams(e.body).get("as");
+    return !as || as === document.querySelector("[data-me]")?.dataset.me;
+  };
   const wait = (e, yes) => document.getElementById(e.page.split("#")[1])?.classList.toggle("waiting", yes);
 
   // named is what an entry's family is called, if this page says it.
@@ -30,10 +35,11 @@
   const show = () => {
     const box = document.getElementById("kept"), all = Object.entries(load());
     if (!box) return;
-    for (const [, e] of all) wait(e, !e.refused);
+    for (const [, e] of all) if (own(e)) wait(e, !e.refused);
     box.hidden = all.length === 0;
     box.replaceChildren(...all.map(([id, e]) => {
-      const line = element("p", (e.refused ? box.dataset.refused : box.dataset.waiting) + " " + named(e) + " " + clock(e.at) + (e.said ? " - " + e.said : "") + " ");
+      const what = !own(e) ? (e.who || "") + box.dataset.other : e.refused ? box.dataset.refused : box.dataset.waiting;
+      const line = element("p", what + " " + named(e) + " " + clock(e.at) + (e.said ? " - " + e.said : "") + " ");
       // to look anew means to load anew: the form then knows the newest answer
       line.append(element("a", box.dataset.look, { href: e.page }), " ");
       const drop = element("button", box.dataset.drop, { type: "button", className: "plain" });
@@ -66,12 +72,12 @@
     }
   };
   const sendAll = async () => {
-    for (const [id, e] of Object.entries(load())) if (!e.refused) await send(id);
+    for (const [id, e] of Object.entries(load())) if (!e.refused && own(e)) await send(id);
   };
 
   const fill = (form, e) => {
     for (const [name, value] of new URLSearchParams(e.body)) {
-      if (name.startsWith("newest")) continue; // what has been seen is what this page shows
+      if (name.startsWith("newest") || name === "as") continue; // what has been seen is what this page shows
       const field = form.elements.namedItem(name);
       if (field) field.value = value;
     }
@@ -84,11 +90,11 @@
     const form = event.target;
     if (!form.matches("form[data-keep]")) return;
     const data = new FormData(form), id = data.get("id");
-    set(id, { action: form.action, body: new URLSearchParams(data).toString(), at: Date.now(), page: pageOf(form) });
+    set(id, { action: form.action, body: new URLSearchParams(data).toString(), at: Date.now(), page: pageOf(form), who: form.dataset.who });
     if (!works) return; // nothing can be kept here: the browser sends it as it does without this script
     event.preventDefault();
     const stay = "stay" in form.dataset;
-    if (stay) forget((e) => e.refused && row(e.page) === row(pageOf(form))); // this is the decision
+    if (stay) forget((e) => own(e) && e.refused && row(e.page) === row(pageOf(form))); // this is the decision
     const page = await send(id);
     if (stay) return document.dispatchEvent(new Event("news"));
     if (page === "") return location.assign(form.dataset.next);
@@ -104,7 +110,7 @@
   });
 
   const form = document.querySelector("form[data-keep]:not([data-stay])");
-  const mine = form && Object.entries(load()).find(([, e]) => e.refused && e.page === form.dataset.page);
+  const mine = form && Object.entries(load()).find(([, e]) => own(e) && e.refused && e.page === form.dataset.page);
   if (mine) { fill(form, mine[1]); }
   addEventListener("online", sendAll);
   const repeat = async () => { await sendAll(); setTimeout(repeat, again); };
