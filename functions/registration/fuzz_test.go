@@ -12,7 +12,6 @@ import (
 	"github.com/todoku/todoku/shared/alert"
 	"github.com/todoku/todoku/shared/enrol"
 	"github.com/todoku/todoku/shared/link"
-	"github.com/todoku/todoku/shared/web"
 )
 
 const (
@@ -92,10 +91,8 @@ func (s *school) withCards() string {
 	s.must(s.store.Table.Write(s.Context(), "", alert.CreateOps(a.ID, []alert.Made{made})...))
 	cards, err := s.store.IssueCards(s.Context(), "s1", []enrol.ChildRef{{Family: families[0].ID, Child: families[0].Children[0].ID}}, false)
 	s.must(err)
-	s.handler, err = New(Config{
-		Enrol: s.store, Alerts: alerts, Poster: s.poster, Links: s.links, Lanes: s.poster.Lanes,
-		Now: clock, Log: s.logger(), School: web.School{Name: "ひばり小学校", Phone: "03-0000-0000"}, BaseURL: site,
-	})
+	s.config.Alerts = alerts
+	s.handler, err = New(s.config)
 	s.must(err)
 	return cards[0].Code
 }

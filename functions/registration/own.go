@@ -1,6 +1,7 @@
 package registration
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"slices"
@@ -26,8 +27,8 @@ func (h *handler) askOwn(r *http.Request) (web.Response, error) {
 	return web.Page{Template: "own_ask.html", Data: &askPage{Base: web.Base{Scripts: []string{"once.js"}}, Sent: r.URL.Query().Has("sent")}}, nil
 }
 
-// sendOwn mails the link to the own page. The answer is the same whether the
-// address is known or not.
+// sendOwn mails the link to the own page. The answer is the same, and takes as long,
+// whether the address is known or not.
 func (h *handler) sendOwn(r *http.Request) (web.Response, error) {
 	f, err := web.ReadForm(r)
 	if err != nil {
@@ -36,7 +37,7 @@ func (h *handler) sendOwn(r *http.Request) (web.Response, error) {
 	p := &askPage{Base: web.Base{Scripts: []string{"once.js"}}, Address: f.Get("address")}
 	a, err := address.Parse(p.Address)
 	if err == nil {
-		err = h.Poster.RequestOwn(r.Context(), a, web.Source(r))
+		err = h.Enrol.MayAskOwn(r.Context(), web.Source(r))
 	}
 	if wrong, ok := shown(err); ok {
 		p.Problems = problem.List{wrong[0].In("address")}
@@ -45,7 +46,27 @@ func (h *handler) sendOwn(r *http.Request) (web.Response, error) {
 	if err != nil {
 		return nil, err
 	}
+	h.apart(r.Context(), func(ctx context.Context) {
+		if err := h.Poster.RequestOwn(ctx, a); err != nil {
+			h.Log.Error("link to an own page not mailed", "err", err)
+		}
+	})
 	return web.Redirect{To: enrol.Path + "/own?sent=1"}, nil
+}
+
+// mailPause is longer than it takes to find a contact and to hand SES a mail.
+const mailPause = 2 * time.Second
+
+// apart does work whose length nobody is to see.
+func (h *handler) apart(ctx context.Context, work func(context.Context)) {
+	if h.Background != nil {
+		h.Background(work)
+		return
+	}
+	pause := time.NewTimer(mailPause)
+	defer pause.Stop()
+	work(ctx)
+	<-pause.C
 }
 
 // ownPage is the data of own.html and own_leave.html.

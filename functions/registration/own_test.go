@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/aws/aws-lambda-go/events"
@@ -17,6 +18,7 @@ import (
 	"github.com/todoku/todoku/shared/mail"
 	"github.com/todoku/todoku/shared/queue"
 	"github.com/todoku/todoku/shared/roster"
+	"github.com/todoku/todoku/shared/table"
 )
 
 func (s *school) openOwn(address string) string {
@@ -31,6 +33,67 @@ func (s *school) openOwn(address string) string {
 		s.Fatalf("no link in %q", s.inbox.List()[0].Text)
 	}
 	return m[1]
+}
+
+// counted is a table that counts what is asked of it.
+type counted struct {
+	table.Table
+	n int
+}
+
+func (c *counted) Get(ctx context.Context, key table.Key) (table.Item, error) {
+	c.n++
+	return c.Table.Get(ctx, key)
+}
+
+func (c *counted) Query(ctx context.Context, q table.Query) (table.Page, error) {
+	c.n++
+	return c.Table.Query(ctx, q)
+}
+
+// TestOwnTakesAsLong: nobody sees by the time of an answer whether an address is a guardian's.
+func TestOwnTakesAsLong(t *testing.T) {
+	known := []string{"hana@gmail.com", "nobody@gmail.com"}
+	ask := func(s *school, address string) {
+		if got := s.do("POST", "/register/own", url.Values{"address": {address}}); got.StatusCode != 303 {
+			t.Errorf("%s: %d %s", address, got.StatusCode, got.body)
+		}
+	}
+	s := newSchool(t)
+	s.openOwn(known[0])
+	asked := &counted{Table: s.store.Table}
+	s.store.Table, s.store.Roster.Table = asked, asked
+	var works []func(context.Context)
+	s.config.Background = func(work func(context.Context)) { works = append(works, work) }
+	var err error
+	s.handler, err = New(s.config)
+	s.must(err)
+	before := len(s.inbox.List())
+	for i, address := range known {
+		asked.n = 0
+		if ask(s, address); asked.n != 1 || len(works) != i+1 || len(s.inbox.List()) != before {
+			t.Errorf("%s: before the answer the store is asked %d times, and %d mails leave", address, asked.n, len(s.inbox.List())-before)
+		}
+	}
+	for _, work := range works {
+		work(t.Context())
+	}
+	if got := s.inbox.List(); len(got) != before+1 || got[0].To != known[0] {
+		t.Errorf("%d mails leave", len(got)-before)
+	}
+	synctest.Test(t, func(t *testing.T) {
+		s := newSchool(t)
+		s.openOwn(known[0])
+		s.config.Background = nil
+		s.handler, err = New(s.config)
+		s.must(err)
+		for _, address := range known {
+			begun := time.Now()
+			if ask(s, address); time.Since(begun) != mailPause {
+				t.Errorf("%s: answered after %v", address, time.Since(begun))
+			}
+		}
+	})
 }
 
 // contact returns a contact of the one family, and its id.

@@ -7,6 +7,7 @@
 package registration
 
 import (
+	"context"
 	"embed"
 	"errors"
 	"log/slog"
@@ -40,6 +41,9 @@ type Config struct {
 	BaseURL string          // where the pages are seen from outside, without a slash at the end
 	Secure  bool            // the site is reached by HTTPS only
 	Hosts   *mailhost.Store // what DNS says of mail domains; nil: it is not asked
+	// Background runs work that outlives the request that asked for it. If it is nil no work
+	// does, as on AWS: who asks for mail waits for two seconds, whatever there is to do.
+	Background func(work func(ctx context.Context))
 }
 
 // handler serves the pages.

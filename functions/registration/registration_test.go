@@ -1,6 +1,7 @@
 package registration
 
 import (
+	"context"
 	"crypto/rand"
 	"fmt"
 	"io"
@@ -38,6 +39,7 @@ type school struct {
 	codes   []string
 	links   *link.Signer
 	poster  *enrol.Poster
+	config  Config
 	posts   int // by fuzzers
 }
 
@@ -65,10 +67,12 @@ func newSchool(t testing.TB) *school {
 		s.codes = append(s.codes, enrol.Pretty(p[0].Code))
 	}
 	s.poster = &enrol.Poster{Store: s.store, Mail: s.inbox, Links: links, Lanes: lanes, BaseURL: site}
-	s.handler, err = New(Config{
+	s.config = Config{
 		Enrol: s.store, Poster: s.poster, Links: links, Lanes: lanes,
 		Now: clock, Log: s.logger(), School: web.School{Name: "ひばり小学校", Phone: "03-0000-0000"}, BaseURL: site,
-	})
+		Background: func(work func(context.Context)) { work(context.Background()) },
+	}
+	s.handler, err = New(s.config)
 	s.must(err)
 	return s
 }

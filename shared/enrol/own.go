@@ -68,13 +68,17 @@ func (s *Store) Owner(ctx context.Context, school, family, contact string) (Owne
 	}
 }
 
+// MayAskOwn counts a request for RequestOwn, whether or not anybody has the address. It
+// fails with ErrTooMany if the source has asked too often.
+func (s *Store) MayAskOwn(ctx context.Context, source string) error {
+	return s.spend(ctx, "own", source, maxOwn, time.Hour)
+}
+
 // RequestOwn mails the link to the own page if the address is a contact of any
-// school, and does nothing if not. It says in neither case which it was.
-func (p *Poster) RequestOwn(ctx context.Context, a address.Address, source string) error {
+// school, and does nothing if not. It takes longer if it is: nobody who asked is to wait
+// for it.
+func (p *Poster) RequestOwn(ctx context.Context, a address.Address) error {
 	s := p.Store
-	if err := s.spend(ctx, "own", source, maxOwn, time.Hour); err != nil {
-		return err
-	}
 	schools, err := s.Roster.Schools(ctx)
 	if err != nil {
 		return err

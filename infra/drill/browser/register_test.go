@@ -64,13 +64,16 @@ func (o *office) card(class string) (child, code string) {
 	return refs[0].Child, cards[0].Code
 }
 
-// mailed returns the path of the link in the newest mail to an address.
+// mailed returns the path of the link in the newest mail to an address, once there is one.
 func (o *office) mailed(to string) string {
 	o.Helper()
-	for _, m := range o.Inbox.List() {
-		if found := registerLink.FindStringSubmatch(m.Text); m.To == to && found != nil {
-			return found[1]
+	for range patience / step {
+		for _, m := range o.Inbox.List() {
+			if found := registerLink.FindStringSubmatch(m.Text); m.To == to && found != nil {
+				return found[1]
+			}
 		}
+		time.Sleep(step)
 	}
 	o.Fatalf("no mail with a link came")
 	return ""

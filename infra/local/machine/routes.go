@@ -39,7 +39,7 @@ func (m *Machine) routes(ctx context.Context, mux *http.ServeMux) error {
 	}
 	registerPages, err := registration.New(registration.Config{
 		Enrol: m.Enrol, Alerts: m.Alerts, Poster: m.poster, Links: m.Links, Lanes: m.Lanes, Hosts: m.Hosts, Now: m.cfg.Now, Log: m.cfg.Log,
-		School: school, BaseURL: m.cfg.BaseURL, Secure: secure,
+		School: school, BaseURL: m.cfg.BaseURL, Secure: secure, Background: m.background,
 	})
 	if err != nil {
 		return err
