@@ -15,7 +15,7 @@ import (
 )
 
 func (s *Server) cardRoutes(rt *routes) {
-	rt.page("GET "+reachPath+"/{group}/cards", access.Reach, s.cards, records(audit.View))
+	rt.page("GET "+reachPath+"/{group}/cards", access.Reach, s.cards, records(audit.View), asksAnew(""))
 	rt.page("POST "+reachPath+"/{group}/cards", access.Reach, s.issueCards, records(audit.Invite))
 }
 

@@ -21,7 +21,7 @@ func TestWhatAsksForAProof(t *testing.T) {
 			continue
 		}
 		switch r.do {
-		case access.People, access.Tokens, access.Own, access.Roster, access.Audit:
+		case access.People, access.Tokens, access.Own, access.Roster, access.Reach, access.Audit:
 		default:
 			t.Errorf("%s, which is for %s, asks for a proof", r.pattern, r.do)
 		}
@@ -29,9 +29,15 @@ func TestWhatAsksForAProof(t *testing.T) {
 	for _, must := range []string{
 		"POST /people", "POST /people/{id}", "POST /people/{id}/code", "POST /people/{id}/disable", "POST /people/import", "POST /people/hand-over",
 		"POST /tokens", "POST /me/keys/begin", "POST /me/keys", "POST /me/keys/{id}/remove", "POST /me/sessions/{id}/end", "POST /me/sessions/end", "GET /roster/export.csv", "GET /audit.csv",
+		"GET /roster/imports/{id}/rejected.csv", "GET /reach/{group}/slips", "GET /reach/{group}/cards",
 	} {
 		if !asks[must] {
 			t.Errorf("%s asks for no proof", must)
+		}
+	}
+	for _, free := range []string{"GET /alerts/{id}/children.csv", "GET /alerts/{id}/calls.csv", "POST /reach/{group}/slips"} {
+		if asks[free] {
+			t.Errorf("%s asks for a proof", free)
 		}
 	}
 }
@@ -47,7 +53,11 @@ func TestProofEnds(t *testing.T) {
 		t.Fatalf("just signed in: status %d", a.StatusCode)
 	}
 	o.pass(proofLife)
-	for path, next := range map[string]string{"/tokens": "/tokens", "/people/new": "/people/new", "/roster/export.csv": "/roster", "/audit.csv?from=x": "/audit"} {
+	slips := "/reach/" + o.group("1年1組") + "/slips"
+	if a := o.submit(c, slips, nil); a.StatusCode != http.StatusSeeOther || a.Header.Get("Location") != slips {
+		t.Errorf("codes are not made: status %d", a.StatusCode)
+	}
+	for path, next := range map[string]string{slips + "?child=x": slips + "?child=x", "/tokens": "/tokens", "/people/new": "/people/new", "/roster/export.csv": "/roster", "/audit.csv?from=x": "/audit"} {
 		if a := o.visit(c, path); a.StatusCode != http.StatusSeeOther || a.Header.Get("Location") != provePath+"?next="+url.QueryEscape(next) {
 			t.Errorf("%s: status %d to %s", path, a.StatusCode, a.Header.Get("Location"))
 		}

@@ -33,7 +33,7 @@ func (s *Server) reachRoutes(rt *routes) {
 	rt.page("POST "+reachPath+"/{group}/ask", access.Reach, s.askStill, records(audit.Invite))
 	rt.page("POST "+reachPath+"/{group}/remove", access.Reach, s.removeContact, records(audit.RosterChange))
 	rt.page("POST "+reachPath+"/{group}/slips", access.Reach, s.issueSlips, records(audit.Invite))
-	rt.page("GET "+reachPath+"/{group}/slips", access.Reach, s.slips, records(audit.View))
+	rt.page("GET "+reachPath+"/{group}/slips", access.Reach, s.slips, records(audit.View), asksAnew(""))
 	rt.page("GET "+reachPath+"/{group}/poster", access.Reach, s.poster)
 	rt.page("GET "+reachPath+"/{group}/invite", access.Reach, s.getInvite)
 	rt.page("POST "+reachPath+"/{group}/invite", access.Reach, s.postInvite, records(audit.Invite))

@@ -37,7 +37,7 @@ func (s *Server) rosterRoutes(rt *routes) {
 	rt.page("POST /roster/imports/{id}/columns", access.Roster, p.nameColumns, changesNothing())
 	rt.page("POST /roster/imports/{id}/confirm", access.Roster, p.confirm, records(audit.RosterChange))
 	rt.page("POST /roster/imports/{id}/cancel", access.Roster, p.cancel, changesNothing())
-	rt.page("GET /roster/imports/{id}/rejected.csv", access.Roster, p.rejected, records(audit.RosterExport))
+	rt.page("GET /roster/imports/{id}/rejected.csv", access.Roster, p.rejected, records(audit.RosterExport), asksAnew("/roster"))
 	rt.page("GET /roster/export.csv", access.Roster, p.export, records(audit.RosterExport), asksAnew("/roster"))
 	rt.page("GET /roster/sample.csv", access.Roster, p.sample)
 }
