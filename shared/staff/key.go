@@ -83,16 +83,17 @@ func (s *Store) RemoveKey(ctx context.Context, staffID, keyID string) error {
 	if _, ok := id.Bytes(keyID); !ok {
 		return ErrNotFound
 	}
-	if err := s.checkLastKey(ctx, staffID, keyID); err != nil {
-		return err
-	}
 	for range writeTries {
 		var k Key
 		revision, err := s.read(ctx, keyKey(staffID, keyID), &k)
 		if err != nil {
 			return err
 		}
-		err = s.Table.Write(ctx, "", table.Delete{Key: keyKey(staffID, keyID), Revision: revision})
+		left, err := s.otherKey(ctx, staffID, keyID)
+		if err != nil {
+			return err
+		}
+		err = s.Table.Write(ctx, "", append(left, table.Delete{Key: keyKey(staffID, keyID), Revision: revision})...)
 		if _, used := table.Conflict(err); !used {
 			return err
 		}
@@ -100,21 +101,28 @@ func (s *Store) RemoveKey(ctx context.Context, staffID, keyID string) error {
 	return table.ErrBusy
 }
 
-// checkLastKey fails if a person has no passkey but this one and the school wants one.
-func (s *Store) checkLastKey(ctx context.Context, staffID, keyID string) error {
+// otherKey returns the op which holds on to another passkey of a person while one is
+// removed, if the school wants one: of the last two one is left, also when both are removed
+// at the same moment. It fails if there is no other.
+func (s *Store) otherKey(ctx context.Context, staffID, keyID string) ([]table.Op, error) {
 	m, err := s.Staff(ctx, staffID)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	r, err := s.Rule(ctx, m.School)
 	if err != nil || r == AnyWay {
-		return err
+		return nil, err
 	}
 	keys, err := s.Keys(ctx, staffID)
-	if err == nil && len(keys) == 1 && keys[0].ID == keyID {
-		err = errLastKey
+	if err != nil {
+		return nil, err
 	}
-	return err
+	for _, k := range keys {
+		if k.ID != keyID {
+			return []table.Op{table.Check{Key: keyKey(staffID, k.ID), Revision: k.Revision}}, nil
+		}
+	}
+	return nil, errLastKey
 }
 
 // SignInByKey starts a session for a person whose passkey k was checked; its

@@ -1,11 +1,13 @@
 package staff
 
 import (
+	"context"
 	"errors"
 	"testing"
 	"time"
 
 	"github.com/todoku/todoku/shared/problem"
+	"github.com/todoku/todoku/shared/table"
 )
 
 // strict is a school with two managers who have passkeys, which signs in by a rule.
@@ -150,6 +152,42 @@ func outAndBack(t *testing.T, s *Store, m Staff) {
 		if err := s.Change(t.Context(), "s1", m); err != nil {
 			t.Fatal(err)
 		}
+	}
+}
+
+// beside does something once, just before the first write.
+type beside struct {
+	table.Table
+	do func()
+}
+
+func (b *beside) Write(ctx context.Context, token string, ops ...table.Op) error {
+	if do := b.do; do != nil {
+		b.do = nil
+		do()
+	}
+	return b.Table.Write(ctx, token, ops...)
+}
+
+// TestLastKeys: of two passkeys that are removed at the same moment one is left.
+func TestLastKeys(t *testing.T) {
+	s, _, m, _ := strict(t, PasskeyOnly)
+	addKey(t, s, m)
+	keys, err := s.Keys(t.Context(), m.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	other := *s
+	s.Table = &beside{s.Table, func() {
+		if err := other.RemoveKey(t.Context(), m.ID, keys[1].ID); err != nil {
+			t.Error(err)
+		}
+	}}
+	if err := s.RemoveKey(t.Context(), m.ID, keys[0].ID); !problem.Is(err, problem.Conflict) {
+		t.Errorf("the other of two: %v", err)
+	}
+	if left, err := s.Keys(t.Context(), m.ID); len(left) != 1 || err != nil {
+		t.Errorf("%d are left, %v", len(left), err)
 	}
 }
 
