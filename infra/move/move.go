@@ -34,8 +34,8 @@ import (
 // fileFormat changes when an older program would misread the file.
 const fileFormat = "todoku export 1"
 
-// KeysKey is where one machine keeps the keys that sign links; AWS keeps them in a
-// secret. They travel in the file's head.
+// KeysKey is where one machine keeps the keys that sign links, the newest first; AWS
+// keeps them in a secret. They travel in the file's head.
 var KeysKey = table.Key{Partition: "settings", Sort: "link-keys"}
 
 // apart reports whether an item travels in the file's head.
@@ -104,7 +104,7 @@ func Out(ctx context.Context, from Store, keys []link.Key, now time.Time, w io.W
 		return Sum{}, errOpen
 	}
 	if keys == nil {
-		if keys, err = keysOf(ctx, from); err != nil {
+		if keys, _, err = table.Load[[]link.Key](ctx, from, KeysKey); err != nil {
 			return Sum{}, err
 		}
 	}
@@ -153,17 +153,6 @@ func ToFile(ctx context.Context, from Store, keys []link.Key, now time.Time, nam
 		return sum, err
 	}
 	return sum, os.Rename(f.Name(), name)
-}
-
-func keysOf(ctx context.Context, t table.Table) (keys []link.Key, err error) {
-	item, err := t.Get(ctx, KeysKey)
-	if errors.Is(err, table.ErrNotFound) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	return keys, json.Unmarshal(item.Value, &keys)
 }
 
 // In puts what a file holds into a store, which must be empty, and reads it back. It

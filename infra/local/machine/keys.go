@@ -7,19 +7,17 @@ import (
 	"fmt"
 	"io"
 
+	"github.com/todoku/todoku/infra/move"
 	"github.com/todoku/todoku/shared/link"
 	"github.com/todoku/todoku/shared/table"
 )
-
-// keysKey is where the keys that sign links are kept, the newest first.
-var keysKey = table.Key{Partition: "settings", Sort: "link-keys"}
 
 const secretBytes = 32
 
 // loadKeys reads the keys that sign links, and makes the first one.
 func loadKeys(ctx context.Context, t table.Table, random io.Reader) (*link.Signer, error) {
 	var keys []link.Key
-	item, err := t.Get(ctx, keysKey)
+	item, err := t.Get(ctx, move.KeysKey)
 	switch {
 	case errors.Is(err, table.ErrNotFound):
 		return makeKey(ctx, t, random)
@@ -41,7 +39,7 @@ func makeKey(ctx context.Context, t table.Table, random io.Reader) (*link.Signer
 	if err != nil {
 		return nil, err
 	}
-	if err := t.Write(ctx, "", table.Create{Key: keysKey, Value: value}); err != nil {
+	if err := t.Write(ctx, "", table.Create{Key: move.KeysKey, Value: value}); err != nil {
 		return nil, err
 	}
 	return link.NewSigner(key)
