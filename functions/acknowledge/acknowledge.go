@@ -101,7 +101,8 @@ func (h *handler) open(r *http.Request, kind link.Kind) (opened, error) {
 	if err != nil || kind != link.Answer {
 		return o, err
 	}
-	return o, h.findFamily(ctx, &o)
+	err = h.findFamily(ctx, &o)
+	return o, err
 }
 
 func unknownIfNotFound(err error) error {

@@ -123,7 +123,8 @@ func (s *Server) endTouch(r *http.Request) (data webauthn.SessionData, form web.
 	if err != nil {
 		return data, form, err
 	}
-	return data, form, json.Unmarshal(state, &data)
+	err = json.Unmarshal(state, &data)
+	return data, form, err
 }
 
 // beginPasskey begins to sign somebody in. Who it is says the passkey.

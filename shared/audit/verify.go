@@ -142,7 +142,8 @@ func (l *Log) Verify(ctx context.Context, school string) (Report, error) {
 			return r, err
 		}
 	}
-	return r, l.verifyOpen(ctx, &r)
+	err := l.verifyOpen(ctx, &r)
+	return r, err
 }
 
 func (l *Log) verifySeal(ctx context.Context, r *Report, item table.Item) error {

@@ -18,7 +18,8 @@ func Load[T any](ctx context.Context, t Table, key Key) (v T, revision int64, er
 	if err != nil {
 		return v, 0, err
 	}
-	return v, item.Revision, json.Unmarshal(item.Value, &v)
+	err = json.Unmarshal(item.Value, &v)
+	return v, item.Revision, err
 }
 
 // Recall is Load for what may be forgotten: a record that cannot be read counts as the

@@ -83,7 +83,8 @@ func (s *Store) Get(ctx context.Context, school, importID string) (Import, error
 
 func decode(item table.Item) (Import, error) {
 	in := Import{revision: item.Revision}
-	return in, json.Unmarshal(item.Value, &in)
+	err := json.Unmarshal(item.Value, &in)
+	return in, err
 }
 
 // File returns the file of an import, as it was sent.

@@ -124,7 +124,8 @@ func (l *line) content(ctx context.Context) (content, error) {
 	if res.StatusCode != http.StatusOK {
 		return c, fmt.Errorf("cloud: content of %s: %s", name, res.Status)
 	}
-	return c, json.NewDecoder(res.Body).Decode(&c)
+	err = json.NewDecoder(res.Body).Decode(&c)
+	return c, err
 }
 
 // isHeld reports whether a message is hidden until a time, not being handled, and how far
