@@ -45,14 +45,7 @@ func (m *Machine) control() http.Handler {
 	mux.HandleFunc("POST /dead/{queue}/redrive", m.withDead(func(r *http.Request, q queue.DeadLetters) (any, error) {
 		return q.Redrive(r.Context(), r.URL.Query()["letter"]...)
 	}))
-	mux.HandleFunc("GET /doctor", func(w http.ResponseWriter, r *http.Request) {
-		rep, err := m.Examine(r.Context())
-		if err != nil {
-			http.Error(w, err.Error(), http.StatusInternalServerError)
-			return
-		}
-		_ = json.NewEncoder(w).Encode(rep)
-	})
+	mux.HandleFunc("GET /doctor", answer(func(r *http.Request) (any, error) { return m.Examine(r.Context()) }))
 	mux.HandleFunc("POST /sign-in", func(w http.ResponseWriter, r *http.Request) {
 		var req found.Request
 		err := json.NewDecoder(r.Body).Decode(&req)
@@ -66,23 +59,25 @@ func (m *Machine) control() http.Handler {
 		}
 		_ = json.NewEncoder(w).Encode(link)
 	})
-	mux.HandleFunc("POST /migrate", func(w http.ResponseWriter, r *http.Request) {
-		rep, err := move.Migrate(r.Context(), m.Table, m.cfg.KeepAlerts)
-		if err != nil {
-			http.Error(w, err.Error(), http.StatusInternalServerError)
-			return
-		}
-		_ = json.NewEncoder(w).Encode(rep)
-	})
-	mux.HandleFunc("GET /audit", func(w http.ResponseWriter, r *http.Request) {
-		reports, err := VerifyAudit(r.Context(), m.Table, m.cfg.Now)
-		if err != nil {
-			http.Error(w, err.Error(), http.StatusInternalServerError)
-			return
-		}
-		_ = json.NewEncoder(w).Encode(reports)
-	})
+	mux.HandleFunc("POST /migrate", answer(func(r *http.Request) (any, error) {
+		return move.Migrate(r.Context(), m.Table, m.cfg.KeepAlerts)
+	}))
+	mux.HandleFunc("GET /audit", answer(func(r *http.Request) (any, error) {
+		return VerifyAudit(r.Context(), m.Table, m.cfg.Now)
+	}))
 	return mux
+}
+
+// answer serves what f returns as JSON, or why it could not.
+func answer(f func(*http.Request) (any, error)) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		v, err := f(r)
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusInternalServerError)
+			return
+		}
+		_ = json.NewEncoder(w).Encode(v)
+	}
 }
 
 // stall is how long whoever takes a backup may take nothing of it: as long as one is read, no
@@ -135,12 +130,7 @@ func (m *Machine) withDead(f func(r *http.Request, q queue.DeadLetters) (any, er
 			http.Error(w, "no such queue: jobs, copies or mails", http.StatusNotFound)
 			return
 		}
-		v, err := f(r, q)
-		if err != nil {
-			http.Error(w, err.Error(), http.StatusInternalServerError)
-			return
-		}
-		_ = json.NewEncoder(w).Encode(v)
+		answer(func(r *http.Request) (any, error) { return f(r, q) })(w, r)
 	}
 }
 
@@ -254,20 +244,6 @@ func (o *Operator) Import(ctx context.Context, name string) (sum move.Sum, err e
 	return sum, err
 }
 
-// Dead lists up to a page of a queue's dead letters that come after one.
-func (o *Operator) Dead(ctx context.Context, queueName, after string) ([]queue.DeadLetter, error) {
-	var letters []queue.DeadLetter
-	err := o.json(ctx, http.MethodGet, "/dead/"+queueName+"?after="+after, &letters)
-	return letters, err
-}
-
-// Redrive puts dead letters of a queue back, all of them if none is named, and returns how
-// many.
-func (o *Operator) Redrive(ctx context.Context, queueName string, handles ...string) (n int, err error) {
-	err = o.json(ctx, http.MethodPost, "/dead/"+queueName+"/redrive?"+url.Values{"letter": handles}.Encode(), &n)
-	return n, err
-}
-
 // Letters are the dead letters of a queue of the Machine that runs on the folder.
 func (o *Operator) Letters(queueName string) queue.DeadLetters { return asked{o, queueName} }
 
@@ -277,13 +253,15 @@ type asked struct {
 }
 
 // ListDead implements queue.DeadLetters; limit is a page of the Machine's.
-func (a asked) ListDead(ctx context.Context, after string, _ int) ([]queue.DeadLetter, error) {
-	return a.Dead(ctx, a.queue, after)
+func (a asked) ListDead(ctx context.Context, after string, _ int) (letters []queue.DeadLetter, err error) {
+	err = a.json(ctx, http.MethodGet, "/dead/"+a.queue+"?after="+after, &letters)
+	return letters, err
 }
 
 // Redrive implements queue.DeadLetters.
-func (a asked) Redrive(ctx context.Context, handles ...string) (int, error) {
-	return a.Operator.Redrive(ctx, a.queue, handles...)
+func (a asked) Redrive(ctx context.Context, handles ...string) (n int, err error) {
+	err = a.json(ctx, http.MethodPost, "/dead/"+a.queue+"/redrive?"+url.Values{"letter": handles}.Encode(), &n)
+	return n, err
 }
 
 // VerifyAudit checks the audit logs of all schools, running or not.
@@ -319,12 +297,8 @@ func (o *Operator) SignIn(ctx context.Context, r found.Request) (link string, er
 	if err != nil {
 		return "", err
 	}
-	body, err := o.ask(ctx, http.MethodPost, "/sign-in", asked...)
-	if err != nil {
-		return "", err
-	}
-	defer func() { _ = body.Close() }()
-	return link, json.NewDecoder(body).Decode(&link)
+	err = o.json(ctx, http.MethodPost, "/sign-in", &link, asked...)
+	return link, err
 }
 
 // errNotRunning says that no Machine runs on the folder.
@@ -332,13 +306,13 @@ var errNotRunning = problem.New(problem.Conflict,
 	"このフォルダーで動いている届くがありません。始めてから、もう一度お試しください（フォルダーは --data で指定します）。",
 	"Nothing runs on this folder: start Todoku, then give the command again (--data names the folder).")
 
-func (o *Operator) json(ctx context.Context, method, path string, v any) error {
-	body, err := o.ask(ctx, method, path)
+func (o *Operator) json(ctx context.Context, method, path string, v any, body ...byte) error {
+	got, err := o.ask(ctx, method, path, body...)
 	if err != nil {
 		return err
 	}
-	defer func() { _ = body.Close() }()
-	return json.NewDecoder(body).Decode(v)
+	defer func() { _ = got.Close() }()
+	return json.NewDecoder(got).Decode(v)
 }
 
 func (o *Operator) ask(ctx context.Context, method, path string, body ...byte) (io.ReadCloser, error) {

@@ -3,6 +3,7 @@ package machine
 import (
 	"context"
 	"errors"
+	"net/http"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -80,7 +81,7 @@ func (m *Machine) examineDaily() func(context.Context) error {
 // Config would be.
 func (o *Operator) Examine(ctx context.Context, cfg Config, from string) (rep doctor.Report, err error) {
 	if from == "" && cfg.Relay == "" {
-		err = o.json(ctx, "GET", "/doctor", &rep)
+		err = o.json(ctx, http.MethodGet, "/doctor", &rep)
 		if !errors.Is(err, errNotRunning) {
 			return rep, err
 		}
