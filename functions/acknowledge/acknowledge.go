@@ -45,7 +45,7 @@ type handler struct{ Config }
 
 // New returns the pages under /a/ and /r/, with the static files that they use.
 func New(cfg Config) (http.Handler, error) {
-	site, err := web.New(web.Config{Pages: templates, Log: cfg.Log, School: cfg.School, Secure: cfg.Secure})
+	site, err := web.New(web.Config{Pages: templates, Log: cfg.Log, School: cfg.School, Secure: cfg.Secure, BaseURL: cfg.BaseURL})
 	if err != nil {
 		return nil, err
 	}

@@ -65,7 +65,7 @@ func (s *Server) maxSheet() int64 {
 func (s *Server) Handler() (http.Handler, error) {
 	site, err := web.New(web.Config{
 		Pages: templates, Log: s.Log, School: s.School,
-		Frame: s.frame, Explain: explain, Secure: s.Secure,
+		Frame: s.frame, Explain: explain, Secure: s.Secure, BaseURL: s.BaseURL,
 	})
 	if err != nil {
 		return nil, err

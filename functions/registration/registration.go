@@ -51,7 +51,7 @@ type handler struct{ Config }
 
 // New returns the pages at and under enrol.Path and mailhelp.Path, with the static files that they use.
 func New(cfg Config) (http.Handler, error) {
-	site, err := web.New(web.Config{Pages: templates, Log: cfg.Log, School: cfg.School, Secure: cfg.Secure, Explain: explain})
+	site, err := web.New(web.Config{Pages: templates, Log: cfg.Log, School: cfg.School, Secure: cfg.Secure, BaseURL: cfg.BaseURL, Explain: explain})
 	if err != nil {
 		return nil, err
 	}

@@ -3,6 +3,8 @@ package web
 import (
 	"net"
 	"net/http"
+	"net/url"
+	"strings"
 
 	"golang.org/x/net/publicsuffix"
 )
@@ -51,7 +53,30 @@ func hsts(host string) string {
 // sameOrigin refuses requests that change something and that another site's page
 // made the browser send.
 func (s *Site) sameOrigin(next http.Handler) http.Handler {
+	s.origins.SetDenyHandler(s.Handle(func(*http.Request) (Response, error) { return nil, foreign }))
+	return s.origins.Handler(next)
+}
+
+// protection trusts the origin of base beside the host that a request names: Safari sends no
+// Sec-Fetch-Site before 16.4, and a proxy may name the host where this program listens.
+func protection(base string) (*http.CrossOriginProtection, error) {
 	p := http.NewCrossOriginProtection()
-	p.SetDenyHandler(s.Handle(func(*http.Request) (Response, error) { return nil, foreign }))
-	return p.Handler(next)
+	if base == "" {
+		return p, nil
+	}
+	u, err := url.Parse(base)
+	if err != nil {
+		return nil, err
+	}
+	return p, p.AddTrustedOrigin(origin(u))
+}
+
+// origin writes where u leads as browsers do: in small letters, without the scheme's own port
+// (https://url.spec.whatwg.org/#concept-url-origin).
+func origin(u *url.URL) string {
+	host := strings.ToLower(u.Host)
+	if port := map[string]string{"https": ":443", "http": ":80"}[u.Scheme]; port != "" {
+		host = strings.TrimSuffix(host, port)
+	}
+	return u.Scheme + "://" + host
 }

@@ -48,6 +48,9 @@ type Config struct {
 	Explain func(err error) error
 	// Secure says that the site is reached by HTTPS only.
 	Secure bool
+	// BaseURL is where the site is seen from outside, "" if only where it listens. Forms from
+	// there are taken even if a proxy in front does not pass on which host was asked for.
+	BaseURL string
 }
 
 // Site serves pages.
@@ -55,11 +58,12 @@ type Site struct {
 	cfg        Config
 	pages      templates
 	lastResort []byte
+	origins    *http.CrossOriginProtection
 }
 
-// New returns a Site. It fails if a part of the pages does not parse, or if the
-// last-resort error page, which is rendered here and now, cannot be made. A page is
-// parsed when it is first shown; that each can be, webtest.Templates tests.
+// New returns a Site. It fails if a part of the pages does not parse, if BaseURL is no
+// address, or if the last-resort error page, which is rendered here and now, cannot be
+// made. A page is parsed when it is first shown; that each can be, webtest.Templates tests.
 func New(cfg Config) (*Site, error) {
 	pages, err := findTemplates(cfg.Pages)
 	if err != nil {
@@ -72,6 +76,9 @@ func New(cfg Config) (*Site, error) {
 		cfg.Explain = func(err error) error { return err }
 	}
 	s := &Site{cfg: cfg, pages: pages}
+	if s.origins, err = protection(cfg.BaseURL); err != nil {
+		return nil, err
+	}
 	s.lastResort, err = lastResort(cfg.School)
 	return s, err
 }
