@@ -384,8 +384,8 @@ func (p *Program) sayAudit(reports []audit.Report, err error) error {
 func (p *Program) signIn() *cobra.Command {
 	c := &cobra.Command{
 		Use: "sign-in [flags] --school NAME --manager-mail ADDRESS", Short: p.say("一度だけ使えるサインイン用リンクを作る", "make a one-time sign-in link"),
-		Long: p.say("管理者（または、地区の学校を見守る人）が24時間以内に一度だけ使えるリンクを表示します。学校や人がまだなければ作ります。直接、または電話で伝えてください。1台では、動いている届くにたずねます。",
-			"Prints a link that signs a manager, or somebody who looks after a district's schools, in once within 24 hours. The school and the person are made if they are not there yet. Hand it over in person or by phone. On one machine it asks the Todoku that runs."),
+		Long: p.say("管理者（または、地区の学校を見守る人）が24時間以内に一度だけ使えるリンクを表示します。学校や人がまだなければ作り、--from や --phone があれば、ある学校のものを直します。直接、または電話で伝えてください。1台では、動いている届くにたずねます。",
+			"Prints a link that signs a manager, or somebody who looks after a district's schools, in once within 24 hours. The school and the person are made if they are not there yet; --from and --phone correct those of a school that is there. Hand it over in person or by phone. On one machine it asks the Todoku that runs."),
 		Example: "  todoku sign-in --school 見本小学校 --manager-mail yamada@school.example.jp",
 		Args:    p.exactly(),
 	}
@@ -396,8 +396,8 @@ func (p *Program) signIn() *cobra.Command {
 		f.StringVar(&r.URL, "url", "", p.say("画面の`アドレス`（スタックの出力Web）。tableとともに", "`ADDRESS` of the pages, the stack's output Web; with table"))
 	}
 	f.StringVar(&r.School.Name, "school", "", p.say("学校の`名前`", "`NAME` of the school"))
-	f.StringVar(&r.School.Mail, "from", "", p.say("新しい学校の場合、連絡の送信元`アドレス`", "mail `ADDRESS` that its alerts come from; of a new school"))
-	f.StringVar(&r.School.Phone, "phone", "", p.say("新しい学校の場合、`電話番号`", "its phone `NUMBER`; of a new school"))
+	f.StringVar(&r.School.Mail, "from", "", p.say("連絡の送信元`アドレス`。新しい学校の場合、または直すとき", "mail `ADDRESS` that its alerts come from; of a new school, or to correct it"))
+	f.StringVar(&r.School.Phone, "phone", "", p.say("`電話番号`。新しい学校の場合、または直すとき", "its phone `NUMBER`; of a new school, or to correct it"))
 	f.StringVar(&r.School.Zone, "zone", "Asia/Tokyo", p.say("新しい学校の場合、`時間帯`", "its time `ZONE`; of a new school"))
 	f.StringVar(&r.School.District, "district", "", p.say("新しい学校の場合、所属する`地区`", "its `DISTRICT`, if it belongs to one; of a new school"))
 	f.StringVar(&r.Person.Name, "manager", "", p.say("新しい人の場合、`氏名`", "`NAME` of the person; of a new one"))

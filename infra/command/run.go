@@ -13,7 +13,6 @@ import (
 
 	"github.com/todoku/todoku/functions/console"
 	"github.com/todoku/todoku/infra/local/machine"
-	"github.com/todoku/todoku/shared/address"
 	"github.com/todoku/todoku/shared/problem"
 	"github.com/todoku/todoku/shared/roster"
 	"github.com/todoku/todoku/shared/staff"
@@ -194,14 +193,6 @@ func (o options) check() error {
 	for _, s := range []string{o.school.Name, o.school.Mail, o.school.Phone, o.manager.Name, o.manager.Mail} {
 		if s == "" {
 			return errFirstStart
-		}
-	}
-	if _, err := time.LoadLocation(o.school.Zone); err != nil {
-		return problem.New(problem.Invalid, "--zone の「%[1]s」という時間帯はありません。Asia/Tokyo のように指定してください。", "There is no time zone %[1]s. Give --zone one like Asia/Tokyo.", o.school.Zone)
-	}
-	for _, a := range []string{o.school.Mail, o.manager.Mail} {
-		if _, err := address.Parse(a); err != nil {
-			return err
 		}
 	}
 	return nil

@@ -7,16 +7,17 @@
 package found
 
 import (
+	"cmp"
 	"context"
-	"errors"
-	"fmt"
 	"io"
 	"strings"
 	"time"
 
 	"github.com/todoku/todoku/shared/address"
+	"github.com/todoku/todoku/shared/audit"
 	"github.com/todoku/todoku/shared/format"
 	"github.com/todoku/todoku/shared/id"
+	"github.com/todoku/todoku/shared/problem"
 	"github.com/todoku/todoku/shared/roster"
 	"github.com/todoku/todoku/shared/staff"
 	"github.com/todoku/todoku/shared/table"
@@ -28,7 +29,7 @@ const linkLife = 24 * time.Hour
 // Request says who wants to sign in where.
 type Request struct {
 	URL    string        `json:"url"`    // of the pages
-	School roster.School `json:"school"` // by its name; the rest is of a new one
+	School roster.School `json:"school"` // by its name; the rest is of a new one, but Mail and Phone also correct it
 	// Person is a manager of the school, or looks after all schools of the school's
 	// district (Role); by the mail address.
 	Person staff.Staff `json:"person"`
@@ -42,18 +43,27 @@ type Founder struct {
 	Random io.Reader
 }
 
-// Link returns the address of a one-time link.
+// Link returns the address of a one-time link. All is checked before anything is written.
 func (f Founder) Link(ctx context.Context, r Request) (string, error) {
-	school, err := f.school(ctx, r.School)
+	was, isFirst, err := f.find(ctx, r.School.Name)
+	if err != nil {
+		return "", err
+	}
+	school, err := f.become(was, r.School)
 	if err != nil {
 		return "", err
 	}
 	people := &staff.Store{Table: f.Table, IDs: f.IDs, Now: f.Now, Random: f.Random}
-	r.Person.School = school.ID
-	if r.Person.Role == staff.District {
-		r.Person.District = school.District
+	person, err := whom(ctx, people, school, r.Person)
+	if err != nil {
+		return "", err
 	}
-	person, err := f.person(ctx, people, r.Person)
+	if err := f.keep(ctx, was, school, isFirst); err != nil {
+		return "", err
+	}
+	if person.ID == "" {
+		person, err = people.PutStaff(ctx, person)
+	}
 	if err != nil {
 		return "", err
 	}
@@ -61,78 +71,160 @@ func (f Founder) Link(ctx context.Context, r Request) (string, error) {
 	return strings.TrimSuffix(r.URL, "/") + "/sign-in/" + token, err
 }
 
-// school returns the school of that name, and makes it if there is none.
-func (f Founder) school(ctx context.Context, want roster.School) (roster.School, error) {
-	if want.Name == "" {
-		return want, fmt.Errorf("-school is missing: give the name of the school")
-	}
-	schools := &roster.Store{Table: f.Table, IDs: f.IDs, Now: f.Now}
-	all, err := schools.Schools(ctx)
+// New returns a school and its first manager as they are to be stored, or what is wrong
+// with them.
+func New(s roster.School, manager staff.Staff) (roster.School, staff.Staff, error) {
+	s, err := newSchool(s)
 	if err != nil {
-		return want, err
+		return s, manager, err
 	}
-	for _, s := range all {
-		if s.Name == want.Name {
-			return s, nil
-		}
-	}
-	if err := checkNew(want); err != nil {
-		return want, err
-	}
-	if len(all) == 0 {
-		if err := format.New(ctx, f.Table); err != nil {
-			return want, err
-		}
-	}
-	want.ID = f.IDs.New()
-	return want, schools.PutSchool(ctx, want)
+	manager, err = NewManager(manager)
+	return s, manager, err
 }
 
-// checkNew checks what is needed of a new school.
-func checkNew(s roster.School) error {
-	if s.Mail == "" || s.Phone == "" {
-		return fmt.Errorf("there is no school %q. Check the name, or give -from and -phone to make it", s.Name)
+// NewManager returns a manager as he or she is to be stored, or what is wrong.
+func NewManager(m staff.Staff) (staff.Staff, error) {
+	m.Role = staff.Manager
+	return newPerson(m)
+}
+
+// about says which flag a problem is with.
+func about(flag string, err error) error {
+	why := problem.Of(err)[0].Text
+	return problem.New(problem.Invalid, flag+": %[1]s", flag+": %[2]s", why.JA, why.EN)
+}
+
+// find returns the school of that name, one without an ID if there is none, and whether
+// there is no other either.
+func (f Founder) find(ctx context.Context, name string) (school roster.School, isFirst bool, err error) {
+	if name == "" {
+		return school, false, problem.New(problem.Invalid, "--school で、学校の名前を指定してください。", "Give --school the name of the school.")
 	}
-	if _, err := address.Parse(s.Mail); err != nil {
-		return err
+	all, err := f.schools().Schools(ctx)
+	for _, s := range all {
+		if s.Name == name {
+			return s, false, err
+		}
+	}
+	return school, len(all) == 0, err
+}
+
+func (f Founder) schools() *roster.Store {
+	return &roster.Store{Table: f.Table, IDs: f.IDs, Now: f.Now}
+}
+
+// become returns what becomes of a school: with the address and the phone number that are
+// asked for, and new if there was none.
+func (f Founder) become(was, want roster.School) (roster.School, error) {
+	if was.ID == "" {
+		want.ID = f.IDs.New()
+		return newSchool(want)
+	}
+	school := was
+	school.Phone = cmp.Or(strings.TrimSpace(want.Phone), was.Phone)
+	if want.Mail == "" {
+		return school, nil
+	}
+	var err error
+	school.Mail, err = from(want.Mail)
+	return school, err
+}
+
+// newSchool checks what is needed of a new school.
+func newSchool(s roster.School) (roster.School, error) {
+	if s.Phone = strings.TrimSpace(s.Phone); s.Mail == "" || s.Phone == "" {
+		return s, problem.New(problem.Invalid, "「%[1]s」という学校はありません。名前を確かめるか、新しく作るなら --from と --phone も指定してください。",
+			"There is no school %[1]q. Check the name, or give --from and --phone to make it.", s.Name)
 	}
 	if _, err := time.LoadLocation(s.Zone); err != nil {
-		return fmt.Errorf("-zone %s: %w", s.Zone, err)
+		return s, problem.New(problem.Invalid, "--zone の「%[1]s」という時間帯はありません。Asia/Tokyo のように指定してください。", "There is no time zone %[1]s. Give --zone one like Asia/Tokyo.", s.Zone)
 	}
-	return nil
+	var err error
+	s.Mail, err = from(s.Mail)
+	return s, err
 }
 
-// person returns whoever of that address has the role, and makes somebody if nobody is
-// there.
-func (f Founder) person(ctx context.Context, people *staff.Store, want staff.Staff) (staff.Staff, error) {
-	if want.Role != staff.District {
-		want.Role = staff.Manager
-	} else if want.District == "" {
-		return want, errors.New("the school belongs to no district: give -district when you make it, or ask for the link at a school of the district")
+// from returns the address as it is written into mail.
+func from(typed string) (string, error) {
+	a, err := address.Parse(typed)
+	if err != nil {
+		return "", about("--from", err)
 	}
-	if _, err := address.Parse(want.Mail); err != nil {
-		return want, fmt.Errorf("-manager-mail: %w", err)
+	return a.Mailbox(), nil
+}
+
+// keep writes a school if it is new or changed. What an operator changes stands in the
+// school's audit log.
+func (f Founder) keep(ctx context.Context, was, school roster.School, isFirst bool) error {
+	if school == was {
+		return nil
+	}
+	if isFirst {
+		if err := format.New(ctx, f.Table); err != nil {
+			return err
+		}
+	}
+	if was.ID != "" {
+		log := &audit.Log{Table: f.Table, Now: f.Now}
+		if _, err := log.Add(ctx, audit.Entry{School: school.ID, Kind: audit.Settings, Name: "運用者", Said: "連絡の送信元: " + school.Mail + "、電話番号: " + school.Phone}); err != nil {
+			return err
+		}
+	}
+	return f.schools().PutSchool(ctx, school)
+}
+
+// whom returns whoever of that address has the role, and somebody without an ID if nobody
+// is there.
+func whom(ctx context.Context, people *staff.Store, school roster.School, want staff.Staff) (staff.Staff, error) {
+	want.School = school.ID
+	switch {
+	case want.Role != staff.District:
+		want.Role = staff.Manager
+	case school.District == "":
+		return want, problem.New(problem.Invalid, "この学校には地区がありません。学校を作るときに --district を指定するか、地区のある学校を指定してください。",
+			"The school belongs to no district. Give --district when you make it, or name a school of the district.")
+	default:
+		want.District = school.District
+	}
+	to, err := address.Parse(want.Mail)
+	if err != nil {
+		return want, about("--manager-mail", err)
 	}
 	all, err := people.OfSchool(ctx, want.School)
 	if err != nil {
 		return want, err
 	}
 	for _, p := range all {
-		if strings.EqualFold(p.Mail, want.Mail) {
+		if strings.EqualFold(p.Mail, to.String()) {
 			return onlyOf(p, want)
 		}
 	}
 	if want.Name == "" {
-		return want, fmt.Errorf("nobody at the school has the address %s. Check it, or give -manager to make somebody", want.Mail)
+		return want, problem.New(problem.NotFound, "この学校に、アドレスが %[1]s の人はいません。アドレスを確かめるか、新しく加えるなら --manager も指定してください。",
+			"Nobody at the school has the address %[1]s. Check it, or give --manager to make somebody.", to)
 	}
-	return people.PutStaff(ctx, want)
+	return newPerson(want)
+}
+
+// newPerson checks what is needed of a new person.
+func newPerson(m staff.Staff) (staff.Staff, error) {
+	if err := staff.CheckName(m.Name); err != nil {
+		return m, about("--manager", err)
+	}
+	to, err := address.Parse(m.Mail)
+	if err != nil {
+		return m, about("--manager-mail", err)
+	}
+	m.Mail = to.String() // as people look for it
+	return m, nil
 }
 
 // onlyOf refuses people of another role: a role is changed in the pages, where it is
 // recorded, and not by the way.
 func onlyOf(p, want staff.Staff) (staff.Staff, error) {
 	if p.Role != want.Role || p.District != want.District {
-		return p, fmt.Errorf("the person with this address is a %s: a manager makes links for others on the page of people", p.Role)
+		return p, problem.New(problem.Conflict, "このアドレスの人の役割は、指定と違います。管理者が「教職員」の画面でリンクを作れます。",
+			"The person with this address has another role. A manager makes links for others on the page of people.")
 	}
 	return p, nil
 }

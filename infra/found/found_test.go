@@ -9,7 +9,9 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/todoku/todoku/shared/audit"
 	"github.com/todoku/todoku/shared/id"
+	"github.com/todoku/todoku/shared/problem"
 	"github.com/todoku/todoku/shared/roster"
 	"github.com/todoku/todoku/shared/staff"
 	"github.com/todoku/todoku/shared/table/bbolt/bbolttest"
@@ -95,15 +97,79 @@ func TestLinkRefuses(t *testing.T) {
 		{"no such zone", func(r *Request) { r.School.Zone = "Asia/Todoku" }},
 		{"no manager's address", func(r *Request) { r.Person.Mail = "" }},
 		{"unknown manager", func(r *Request) { r.Person.Name = "" }},
+		{"a manager's name too long", func(r *Request) { r.Person.Name = strings.Repeat("山", staff.MaxName+1) }},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			r := first()
+			r, f := first(), newFounder(t)
 			tt.change(&r)
-			if link, err := newFounder(t).Link(t.Context(), r); err == nil {
-				t.Errorf("made %s", link)
+			if link, err := f.Link(t.Context(), r); !problem.Is(err, problem.Invalid) && !problem.Is(err, problem.NotFound) {
+				t.Errorf("made %s, %v", link, err)
+			}
+			schools, err := f.schools().Schools(t.Context())
+			must(t, err)
+			if len(schools) > 0 {
+				t.Errorf("a school was made all the same: %+v", schools)
 			}
 		})
+	}
+}
+
+// TestPasted founds with addresses as they are pasted: they are stored as they are sent to
+// and looked for.
+func TestPasted(t *testing.T) {
+	r := first()
+	r.School.Mail, r.Person.Mail = "見本小<anzen@学校.example.jp>", "　花子<Kyoto@school.example.jp>"
+	f := newFounder(t)
+	link, err := f.Link(t.Context(), r)
+	must(t, err)
+	who := f.signIn(t, link)
+	school, err := f.schools().School(t.Context(), who.School)
+	must(t, err)
+	if school.Mail != "anzen@xn--48s290a.example.jp" || who.Mail != "Kyoto@school.example.jp" {
+		t.Errorf("stored are %q and %q", school.Mail, who.Mail)
+	}
+}
+
+// TestCorrect gives a school's address and phone anew, which is recorded; what is not given
+// stays.
+func TestCorrect(t *testing.T) {
+	f := newFounder(t)
+	link, err := f.Link(t.Context(), first())
+	must(t, err)
+	who := f.signIn(t, link)
+	school, err := f.schools().School(t.Context(), who.School)
+	must(t, err)
+	school.BreakGlass = roster.GlassOff
+	must(t, f.schools().PutSchool(t.Context(), school))
+
+	for _, r := range []roster.School{{Mail: "学校<anzen@mihon.example.jp>"}, {Phone: " 03-1111-1111 "}, {Mail: "anzen@mihon.example.jp", Phone: "03-1111-1111"}, {}} {
+		r.Name = school.Name
+		_, err = f.Link(t.Context(), Request{School: r, Person: staff.Staff{Mail: who.Mail}})
+		must(t, err)
+	}
+	for name, r := range map[string]Request{
+		"no address":     {School: roster.School{Name: school.Name, Mail: "anzen"}, Person: staff.Staff{Mail: who.Mail}},
+		"unknown person": {School: roster.School{Name: school.Name, Phone: "03-2222-2222"}, Person: staff.Staff{Mail: "x@school.example.jp"}},
+	} {
+		if _, err := f.Link(t.Context(), r); err == nil {
+			t.Errorf("%s: done", name)
+		}
+	}
+	school.Mail, school.Phone = "anzen@mihon.example.jp", "03-1111-1111"
+	got, err := f.schools().School(t.Context(), who.School)
+	must(t, err)
+	if d := cmp.Diff(school, got); d != "" {
+		t.Error(d)
+	}
+	entries, err := (&audit.Log{Table: f.Table, Now: f.Now}).Day(t.Context(), who.School, "2026-09-01")
+	must(t, err)
+	var said []string
+	for _, e := range entries {
+		said = append(said, e.Said)
+	}
+	if d := cmp.Diff([]string{"連絡の送信元: anzen@mihon.example.jp、電話番号: 03-0000-0000", "連絡の送信元: anzen@mihon.example.jp、電話番号: 03-1111-1111"}, said); d != "" {
+		t.Error(d)
 	}
 }
 

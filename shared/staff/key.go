@@ -53,7 +53,7 @@ func (s *Store) Keys(ctx context.Context, staffID string) ([]Key, error) {
 // AddKey keeps a passkey. It fails with the problems of its name, or with a Conflict
 // if the person has MaxKeys.
 func (s *Store) AddKey(ctx context.Context, staffID, name string, credential []byte) (Key, error) {
-	if e := checkName(name); e != nil {
+	if e := CheckName(name); e != nil {
 		return Key{}, e
 	}
 	m, err := s.Staff(ctx, staffID)

@@ -167,7 +167,7 @@ func (m Staff) check() problem.List {
 	if m.School == "" {
 		l = append(l, problem.New(problem.Invalid, "学校を選んでください。", "Choose a school.").In("school"))
 	}
-	if e := checkName(m.Name); e != nil {
+	if e := CheckName(m.Name); e != nil {
 		l = append(l, e)
 	}
 	switch m.Role {
@@ -178,7 +178,8 @@ func (m Staff) check() problem.List {
 	return l
 }
 
-func checkName(name string) *problem.Error {
+// CheckName says what is wrong with a name, of a person or of a token.
+func CheckName(name string) *problem.Error {
 	switch n := utf8.RuneCountInString(name); {
 	case strings.TrimSpace(name) == "":
 		return problem.New(problem.Invalid, "名前を入力してください。", "Enter a name.").In("name")

@@ -84,7 +84,7 @@ var errTokenLife = problem.New(problem.Invalid, "期限は、今日から1年以
 // The secret can be shown this once only. It fails with the problem of the name or of
 // the life, or with a Conflict if the person has MaxTokens.
 func (s *Store) NewToken(ctx context.Context, staffID, name string, life time.Duration, may ...string) (t Token, secret string, err error) {
-	if e := checkName(name); e != nil {
+	if e := CheckName(name); e != nil {
 		return t, "", e
 	}
 	if life == 0 {

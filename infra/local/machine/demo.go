@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/todoku/todoku/infra/found"
+	"github.com/todoku/todoku/shared/problem"
 	"github.com/todoku/todoku/shared/roster"
 	"github.com/todoku/todoku/shared/staff"
 )
@@ -13,14 +15,21 @@ import (
 // SignInLife is how long the one-time link for the first manager works.
 const SignInLife = 24 * time.Hour
 
+// errNoManager says that a school was made and nobody who can sign in to it.
+var errNoManager = problem.New(problem.Invalid, "学校はありますが、管理者がいません。--manager と --manager-mail で指定してください。",
+	"There is a school, but no manager. Say who it is with --manager and --manager-mail.")
+
 // Found makes a school with its first manager, if there is none yet, and returns
-// the first manager of the first school.
+// the first manager of the first school. Both are checked before anything is written.
 func (m *Machine) Found(ctx context.Context, s roster.School, manager staff.Staff) (staff.Staff, error) {
 	schools, err := m.Roster.Schools(ctx)
 	if err != nil {
 		return staff.Staff{}, err
 	}
 	if len(schools) == 0 {
+		if s, manager, err = found.New(s, manager); err != nil {
+			return manager, err
+		}
 		if err := m.Roster.PutSchool(ctx, s); err != nil {
 			return staff.Staff{}, err
 		}
@@ -35,7 +44,13 @@ func (m *Machine) Found(ctx context.Context, s roster.School, manager staff.Staf
 			return p, nil
 		}
 	}
-	manager.School, manager.Role = schools[0].ID, staff.Manager
+	if manager.Name == "" || manager.Mail == "" {
+		return manager, errNoManager
+	}
+	if manager, err = found.NewManager(manager); err != nil {
+		return manager, err
+	}
+	manager.School = schools[0].ID
 	return m.Staff.PutStaff(ctx, manager)
 }
 
