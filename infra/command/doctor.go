@@ -26,11 +26,11 @@ const (
 // sending adds the flags that tell the doctor what it cannot see.
 func (p *Program) sending(f *pflag.FlagSet, s *machine.Sending) {
 	f.Func("dkim", p.say("中継サーバーが署名に使うDKIMの`セレクター`（例 s1,s2）", "DKIM `SELECTORS` with which the relay signs, such as s1,s2"), func(v string) error {
-		s.DKIM = strings.Split(v, ",")
+		s.DKIM = parts(v)
 		return nil
 	})
 	f.Func("send-ip", p.say("わかれば、メールが外へ出る`IPアドレス`（例 192.0.2.1,2001:db8::1）", "`IP-ADDRESSES` from which mail leaves to the world, if they are known, such as 192.0.2.1,2001:db8::1"), func(v string) error {
-		for text := range strings.SplitSeq(v, ",") {
+		for _, text := range parts(v) {
 			a, err := netip.ParseAddr(text)
 			if err != nil {
 				return err
@@ -40,6 +40,16 @@ func (p *Program) sending(f *pflag.FlagSet, s *machine.Sending) {
 		return nil
 	})
 	f.StringVar(&s.NTP, "ntp", "ntp.nict.jp", p.say("時計を比べる`サーバー`。\"\"なら比べない", "time `SERVER` to compare the clock with; \"\" for none"))
+}
+
+// parts are what stands between commas, without blanks.
+func parts(list string) (all []string) {
+	for one := range strings.SplitSeq(list, ",") {
+		if one = strings.TrimSpace(one); one != "" {
+			all = append(all, one)
+		}
+	}
+	return all
 }
 
 // doctor looks at all that must be right for mail to reach guardians.

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"log/slog"
 	"net"
+	"net/netip"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -15,6 +16,8 @@ import (
 
 	"github.com/emersion/go-smtp"
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+	"github.com/spf13/pflag"
 
 	"github.com/todoku/todoku/infra/local/machine"
 	"github.com/todoku/todoku/infra/move"
@@ -163,5 +166,19 @@ func TestOnAWS(t *testing.T) {
 	}
 	if _, err := run("dead", "nonsense"); err == nil {
 		t.Error("a queue that is not there")
+	}
+}
+
+// TestSending reads lists with blanks after their commas, as people write them.
+func TestSending(t *testing.T) {
+	var got machine.Sending
+	f := pflag.NewFlagSet("", pflag.ContinueOnError)
+	(&Program{}).sending(f, &got)
+	if err := f.Parse([]string{"--dkim", "s1, s2", "--send-ip", "192.0.2.1, 2001:db8::1,"}); err != nil {
+		t.Fatal(err)
+	}
+	want := machine.Sending{DKIM: []string{"s1", "s2"}, Addresses: []netip.Addr{netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("2001:db8::1")}, NTP: "ntp.nict.jp"}
+	if d := cmp.Diff(want, got, cmpopts.EquateComparable(netip.Addr{})); d != "" {
+		t.Error(d)
 	}
 }

@@ -89,7 +89,7 @@ func (p *Program) options(c *cobra.Command) func() (options, error) {
 		if o.KeepAlerts, err = alerts(); err != nil {
 			return *o, err
 		}
-		o.Data, o.InboundDomain = *data, strings.ToLower(o.InboundDomain)
+		o.Data = *data
 		o.Log = p.log(o.verbose)
 		return *o, nil
 	}

@@ -56,6 +56,7 @@ func TestProgram(t *testing.T) {
 		{"argument is missing", []string{"backup"}, "FILE を指定してください", "Say which FILE. See todoku help backup."},
 		{"argument too many", []string{"restore", "a", "b"}, "「b」は余分です", `"b" is one too many`},
 		{"no school yet", []string{"run", "--addr", "127.0.0.1:0"}, "まだ学校がありません", "There is no school yet"},
+		{"address of no page", []string{"run", "--base-url", "todoku.school.example.jp", "--proof", "-5m"}, "メールのリンクが開けません", "Give --proof a time such as 1h, or 0 for none."},
 		{"nothing runs", []string{"redrive", "copies"}, "動いている届くがありません", "Nothing runs on this folder"},
 		{"no database", []string{"doctor"}, "ここにはデータベースがありません", "There is no database here"},
 		{"unknown shell", []string{"completion", "tcsh"}, "bash・zsh・fish", "Choose bash, zsh or fish"},

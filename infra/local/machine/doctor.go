@@ -86,6 +86,9 @@ func (o *Operator) Examine(ctx context.Context, cfg Config, from string) (rep do
 			return rep, err
 		}
 	}
+	if cfg, err = cfg.check(); err != nil {
+		return rep, err
+	}
 	cfg.Data = o.data
 	cfg = cfg.withDefaults()
 	schools, err := o.schools(ctx, from)

@@ -12,23 +12,14 @@ import (
 	"github.com/todoku/todoku/shared/mail/incoming"
 	"github.com/todoku/todoku/shared/mailhost"
 	"github.com/todoku/todoku/shared/memo"
-	"github.com/todoku/todoku/shared/problem"
 	"github.com/todoku/todoku/shared/proof"
 	"github.com/todoku/todoku/shared/queue"
 )
-
-// errInboundDomain says that a listener needs to know whose mail it takes.
-var errInboundDomain = problem.New(problem.Invalid,
-	"-inbound には -inbound-domain（空メールの宛先のドメイン）も必要です。例: -inbound 0.0.0.0:25 -inbound-domain in.school.example.jp",
-	"-inbound needs -inbound-domain, the domain to which guardians send their empty mail, for example: -inbound 0.0.0.0:25 -inbound-domain in.school.example.jp")
 
 // openInbound opens the address for mail, if there is to be one.
 func (m *Machine) openInbound() (err error) {
 	if m.cfg.Inbound == "" {
 		return nil
-	}
-	if m.cfg.InboundDomain == "" {
-		return errInboundDomain
 	}
 	m.mails, err = net.Listen("tcp", m.cfg.Inbound)
 	if err != nil {

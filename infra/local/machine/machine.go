@@ -107,9 +107,6 @@ func (c Config) withDefaults() Config {
 	if c.Resolver == nil && c.Relay+c.Inbound != "" { // otherwise nothing leaves the machine, questions to DNS included
 		c.Resolver = net.DefaultResolver
 	}
-	if c.Inbound == "" {
-		c.InboundDomain = "" // nobody takes mail for it, so no slip should name it
-	}
 	if c.Tick == 0 {
 		c.Tick = time.Second
 	}
@@ -181,12 +178,16 @@ const (
 	mailWorkers = 4
 )
 
-// New opens the database and puts everything together. Close it.
+// New checks the Config, opens the database and puts everything together. Close it.
 func New(cfg Config) (*Machine, error) {
+	cfg, err := cfg.check()
+	if err != nil {
+		return nil, err
+	}
 	m := &Machine{cfg: cfg.withDefaults()}
 	m.cfg.Log = slog.New(counted{m.cfg.Log.Handler(), &m.logged})
 	m.working, m.stopWork = context.WithCancel(context.Background())
-	err := m.open()
+	err = m.open()
 	if err != nil {
 		return nil, errors.Join(err, m.Close())
 	}
