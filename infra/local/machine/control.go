@@ -30,11 +30,14 @@ import (
 const SocketName = "todoku.sock"
 
 // control serves the commands of an operator while the Machine runs: the lock on
-// the file keeps a second process from opening it.
-func (m *Machine) control() http.Handler {
+// the file keeps a second process from opening it. A backup is cut off when ctx ends, as it
+// may take longer than a stop.
+func (m *Machine) control(ctx context.Context) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /backup", func(w http.ResponseWriter, r *http.Request) {
-		if err := m.Table.Backup(r.Context(), inTime{w}); err != nil {
+		out := inTime{w, ctx}
+		defer context.AfterFunc(ctx, out.end)()
+		if err := m.Table.Backup(r.Context(), out); err != nil {
 			m.cfg.Log.Error("backup cut off", "err", err)
 			panic(http.ErrAbortHandler) // a cut connection does not pass for a whole backup
 		}
@@ -84,14 +87,27 @@ func answer(f func(*http.Request) (any, error)) http.HandlerFunc {
 // page that it needs is used again, and the file grows.
 const stall = time.Minute
 
-// inTime is an answer that is cut off if nobody takes it.
-type inTime struct{ http.ResponseWriter }
+// inTime is an answer that is cut off if nobody takes it, or when running ends.
+type inTime struct {
+	http.ResponseWriter
+	running context.Context
+}
 
 func (w inTime) Write(p []byte) (int, error) {
-	if err := http.NewResponseController(w.ResponseWriter).SetWriteDeadline(time.Now().Add(stall)); err != nil {
+	if err := w.until(time.Now().Add(stall)); err != nil {
+		return 0, err
+	}
+	if err := w.running.Err(); err != nil { // its end may have come before the deadline was set
 		return 0, err
 	}
 	return w.ResponseWriter.Write(p)
+}
+
+// end lets a Write that waits fail.
+func (w inTime) end() { _ = w.until(time.Now()) } // without deadlines it waits for the grace of a stop
+
+func (w inTime) until(t time.Time) error {
+	return http.NewResponseController(w.ResponseWriter).SetWriteDeadline(t)
 }
 
 // Invite makes a one-time sign-in link, and the school and the person if they are not

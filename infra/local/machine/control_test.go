@@ -19,7 +19,7 @@ func TestInTime(t *testing.T) {
 		cut := make(chan error, 1)
 		srv := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 			for {
-				if _, err := (inTime{w}).Write(make([]byte, 32<<10)); err != nil {
+				if _, err := (inTime{w, t.Context()}).Write(make([]byte, 32<<10)); err != nil {
 					cut <- err
 					return
 				}

@@ -77,7 +77,7 @@ func (m *Machine) serveMetrics(ctx context.Context) error {
 		_, _ = b.WriteTo(w)
 	})
 	mux.Handle("GET /healthz", m.health())
-	return serve(ctx, &http.Server{Handler: mux, ReadHeaderTimeout: time.Second}, m.metrics)
+	return m.serve(ctx, &http.Server{Handler: mux, ReadHeaderTimeout: time.Second}, m.metrics)
 }
 
 // Samples returns the numbers of now.

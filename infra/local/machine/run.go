@@ -51,12 +51,14 @@ func (m *Machine) Run(ctx context.Context) error {
 	}
 	g.Go(func() error { return m.Probe.Run(ctx, m.pump(ctx, "probe", m.probes.handle)) })
 	g.Go(func() error { return m.runTick(ctx) })
-	g.Go(func() error { return serve(ctx, server, m.listener) })
+	g.Go(func() error { return m.serve(ctx, server, m.listener) })
 	if m.metrics != nil {
 		g.Go(func() error { return m.serveMetrics(ctx) })
 	}
 	if l := m.listenControl(); l != nil {
-		g.Go(func() error { return serve(ctx, &http.Server{Handler: m.control(), ReadHeaderTimeout: time.Second}, l) })
+		g.Go(func() error {
+			return m.serve(ctx, &http.Server{Handler: m.control(ctx), ReadHeaderTimeout: time.Second}, l)
+		})
 	}
 	err = g.Wait()
 	m.stopWork()
@@ -80,8 +82,12 @@ func (m *Machine) background(work func(context.Context)) {
 	m.works.Go(func() { work(m.working) })
 }
 
+// grace is how long requests that have begun may take when the Machine stops. What takes longer,
+// such as a form that never comes to its end, is cut off.
+const grace = 10 * time.Second
+
 // serve serves until ctx ends, and then finishes the requests that have begun.
-func serve(ctx context.Context, s *http.Server, l net.Listener) error {
+func (m *Machine) serve(ctx context.Context, s *http.Server, l net.Listener) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error {
 		if err := s.Serve(l); !errors.Is(err, http.ErrServerClosed) {
@@ -91,10 +97,14 @@ func serve(ctx context.Context, s *http.Server, l net.Listener) error {
 	})
 	g.Go(func() error {
 		<-ctx.Done()
-		const grace = 10 * time.Second
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), grace)
 		defer cancel()
-		return s.Shutdown(ctx)
+		err := s.Shutdown(ctx)
+		if errors.Is(err, context.DeadlineExceeded) {
+			m.cfg.Log.Warn("requests were cut off, which did not end", "after", grace)
+			return s.Close()
+		}
+		return err
 	})
 	return g.Wait()
 }
