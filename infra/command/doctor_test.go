@@ -23,8 +23,10 @@ import (
 	"github.com/todoku/todoku/infra/move"
 	"github.com/todoku/todoku/shared/dead"
 	"github.com/todoku/todoku/shared/doctor"
+	"github.com/todoku/todoku/shared/lang"
 	"github.com/todoku/todoku/shared/mailhost/dnstest"
 	"github.com/todoku/todoku/shared/queue"
+	"github.com/todoku/todoku/shared/roster"
 	"github.com/todoku/todoku/shared/table/bbolt/bbolttest"
 )
 
@@ -82,24 +84,7 @@ func TestDoctorBefore(t *testing.T) {
 
 // TestDoctorOfRunning asks a machine that runs, before and after its first backup.
 func TestDoctorOfRunning(t *testing.T) {
-	data := t.TempDir()
-	m, err := machine.New(machine.Config{Addr: "127.0.0.1:0", Data: data})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := m.FoundDemo(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	ctx, stop := context.WithCancel(t.Context())
-	ended := make(chan error, 1)
-	go func() { ended <- m.Run(ctx) }()
-	defer func() {
-		stop()
-		if err := errors.Join(<-ended, m.Close()); err != nil {
-			t.Error(err)
-		}
-	}()
-	waitFor(t, filepath.Join(data, machine.SocketName))
+	data := running(t)
 	out, err := run(t, "doctor", "-data", data, "-lang", "en")
 	if code := exit(0); !errors.As(err, &code) || code != exitWarn || !strings.Contains(out, "[WARN] There is no backup yet. (backup-none)") {
 		t.Errorf("%v: %s", err, out)
@@ -110,6 +95,54 @@ func TestDoctorOfRunning(t *testing.T) {
 	out, err = run(t, "doctor", "-data", data, "-lang", "ja")
 	if err != nil || !strings.Contains(out, "問題は見つかりませんでした。") {
 		t.Errorf("%v: %s", err, out)
+	}
+}
+
+// running returns the folder of a demo that runs until the test ends.
+func running(t *testing.T) string {
+	t.Helper()
+	data := t.TempDir()
+	m, err := machine.New(machine.Config{Addr: "127.0.0.1:0", Data: data})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := m.FoundDemo(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(context.WithoutCancel(t.Context()))
+	ended := make(chan error, 1)
+	go func() { ended <- m.Run(ctx) }()
+	t.Cleanup(func() {
+		stop()
+		if err := errors.Join(<-ended, m.Close()); err != nil {
+			t.Error(err)
+		}
+	})
+	waitFor(t, filepath.Join(data, machine.SocketName))
+	return data
+}
+
+// TestRefused: what a machine that runs refuses it says in the command's language.
+func TestRefused(t *testing.T) {
+	data := running(t)
+	_, school := roster.Demo(1)
+	for _, tt := range []struct {
+		name   string
+		args   []string
+		ja, en string
+	}{
+		{"an address that is none", []string{"sign-in", "-school", school.Name, "-manager-mail", "yamada"}, "--manager-mail: 「@」がありません", "--manager-mail: There is no @ sign."},
+		{"no such school", []string{"sign-in", "-school", "別の学校", "-manager-mail", "y@school.example.jp"}, "「別の学校」という学校はありません", `There is no school "別の学校"`},
+		{"no such person", []string{"sign-in", "-school", school.Name, "-manager-mail", "y@school.example.jp"}, "アドレスが y@school.example.jp の人はいません", "Nobody at the school has the address y@school.example.jp."},
+		{"no such queue", []string{"dead", "events"}, "events というキューはありません", "There is no queue events: name one of jobs, copies, mails."},
+		{"no such letter", []string{"redrive", "copies", "zz"}, "その番号のものはありません", "There is none of that number."},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			out, err := run(t, append(tt.args, "-data", data)...)
+			if err == nil || !strings.Contains(say(err, lang.JA), tt.ja) || !strings.HasPrefix(say(err, lang.EN), tt.en) {
+				t.Errorf("%v\n%s", err, out)
+			}
+		})
 	}
 }
 

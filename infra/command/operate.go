@@ -327,6 +327,9 @@ func (p *Program) redrive() *cobra.Command {
 			return err
 		}
 		n, err := letters.Redrive(c.Context(), args[1:]...)
+		if errors.Is(err, queue.ErrInvalid) {
+			err = machine.ErrNoLetter
+		}
 		if err == nil {
 			_, err = fmt.Fprintf(p.Stdout, p.say("%d件を戻しました。\n", "%d put back\n"), n)
 		}

@@ -31,7 +31,7 @@ type Error struct {
 	Kind  Kind
 	Text  lang.Text
 	Field string // the form field or JSON member it is about; "" if none
-	Err   error  // the cause, for the log; may be nil
+	Err   error  `json:"-"` // the cause, for the log; may be nil
 }
 
 func (e *Error) Error() string {

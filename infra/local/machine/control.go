@@ -49,19 +49,13 @@ func (m *Machine) control(ctx context.Context) http.Handler {
 		return q.Redrive(r.Context(), r.URL.Query()["letter"]...)
 	}))
 	mux.HandleFunc("GET /doctor", answer(func(r *http.Request) (any, error) { return m.Examine(r.Context()) }))
-	mux.HandleFunc("POST /sign-in", func(w http.ResponseWriter, r *http.Request) {
+	mux.HandleFunc("POST /sign-in", answer(func(r *http.Request) (any, error) {
 		var req found.Request
-		err := json.NewDecoder(r.Body).Decode(&req)
-		var link string
-		if err == nil {
-			link, err = m.Invite(r.Context(), req)
+		if err := json.NewDecoder(r.Body).Decode(&req); err != nil {
+			return nil, err
 		}
-		if err != nil {
-			http.Error(w, err.Error(), http.StatusUnprocessableEntity)
-			return
-		}
-		_ = json.NewEncoder(w).Encode(link)
-	})
+		return m.Invite(r.Context(), req)
+	}))
 	mux.HandleFunc("POST /migrate", answer(func(r *http.Request) (any, error) {
 		return move.Migrate(r.Context(), m.Table, m.cfg.KeepAlerts)
 	}))
@@ -76,11 +70,37 @@ func answer(f func(*http.Request) (any, error)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		v, err := f(r)
 		if err != nil {
-			http.Error(w, err.Error(), http.StatusInternalServerError)
-			return
+			v = refusal{problem.Of(err), err.Error()}
+			w.WriteHeader(http.StatusInternalServerError)
 		}
 		_ = json.NewEncoder(w).Encode(v)
 	}
+}
+
+// refusal says why a command was not done: in the languages of its Problems, which the command
+// chooses from, and of what has no sentence for people by its Cause.
+type refusal struct {
+	Problems problem.List
+	Cause    string
+}
+
+// refused returns what answer was refused with.
+func refused(r io.Reader) error {
+	const most = 64 << 10
+	said, err := io.ReadAll(io.LimitReader(r, most))
+	if err != nil {
+		return err
+	}
+	var f refusal
+	switch err := json.Unmarshal(said, &f); {
+	case err != nil: // a program of another version runs
+		return errors.New(string(said))
+	case len(f.Problems) == 0 || f.Problems[0].Kind == problem.Internal:
+		return errors.New(f.Cause)
+	case len(f.Problems) == 1:
+		return f.Problems[0]
+	}
+	return f.Problems
 }
 
 // stall is how long whoever takes a backup may take nothing of it: as long as one is read, no
@@ -140,15 +160,21 @@ func VerifyAudit(ctx context.Context, t ports.Table, now func() time.Time) ([]au
 const deadPage = 100
 
 func (m *Machine) withDead(f func(r *http.Request, q queue.DeadLetters) (any, error)) http.HandlerFunc {
-	return func(w http.ResponseWriter, r *http.Request) {
+	return answer(func(r *http.Request) (any, error) {
 		q, ok := map[string]queue.DeadLetters{"jobs": m.Jobs, "copies": m.Copies, "mails": m.Mails}[r.PathValue("queue")]
 		if !ok {
-			http.Error(w, "no such queue: jobs, copies or mails", http.StatusNotFound)
-			return
+			return nil, problem.New(problem.NotFound, "%[1]s というキューはありません。%[2]s のどれかです。", "There is no queue %[1]s: name one of %[2]s.", r.PathValue("queue"), "jobs, copies, mails")
 		}
-		answer(func(r *http.Request) (any, error) { return f(r, q) })(w, r)
-	}
+		v, err := f(r, q)
+		if errors.Is(err, queue.ErrInvalid) {
+			err = ErrNoLetter
+		}
+		return v, err
+	})
 }
+
+// ErrNoLetter says that no dead letter has the number that was named.
+var ErrNoLetter = problem.New(problem.NotFound, "その番号のものはありません。番号は todoku dead で確かめてください。", "There is none of that number. See the numbers with todoku dead.")
 
 // listenControl opens the socket. A machine that cannot have one, because the
 // folder's path is too long for a socket or the file system has none, runs
@@ -345,8 +371,8 @@ func (o *Operator) ask(ctx context.Context, method, path string, body ...byte) (
 		return nil, err
 	}
 	if res.StatusCode != http.StatusOK {
-		why, _ := io.ReadAll(io.LimitReader(res.Body, 1<<10))
-		return nil, errors.Join(fmt.Errorf("%s: %s", res.Status, why), res.Body.Close())
+		defer func() { _ = res.Body.Close() }()
+		return nil, refused(res.Body)
 	}
 	return res.Body, nil
 }
