@@ -208,12 +208,12 @@ func (p *Program) toCloud(ctx context.Context, table, file string) (sum move.Sum
 func (p *Program) migrate() *cobra.Command {
 	c := &cobra.Command{
 		Use: "migrate [flags]", Short: p.say("データを新しい形式にする", "bring stored data up to date"),
-		Long: p.say("新しい版に替えたあと、前の版が書いたデータを、今の形式に書き直します。届くが動いていても止まっていても使え、途中で止めても、もう一度行えば続きから終わります。書き直す前も、途中も、届くはふだんどおり動きます。新しい版が書いたデータは、古い版では開けません。",
-			"After an upgrade, rewrites what the version before wrote in today's form. It works whether Todoku runs or not, and what was cut off is finished when it is given again. Before it and meanwhile all works as ever. What a newer version has written to, an older one refuses to open."),
+		Long: p.say("新しい版に替えたあと、前の版が書いたデータを、今の形式に書き直します。届くが動いていても止まっていても使え、途中で止めても、もう一度行えば続きから終わります。1台で動いているとき以外は、連絡を残す日数も --keep-alerts で指定します。書き直す前も、途中も、届くはふだんどおり動きます。新しい版が書いたデータは、古い版では開けません。",
+			"After an upgrade, rewrites what the version before wrote in today's form. It works whether Todoku runs or not, and what was cut off is finished when it is given again. Unless it asks a Todoku that runs, say with --keep-alerts for how long alerts are kept. Before it and meanwhile all works as ever. What a newer version has written to, an older one refuses to open."),
 		Example: "  todoku migrate", Args: p.exactly(),
 	}
 	data, table := p.dataFlag(c), p.tableFlag(c)
-	alerts := p.keepFlag(c)
+	alerts := p.keepFlag(c, 0)
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		rep, err := p.migrated(c.Context(), *data, *table, alerts)
 		if err == nil {
@@ -239,13 +239,15 @@ func (p *Program) migrated(ctx context.Context, data, table string, alerts func(
 	return move.Migrate(ctx, store, kept)
 }
 
-// keepFlag adds the flag that says for how long alerts are kept.
-func (p *Program) keepFlag(c *cobra.Command) func() (time.Duration, error) {
-	const day = 24 * time.Hour
-	days := c.Flags().Int("keep-alerts", int(keep.Alerts/day), p.say("連絡を残す`日数`（732から3660）", "`DAYS` for which alerts are kept, 732 to 3660"))
+const day = 24 * time.Hour
+
+// keepFlag adds the flag that says for how long alerts are kept, and otherwise is if it is not
+// given.
+func (p *Program) keepFlag(c *cobra.Command, otherwise int) func() (time.Duration, error) {
+	days := c.Flags().Int("keep-alerts", otherwise, p.say("連絡を残す`日数`（732から3660）", "`DAYS` for which alerts are kept, 732 to 3660"))
 	return func() (time.Duration, error) {
 		d := time.Duration(*days) * day
-		if d < keep.LeastAlerts || d > keep.MostAlerts {
+		if *days != otherwise && (d < keep.LeastAlerts || d > keep.MostAlerts) {
 			return 0, problem.New(problem.Invalid, "--keep-alerts は、%[1]dから%[2]dまでの日数にしてください。", "--keep-alerts: from %[1]d to %[2]d days.", int(keep.LeastAlerts/day), int(keep.MostAlerts/day))
 		}
 		return d, nil

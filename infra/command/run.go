@@ -13,6 +13,7 @@ import (
 
 	"github.com/todoku/todoku/functions/console"
 	"github.com/todoku/todoku/infra/local/machine"
+	"github.com/todoku/todoku/shared/keep"
 	"github.com/todoku/todoku/shared/problem"
 	"github.com/todoku/todoku/shared/roster"
 	"github.com/todoku/todoku/shared/staff"
@@ -71,7 +72,7 @@ func (p *Program) options(c *cobra.Command) func() (options, error) {
 		return err
 	})
 	openID := p.openIDFlags(f)
-	alerts := p.keepFlag(c)
+	alerts := p.keepFlag(c, int(keep.Alerts/day))
 	f.BoolVar(&o.demo, "demo", false, p.say("架空の学校を作り、APIトークンを表示", "make a demo school, and print an API token"))
 	f.BoolVar(&o.signIn, "sign-in", false, p.say("最初の管理者のサインイン用リンクを表示", "print a one-time sign-in link for the first manager"))
 	f.BoolVarP(&o.verbose, "verbose", "v", false, p.say("うまくいったことも記録", "log what happens, not only what goes wrong"))

@@ -102,8 +102,12 @@ func testMigrate(t *testing.T, s move.Store) {
 	if n := ends(t, s); n != 1 {
 		t.Errorf("%d families have an end, and one was written", n)
 	}
+	// Nothing ends before its time because nobody said when that is.
+	if _, err := move.Migrate(t.Context(), s, 0); !errors.Is(err, move.ErrKeep) || ends(t, s) != 1 {
+		t.Errorf("without the time for which alerts are kept: %v, %d ends", err, ends(t, s))
+	}
 	// A migration that is cut off has done a part, and all can be read and written.
-	_, err := move.Migrate(t.Context(), &cut{Store: s, left: 1}, 0)
+	_, err := move.Migrate(t.Context(), &cut{Store: s, left: 1}, keep.Alerts)
 	if !errors.Is(err, errCut) {
 		t.Fatalf("cut off: %v", err)
 	}
@@ -118,7 +122,7 @@ func testMigrate(t *testing.T, s move.Store) {
 	other := func() {
 		must(t, guard().Write(t.Context(), "", table.Replace{Key: last, Revision: revision(t, s, last), Value: []byte("faster")}))
 	}
-	rep, err := move.Migrate(t.Context(), &cut{Store: s, left: 100, other: other}, 0)
+	rep, err := move.Migrate(t.Context(), &cut{Store: s, left: 100, other: other}, keep.Alerts)
 	must(t, err)
 	t.Logf("%+v", rep)
 

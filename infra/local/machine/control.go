@@ -2,6 +2,7 @@ package machine
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -18,6 +19,7 @@ import (
 	"github.com/todoku/todoku/infra/move"
 	"github.com/todoku/todoku/shared/audit"
 	"github.com/todoku/todoku/shared/format"
+	"github.com/todoku/todoku/shared/keep"
 	"github.com/todoku/todoku/shared/problem"
 	"github.com/todoku/todoku/shared/queue"
 	"github.com/todoku/todoku/shared/roster"
@@ -57,7 +59,7 @@ func (m *Machine) control(ctx context.Context) http.Handler {
 		return m.Invite(r.Context(), req)
 	}))
 	mux.HandleFunc("POST /migrate", answer(func(r *http.Request) (any, error) {
-		return move.Migrate(r.Context(), m.Table, m.cfg.KeepAlerts)
+		return move.Migrate(r.Context(), m.Table, cmp.Or(m.cfg.KeepAlerts, keep.Alerts))
 	}))
 	mux.HandleFunc("GET /audit", answer(func(r *http.Request) (any, error) {
 		return VerifyAudit(r.Context(), m.Table, m.cfg.Now)
@@ -320,7 +322,7 @@ func (o *Operator) VerifyAudit(ctx context.Context) (reports []audit.Report, err
 }
 
 // Migrate brings what is of an older form up to date, running or not. A Machine that
-// runs knows for how long alerts are kept; otherwise alerts says it, 0: keep.Alerts.
+// runs knows for how long alerts are kept; otherwise alerts says it, 0: nobody does.
 func (o *Operator) Migrate(ctx context.Context, alerts time.Duration) (rep format.Report, err error) {
 	err = o.json(ctx, http.MethodPost, "/migrate", &rep)
 	if !errors.Is(err, errNotRunning) {
