@@ -3,6 +3,8 @@ package wire
 import (
 	"context"
 	"errors"
+	"maps"
+	"slices"
 	"strconv"
 
 	"github.com/aws/aws-lambda-go/events"
@@ -63,10 +65,8 @@ func (p *Parts) bury(ctx context.Context) error {
 		}))
 	}
 	live := map[string]string{"jobs": p.Config.JobsURL, "copies": p.Config.CopiesURL, "events": p.Config.EventsURL, "mails": p.Config.MailsURL}
-	errs = append(errs, p.dead().Return(ctx, func(ctx context.Context, name string, m queue.Message) error {
-		if live[name] == "" {
-			return errors.New("there is no such queue any more")
-		}
+	maps.DeleteFunc(live, func(_, url string) bool { return url == "" }) // inbound mail is not for everybody
+	errs = append(errs, p.dead().Return(ctx, slices.Collect(maps.Keys(live)), func(ctx context.Context, name string, m queue.Message) error {
 		return yard.Put(ctx, live[name], m, p.Now())
 	}))
 	return errors.Join(errs...)

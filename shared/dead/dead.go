@@ -88,34 +88,38 @@ func (s *Store) Bury(ctx context.Context, queueName, messageID string, l queue.D
 	return err
 }
 
-// counted is up to how many letters Counts counts.
+// counted is up to how many letters of a queue Counts counts.
 const counted = 100
 
-// Counts returns how many letters each queue has, of the first hundred.
+// Counts returns how many letters each queue has that has any.
 func (s *Store) Counts(ctx context.Context) (map[string]int, error) {
-	page, err := s.Table.Query(ctx, table.Query{Partition: part, Limit: counted})
 	n := map[string]int{}
-	for _, item := range page.Items {
-		name, _, _ := strings.Cut(item.Sort, "/")
-		n[name]++
+	for _, name := range Queues {
+		page, err := s.Table.Query(ctx, table.Query{Partition: part, Prefix: name + "/", Limit: counted})
+		if err != nil {
+			return nil, err
+		}
+		if len(page.Items) > 0 {
+			n[name] = len(page.Items)
+		}
 	}
-	return n, err
+	return n, nil
 }
 
-// returned is how many letters one call of Return puts back at most.
+// returned is how many letters of a queue one call of Return puts back at most.
 const returned = 100
 
-// Return gives the letters that are to be tried again to send, which puts them into
-// their queue, and forgets them. One that could not be forgotten is put back twice,
-// which every handler bears.
-func (s *Store) Return(ctx context.Context, send func(ctx context.Context, queueName string, m queue.Message) error) error {
-	page, err := s.Table.Query(ctx, table.Query{Partition: againPart, Limit: returned})
-	if err != nil {
-		return err
-	}
+// Return gives the letters of some queues that are to be tried again to send, which puts them
+// into their queue, and forgets them. One that could not be forgotten is put back twice,
+// which every handler bears. Those of a queue that there is not any more wait for it.
+func (s *Store) Return(ctx context.Context, queues []string, send func(ctx context.Context, queueName string, m queue.Message) error) error {
 	var errs []error
-	for _, item := range page.Items {
-		errs = append(errs, s.putBack(ctx, item, send))
+	for _, name := range queues {
+		page, err := s.Table.Query(ctx, table.Query{Partition: againPart, Prefix: name + "/", Limit: returned})
+		errs = append(errs, err)
+		for _, item := range page.Items {
+			errs = append(errs, s.putBack(ctx, item, send))
+		}
 	}
 	return errors.Join(errs...)
 }

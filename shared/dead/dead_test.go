@@ -3,6 +3,7 @@ package dead_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"testing"
 	"time"
 
@@ -50,12 +51,12 @@ func TestLetters(t *testing.T) {
 		t.Errorf("%d left, %v", len(left), err)
 	}
 	full := errors.New("full")
-	if err := s.Return(t.Context(), func(context.Context, string, queue.Message) error { return full }); !errors.Is(err, full) {
+	if err := s.Return(t.Context(), []string{"copies"}, func(context.Context, string, queue.Message) error { return full }); !errors.Is(err, full) {
 		t.Errorf("put back into a full queue: %v", err)
 	}
 	var back []string
 	for range 2 { // the second finds nothing
-		must(t, s.Return(t.Context(), func(_ context.Context, name string, m queue.Message) error {
+		must(t, s.Return(t.Context(), []string{"jobs", "copies"}, func(_ context.Context, name string, m queue.Message) error {
 			back = append(back, name+" "+m.ID)
 			return nil
 		}))
@@ -66,6 +67,34 @@ func TestLetters(t *testing.T) {
 	now = now.Add(dead.Life)
 	if n, err := s.Counts(t.Context()); err != nil || len(n) != 0 {
 		t.Errorf("after its life: %v, %v", n, err)
+	}
+}
+
+// TestNoQueue: what is to be put back into a queue that there is not any more fails nothing,
+// and waits.
+func TestNoQueue(t *testing.T) {
+	s := &dead.Store{Table: bbolttest.Open(t, time.Now), Now: time.Now}
+	must(t, s.Bury(t.Context(), "mails", "m1", queue.DeadLetter{Message: queue.Message{ID: "m1", Body: "x"}, Died: time.Now()}))
+	_, err := s.Queue("mails").Redrive(t.Context())
+	must(t, err)
+	for _, queues := range [][]string{{"jobs", "copies", "events"}, {"jobs", "copies", "events", "mails"}} {
+		n := 0
+		must(t, s.Return(t.Context(), queues, func(context.Context, string, queue.Message) error { n++; return nil }))
+		if want := len(queues) - 3; n != want {
+			t.Errorf("%d put back to %v, want %d", n, queues, want)
+		}
+	}
+}
+
+// TestCountsEach: a hundred letters of one queue do not hide those of another.
+func TestCountsEach(t *testing.T) {
+	s := &dead.Store{Table: bbolttest.Open(t, time.Now), Now: time.Now}
+	for i := range 120 {
+		must(t, s.Bury(t.Context(), "copies", fmt.Sprintf("m%d", i), queue.DeadLetter{Died: time.Now()}))
+	}
+	must(t, s.Bury(t.Context(), "jobs", "j1", queue.DeadLetter{Died: time.Now()}))
+	if n, err := s.Counts(t.Context()); err != nil || !cmp.Equal(n, map[string]int{"copies": 100, "jobs": 1}) {
+		t.Errorf("counts %v, %v", n, err)
 	}
 }
 
