@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -21,16 +22,22 @@ import (
 )
 
 // TestProof: the machine proves by itself that an alert is answered, tells whoever
-// watches from outside, and is red on both when it cannot any more.
+// watches from outside, and is red on both when it cannot any more. That whoever watches is
+// away for once stops no clock.
 func TestProof(t *testing.T) {
 	var pings atomic.Int64
-	watch := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { pings.Add(1) }))
+	watch := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		if pings.Add(1) == 1 {
+			w.WriteHeader(http.StatusServiceUnavailable)
+		}
+	}))
 	t.Cleanup(watch.Close)
+	log := &logbook{}
 	var ahead atomic.Int64
 	now := func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) }
 	m := started(t, machine.Config{
 		Addr: "127.0.0.1:0", Data: t.TempDir(), Now: now, Tick: 20 * time.Millisecond,
-		Proof: machine.Proof{Every: time.Hour, DeadMan: watch.URL}, Metrics: "127.0.0.1:0",
+		Proof: machine.Proof{Every: time.Hour, DeadMan: watch.URL}, Metrics: "127.0.0.1:0", Log: slog.New(log),
 	})
 	d := &Drill{TB: t}
 	ahead.Add(int64(2 * time.Minute))
@@ -43,6 +50,18 @@ func TestProof(t *testing.T) {
 		ahead.Add(int64(time.Hour))
 	}
 	checkMetrics(t, "http://"+m.MetricsAddr()+"/metrics")
+	away := 0
+	for _, r := range log.records() {
+		if r.level >= slog.LevelError {
+			t.Error(r.line)
+		}
+		if strings.Contains(r.line, "the dead man's switch was not called") {
+			away++
+		}
+	}
+	if away != 1 {
+		t.Errorf("%d times it is said that who watches is away", away)
+	}
 	if n := len(m.Inbox.List()); n > 0 {
 		t.Errorf("%d mails in the inbox: nobody is to see those of a proof", n)
 	}

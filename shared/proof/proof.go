@@ -98,11 +98,14 @@ func (p *Prover) Run(ctx context.Context) error {
 	if written != nil {
 		return errors.Join(err, written)
 	}
-	return errors.Join(err, p.tell(ctx, s, next))
+	p.tell(ctx, s, next)
+	return err
 }
 
-// tell tells whoever watches what has become of a state.
-func (p *Prover) tell(ctx context.Context, was, is State) (err error) {
+// tell tells whoever watches what has become of a state. That a dead man's switch could not
+// be called, whoever keeps it says; it is no fault of the clock's.
+func (p *Prover) tell(ctx context.Context, was, is State) {
+	var err error
 	for _, f := range p.families() {
 		before, now := was.of(f.lane), is.of(f.lane)
 		if before.Open && !now.Open && now.Failed == "" {
@@ -116,7 +119,9 @@ func (p *Prover) tell(ctx context.Context, was, is State) (err error) {
 	if was.Alert != "" && is.Alert == "" {
 		err = errors.Join(err, p.pingForAll(ctx, is))
 	}
-	return err
+	if err != nil {
+		p.Log.Warn("the dead man's switch was not called", "err", err)
+	}
 }
 
 // step returns the state after what is due was done, as far as that could be.
@@ -135,22 +140,20 @@ func (p *Prover) step(ctx context.Context, s State) (State, error) {
 	}
 	for _, f := range p.families() {
 		if rec := s.of(f.lane); rec.Open {
-			rec, failed := p.follow(ctx, a, f, rec, s.Begun)
-			s.set(f.lane, rec)
-			err = errors.Join(err, failed)
+			s.set(f.lane, p.follow(ctx, a, f, rec, s.Begun))
 		}
 	}
 	if s.Last.Equal(now) && now.Sub(s.Tested) >= week {
 		s.Tested = now
 	}
 	if p.waits(s) {
+		return s, nil
+	}
+	if _, err := p.Alerts.Close(ctx, s.Alert); err != nil {
 		return s, err
 	}
-	if _, failed := p.Alerts.Close(ctx, s.Alert); failed != nil {
-		return s, errors.Join(err, failed)
-	}
 	s.Alert = ""
-	return s, err
+	return s, nil
 }
 
 // waits reports whether the proof under way waits for anybody. Of a mailbox that is not
@@ -170,8 +173,9 @@ func (p *Prover) due(s State, now time.Time) bool {
 		slices.ContainsFunc(p.Mailboxes, func(m Mailbox) bool { return s.Lanes[m.Lane].Since.IsZero() })
 }
 
-// follow returns the record of a family after a look at how far the proof has come.
-func (p *Prover) follow(ctx context.Context, a alert.Alert, f family, rec Record, begun time.Time) (Record, error) {
+// follow returns the record of a family after a look at how far the proof has come. What
+// holds it up is told by the proof that fails, and is no fault of the clock's.
+func (p *Prover) follow(ctx context.Context, a alert.Alert, f family, rec Record, begun time.Time) Record {
 	now := p.Now().UTC()
 	stage, err := p.look(ctx, a, f)
 	switch {
@@ -180,18 +184,24 @@ func (p *Prover) follow(ctx context.Context, a alert.Alert, f family, rec Record
 	case now.Sub(begun) >= Patience:
 		p.Log.Error("a proof failed", "alert", a.ID, "lane", f.lane, "stage", stage, "err", err)
 		rec.Failed, rec.Open = stage, false
-		return rec, nil
+	case err != nil:
+		p.Log.Warn("a proof is held up", "alert", a.ID, "lane", f.lane, "stage", stage, "err", err)
 	}
-	return rec, err
+	return rec
 }
 
-// begin sends the alert. Its id is the hour's, so that two ticks begin one.
+// begin sends the alert. Its id is the hour's, so that two ticks begin one. As long as there
+// is no school there is nothing to prove.
 func (p *Prover) begin(ctx context.Context, s State, now time.Time) (State, error) {
+	schools, err := p.Roster.Schools(ctx)
+	if err != nil || len(schools) == 0 {
+		return s, err
+	}
 	next := s
 	next.Begun, next.Lanes = now, nil
 	var groups []string
 	for _, f := range p.families() {
-		if err := p.found(ctx, f); err != nil {
+		if err := p.found(ctx, f, schools[0]); err != nil {
 			return s, err
 		}
 		rec := s.of(f.lane)
@@ -218,15 +228,8 @@ func (p *Prover) begin(ctx context.Context, s State, now time.Time) (State, erro
 
 // found makes the school and a family, from the address of a real school: that is
 // the one whose mail is to be proven.
-func (p *Prover) found(ctx context.Context, f family) error {
-	schools, err := p.Roster.Schools(ctx)
-	if err != nil {
-		return err
-	}
-	if len(schools) == 0 {
-		return errors.New("there is no school yet to prove anything for")
-	}
-	v := roster.School{ID: School, Name: "Todoku", Mail: schools[0].Mail, Phone: schools[0].Phone, Zone: schools[0].Zone, Proof: true}
+func (p *Prover) found(ctx context.Context, f family, as roster.School) error {
+	v := roster.School{ID: School, Name: "Todoku", Mail: as.Mail, Phone: as.Phone, Zone: as.Zone, Proof: true}
 	if err := p.Roster.PutSchool(ctx, v); err != nil {
 		return err
 	}

@@ -111,11 +111,18 @@ func TestStuck(t *testing.T) {
 	}
 }
 
-// TestNoSchool: there is nothing to prove anything for, and the tick hears of it.
+// TestNoSchool: there is nothing to prove anything for, which is no fault; with a school it
+// begins.
 func TestNoSchool(t *testing.T) {
 	b := newBench(t)
-	if err := b.after(2 * time.Minute); err == nil {
-		t.Error("no error")
+	b.must(b.after(2 * time.Minute))
+	if s, err := b.prover.State(t.Context()); err != nil || !s.Begun.IsZero() || len(b.sent) > 0 {
+		t.Errorf("%+v, %d jobs, %v", s, len(b.sent), err)
+	}
+	b.found()
+	b.must(b.after(time.Minute))
+	if len(b.sent) != 1 {
+		t.Errorf("%d jobs with a school", len(b.sent))
 	}
 }
 
