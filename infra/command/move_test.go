@@ -1,6 +1,7 @@
 package command
 
 import (
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -35,9 +36,19 @@ func TestExportImport(t *testing.T) {
 	if sums[0] != sums[1] || sums[1] != sums[2] {
 		t.Errorf("the sums differ:\n%s", strings.Join(sums, ""))
 	}
-	for _, args := range [][]string{{"import", "-data", data, file}, {"export", "-data", data, file}, {"export", "-data", data}} {
+	if left, err := os.ReadDir(other); err != nil || len(left) != 1 {
+		t.Errorf("the folder holds %v, %v", left, err)
+	}
+	stale := t.TempDir() // a database was moved away after the program was killed
+	if err := os.WriteFile(filepath.Join(stale, machine.FileName+".journal2"), []byte("x"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, args := range [][]string{{"import", "-data", stale, file}, {"import", "-data", data, file}, {"export", "-data", data, file}, {"export", "-data", data}} {
 		if out, err := run(t, args...); err == nil {
 			t.Errorf("%v is not refused: %s", args, out)
 		}
+	}
+	if left, err := os.ReadDir(stale); err != nil || len(left) != 1 {
+		t.Errorf("beside a journal: %v, %v", left, err)
 	}
 }

@@ -173,8 +173,8 @@ func (p *Program) summed(sum move.Sum, err error) error {
 func (p *Program) importAll() *cobra.Command {
 	c := &cobra.Command{
 		Use: "import [flags] FILE", Short: p.say("書き出したファイルを空の場所に入れる", "put an exported file into an empty place"),
-		Long: p.say("exportで書いたFILEを調べ、空のフォルダー、または空のテーブルに入れて、読み返し、件数と要約値を表示します。exportが表示したものと同じ行になるはずです。",
-			"Checks FILE, which export wrote, puts it into an empty folder or table, reads it back, and prints what export printed: the two lines must be the same."),
+		Long: p.say("exportで書いたFILEを調べ、空のフォルダー、または空のテーブルに入れて、読み返し、件数と要約値を表示します。exportが表示したものと同じ行になるはずです。途中で切れたときは、もう一度行えば続きから終わります。",
+			"Checks FILE, which export wrote, puts it into an empty folder or table, reads it back, and prints what export printed: the two lines must be the same. If it is cut off, give it again: it goes on."),
 		Example: "  todoku import --data /var/lib/todoku all.todoku",
 		Args:    p.exactly("FILE"),
 	}
@@ -201,7 +201,7 @@ func (p *Program) toCloud(ctx context.Context, table, file string) (sum move.Sum
 	if err != nil {
 		return sum, err
 	}
-	return move.In(ctx, f, store, false)
+	return move.In(ctx, f, store, false, time.Now)
 }
 
 // migrate brings stored data up to date.

@@ -2,6 +2,9 @@
 // another: from one machine to AWS, back, or to a newer machine. What was moved is
 // counted and summed up on both sides, and must agree.
 //
+// The place to move to may be a deployment whose clock runs: what a place knows of itself
+// does not move, and what the clock acts on comes last.
+//
 // The file is JSON by lines, compressed with gzip: a head, one line an item, and a foot
 // with the sum. It holds names, addresses and keys; keep it like a backup.
 package move
@@ -22,6 +25,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/todoku/todoku/shared/alert"
@@ -38,8 +42,31 @@ const fileFormat = "todoku export 1"
 // keeps them in a secret. They travel in the file's head.
 var KeysKey = table.Key{Partition: "settings", Sort: "link-keys"}
 
-// apart reports whether an item travels in the file's head.
-func apart(key table.Key) bool { return key == KeysKey || key == format.Key }
+// progressKey is where a place notes what is being put into it.
+var progressKey = table.Key{Partition: "settings", Sort: "import"}
+
+// apart reports whether an item travels in the file's head, or not at all.
+func apart(key table.Key) bool { return key == KeysKey || key == format.Key || key == progressKey }
+
+// own are the partitions, and own/ those under them, of what a place knows of itself, of its
+// account and its queues: it does not move, and a deployment writes it before it has a school.
+var own = []string{"doctor", "heal", "proof", "account", "enrol/fed", "enrol/recheck", "dead", "probe", "limit", "\x01health"}
+
+// awaited are the partitions from which the clock sees that there is something to do.
+var awaited = []string{"schools", "open", "due", "enrol/due", "docket/due", "forget", "roster/turns", "tokens-ending"}
+
+// brief is what is not worth to be moved, because it ends so soon, and longer than it takes
+// to read a store.
+const brief = time.Hour
+
+// moves reports whether an item is moved by somebody who reads it now.
+func moves(it table.Item, now time.Time) bool {
+	mine := func(p string) bool { return it.Partition == p || strings.HasPrefix(it.Partition, p+"/") }
+	return !apart(it.Key) && !slices.ContainsFunc(own, mine) && (it.Expires.IsZero() || it.Expires.After(now.Add(brief)))
+}
+
+// waits reports whether the clock acts on an item.
+func waits(it table.Item) bool { return slices.Contains(awaited, it.Partition) }
 
 // Sum is what was moved: how many items, and a digest over all of them in any order.
 // Revisions do not count, because they begin anew.
@@ -122,7 +149,7 @@ func Out(ctx context.Context, from Store, keys []link.Key, now time.Time, w io.W
 	}
 	s := newSummer()
 	err = from.Walk(ctx, func(it table.Item) error {
-		if apart(it.Key) {
+		if !moves(it, now) {
 			return nil
 		}
 		s.add(it)
@@ -155,18 +182,21 @@ func ToFile(ctx context.Context, from Store, keys []link.Key, now time.Time, nam
 	return sum, os.Rename(f.Name(), name)
 }
 
-// In puts what a file holds into a store, which must be empty, and reads it back. It
-// reads the file once to see that it is whole before it writes anything. keep puts the
-// keys that sign links into the store, too.
-func In(ctx context.Context, file io.ReadSeeker, to Store, keep bool) (Sum, error) {
-	want, keys, data, err := check(file)
+// In puts what a file holds into a store, which must be empty, and reads it back but for what
+// the clock has to act on, which comes last. It reads the file once to see that it is whole
+// before it writes anything, and returns its sum. What has ended since is left out, and so is
+// what the place knows of itself. Cut off, it goes on when the same file is given again. keep
+// puts the keys that sign links into the store, too.
+func In(ctx context.Context, file io.ReadSeeker, to Store, keep bool, now func() time.Time) (Sum, error) {
+	sum, keys, data, err := check(file)
 	if err != nil {
 		return Sum{}, err
 	}
-	if err := empty(ctx, to); err != nil {
+	p, err := begin(ctx, to, sum, now())
+	if err != nil {
 		return Sum{}, err
 	}
-	l := loader{to: to}
+	l := &loader{to: to, again: p.revision > 1}
 	if keep && len(keys) > 0 {
 		value, err := json.Marshal(keys)
 		if err != nil {
@@ -174,42 +204,95 @@ func In(ctx context.Context, file io.ReadSeeker, to Store, keep bool) (Sum, erro
 		}
 		l.add(table.Create{Key: KeysKey, Value: value}, len(value))
 	}
-	err = mark(ctx, to, data)
-	if err == nil {
-		_, err = each(file, func(it table.Item) error { return l.put(ctx, it) })
+	if !p.Read {
+		err = p.loadMost(ctx, file, l, data, now)
 	}
 	if err == nil {
-		err = l.flush(ctx)
+		err = l.load(ctx, file, now, waits)
 	}
 	if err != nil {
 		return Sum{}, err
 	}
-	got, err := SumOf(ctx, to)
-	if err == nil && got != want {
-		err = errDiffers.Because(fmt.Errorf("move: %v, want %v", got, want))
-	}
-	return got, err
+	return sum, l.write(ctx, table.Delete{Key: progressKey, Revision: p.revision})
 }
 
-// SumOf sums up what a store holds.
-func SumOf(ctx context.Context, t table.Walker) (Sum, error) {
-	s := newSummer()
-	err := t.Walk(ctx, func(it table.Item) error {
-		if !apart(it.Key) {
-			s.add(it)
+// progress is what a place notes of the import under way.
+type progress struct {
+	Of   Sum  `json:"of"`
+	Read bool `json:"read,omitempty"` // all but what the clock acts on is there, and was read back
+
+	revision int64
+}
+
+// begin notes that a file is put into a store; that of the same one goes on.
+func begin(ctx context.Context, to Store, of Sum, now time.Time) (*progress, error) {
+	p, revision, err := table.Load[progress](ctx, to, progressKey)
+	switch {
+	case err != nil:
+		return nil, err
+	case revision > 0 && p.Of != of:
+		return nil, ErrNotEmpty
+	case revision == 0:
+		if err := empty(ctx, to, now); err != nil {
+			return nil, err
 		}
-		return nil
-	})
-	return s.sum(), err
+	}
+	p.Of, p.revision = of, revision
+	return &p, p.save(ctx, to)
+}
+
+func (p *progress) save(ctx context.Context, to Store) error {
+	err := table.Save(ctx, to, progressKey, p.revision, p)
+	p.revision++
+	return err
+}
+
+// loadMost puts in everything but what the clock acts on, and reads it back: until the rest
+// comes, nobody else writes there.
+func (p *progress) loadMost(ctx context.Context, file io.ReadSeeker, l *loader, data int, now func() time.Time) error {
+	rest := func(it table.Item) bool { return !waits(it) }
+	err := mark(ctx, l.to, data)
+	if err == nil {
+		err = l.load(ctx, file, now, rest)
+	}
+	if err == nil {
+		err = same(ctx, file, l.to, now(), rest)
+	}
+	if err != nil {
+		return err
+	}
+	p.Read = true
+	return p.save(ctx, l.to)
+}
+
+// same fails unless a store holds what a file does, of the items that which picks.
+func same(ctx context.Context, file io.ReadSeeker, to Store, now time.Time, which func(table.Item) bool) error {
+	want, got := newSummer(), newSummer()
+	into := func(s *summer) func(table.Item) error {
+		return func(it table.Item) error {
+			if moves(it, now) && which(it) {
+				s.add(it)
+			}
+			return nil
+		}
+	}
+	_, err := each(file, into(want))
+	if err == nil {
+		err = to.Walk(ctx, into(got))
+	}
+	if err == nil && got.sum() != want.sum() {
+		err = errDiffers.Because(fmt.Errorf("move: %v, want %v", got.sum(), want.sum()))
+	}
+	return err
 }
 
 // mark notes of which form what is put into a store is.
 func mark(ctx context.Context, to table.Table, data int) error {
-	_, revision, err := format.Read(ctx, to)
+	m, revision, err := format.Read(ctx, to)
 	if err != nil {
 		return err
 	}
-	return format.Put(ctx, to, format.Mark{Is: data, To: data}, revision)
+	return format.Put(ctx, to, format.Mark{Is: data, To: max(data, m.To)}, revision)
 }
 
 // Check reads a whole file, and returns its sum and keys.
@@ -291,9 +374,9 @@ func (l line) item() table.Item {
 
 var errFound = errors.New("move: there is an item")
 
-func empty(ctx context.Context, t table.Walker) error {
+func empty(ctx context.Context, t table.Walker, now time.Time) error {
 	err := t.Walk(ctx, func(it table.Item) error {
-		if it.Key == format.Key {
+		if !moves(it, now) && it.Key != KeysKey {
 			return nil
 		}
 		return errFound
@@ -306,13 +389,28 @@ func empty(ctx context.Context, t table.Walker) error {
 
 // loader writes items, as many at once as a Write takes.
 type loader struct {
-	to    table.Table
+	to    Store
+	again bool // what is there already is left as it is
 	ops   []table.Op
 	bytes int
 }
 
 // maxBytes is far below what DynamoDB takes in a transaction, 4 MB.
 const maxBytes = 1 << 20
+
+// load puts those items of a file that move and that which picks into the store.
+func (l *loader) load(ctx context.Context, file io.ReadSeeker, now func() time.Time, which func(table.Item) bool) error {
+	_, err := each(file, func(it table.Item) error {
+		if !which(it) || !moves(it, now()) {
+			return nil
+		}
+		return l.put(ctx, it)
+	})
+	if err != nil {
+		return err
+	}
+	return l.flush(ctx)
+}
 
 func (l *loader) put(ctx context.Context, it table.Item) error {
 	if len(l.ops) == table.MaxOps-1 || l.bytes > maxBytes {
@@ -329,11 +427,14 @@ func (l *loader) put(ctx context.Context, it table.Item) error {
 
 // counter writes a counter by itself: it can have more fields than one Add takes.
 func (l *loader) counter(ctx context.Context, it table.Item) error {
-	names := slices.Sorted(maps.Keys(it.Counts))
-	for part := range slices.Chunk(names, table.MaxCounts) {
+	left, err := l.uncounted(ctx, it)
+	if err != nil {
+		return err
+	}
+	for part := range slices.Chunk(slices.Sorted(maps.Keys(left)), table.MaxCounts) {
 		deltas := map[string]int64{}
 		for _, name := range part {
-			deltas[name] = it.Counts[name]
+			deltas[name] = left[name]
 		}
 		if err := l.write(ctx, table.Add{Key: it.Key, Deltas: deltas}); err != nil {
 			return err
@@ -342,18 +443,51 @@ func (l *loader) counter(ctx context.Context, it table.Item) error {
 	return nil
 }
 
+// uncounted returns the fields of a counter that are not there yet.
+func (l *loader) uncounted(ctx context.Context, it table.Item) (map[string]int64, error) {
+	if !l.again {
+		return it.Counts, nil
+	}
+	is, err := l.to.Get(ctx, it.Key)
+	if err != nil && !errors.Is(err, table.ErrNotFound) {
+		return nil, err
+	}
+	left := maps.Clone(it.Counts)
+	maps.DeleteFunc(left, func(name string, _ int64) bool { _, there := is.Counts[name]; return there })
+	return left, nil
+}
+
 func (l *loader) add(op table.Op, bytes int) {
 	l.ops = append(l.ops, op)
 	l.bytes += bytes
 }
 
 func (l *loader) flush(ctx context.Context) error {
-	if len(l.ops) == 0 {
-		return nil
-	}
-	err := l.write(ctx, l.ops...)
+	ops, err := l.missing(ctx)
 	l.ops, l.bytes = nil, 0
-	return err
+	if err != nil || len(ops) == 0 {
+		return err
+	}
+	return l.write(ctx, ops...)
+}
+
+// missing returns the ops whose items are not there yet.
+func (l *loader) missing(ctx context.Context) ([]table.Op, error) {
+	if !l.again || len(l.ops) == 0 {
+		return l.ops, nil
+	}
+	keys := make([]table.Key, len(l.ops))
+	for i, op := range l.ops {
+		keys[i] = op.OpKey()
+	}
+	there, err := l.to.GetMany(ctx, keys...)
+	var ops []table.Op
+	for i, it := range there {
+		if it.Revision == 0 {
+			ops = append(ops, l.ops[i])
+		}
+	}
+	return ops, err
 }
 
 // tries is how often a write is tried that a busy store refuses.

@@ -15,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/todoku/todoku/infra/drill/peers"
+	"github.com/todoku/todoku/infra/local/machine"
 	"github.com/todoku/todoku/infra/move"
 	"github.com/todoku/todoku/shared/alert"
 	"github.com/todoku/todoku/shared/format"
@@ -64,7 +65,7 @@ func full(t *testing.T) *bbolt.Table {
 		k := table.Key{Partition: fmt.Sprintf("学校/%d", i%9), Sort: fmt.Sprintf("<%d> & \"児童\"", i)}
 		var expires time.Time
 		if i%5 == 0 {
-			expires = time.Now().Add(time.Duration(i+1) * time.Hour)
+			expires = time.Now().Add(time.Duration(i+2) * time.Hour)
 		}
 		must(t, tab.Write(t.Context(), "", table.Create{Key: k, Value: value, Expires: expires}))
 		if i%3 == 0 {
@@ -99,7 +100,7 @@ func TestThere(t *testing.T) {
 	}
 
 	cloud := onAWS(t, "moved")
-	there, err := move.In(t.Context(), bytes.NewReader(out.Bytes()), cloud, false)
+	there, err := move.In(t.Context(), bytes.NewReader(out.Bytes()), cloud, false, time.Now)
 	must(t, err)
 	if _, err := cloud.Get(t.Context(), move.KeysKey); !errors.Is(err, table.ErrNotFound) {
 		t.Errorf("the keys are in the table on AWS: %v", err)
@@ -108,7 +109,7 @@ func TestThere(t *testing.T) {
 	_, err = move.Out(t.Context(), cloud, keys, time.Now(), &back)
 	must(t, err)
 	last := oneMachine(t)
-	again, err := move.In(t.Context(), bytes.NewReader(back.Bytes()), last, true)
+	again, err := move.In(t.Context(), bytes.NewReader(back.Bytes()), last, true, time.Now)
 	must(t, err)
 	t.Logf("one machine %v, AWS %v, one machine %v", began, there, again)
 	if began != there || there != again {
@@ -160,7 +161,7 @@ func TestInRefuses(t *testing.T) {
 	var out bytes.Buffer
 	_, err := move.Out(t.Context(), full(t), nil, time.Now(), &out)
 	must(t, err)
-	_, err = move.In(t.Context(), bytes.NewReader(out.Bytes()), full(t), true)
+	_, err = move.In(t.Context(), bytes.NewReader(out.Bytes()), full(t), true, time.Now)
 	wantProblem(t, err, problem.Conflict)
 
 	whole := out.Bytes()
@@ -175,11 +176,127 @@ func TestInRefuses(t *testing.T) {
 	for what, b := range files {
 		t.Run(what, func(t *testing.T) {
 			to := oneMachine(t)
-			_, err := move.In(t.Context(), bytes.NewReader(b), to, true)
+			_, err := move.In(t.Context(), bytes.NewReader(b), to, true, time.Now)
 			wantProblem(t, err, problem.Invalid)
-			if sum, err := move.SumOf(context.Background(), to); sum.Items != 0 || err != nil {
-				t.Errorf("left %v, %v", sum, err)
+			if left := contents(t, to); len(left) > 0 {
+				t.Errorf("left %v", left)
 			}
 		})
+	}
+}
+
+// exported returns the file that a store is written to.
+func exported(t *testing.T, from move.Store, now time.Time) ([]byte, move.Sum) {
+	t.Helper()
+	var out bytes.Buffer
+	sum, err := move.Out(t.Context(), from, nil, now, &out)
+	must(t, err)
+	return out.Bytes(), sum
+}
+
+// TestInGoesOn cuts an import off at each of its writes, and gives it again.
+func TestInGoesOn(t *testing.T) {
+	first := full(t)
+	must(t, first.Write(t.Context(), "", table.Create{Key: table.Key{Partition: "schools", Sort: "s"}, Value: []byte("{}")}))
+	file, sum := exported(t, first, time.Now())
+	another, _ := exported(t, oneMachine(t), time.Now())
+	for n := 0; ; n++ {
+		to := oneMachine(t)
+		_, err := move.In(t.Context(), bytes.NewReader(file), &cut{Store: to, left: n}, true, time.Now)
+		if err == nil {
+			t.Logf("an import is %d writes", n)
+			return
+		}
+		if !errors.Is(err, errCut) {
+			t.Fatalf("cut off at %d: %v", n, err)
+		}
+		if n > 0 {
+			_, err = move.In(t.Context(), bytes.NewReader(another), to, true, time.Now)
+			wantProblem(t, err, problem.Conflict)
+		}
+		got, err := move.In(t.Context(), bytes.NewReader(file), to, true, time.Now)
+		if err != nil || got != sum {
+			t.Fatalf("again after %d: %v, %v, want %v", n, got, err, sum)
+		}
+		if _, there := exported(t, to, time.Now()); there != sum {
+			t.Fatalf("again after %d: there is %v, want %v", n, there, sum)
+		}
+	}
+}
+
+// TestInLater imports when something of the file has ended, and something ends meanwhile.
+func TestInLater(t *testing.T) {
+	now := time.Now()
+	clock := func() time.Time { return now }
+	from, to := bbolttest.Open(t, clock), bbolttest.Open(t, clock)
+	for name, life := range map[string]time.Duration{"never": 0, "minutes": time.Minute, "hours": 3 * time.Hour, "meanwhile": 26 * time.Hour, "days": 72 * time.Hour} {
+		op := table.Create{Key: table.Key{Partition: "p", Sort: name}}
+		if life > 0 {
+			op.Expires = now.Add(life)
+		}
+		must(t, from.Write(t.Context(), "", op))
+	}
+	file, sum := exported(t, from, now)
+	if sum.Items != 4 {
+		t.Errorf("exported %v, and what lives minutes with it", sum)
+	}
+	now = now.Add(24 * time.Hour)
+	hours := func() { now = now.Add(5 * time.Hour) }
+	got, err := move.In(t.Context(), bytes.NewReader(file), &cut{Store: to, left: 100, other: hours}, true, clock)
+	if err != nil || got != sum {
+		t.Errorf("%v, %v, want %v", got, err, sum)
+	}
+	for key := range contents(t, to) {
+		if key.Sort != "never" && key.Sort != "days" {
+			t.Errorf("%s is there", key)
+		}
+	}
+}
+
+// clocked is a store whose clock runs before each write.
+type clocked struct {
+	move.Store
+	tick func() error
+}
+
+func (c clocked) Write(ctx context.Context, token string, ops ...table.Op) error {
+	if err := c.tick(); err != nil {
+		return err
+	}
+	return c.Store.Write(ctx, token, ops...)
+}
+
+// TestInWhileTheClockRuns puts a school into a place whose clock has run, and runs.
+func TestInWhileTheClockRuns(t *testing.T) {
+	now := time.Now()
+	open := func() *machine.Machine {
+		m, err := machine.New(machine.Config{Addr: "127.0.0.1:0", Data: t.TempDir(), Now: func() time.Time { return now }, Proof: machine.Proof{Every: time.Hour}})
+		must(t, err)
+		t.Cleanup(func() { _ = m.Close() })
+		return m
+	}
+	first, next := open(), open()
+	_, err := first.FoundDemo(t.Context())
+	must(t, err)
+	tick := func() error {
+		now = now.Add(time.Minute)
+		return next.Tick(t.Context())
+	}
+	must(t, first.Tick(t.Context()))
+	for range 5 {
+		must(t, tick())
+	}
+	must(t, next.Table.CheckHealth(t.Context()))
+	must(t, next.Table.Write(t.Context(), "", table.Delete{Key: move.KeysKey, Revision: revision(t, next.Table, move.KeysKey)})) // AWS has none there
+	file, sum := exported(t, first.Table, now)
+	got, err := move.In(t.Context(), bytes.NewReader(file), clocked{next.Table, tick}, false, func() time.Time { return now })
+	if err != nil || got != sum {
+		t.Fatalf("%v, %v, want %v", got, err, sum)
+	}
+	there := contents(t, next.Table) // and what the clock has made of the school, after it came
+	for key, it := range contents(t, first.Table) {
+		if moved := key.Partition != "doctor" && key.Partition != "enrol/recheck" && key != move.KeysKey; moved && !cmp.Equal(it, there[key]) {
+			t.Errorf("%s is %v, was %v", key, there[key], it)
+		}
 	}
 }

@@ -19,6 +19,7 @@ import (
 	"github.com/todoku/todoku/infra/move"
 	"github.com/todoku/todoku/shared/audit"
 	"github.com/todoku/todoku/shared/format"
+	"github.com/todoku/todoku/shared/journal"
 	"github.com/todoku/todoku/shared/keep"
 	"github.com/todoku/todoku/shared/problem"
 	"github.com/todoku/todoku/shared/queue"
@@ -265,10 +266,15 @@ func (o *Operator) Export(ctx context.Context, name string) (sum move.Sum, err e
 	return sum, err
 }
 
-// Import puts what a file holds into the data folder, which must not hold a database.
+// Import puts what a file holds into the data folder, which must hold neither a database nor
+// journals of one. The database appears when it is whole.
 func (o *Operator) Import(ctx context.Context, name string) (sum move.Sum, err error) {
-	if _, err := os.Lstat(filepath.Join(o.data, FileName)); err == nil {
-		return sum, move.ErrNotEmpty
+	path := filepath.Join(o.data, FileName)
+	journals := journal.Paths(path)
+	for _, name := range append(journals[:], path) {
+		if _, err := os.Lstat(name); err == nil {
+			return sum, move.ErrNotEmpty
+		}
 	}
 	if err := os.MkdirAll(o.data, 0o700); err != nil {
 		return sum, err
@@ -281,10 +287,18 @@ func (o *Operator) Import(ctx context.Context, name string) (sum move.Sum, err e
 	if _, _, err := move.Check(in); err != nil {
 		return sum, err
 	}
-	err = o.makeTable(func(t *table.Table) error {
-		sum, err = move.In(ctx, in, t, true)
+	work, err := os.MkdirTemp(o.data, ".todoku-import-*")
+	if err != nil {
+		return sum, err
+	}
+	defer func() { _ = os.RemoveAll(work) }()
+	err = (&Operator{data: work}).makeTable(func(t *table.Table) error {
+		sum, err = move.In(ctx, in, t, true, defaultNow)
 		return err
 	})
+	if err == nil {
+		err = table.Place(filepath.Join(work, FileName), path)
+	}
 	return sum, err
 }
 

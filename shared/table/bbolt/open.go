@@ -128,10 +128,16 @@ func placeNew(path string, fill func(*os.File) error) error {
 	if err != nil {
 		return err
 	}
-	if err := renameNew(f.Name(), path); err != nil {
+	return Place(f.Name(), path)
+}
+
+// Place puts a file that nobody has open in place, durably. It fails with an error matching
+// fs.ErrExist if there is one.
+func Place(from, to string) error {
+	if err := renameNew(from, to); err != nil {
 		return err
 	}
-	return syncDir(filepath.Dir(path))
+	return syncDir(filepath.Dir(to))
 }
 
 // renameNew renames without overwriting. Where the file system knows links, that
