@@ -26,7 +26,7 @@ func (p *Parts) doctorRecords() *doctor.Records { return &doctor.Records{Table: 
 func (p *Parts) daily() *doctor.Daily {
 	e := &examiner{parts: p, roster: p.Roster(), enrol: p.Enrol(), account: ses.OpenDoctor(p.aws, p.Config.MailSets)}
 	e.account.Recipients, e.account.Known = e.recipients, e.known
-	return &doctor.Daily{Records: *p.doctorRecords(), Version: deployed, Setup: e.setup, Log: p.Log, Tell: doctor.TellManagers(&memo.Office{Staff: p.Staff(), Copies: p.Copies()}, e.roster, p.Now)}
+	return &doctor.Daily{Records: *p.doctorRecords(), Version: e.version, Setup: e.setup, Log: p.Log, Tell: doctor.TellManagers(&memo.Office{Staff: p.Staff(), Copies: p.Copies()}, e.roster, p.Now)}
 }
 
 // deployed names the program and its settings: at a deploy's end the doctor looks. It is
@@ -66,14 +66,8 @@ func (e *examiner) setup(ctx context.Context) (doctor.Setup, error) {
 	if dns, ok := resolver.(doctor.Resolver); ok {
 		s.DNS = dns
 	}
-	var found []doctor.Finding
-	seen := map[string]bool{}
-	for _, school := range schools {
-		domain := strings.ToLower(school.Mail[strings.LastIndexByte(school.Mail, '@')+1:])
-		if seen[domain] {
-			continue
-		}
-		seen[domain] = true
+	found := doctor.NoSchool(schools)
+	for _, domain := range doctor.Domains(schools) {
 		m, findings := e.account.Mail(ctx, domain)
 		s.Mails = append(s.Mails, m)
 		found = append(found, findings...)
@@ -81,6 +75,12 @@ func (e *examiner) setup(ctx context.Context) (doctor.Setup, error) {
 	identities := func(context.Context) ([]doctor.Finding, []doctor.Fact) { return found, nil }
 	s.More = []func(context.Context) ([]doctor.Finding, []doctor.Fact){identities, e.account.Account, e.account.Set, e.account.Suppressed}
 	return s, nil
+}
+
+// version names what is deployed, and for whom.
+func (e *examiner) version(ctx context.Context) (string, error) {
+	schools, err := e.roster.Schools(ctx)
+	return deployed() + " " + strings.Join(doctor.Domains(schools), " "), err
 }
 
 // recipients returns how many addresses get an alert to everybody of every school, as

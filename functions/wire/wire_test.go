@@ -18,7 +18,10 @@ import (
 
 	"github.com/todoku/todoku/infra/cdk/plan"
 	"github.com/todoku/todoku/shared/config"
+	"github.com/todoku/todoku/shared/mail/ses"
 	"github.com/todoku/todoku/shared/queue"
+	"github.com/todoku/todoku/shared/roster"
+	"github.com/todoku/todoku/shared/settings"
 	"github.com/todoku/todoku/shared/table"
 	"github.com/todoku/todoku/shared/table/bbolt/bbolttest"
 )
@@ -211,5 +214,28 @@ func TestGiveUp(t *testing.T) {
 				t.Errorf("kept %q, %v", got, err)
 			}
 		})
+	}
+}
+
+// TestNoSchool: without a school the doctor says that he looks at no domain, and the first one
+// is another version.
+func TestNoSchool(t *testing.T) {
+	e := &examiner{parts: &Parts{Now: time.Now}, roster: &roster.Store{Table: bbolttest.Open(t, time.Now), Now: time.Now}, account: ses.OpenDoctor(settings.AWS{}, nil)}
+	s, err := e.setup(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if found, _ := s.More[0](t.Context()); len(found) != 1 || found[0].ID != "no-school" {
+		t.Errorf("found %v", found)
+	}
+	before, err := e.version(t.Context())
+	if err == nil {
+		err = e.roster.PutSchool(t.Context(), roster.School{ID: "s", Name: "見本小学校", Mail: "anzen@school.example.jp", Phone: "03-0000-0000"})
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if after, err := e.version(t.Context()); err != nil || after == before {
+		t.Errorf("%q, then %q, %v", before, after, err)
 	}
 }

@@ -95,9 +95,9 @@ type Daily struct {
 	// Tell is called with failures that the report before did not have; nil: nobody is
 	// told. It is tried once: the page and the log say the same.
 	Tell func(context.Context, []Finding) error
-	// Version names what is deployed, settings included: another is examined at once. nil:
-	// that is not known.
-	Version func() string
+	// Version names what is deployed, settings and the schools' domains included: another is
+	// examined at once. nil: that is not known.
+	Version func(context.Context) (string, error)
 	Log     *slog.Logger
 }
 
@@ -107,12 +107,12 @@ func (d *Daily) Run(ctx context.Context) error {
 	if left, ok := ctx.Deadline(); ok && time.Until(left) < Timeout+perStep {
 		return nil
 	}
-	version := ""
-	if d.Version != nil {
-		version = d.Version()
+	version, err := d.version(ctx)
+	if err != nil {
+		return err
 	}
 	mine := false
-	err := d.change(ctx, func(s *state) bool {
+	err = d.change(ctx, func(s *state) bool {
 		mine = s.due(d.Now(), version)
 		s.Begun, s.Of = d.Now(), version
 		return mine
@@ -140,11 +140,22 @@ func (d *Daily) Run(ctx context.Context) error {
 	return d.Tell(ctx, news)
 }
 
-// news returns the failures that the report before did not have.
+func (d *Daily) version(ctx context.Context) (string, error) {
+	if d.Version == nil {
+		return "", nil
+	}
+	return d.Version(ctx)
+}
+
+// news returns the failures that the report before did not have, or of which nobody was told,
+// since there was no school.
 func (d *Daily) news(ctx context.Context, rep Report) (news []Finding, err error) {
 	last, _, err := d.Last(ctx)
 	if err != nil {
 		return nil, err
+	}
+	if slices.ContainsFunc(last.Findings, func(f Finding) bool { return f.ID == noSchool }) {
+		last = Report{}
 	}
 	for _, f := range rep.Findings {
 		same := func(old Finding) bool { return old.ID == f.ID && old.About == f.About && old.Level == Fail }

@@ -4,9 +4,12 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
+	"github.com/todoku/todoku/shared/roster"
 	"github.com/todoku/todoku/shared/table/bbolt/bbolttest"
 )
 
@@ -95,5 +98,56 @@ func TestVersion(t *testing.T) {
 				t.Errorf("due: %v", got)
 			}
 		})
+	}
+}
+
+// TestNoSchool: without a school it is said that no domain was looked at; with one it is
+// looked at once more, and what was found before is news.
+func TestNoSchool(t *testing.T) {
+	now := time.Date(2026, 9, 1, 8, 0, 0, 0, time.UTC)
+	clock := func() time.Time { return now }
+	var schools []roster.School
+	var told []string
+	d := &Daily{
+		Records: Records{Table: bbolttest.Open(t, clock), Now: clock}, Log: slog.New(slog.DiscardHandler),
+		Version: func(context.Context) (string, error) { return "v " + strings.Join(Domains(schools), " "), nil },
+		Setup: func(context.Context) (Setup, error) {
+			none := func(context.Context) ([]Finding, []Fact) { return NoSchool(schools), nil }
+			return Setup{Now: clock, Disk: room(1, 1), More: []func(context.Context) ([]Finding, []Fact){none}}, nil
+		},
+		Tell: func(_ context.Context, news []Finding) error {
+			for _, f := range news {
+				told = append(told, f.ID)
+			}
+			return nil
+		},
+	}
+	for _, tt := range []struct {
+		name  string
+		mails []string
+		found []string
+		told  int
+	}{
+		{"none", nil, []string{"disk-full", "no-school"}, 1},
+		{"still none", nil, []string{"disk-full", "no-school"}, 1},
+		{"the first", []string{"anzen@a.example.jp"}, []string{"disk-full"}, 2},
+		{"one more of the domain", []string{"anzen@a.example.jp", "info@A.example.jp"}, []string{"disk-full"}, 2},
+	} {
+		schools = nil
+		for _, m := range tt.mails {
+			schools = append(schools, roster.School{Mail: m})
+		}
+		now = now.Add(time.Minute)
+		if err := d.Run(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		rep, _, err := d.Last(t.Context())
+		var found []string
+		for _, f := range rep.Findings {
+			found = append(found, f.ID)
+		}
+		if err != nil || !slices.Equal(found, tt.found) || len(told) != tt.told {
+			t.Errorf("%s: found %v, told %v, %v", tt.name, found, told, err)
+		}
 	}
 }

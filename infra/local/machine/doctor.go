@@ -48,6 +48,12 @@ func (m *Machine) doctorSetup(ctx context.Context) (doctor.Setup, error) {
 	return m.cfg.setup(schools, m.Lanes)
 }
 
+// domains names those whose mail the doctor looks at: with a new one he looks at once.
+func (m *Machine) domains(ctx context.Context) (string, error) {
+	schools, err := m.Roster.Schools(ctx)
+	return strings.Join(doctor.Domains(schools), " "), err
+}
+
 // settle is how long after its start a machine lets the doctor wait, unless somebody
 // asks: whoever starts it anew has other things to see to.
 const settle = 5 * time.Minute
@@ -55,7 +61,7 @@ const settle = 5 * time.Minute
 // examineDaily returns what the tick calls. The examination is done beside it: it
 // takes longer than the tick may.
 func (m *Machine) examineDaily() func(context.Context) error {
-	d := &doctor.Daily{Records: doctor.Records{Table: m.store, Now: m.cfg.Now}, Setup: m.doctorSetup, Log: m.cfg.Log, Tell: doctor.TellManagers(m.tick.Memos, m.Roster, m.cfg.Now)}
+	d := &doctor.Daily{Records: doctor.Records{Table: m.store, Now: m.cfg.Now}, Version: m.domains, Setup: m.doctorSetup, Log: m.cfg.Log, Tell: doctor.TellManagers(m.tick.Memos, m.Roster, m.cfg.Now)}
 	began := m.cfg.Now()
 	var busy atomic.Bool
 	return func(ctx context.Context) error {
@@ -144,6 +150,9 @@ func (c Config) setup(schools []roster.School, lanes *lane.Lanes) (doctor.Setup,
 		s.Clock = c.clock
 	}
 	s.Mails = c.mails(schools, lanes)
+	s.More = []func(context.Context) ([]doctor.Finding, []doctor.Fact){
+		func(context.Context) ([]doctor.Finding, []doctor.Fact) { return doctor.NoSchool(schools), nil },
+	}
 	if local(s.Relay.Host) { // a relay beside us sends from our own address
 		s.Own = c.Addresses
 	}
