@@ -25,7 +25,9 @@ type alarm struct {
 	limit   float64
 	periods int
 	below   bool
-	// silence says that no data is as bad as bad data.
+	// silence says that no data is as bad as bad data. CloudWatch believes that only when there
+	// is none in more periods than those that it is asked about; so where it has to be told in
+	// time the metric is filled (https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/alarms-and-missing-data.html).
 	silence bool
 }
 
@@ -207,25 +209,35 @@ func (b *builder) functionAlarms() []alarm {
 	})
 }
 
-// heartbeat goes off when the clock's function has not succeeded for five minutes,
-// above all when there is no data at all: whatever has died, silence tells.
+// heartbeat goes off when the clock's function has not succeeded for five minutes, one by
+// one, since the newest have their data late; above all when there is no data at all: whatever
+// has died, silence tells.
 func (b *builder) heartbeat(function string) alarm {
-	const five = 5 * time.Minute
 	fn := b.functions[function]
 	return alarm{
 		id:   "Heartbeat",
 		says: "Nothing has run by the clock for five minutes: no reminders, no expiry, no retries. See \"Heartbeat\" in docs/operate.md.",
 		metric: awscloudwatch.NewMathExpression(&awscloudwatch.MathExpressionProps{
-			Expression: jsii.String("runs - failures"),
+			Expression: jsii.String("FILL(runs, 0) - FILL(failures, 0)"),
 			UsingMetrics: &map[string]awscloudwatch.IMetric{
-				"runs":     fn.MetricInvocations(over("Sum", five)),
-				"failures": fn.MetricErrors(over("Sum", five)),
+				"runs":     fn.MetricInvocations(over("Sum", time.Minute)),
+				"failures": fn.MetricErrors(over("Sum", time.Minute)),
 			},
 			Label:  jsii.String("runs that succeeded"),
-			Period: seconds(five),
+			Period: seconds(time.Minute),
 		}),
-		limit: 1, periods: 1, below: true, silence: true,
+		limit: 1, periods: 5, below: true, silence: true,
 	}
+}
+
+// proofs are those that were given in a time of their rhythm; none is 0.
+func proofs(every time.Duration, labels ...string) awscloudwatch.IMetric {
+	return awscloudwatch.NewMathExpression(&awscloudwatch.MathExpressionProps{
+		Expression:   jsii.String("FILL(proofs, 0)"),
+		UsingMetrics: &map[string]awscloudwatch.IMetric{"proofs": ownMetric(metrics.Proofs, "Sum", every, labels...)},
+		Label:        jsii.String("proofs"),
+		Period:       seconds(every),
+	})
 }
 
 // proofAlarms tell when it is not proven any more that an alert is answered, and once a
@@ -236,7 +248,7 @@ func (b *builder) proofAlarms() []alarm {
 		{
 			id:     "Proof",
 			says:   fmt.Sprintf("For %v nothing has proven that an alert is answered: guardians may not be told. See \"Proof\" in docs/operate.md.", 2*every),
-			metric: ownMetric(metrics.Proofs, "Sum", every), limit: 1, periods: 2, below: true, silence: true,
+			metric: proofs(every), limit: 1, periods: 2, below: true, silence: true,
 		},
 		{
 			id:     "AlarmTest",
@@ -248,7 +260,7 @@ func (b *builder) proofAlarms() []alarm {
 		alarms = append(alarms, alarm{
 			id:     "Proof-" + m.Lane,
 			says:   fmt.Sprintf("For %v no mail to the mailbox at %s was answered: guardians there may not be told. See \"Proof\" in docs/operate.md.", 2*every, m.Lane),
-			metric: ownMetric(metrics.Proofs, "Sum", every, proof.Labels(m.Lane)...), limit: 1, periods: 2, below: true, silence: true,
+			metric: proofs(every, proof.Labels(m.Lane)...), limit: 1, periods: 2, below: true, silence: true,
 		})
 	}
 	return alarms

@@ -2,6 +2,7 @@ package stack_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"os"
 	"regexp"
 	"strings"
@@ -82,13 +83,28 @@ func explained(t *testing.T, says string) bool {
 	return named != nil && strings.Contains(string(runbook), "\n### "+named[1]+"\n")
 }
 
-// TestMetricMath checks the formulas.
+// TestMetricMath checks the formulas, and over which periods they are looked at: silence is
+// to be told within five minutes, and within two times of the proofs' rhythm.
 func TestMetricMath(t *testing.T) {
-	for name, want := range map[string]string{"Heartbeat": "runs - failures", "SendQuota": "100 * sent / 100000"} {
-		text, err := json.Marshal(made(t, "whole").one(t, "AWS::CloudWatch::Alarm", name).Properties["Metrics"])
+	for _, tt := range []struct {
+		name, formula   string
+		period, periods float64
+	}{
+		{"Heartbeat", "FILL(runs, 0) - FILL(failures, 0)", 60, 5},
+		{"Proof", "FILL(proofs, 0)", 3600, 2},
+		{"Proofdocomo", "FILL(proofs, 0)", 3600, 2},
+		{"SendQuota", "100 * sent / 100000", 86400, 1},
+	} {
+		got := made(t, "whole").one(t, "AWS::CloudWatch::Alarm", tt.name).Properties
+		text, err := json.Marshal(got["Metrics"])
 		must(t, err)
-		if !strings.Contains(string(text), `"Expression":"`+want+`"`) {
-			t.Errorf("%s: want %q in %s", name, want, text)
+		for _, want := range []string{fmt.Sprintf(`"Expression":%q`, tt.formula), fmt.Sprintf(`"Period":%v`, tt.period)} {
+			if !strings.Contains(string(text), want) {
+				t.Errorf("%s: want %s in %s", tt.name, want, text)
+			}
+		}
+		if got["EvaluationPeriods"] != tt.periods {
+			t.Errorf("%s: %v periods, want %v", tt.name, got["EvaluationPeriods"], tt.periods)
 		}
 	}
 }
