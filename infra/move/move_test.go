@@ -200,12 +200,11 @@ func TestInGoesOn(t *testing.T) {
 	must(t, first.Write(t.Context(), "", table.Create{Key: table.Key{Partition: "schools", Sort: "s"}, Value: []byte("{}")}))
 	file, sum := exported(t, first, time.Now())
 	another, _ := exported(t, oneMachine(t), time.Now())
-	for n := 0; ; n++ {
-		to := oneMachine(t)
+	goesOn := func(to move.Store, n int) bool {
 		_, err := move.In(t.Context(), bytes.NewReader(file), &cut{Store: to, left: n}, true, time.Now)
 		if err == nil {
 			t.Logf("an import is %d writes", n)
-			return
+			return false
 		}
 		if !errors.Is(err, errCut) {
 			t.Fatalf("cut off at %d: %v", n, err)
@@ -221,7 +220,13 @@ func TestInGoesOn(t *testing.T) {
 		if _, there := exported(t, to, time.Now()); there != sum {
 			t.Fatalf("again after %d: there is %v, want %v", n, there, sum)
 		}
+		return true
 	}
+	n := 0
+	for goesOn(oneMachine(t), n) {
+		n++
+	}
+	goesOn(onAWS(t, "goes-on"), 6)
 }
 
 // TestInLater imports when something of the file has ended, and something ends meanwhile.
@@ -236,9 +241,12 @@ func TestInLater(t *testing.T) {
 		}
 		must(t, from.Write(t.Context(), "", op))
 	}
+	for _, own := range []string{"dead", "dead/again", "proof", "probe/p", "limit/mail/m", "account"} {
+		must(t, from.Write(t.Context(), "", table.Create{Key: table.Key{Partition: own, Sort: "s"}}))
+	}
 	file, sum := exported(t, from, now)
 	if sum.Items != 4 {
-		t.Errorf("exported %v, and what lives minutes with it", sum)
+		t.Errorf("exported %v, and what lives minutes or is of the place with it", sum)
 	}
 	now = now.Add(24 * time.Hour)
 	hours := func() { now = now.Add(5 * time.Hour) }
