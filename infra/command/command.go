@@ -18,7 +18,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/todoku/todoku/infra/move"
+	"github.com/todoku/todoku/shared/format"
 	"github.com/todoku/todoku/shared/lang"
 	"github.com/todoku/todoku/shared/problem"
 )
@@ -30,7 +30,7 @@ type Program struct {
 	// Default is the command that is meant if none is named; "": the help is shown.
 	Default string
 	// Cloud opens the table of a deployment on AWS; nil: there are no such commands.
-	Cloud func(ctx context.Context, table string) (move.Store, error)
+	Cloud func(ctx context.Context, table string) (format.Store, error)
 	// Bench measures, with Sink in a process of its own; nil: there is no such command.
 	Bench func(ctx context.Context, o Bench) error
 	Sink  func(in io.Reader, out io.Writer) error

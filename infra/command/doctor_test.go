@@ -20,9 +20,9 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/todoku/todoku/infra/local/machine"
-	"github.com/todoku/todoku/infra/move"
 	"github.com/todoku/todoku/shared/dead"
 	"github.com/todoku/todoku/shared/doctor"
+	"github.com/todoku/todoku/shared/format"
 	"github.com/todoku/todoku/shared/lang"
 	"github.com/todoku/todoku/shared/mailhost/dnstest"
 	"github.com/todoku/todoku/shared/queue"
@@ -164,7 +164,7 @@ func TestOnAWS(t *testing.T) {
 	tab := bbolttest.Open(t, time.Now)
 	run := func(args ...string) (string, error) {
 		var out bytes.Buffer
-		p := Program{Stdout: &out, Stderr: &out, Cloud: func(context.Context, string) (move.Store, error) { return tab, nil }}
+		p := Program{Stdout: &out, Stderr: &out, Cloud: func(context.Context, string) (format.Store, error) { return tab, nil }}
 		err := p.Run(t.Context(), append(args, "-table", "t", "-lang", "en"))
 		return out.String(), err
 	}

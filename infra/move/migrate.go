@@ -16,7 +16,7 @@ var ErrKeep = problem.New(problem.Invalid,
 
 // Migrate brings what is of an older form up to date, while all works. alerts is for how
 // long alerts are kept; 0: nobody knows, which is ErrKeep if it matters.
-func Migrate(ctx context.Context, s Store, alerts time.Duration) (format.Report, error) {
+func Migrate(ctx context.Context, s format.Store, alerts time.Duration) (format.Report, error) {
 	m, _, err := format.Read(ctx, s)
 	if err != nil {
 		return format.Report{}, err

@@ -25,7 +25,7 @@ func family(i int) table.Key {
 }
 
 // asForm1 fills a store as version 1 did: without a mark, and without ends.
-func asForm1(t *testing.T, s move.Store) {
+func asForm1(t *testing.T, s format.Store) {
 	t.Helper()
 	ops := []table.Op{
 		table.Create{Key: table.Key{Partition: "schools", Sort: "s"}, Value: []byte("{}")},
@@ -61,7 +61,7 @@ var errCut = errors.New("the power failed")
 
 // cut is a store that fails after some writes, and on which somebody else writes before.
 type cut struct {
-	move.Store
+	format.Store
 	left  int
 	other func()
 }
@@ -80,15 +80,15 @@ func (c *cut) Write(ctx context.Context, token string, ops ...table.Op) error {
 
 // TestMigrate takes a store of form 1 through the three states, in both modes.
 func TestMigrate(t *testing.T) {
-	for name, open := range map[string]func(t *testing.T) move.Store{
-		"one machine": func(t *testing.T) move.Store { return oneMachine(t) },
-		"AWS":         func(t *testing.T) move.Store { return onAWS(t, "migrated") },
+	for name, open := range map[string]func(t *testing.T) format.Store{
+		"one machine": func(t *testing.T) format.Store { return oneMachine(t) },
+		"AWS":         func(t *testing.T) format.Store { return onAWS(t, "migrated") },
 	} {
 		t.Run(name, func(t *testing.T) { testMigrate(t, open(t)) })
 	}
 }
 
-func testMigrate(t *testing.T, s move.Store) {
+func testMigrate(t *testing.T, s format.Store) {
 	asForm1(t, s)
 	guard := func() table.Table { return &format.Guard{Table: keep.Table{Table: s}} } // a program that starts
 
@@ -145,7 +145,7 @@ func testMigrate(t *testing.T, s move.Store) {
 }
 
 // newer gives a store the mark of a version to come: this one refuses it, and changes nothing.
-func newer(t *testing.T, s move.Store, g table.Table) {
+func newer(t *testing.T, s format.Store, g table.Table) {
 	t.Helper()
 	m, revision, err := format.Read(t.Context(), s)
 	must(t, err)

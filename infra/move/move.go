@@ -77,12 +77,6 @@ type Sum struct {
 
 func (s Sum) String() string { return fmt.Sprintf("%d items, digest %s", s.Items, s.Digest) }
 
-// Store is a table that can be read whole.
-type Store interface {
-	table.Table
-	table.Walker
-}
-
 type head struct {
 	Format string     `json:"format"`
 	At     time.Time  `json:"at"`
@@ -122,7 +116,7 @@ var (
 // Out writes everything of a store to w. keys are those that sign links, if the store
 // does not keep them itself. While an alert is open it refuses: what waits in queues
 // would be left behind.
-func Out(ctx context.Context, from Store, keys []link.Key, now time.Time, w io.Writer) (Sum, error) {
+func Out(ctx context.Context, from format.Store, keys []link.Key, now time.Time, w io.Writer) (Sum, error) {
 	open, _, err := (&alert.Store{Table: from, Now: func() time.Time { return now }}).Open(ctx, "", 1)
 	switch {
 	case err != nil:
@@ -163,7 +157,7 @@ func Out(ctx context.Context, from Store, keys []link.Key, now time.Time, w io.W
 }
 
 // ToFile is Out to a file that must not exist; it appears when it is whole.
-func ToFile(ctx context.Context, from Store, keys []link.Key, now time.Time, name string) (sum Sum, err error) {
+func ToFile(ctx context.Context, from format.Store, keys []link.Key, now time.Time, name string) (sum Sum, err error) {
 	if _, err := os.Lstat(name); err == nil {
 		return sum, errExists
 	}
@@ -187,7 +181,7 @@ func ToFile(ctx context.Context, from Store, keys []link.Key, now time.Time, nam
 // before it writes anything, and returns its sum. What has ended since is left out, and so is
 // what the place knows of itself. Cut off, it goes on when the same file is given again. keep
 // puts the keys that sign links into the store, too.
-func In(ctx context.Context, file io.ReadSeeker, to Store, keep bool, now func() time.Time) (Sum, error) {
+func In(ctx context.Context, file io.ReadSeeker, to format.Store, keep bool, now func() time.Time) (Sum, error) {
 	sum, keys, data, err := check(file)
 	if err != nil {
 		return Sum{}, err
@@ -225,7 +219,7 @@ type progress struct {
 }
 
 // begin notes that a file is put into a store; that of the same one goes on.
-func begin(ctx context.Context, to Store, of Sum, now time.Time) (*progress, error) {
+func begin(ctx context.Context, to format.Store, of Sum, now time.Time) (*progress, error) {
 	p, revision, err := table.Load[progress](ctx, to, progressKey)
 	switch {
 	case err != nil:
@@ -241,7 +235,7 @@ func begin(ctx context.Context, to Store, of Sum, now time.Time) (*progress, err
 	return &p, p.save(ctx, to)
 }
 
-func (p *progress) save(ctx context.Context, to Store) error {
+func (p *progress) save(ctx context.Context, to format.Store) error {
 	err := table.Save(ctx, to, progressKey, p.revision, p)
 	p.revision++
 	return err
@@ -266,7 +260,7 @@ func (p *progress) loadMost(ctx context.Context, file io.ReadSeeker, l *loader, 
 }
 
 // same fails unless a store holds what a file does, of the items that which picks.
-func same(ctx context.Context, file io.ReadSeeker, to Store, now time.Time, which func(table.Item) bool) error {
+func same(ctx context.Context, file io.ReadSeeker, to format.Store, now time.Time, which func(table.Item) bool) error {
 	want, got := newSummer(), newSummer()
 	into := func(s *summer) func(table.Item) error {
 		return func(it table.Item) error {
@@ -389,7 +383,7 @@ func empty(ctx context.Context, t table.Walker, now time.Time) error {
 
 // loader writes items, as many at once as a Write takes.
 type loader struct {
-	to    Store
+	to    format.Store
 	again bool // what is there already is left as it is
 	ops   []table.Op
 	bytes int

@@ -186,7 +186,7 @@ func TestInRefuses(t *testing.T) {
 }
 
 // exported returns the file that a store is written to.
-func exported(t *testing.T, from move.Store, now time.Time) ([]byte, move.Sum) {
+func exported(t *testing.T, from format.Store, now time.Time) ([]byte, move.Sum) {
 	t.Helper()
 	var out bytes.Buffer
 	sum, err := move.Out(t.Context(), from, nil, now, &out)
@@ -200,7 +200,7 @@ func TestInGoesOn(t *testing.T) {
 	must(t, first.Write(t.Context(), "", table.Create{Key: table.Key{Partition: "schools", Sort: "s"}, Value: []byte("{}")}))
 	file, sum := exported(t, first, time.Now())
 	another, _ := exported(t, oneMachine(t), time.Now())
-	goesOn := func(to move.Store, n int) bool {
+	goesOn := func(to format.Store, n int) bool {
 		_, err := move.In(t.Context(), bytes.NewReader(file), &cut{Store: to, left: n}, true, time.Now)
 		if err == nil {
 			t.Logf("an import is %d writes", n)
@@ -263,7 +263,7 @@ func TestInLater(t *testing.T) {
 
 // clocked is a store whose clock runs before each write.
 type clocked struct {
-	move.Store
+	format.Store
 	tick func() error
 }
 

@@ -14,7 +14,7 @@ import (
 
 	"github.com/todoku/todoku/infra/bench"
 	"github.com/todoku/todoku/infra/command"
-	"github.com/todoku/todoku/infra/move"
+	"github.com/todoku/todoku/shared/format"
 	"github.com/todoku/todoku/shared/id"
 	"github.com/todoku/todoku/shared/settings"
 	"github.com/todoku/todoku/shared/table/dynamo"
@@ -26,7 +26,7 @@ func main() {
 
 // open opens the table of a deployment, with the credentials and the region that the AWS
 // CLI would use.
-func open(ctx context.Context, name string) (move.Store, error) {
+func open(ctx context.Context, name string) (format.Store, error) {
 	aws, err := settings.Load(ctx)
 	if err != nil {
 		return nil, err
