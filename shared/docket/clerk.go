@@ -259,7 +259,7 @@ func (d *decided) apply(v *Case, before Case, k *roster.Contact, now time.Time) 
 
 // spread has what was decided known: to the mail operator's list, and to the teachers'.
 func (c *Clerk) spread(ctx context.Context, d *decided, f roster.Family, v Case) error {
-	g, k := find(f, v.Contact)
+	g, k := f.Contact(v.Contact)
 	if g == nil || k.State == roster.Closed {
 		return nil
 	}
@@ -293,18 +293,6 @@ func (c *Clerk) takeOff(ctx context.Context, k roster.Contact) error {
 	}
 	c.Log.Warn("an address is not taken off the mail operator's list yet", "contact", k.ID, "err", err)
 	return c.put(ctx, due{Join: k.ID, Mailbox: a.Mailbox()}, c.Now().UTC().Add(again))
-}
-
-func find(f roster.Family, contact string) (*roster.Guardian, *roster.Contact) {
-	for i := range f.Guardians {
-		g := &f.Guardians[i]
-		for j := range g.Contacts {
-			if g.Contacts[j].ID == contact {
-				return g, &g.Contacts[j]
-			}
-		}
-	}
-	return nil, nil
 }
 
 // classesOf returns the classes of the children for whom a guardian answers.

@@ -47,7 +47,7 @@ func (s *Store) Complain(ctx context.Context, copyRef alert.CopyRef, at time.Tim
 	if err != nil {
 		return err
 	}
-	g, _ := find(f, copyRef.Contact)
+	g, _ := f.Contact(copyRef.Contact)
 	if g == nil {
 		return nil
 	}

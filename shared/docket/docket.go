@@ -184,14 +184,11 @@ func (s *Store) contact(ctx context.Context, school string, r Refusal) (roster.C
 	if err != nil {
 		return roster.Contact{}, err
 	}
-	for _, g := range f.Guardians {
-		for _, c := range g.Contacts {
-			if c.ID == r.Copy.Contact {
-				return c, nil
-			}
-		}
+	_, c := f.Contact(r.Copy.Contact)
+	if c == nil {
+		return roster.Contact{}, roster.ErrNotFound
 	}
-	return roster.Contact{}, roster.ErrNotFound
+	return *c, nil
 }
 
 // proof is what speaks for a contact.

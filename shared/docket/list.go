@@ -82,7 +82,7 @@ func (s *Store) Refused(ctx context.Context, school, class string) (seen []Seen,
 
 // now says what the roster says of a line, and false if it has been put right.
 func (l Line) now(f roster.Family) (Seen, bool) {
-	g, k := find(f, l.Contact)
+	g, k := f.Contact(l.Contact)
 	if g == nil || k.Answered.After(l.At) || l.Closed && k.State != roster.Refused {
 		return Seen{}, false
 	}

@@ -83,7 +83,7 @@ func (s *Store) somebody(ctx context.Context, school string, e Event) (best addr
 		if err != nil {
 			return best, err
 		}
-		_, k := find(f, v.Contact)
+		_, k := f.Contact(v.Contact)
 		if k == nil || !k.Listens(true, s.Now()) {
 			continue
 		}

@@ -24,7 +24,7 @@ func (s *Store) Fix(ctx context.Context, school, family, contact string, to addr
 	if err != nil {
 		return err
 	}
-	g, c := find(f, contact)
+	g, c := f.Contact(contact)
 	if c == nil {
 		return roster.ErrNotFound
 	}
@@ -66,17 +66,4 @@ func childrenOf(f roster.Family, guardian string) []ChildRef {
 		}
 	}
 	return refs
-}
-
-// find returns a contact of a family, to be changed, and whose it is.
-func find(f roster.Family, contact string) (*roster.Guardian, *roster.Contact) {
-	for i := range f.Guardians {
-		g := &f.Guardians[i]
-		for k := range g.Contacts {
-			if g.Contacts[k].ID == contact {
-				return g, &g.Contacts[k]
-			}
-		}
-	}
-	return nil, nil
 }

@@ -48,7 +48,7 @@ func (s *Store) Owner(ctx context.Context, school, family, contact string) (Owne
 		return Owner{}, err
 	}
 	if err == nil {
-		if g, c := find(f, contact); c != nil {
+		if g, c := f.Contact(contact); c != nil {
 			return Owner{school, f, *g, *c}, nil
 		}
 	}
@@ -58,7 +58,7 @@ func (s *Store) Owner(ctx context.Context, school, family, contact string) (Owne
 			return Owner{}, err
 		}
 		for _, f := range page {
-			if g, c := find(f, contact); c != nil {
+			if g, c := f.Contact(contact); c != nil {
 				return Owner{school, f, *g, *c}, nil
 			}
 		}

@@ -170,7 +170,7 @@ func (s *Store) AskStill(ctx context.Context, school, family, contact string, la
 	if err != nil {
 		return err
 	}
-	g, c := find(f, contact)
+	g, c := f.Contact(contact)
 	if c == nil || c.State != roster.Verified {
 		return ErrNotFound
 	}

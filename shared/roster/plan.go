@@ -307,12 +307,8 @@ func (f Family) child(id string) (Child, bool) {
 
 // ownerOf returns the id of the guardian who has the contact, "" if nobody has.
 func (f Family) ownerOf(contact string) string {
-	for _, g := range f.Guardians {
-		for _, c := range g.Contacts {
-			if c.ID == contact {
-				return g.ID
-			}
-		}
+	if g, _ := f.Contact(contact); g != nil {
+		return g.ID
 	}
 	return ""
 }

@@ -192,6 +192,20 @@ func (f Family) Guardian(id string) (Guardian, bool) {
 	return Guardian{}, false
 }
 
+// Contact returns the family's contact with the id, to be changed, and whose it is, or
+// nil if it has none.
+func (f Family) Contact(id string) (*Guardian, *Contact) {
+	for i := range f.Guardians {
+		g := &f.Guardians[i]
+		for k := range g.Contacts {
+			if g.Contacts[k].ID == id {
+				return g, &g.Contacts[k]
+			}
+		}
+	}
+	return nil, nil
+}
+
 // Listening returns the family without the contacts to which nothing is sent now.
 func (f Family) Listening(notice bool, now time.Time) Family {
 	deaf := func(c Contact) bool { return !c.Listens(notice, now) }
