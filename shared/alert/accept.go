@@ -202,7 +202,7 @@ func (d Draft) alert(id string, now time.Time) Alert {
 // called is not of the person's making.
 func (d Draft) digest() string {
 	d.Audience = ""
-	sum := sha256.Sum256(encode(d))
+	sum := sha256.Sum256(table.Encode(d))
 	return hex.EncodeToString(sum[:])
 }
 
@@ -246,16 +246,16 @@ type openAlert struct {
 }
 
 func (s *Store) acceptOps(ctx context.Context, a Alert, key, digest string) ([]table.Op, error) {
-	ref := encode(openAlert{School: a.School})
+	ref := table.Encode(openAlert{School: a.School})
 	ops := []table.Op{
-		table.Create{Key: alertKey(a.ID), Value: encode(a)},
+		table.Create{Key: alertKey(a.ID), Value: table.Encode(a)},
 		table.Create{Key: table.Key{Partition: schoolAlerts(a.School), Sort: a.ID}, Value: ref},
 		table.Create{Key: table.Key{Partition: openPart, Sort: a.ID}, Value: ref},
 	}
 	if key != "" {
 		ops = append(ops, table.Create{
 			Key:     acceptKey(a.School, key),
-			Value:   encode(accepted{Alert: a.ID, Digest: digest}),
+			Value:   table.Encode(accepted{Alert: a.ID, Digest: digest}),
 			Expires: a.Accepted.Add(acceptMemory).Truncate(time.Second),
 		})
 	}
@@ -269,7 +269,7 @@ func (s *Store) acceptOps(ctx context.Context, a Alert, key, digest string) ([]t
 	}
 	old, err := s.replaceable(ctx, a)
 	old.Successor = a.ID
-	return append(ops, table.Replace{Key: alertKey(old.ID), Revision: old.Revision, Value: encode(old)}), err
+	return append(ops, table.Replace{Key: alertKey(old.ID), Revision: old.Revision, Value: table.Encode(old)}), err
 }
 
 // followable says why a cannot be for those who have not answered the alert that it

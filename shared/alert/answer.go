@@ -116,7 +116,7 @@ func (f *Family) answer(a Alert, r AnswerRequest, newID func() string) ([]table.
 			made.First, made.Spared = first, spared
 			spared = nil
 		}
-		ops = append(ops, table.Create{Key: answerKey(r.Ref, c.ID, id), Value: encode(made)})
+		ops = append(ops, table.Create{Key: answerKey(r.Ref, c.ID, id), Value: table.Encode(made)})
 	}
 	if known != len(r.Choices) {
 		return nil, notYours

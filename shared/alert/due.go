@@ -73,7 +73,7 @@ func (c CopyRef) Message(group string, tries int) queue.Message {
 	if tries > 0 {
 		name += "-" + strconv.Itoa(tries)
 	}
-	return queue.Message{Group: group, ID: name, Body: string(encode(c))}
+	return queue.Message{Group: group, ID: name, Body: string(table.Encode(c))}
 }
 
 // MaxBundle is how many copies one message names at most, and how many a worker
@@ -107,7 +107,7 @@ func Bundle(group string, copies []CopyRef) queue.Message {
 	_, _ = sum.Write(packed) // another bundle that begins with the same copy is another message
 	return queue.Message{
 		Group: group, ID: copies[0].ID() + "-" + strconv.FormatUint(sum.Sum64(), 36),
-		Body: string(encode(bundle{Alert: copies[0].Alert, Packed: base64.StdEncoding.EncodeToString(packed)})),
+		Body: string(table.Encode(bundle{Alert: copies[0].Alert, Packed: base64.StdEncoding.EncodeToString(packed)})),
 	}
 }
 
@@ -182,7 +182,7 @@ const (
 // DueOp returns the op that has the copy tried again at a time.
 func DueOp(d Due, at time.Time) table.Op {
 	sortKey := at.UTC().Format(dueLayout) + "/" + d.ID() + "/" + strconv.Itoa(d.Tries)
-	return table.Create{Key: table.Key{Partition: duePart, Sort: sortKey}, Value: encode(d)}
+	return table.Create{Key: table.Key{Partition: duePart, Sort: sortKey}, Value: table.Encode(d)}
 }
 
 // DueBy returns up to limit copies whose time has come, earliest first.

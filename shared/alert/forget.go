@@ -28,7 +28,7 @@ const (
 )
 
 func (f Forget) op(at time.Time) table.Op {
-	return table.Create{Key: table.Key{Partition: forgetPart, Sort: at.UTC().Format(time.RFC3339) + "/" + f.Contact}, Value: encode(f)}
+	return table.Create{Key: table.Key{Partition: forgetPart, Sort: at.UTC().Format(time.RFC3339) + "/" + f.Contact}, Value: table.Encode(f)}
 }
 
 // PutForget has the records of a school's alerts lose the address of a contact. It is to
@@ -69,7 +69,7 @@ func (s *Store) ForgetDue(ctx context.Context) error {
 	ops := []table.Op{table.Delete{Key: item.Key, Revision: item.Revision}}
 	switch f.After = next; {
 	case next != "":
-		ops = []table.Op{table.Replace{Key: item.Key, Revision: item.Revision, Value: encode(f)}}
+		ops = []table.Op{table.Replace{Key: item.Key, Revision: item.Revision, Value: table.Encode(f)}}
 	case f.Open:
 		f.Open = false
 		ops = append(ops, f.op(s.Now().Add(forgetAgain)))

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/todoku/todoku/shared/queue"
+	"github.com/todoku/todoku/shared/table"
 )
 
 // JobRef names a job of an alert; it is the body of the job queue's messages.
@@ -20,7 +21,7 @@ func JobMessage(alert string, job Job, again int64) queue.Message {
 	return queue.Message{
 		Group: alert,
 		ID:    fmt.Sprintf("%s-%s-%d", alert, job, again),
-		Body:  string(encode(JobRef{Alert: alert, Job: job})),
+		Body:  string(table.Encode(JobRef{Alert: alert, Job: job})),
 	}
 }
 

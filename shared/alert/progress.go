@@ -173,7 +173,7 @@ func (m Made) pointers(alert string) []table.Op {
 		}
 		seen[c.Class] = true
 		key := Ref{Alert: alert, Class: c.Class, Family: m.Family.ID}.Key()
-		ops = append(ops, table.Create{Key: key, Value: encode(pointer{In: m.Class})})
+		ops = append(ops, table.Create{Key: key, Value: table.Encode(pointer{In: m.Class})})
 	}
 	return ops
 }
@@ -250,7 +250,7 @@ func (s *Store) Plan(ctx context.Context, alert string, choose func() (Plan, err
 	if err != nil {
 		return Plan{}, err
 	}
-	err = s.Table.Write(ctx, "", table.Create{Key: key, Value: encode(p)})
+	err = s.Table.Write(ctx, "", table.Create{Key: key, Value: table.Encode(p)})
 	if _, lost := table.Conflict(err); lost {
 		p = Plan{}
 		_, err = s.read(ctx, key, &p)

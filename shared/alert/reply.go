@@ -55,7 +55,7 @@ func (s *Store) KeepReply(ctx context.Context, alert, name string, r Reply) (new
 	for len(r.Text) > maxReply || !utf8.ValidString(r.Text) {
 		r.Text = r.Text[:min(len(r.Text)-1, maxReply)]
 	}
-	err = s.Table.Write(ctx, "", table.Create{Key: table.Key{Partition: partition(alert), Sort: prefix + name}, Value: encode(r)})
+	err = s.Table.Write(ctx, "", table.Create{Key: table.Key{Partition: partition(alert), Sort: prefix + name}, Value: table.Encode(r)})
 	if _, known := table.Conflict(err); known {
 		return false, nil
 	}

@@ -74,7 +74,7 @@ func (s *Store) Listen(ctx context.Context, a Alert) (found []silence.Finding, o
 
 // put writes v over what was read at a revision; 0: there was nothing.
 func put(key table.Key, revision int64, v any) table.Op {
-	return table.Put(table.Item{Key: key, Revision: revision, Value: encode(v)})
+	return table.Put(table.Item{Key: key, Revision: revision, Value: table.Encode(v)})
 }
 
 // byLane counts the first round's copies by lane, and those that were answered first

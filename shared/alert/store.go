@@ -97,15 +97,6 @@ func (s *Store) item(ctx context.Context, key table.Key) (table.Item, error) {
 	return item, err
 }
 
-// encode never fails on the types of this package.
-func encode(v any) []byte {
-	b, err := json.Marshal(v)
-	if err != nil {
-		panic(err)
-	}
-	return b
-}
-
 // Family reads a family's record. It fails with ErrNotFound if there is none.
 func (s *Store) Family(ctx context.Context, ref Ref) (Family, error) {
 	f, _, err := s.family(ctx, ref)
@@ -151,7 +142,7 @@ func (s *Store) change(ctx context.Context, alertID string, alter func(*Alert) (
 		if changed, err := alter(&a); err != nil || !changed {
 			return a, err
 		}
-		err = s.Table.Write(ctx, "", table.Replace{Key: alertKey(alertID), Revision: a.Revision, Value: encode(a)})
+		err = s.Table.Write(ctx, "", table.Replace{Key: alertKey(alertID), Revision: a.Revision, Value: table.Encode(a)})
 		if _, conflict := table.Conflict(err); !conflict {
 			a.Revision++
 			return a, err

@@ -124,7 +124,7 @@ func (s *Store) SummaryOps(ctx context.Context, a Alert) ([]table.Op, error) {
 		return nil, err
 	}
 	key := table.Key{Partition: summaries(a.School), Sort: a.ID}
-	return []table.Op{table.Create{Key: key, Value: encode(Summarize(st))}}, nil
+	return []table.Op{table.Create{Key: key, Value: table.Encode(Summarize(st))}}, nil
 }
 
 // Summaries returns a school's alerts that are over, newest first, those before the

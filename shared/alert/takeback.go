@@ -70,7 +70,7 @@ func (s *Store) undone(a Alert, f *Family, wrong *kept, by string) []table.Op {
 		}
 	}
 	wrong.Back, wrong.BackBy = s.Now().UTC(), by
-	replaced := table.Replace{Key: wrong.item.Key, Revision: wrong.item.Revision, Value: encode(wrong.recorded)}
+	replaced := table.Replace{Key: wrong.item.Key, Revision: wrong.item.Revision, Value: table.Encode(wrong.recorded)}
 	return append(t.ops(a.ID, ""), replaced)
 }
 

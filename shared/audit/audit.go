@@ -97,7 +97,7 @@ func (e Entry) Place() string { return fmt.Sprintf("%s %d/%d", e.Day, e.Strand, 
 // sum returns the hash of an entry's content and of the one before it.
 func (e Entry) sum() string {
 	e.Hash = ""
-	b := sha256.Sum256(encode(e))
+	b := sha256.Sum256(table.Encode(e))
 	return hex.EncodeToString(b[:])
 }
 
@@ -167,7 +167,7 @@ func (l *Log) append(ctx context.Context, e Entry) (Entry, error) {
 	}
 	e.Hash = e.sum()
 	key := entryKey(e.School, e.Day, e.Strand, e.Seq)
-	return e, l.Table.Write(ctx, "", table.Create{Key: key, Value: encode(e), Expires: e.At.Add(Keep)})
+	return e, l.Table.Write(ctx, "", table.Create{Key: key, Value: table.Encode(e), Expires: e.At.Add(Keep)})
 }
 
 // Once is Add for what is done again and again, such as a list that a page loads
@@ -215,13 +215,4 @@ func (l *Log) day(ctx context.Context, school, day string) (entries []Entry, fau
 		entries = append(entries, e)
 	}
 	return entries, faults, nil
-}
-
-// encode never fails on the types of this package.
-func encode(v any) []byte {
-	b, err := json.Marshal(v)
-	if err != nil {
-		panic(err)
-	}
-	return b
 }

@@ -106,7 +106,7 @@ func (b *book) tamper(e Entry, change func(*Entry)) {
 		return
 	}
 	change(&e)
-	b.must(b.tab.Write(b.t.Context(), "", table.Create{Key: key, Value: encode(e)}))
+	b.must(b.tab.Write(b.t.Context(), "", table.Create{Key: key, Value: table.Encode(e)}))
 }
 
 // TestTampering does what somebody with the database could, on a sealed day and on
@@ -133,7 +133,7 @@ func TestTampering(t *testing.T) {
 		{"all removed", func(b *book, f, m, l Entry) { b.tamper(f, nil); b.tamper(m, nil); b.tamper(l, nil) }, "sealed at", false},
 		{"replaced in its place", func(b *book, _, m, _ Entry) {
 			key := entryKey(m.School, m.Day, m.Strand, m.Seq)
-			b.must(b.tab.Write(b.t.Context(), "", table.Replace{Key: key, Revision: 1, Value: encode(m)}))
+			b.must(b.tab.Write(b.t.Context(), "", table.Replace{Key: key, Revision: 1, Value: table.Encode(m)}))
 		}, "changed or moved", true},
 		{"no entry any more", func(b *book, _, m, _ Entry) {
 			key := entryKey(m.School, m.Day, m.Strand, m.Seq)
@@ -144,7 +144,7 @@ func TestTampering(t *testing.T) {
 		}, "does not follow", false},
 		{"the seal changed", func(b *book, f, _, _ Entry) {
 			key := sealKey("s1", f.Day)
-			b.must(b.tab.Write(b.t.Context(), "", table.Delete{Key: key, Revision: 1}, table.Create{Key: table.Key{Partition: key.Partition, Sort: key.Sort + " "}, Value: encode(Seal{School: "s1", Day: f.Day})}))
+			b.must(b.tab.Write(b.t.Context(), "", table.Delete{Key: key, Revision: 1}, table.Create{Key: table.Key{Partition: key.Partition, Sort: key.Sort + " "}, Value: table.Encode(Seal{School: "s1", Day: f.Day})}))
 		}, "seal was changed", false},
 	}
 	for _, tt := range tests {

@@ -30,7 +30,7 @@ type Seal struct {
 
 func (s Seal) sum() string {
 	s.Hash = ""
-	b := sha256.Sum256(encode(s)) // encoding/json writes maps in the order of their keys
+	b := sha256.Sum256(table.Encode(s)) // encoding/json writes maps in the order of their keys
 	return hex.EncodeToString(b[:])
 }
 
@@ -84,7 +84,7 @@ func (l *Log) seal(ctx context.Context, school, day, prev string) error {
 	}
 	s := Seal{School: school, Day: day, Heads: heads(entries), Prev: prev}
 	s.Hash = s.sum()
-	return l.Table.Write(ctx, "", table.Create{Key: sealKey(school, day), Value: encode(s), Expires: l.Now().UTC().Add(Keep)})
+	return l.Table.Write(ctx, "", table.Create{Key: sealKey(school, day), Value: table.Encode(s), Expires: l.Now().UTC().Add(Keep)})
 }
 
 // heads returns the last entry of each strand.

@@ -11,7 +11,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"fmt"
 	"strconv"
 	"time"
@@ -58,7 +57,7 @@ func (s Store) Spend(ctx context.Context, b Budget, whose string) (bool, error) 
 		if err != nil || n >= b.Most {
 			return false, err
 		}
-		err = s.Table.Write(ctx, "", table.Put(table.Item{Key: k, Revision: rev, Value: encode(used{n + 1}), Expires: ends}))
+		err = s.Table.Write(ctx, "", table.Put(table.Item{Key: k, Revision: rev, Value: table.Encode(used{n + 1}), Expires: ends}))
 		if _, conflict := table.Conflict(err); !conflict {
 			return err == nil, err
 		}
@@ -79,13 +78,4 @@ func (s Store) read(ctx context.Context, k table.Key) (n int, revision int64, er
 		return 0, 0, fmt.Errorf("budget: a count cannot be read: %w", err)
 	}
 	return u.N, revision, nil
-}
-
-// encode never fails on a number.
-func encode(u used) []byte {
-	b, err := json.Marshal(u)
-	if err != nil {
-		panic(err)
-	}
-	return b
 }

@@ -135,11 +135,7 @@ func (r Record) changed(ref alert.Ref) table.Op {
 
 // ops returns the writes of a record.
 func (r Record) ops(ref alert.Ref) []table.Op {
-	value, err := json.Marshal(r)
-	if err != nil {
-		panic(err) // texts and times
-	}
-	return []table.Op{table.Put(table.Item{Key: key(ref), Revision: r.revision, Value: value}), r.changed(ref)}
+	return []table.Op{table.Put(table.Item{Key: key(ref), Revision: r.revision, Value: table.Encode(r)}), r.changed(ref)}
 }
 
 // Record reads what the desk knows of a family; nothing is a record, too.

@@ -191,10 +191,7 @@ func (l *line) use(ref alert.Ref, place string, r *Record) {
 
 // op returns the write of a line; nil: nothing is new.
 func (l *line) op(now time.Time) table.Op {
-	value, err := json.Marshal(l)
-	if err != nil {
-		panic(err) // texts and times
-	}
+	value := table.Encode(l)
 	if len(l.Uses) == 0 || bytes.Equal(value, l.value) {
 		return nil
 	}

@@ -217,7 +217,7 @@ func (c *Clerk) settle(ctx context.Context, d *decided, item table.Item, v Case)
 	if err := c.spread(ctx, d, f, v); err != nil {
 		return err
 	}
-	err = c.Table.Write(ctx, "", table.Replace{Key: item.Key, Revision: item.Revision, Value: encode(v), Expires: item.Expires})
+	err = c.Table.Write(ctx, "", table.Replace{Key: item.Key, Revision: item.Revision, Value: table.Encode(v), Expires: item.Expires})
 	if _, conflict := table.Conflict(err); conflict {
 		return nil // another run was faster
 	}

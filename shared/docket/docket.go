@@ -14,7 +14,6 @@ package docket
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"sync"
 	"time"
@@ -158,7 +157,7 @@ func (s *Store) file(ctx context.Context, a alert.Alert, r Refusal, e Event) (bo
 	if r.Copy.Round > 0 {
 		name += "#r"
 	}
-	ops := []table.Op{table.Create{Key: table.Key{Partition: casesPart(a.ID), Sort: name}, Value: encode(c), Expires: s.Now().Add(kept)}}
+	ops := []table.Op{table.Create{Key: table.Key{Partition: casesPart(a.ID), Sort: name}, Value: table.Encode(c), Expires: s.Now().Add(kept)}}
 	fresh := e.Resumed.IsZero() || r.At.After(e.Resumed)
 	if fresh {
 		kind := string(r.Class.Kind())
@@ -254,7 +253,7 @@ const (
 )
 
 func (d due) op(at time.Time) table.Op {
-	return table.Create{Key: table.Key{Partition: duePart, Sort: at.UTC().Format(dueLayout) + "/" + d.Alert + d.School + d.Lane + d.Join}, Value: encode(d)}
+	return table.Create{Key: table.Key{Partition: duePart, Sort: at.UTC().Format(dueLayout) + "/" + d.Alert + d.School + d.Lane + d.Join}, Value: table.Encode(d)}
 }
 
 func (s *Store) put(ctx context.Context, d due, at time.Time) error {
@@ -263,13 +262,4 @@ func (s *Store) put(ctx context.Context, d due, at time.Time) error {
 		return nil
 	}
 	return err
-}
-
-// encode never fails on the types of this package.
-func encode(v any) []byte {
-	b, err := json.Marshal(v)
-	if err != nil {
-		panic(err)
-	}
-	return b
 }

@@ -86,7 +86,7 @@ func (s *Store) change(ctx context.Context, school, lane string, f func(*Event) 
 			return nil
 		}
 		events[lane] = e
-		op := table.Put(table.Item{Key: heldKey(school), Revision: revision, Value: encode(events)})
+		op := table.Put(table.Item{Key: heldKey(school), Revision: revision, Value: table.Encode(events)})
 		err = s.Table.Write(ctx, "", append([]table.Op{op}, more...)...)
 		if _, conflict := table.Conflict(err); !conflict {
 			s.forget(school)

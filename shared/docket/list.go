@@ -32,7 +32,7 @@ func (s *Store) list(ctx context.Context, school string, l Line) error {
 		if err != nil && !errors.Is(err, table.ErrNotFound) {
 			return err
 		}
-		err = s.Table.Write(ctx, "", table.Put(table.Item{Key: key, Revision: old.Revision, Value: encode(l), Expires: s.Now().Add(listed)}))
+		err = s.Table.Write(ctx, "", table.Put(table.Item{Key: key, Revision: old.Revision, Value: table.Encode(l), Expires: s.Now().Add(listed)}))
 		if _, conflict := table.Conflict(err); !conflict {
 			return err
 		}

@@ -56,11 +56,11 @@ func (s *Store) issueCard(ctx context.Context, school string, c ChildRef, anew b
 			return old, err
 		}
 		card := Card{ChildRef: c, Code: s.newCode(), School: school, Made: s.Now().UTC()}
-		ops := []table.Op{table.Create{Key: cardKey(card.Code), Value: encode(card)}}
+		ops := []table.Op{table.Create{Key: cardKey(card.Code), Value: table.Encode(card)}}
 		if old.Revision == 0 {
-			ops = append(ops, table.Create{Key: childCardKey(school, c.Child), Value: encode(card)})
+			ops = append(ops, table.Create{Key: childCardKey(school, c.Child), Value: table.Encode(card)})
 		} else {
-			ops = append(ops, table.Replace{Key: childCardKey(school, c.Child), Revision: old.Revision, Value: encode(card)},
+			ops = append(ops, table.Replace{Key: childCardKey(school, c.Child), Revision: old.Revision, Value: table.Encode(card)},
 				table.Delete{Key: cardKey(old.Code), Revision: 1})
 		}
 		err = s.Table.Write(ctx, "", ops...)

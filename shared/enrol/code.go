@@ -154,7 +154,7 @@ func (s *Store) issue(ctx context.Context, school string, c ChildRef, anew bool)
 
 // issueOps puts p in the place of the child's old code.
 func (s *Store) issueOps(ctx context.Context, p, old Pass, rev int64) []table.Op {
-	value := encode(p)
+	value := table.Encode(p)
 	ops := []table.Op{table.Create{Key: codeKey(p.Code), Value: value, Expires: p.Expires}}
 	if rev == 0 {
 		return append(ops, table.Create{Key: passKey(p.School, p.Child), Value: value, Expires: p.Expires})

@@ -291,8 +291,8 @@ func (s *Store) keep(ctx context.Context, j Join) (Join, error) {
 			return j, err
 		}
 		end := j.Expires.Add(joinKept)
-		now := table.Put(table.Item{Key: askedKey(j), Revision: rev, Value: encode(asked{j.ID}), Expires: j.Expires})
-		ops := []table.Op{table.Create{Key: joinKey(j.School, j.ID), Value: encode(j), Expires: end}, now}
+		now := table.Put(table.Item{Key: askedKey(j), Revision: rev, Value: table.Encode(asked{j.ID}), Expires: j.Expires})
+		ops := []table.Op{table.Create{Key: joinKey(j.School, j.ID), Value: table.Encode(j), Expires: end}, now}
 		if j.Lane != "" {
 			ops = append(ops, j.dueOp(j.Made, 0))
 		}
@@ -392,7 +392,7 @@ func (s *Store) Change(ctx context.Context, school, joinID string, fn func(*Join
 		if err != nil || !fn(&j) {
 			return j, err
 		}
-		err = s.Table.Write(ctx, "", table.Replace{Key: joinKey(school, joinID), Revision: j.Revision, Value: encode(j), Expires: j.Expires.Add(joinKept)})
+		err = s.Table.Write(ctx, "", table.Replace{Key: joinKey(school, joinID), Revision: j.Revision, Value: table.Encode(j), Expires: j.Expires.Add(joinKept)})
 		if _, conflict := table.Conflict(err); !conflict {
 			j.Revision++
 			return j, err
@@ -414,15 +414,6 @@ func (s *Store) read(ctx context.Context, key table.Key, v any) (int64, error) {
 		return 0, err
 	}
 	return item.Revision, json.Unmarshal(item.Value, v)
-}
-
-// encode never fails on the types of this package.
-func encode(v any) []byte {
-	b, err := json.Marshal(v)
-	if err != nil {
-		panic(err)
-	}
-	return b
 }
 
 // hashed is how what is limited is named: the store keeps no list of sources.

@@ -100,7 +100,7 @@ func (s *Store) feed(ctx context.Context, copies queue.Queue, page table.Page, n
 			if inGroup[d.Group]++; inGroup[d.Group] > feedBatch {
 				continue
 			}
-			msgs = append(msgs, queue.Message{Group: d.Group, ID: messageID(d, item.Sort), Body: string(encode(invitation{d}))})
+			msgs = append(msgs, queue.Message{Group: d.Group, ID: messageID(d, item.Sort), Body: string(table.Encode(invitation{d}))})
 			done = append(done, table.Delete{Key: item.Key, Revision: item.Revision})
 		}
 		if err := s.pass(ctx, copies, msgs, done); err != nil {
@@ -179,7 +179,7 @@ func (p *Poster) Later(ctx context.Context, body string, after time.Duration) er
 	}
 	d := m.Invite
 	key := table.Key{Partition: duePart, Sort: dueSort(p.Store.Now().UTC().Add(after), d.Join+d.Contact)}
-	err := p.Store.Table.Write(ctx, "", table.Create{Key: key, Value: encode(d)})
+	err := p.Store.Table.Write(ctx, "", table.Create{Key: key, Value: table.Encode(d)})
 	if _, there := table.Conflict(err); there {
 		return nil
 	}

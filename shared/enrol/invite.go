@@ -314,7 +314,7 @@ func dueSort(at time.Time, join string) string {
 func (j Join) dueOp(at time.Time, number int) table.Op {
 	l := lane.Lane{Name: j.Lane, Slots: max(j.Slots, 1)}
 	d := due{School: j.School, Join: j.ID, Group: l.Group(l.Slot(j.ID)), Slots: l.Slots, Number: number}
-	return table.Create{Key: table.Key{Partition: duePart, Sort: dueSort(at, j.ID)}, Value: encode(d)}
+	return table.Create{Key: table.Key{Partition: duePart, Sort: dueSort(at, j.ID)}, Value: table.Encode(d)}
 }
 
 // hasID reports whether the join was given its id already.

@@ -47,7 +47,7 @@ func (s *Store) lookAt(ctx context.Context, school, contact string, children []C
 }
 
 func (s *Store) putDue(ctx context.Context, at time.Time, what string, d due) error {
-	err := s.Table.Write(ctx, "", table.Create{Key: table.Key{Partition: duePart, Sort: dueSort(at, what)}, Value: encode(d)})
+	err := s.Table.Write(ctx, "", table.Create{Key: table.Key{Partition: duePart, Sort: dueSort(at, what)}, Value: table.Encode(d)})
 	if _, there := table.Conflict(err); there {
 		return nil
 	}

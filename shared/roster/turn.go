@@ -311,7 +311,7 @@ func Grades(groups []Group) map[string]int {
 // begin notes when the journal ends, before anything is in it.
 func (p *Plan) beginTurn(ctx context.Context) error {
 	e := Ending{School: p.School, Turn: p.turn.ID, Until: p.turn.Until}
-	err := p.store.Table.Write(ctx, "", table.Create{Key: e.key(), Value: encode(e)})
+	err := p.store.Table.Write(ctx, "", table.Create{Key: e.key(), Value: table.Encode(e)})
 	if _, there := table.Conflict(err); there {
 		return nil
 	}
@@ -357,7 +357,7 @@ func (p *Plan) journal(ctx context.Context, st step, next Family) (table.Op, err
 			past.New = addNew(past.New, id)
 		}
 	}
-	return table.Put(table.Item{Key: k, Revision: rev, Value: encode(past)}), nil
+	return table.Put(table.Item{Key: k, Revision: rev, Value: table.Encode(past)}), nil
 }
 
 // replacing returns the family as replace would store it, and the ops that do so: a

@@ -3,7 +3,6 @@ package roster
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"maps"
 	"slices"
@@ -221,12 +220,12 @@ func waysTo(school string, families ...Family) ways {
 		w.addMembers(school, f)
 		for _, g := range f.Guardians {
 			for _, c := range g.Contacts {
-				w.records[addressKey(school, c.Key())] = encode(Place{Family: f.ID, Guardian: g.ID, Contact: c.ID})
+				w.records[addressKey(school, c.Key())] = table.Encode(Place{Family: f.ID, Guardian: g.ID, Contact: c.ID})
 			}
 		}
 		for _, c := range f.Children {
 			if c.Number != "" {
-				w.records[numberKey(school, c.Number)] = encode(Place{Family: f.ID, Child: c.ID})
+				w.records[numberKey(school, c.Number)] = table.Encode(Place{Family: f.ID, Child: c.ID})
 			}
 		}
 	}
@@ -262,15 +261,6 @@ func (f Family) tellable(guardians []string) []string {
 		}
 	}
 	return contacts
-}
-
-// encode writes a Place, which cannot fail.
-func encode(v any) []byte {
-	value, err := json.Marshal(v)
-	if err != nil {
-		panic(err)
-	}
-	return value
 }
 
 // to returns the differences between w and after in the order of their keys.

@@ -72,7 +72,7 @@ func (s *Store) AddKey(ctx context.Context, staffID, name string, credential []b
 		return Key{}, err
 	}
 	k := Key{ID: s.IDs.New(), Name: name, Made: s.Now().UTC(), Credential: credential, Revision: 1}
-	ops = append(ops, table.Check{Key: staffKey(staffID), Revision: m.Revision}, table.Create{Key: keyKey(staffID, k.ID), Value: encode(k)})
+	ops = append(ops, table.Check{Key: staffKey(staffID), Revision: m.Revision}, table.Create{Key: keyKey(staffID, k.ID), Value: table.Encode(k)})
 	err = s.write(ctx, ops...)
 	return k, stale(err)
 }
@@ -140,7 +140,7 @@ func (s *Store) SignInByKey(ctx context.Context, staffID string, k Key) (secret 
 	session := s.newSession(m, true)
 	m.Via = session.ID
 	k.Used = s.Now().UTC()
-	ops := append(session.create(secret), table.Replace{Key: keyKey(staffID, k.ID), Revision: k.Revision, Value: encode(k)})
+	ops := append(session.create(secret), table.Replace{Key: keyKey(staffID, k.ID), Revision: k.Revision, Value: table.Encode(k)})
 	err = s.write(ctx, ops...)
 	if _, other := table.Conflict(err); other {
 		err = ErrSession
@@ -165,7 +165,7 @@ type ceremony struct {
 func (s *Store) BeginCeremony(ctx context.Context, state []byte) (secret string, err error) {
 	secret = s.newSecret(linkBytes)
 	c := ceremony{State: state, Expires: s.Now().UTC().Add(CeremonyLife).Truncate(time.Second)}
-	return secret, s.write(ctx, table.Create{Key: secretKey("ceremony", secret), Value: encode(c), Expires: c.Expires})
+	return secret, s.write(ctx, table.Create{Key: secretKey("ceremony", secret), Value: table.Encode(c), Expires: c.Expires})
 }
 
 // EndCeremony returns what BeginCeremony kept, and forgets it: an answer to a

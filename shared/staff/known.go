@@ -96,10 +96,10 @@ func (s *Store) Know(ctx context.Context, staffID, browser string) (string, erro
 	}
 	ends := now.Add(KnownLife).Truncate(time.Second)
 	if revision > 0 {
-		return browser, s.touch(ctx, table.Replace{Key: secretKey("known", browser), Revision: revision, Value: encode(k), Expires: ends})
+		return browser, s.touch(ctx, table.Replace{Key: secretKey("known", browser), Revision: revision, Value: table.Encode(k), Expires: ends})
 	}
 	browser = s.newSecret(linkBytes)
-	return browser, s.write(ctx, table.Create{Key: secretKey("known", browser), Value: encode(k), Expires: ends})
+	return browser, s.write(ctx, table.Create{Key: secretKey("known", browser), Value: table.Encode(k), Expires: ends})
 }
 
 // MayAskMail counts a request for mail, whether or not anybody has the address, and

@@ -39,7 +39,7 @@ func (s *Store) NewLink(ctx context.Context, staffID string, life time.Duration)
 	}
 	token := s.newSecret(linkBytes)
 	link := signIn{Staff: staffID, Expires: s.Now().UTC().Add(life).Truncate(time.Second), Epoch: m.Epoch}
-	return token, s.write(ctx, table.Create{Key: secretKey("signin", token), Value: encode(link), Expires: link.Expires})
+	return token, s.write(ctx, table.Create{Key: secretKey("signin", token), Value: table.Encode(link), Expires: link.Expires})
 }
 
 // CheckLink fails with ErrLink if a link would not sign in. It changes nothing:

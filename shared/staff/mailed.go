@@ -92,7 +92,7 @@ func (s *Store) NewMailedLink(ctx context.Context, staffID, browser string, a As
 	}
 	token := s.newSecret(linkBytes)
 	link := signIn{Staff: staffID, Expires: now.Add(MailedLife).Truncate(time.Second), Browser: browserHash(browser), Epoch: m.Epoch}
-	return token, s.write(ctx, table.Create{Key: secretKey("signin", token), Value: encode(link), Expires: link.Expires})
+	return token, s.write(ctx, table.Create{Key: secretKey("signin", token), Value: table.Encode(link), Expires: link.Expires})
 }
 
 func browserHash(browser string) string { return secretKey("browser", browser).Partition }

@@ -44,7 +44,7 @@ func signedInKey(staffID string) table.Key {
 // noteSignIn notes that somebody signed in. Of two at the same time one is noted.
 func (s *Store) noteSignIn(ctx context.Context, staffID string) error {
 	before, _ := s.Table.Get(ctx, signedInKey(staffID)) // if it cannot be read, the next sign-in is noted
-	return s.touch(ctx, table.Put(table.Item{Key: signedInKey(staffID), Revision: before.Revision, Value: encode(signedIn{s.Now().UTC()})}))
+	return s.touch(ctx, table.Put(table.Item{Key: signedInKey(staffID), Revision: before.Revision, Value: table.Encode(signedIn{s.Now().UTC()})}))
 }
 
 // People reads who works at a school, in the order of their names: one query a
@@ -224,7 +224,7 @@ func (s *Store) apply(ctx context.Context, c change) error {
 		inBatch := map[string]bool{}
 		for _, m := range batch {
 			inBatch[m.ID] = true
-			ops = append(ops, table.Replace{Key: staffKey(m.ID), Revision: m.Revision, Value: encode(m)})
+			ops = append(ops, table.Replace{Key: staffKey(m.ID), Revision: m.Revision, Value: table.Encode(m)})
 			mail, err := s.mailOps(ctx, c.of[m.ID].Staff, m)
 			if err != nil {
 				return err
@@ -273,8 +273,8 @@ func (s *Store) NewCode(ctx context.Context, staffID string) (code string, ends 
 	ends = s.Now().UTC().Add(CodeLife).Truncate(time.Second)
 	key := secretKey("signin", code)
 	ref := table.Key{Partition: staffKey(staffID).Partition, Sort: "code"}
-	value := encode(codeRef{key})
-	ops := []table.Op{table.Create{Key: key, Value: encode(signIn{Staff: staffID, Expires: ends, Epoch: m.Epoch}), Expires: ends}}
+	value := table.Encode(codeRef{key})
+	ops := []table.Op{table.Create{Key: key, Value: table.Encode(signIn{Staff: staffID, Expires: ends, Epoch: m.Epoch}), Expires: ends}}
 	item, err := s.Table.Get(ctx, ref)
 	switch {
 	case errors.Is(err, table.ErrNotFound):

@@ -72,7 +72,7 @@ func (s *Store) SetRule(ctx context.Context, school string, to Rule) error {
 	if to != AnyWay && able < Managers {
 		return errRule
 	}
-	return s.put(ctx, ruleKey(school), encode(rule{to}), time.Time{})
+	return s.put(ctx, ruleKey(school), table.Encode(rule{to}), time.Time{})
 }
 
 // put writes an item, whether there is one or not.
@@ -104,7 +104,7 @@ func (s *Store) Allow(ctx context.Context, staffID string) error {
 		return err
 	}
 	ends := s.Now().UTC().Add(CodeLife).Truncate(time.Second)
-	return s.put(ctx, allowanceKey(staffID), encode(allowance{m.Epoch}), ends)
+	return s.put(ctx, allowanceKey(staffID), table.Encode(allowance{m.Epoch}), ends)
 }
 
 // useAllowance returns the op that uses up what Allow gave a person; none if there is

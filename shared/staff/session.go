@@ -70,8 +70,8 @@ func (s *Store) Prove(ctx context.Context, staffID, sessionID string, k Key) err
 		}
 		now := s.Now().UTC()
 		e.Proven, k.Used = now, now
-		err = s.Table.Write(ctx, "", table.Replace{Key: key, Revision: revision, Value: encode(e), Expires: e.ends()},
-			table.Replace{Key: keyKey(staffID, k.ID), Revision: k.Revision, Value: encode(k)})
+		err = s.Table.Write(ctx, "", table.Replace{Key: key, Revision: revision, Value: table.Encode(e), Expires: e.ends()},
+			table.Replace{Key: keyKey(staffID, k.ID), Revision: k.Revision, Value: table.Encode(k)})
 		if conflict, touched := table.Conflict(err); !touched {
 			return err
 		} else if slices.Contains(conflict, 1) {
@@ -94,8 +94,8 @@ func (e session) ends() time.Time {
 func (e session) create(secret string) []table.Op {
 	key := secretKey("session", secret)
 	return []table.Op{
-		table.Create{Key: key, Value: encode(e), Expires: e.ends()},
-		table.Create{Key: sessionRefKey(e.Staff, e.ID), Value: encode(sessionRef{Kept: key}), Expires: e.Since.Add(SessionLife)},
+		table.Create{Key: key, Value: table.Encode(e), Expires: e.ends()},
+		table.Create{Key: sessionRefKey(e.Staff, e.ID), Value: table.Encode(sessionRef{Kept: key}), Expires: e.Since.Add(SessionLife)},
 	}
 }
 
@@ -219,7 +219,7 @@ func (s *Store) touchSession(ctx context.Context, secret string, e session, revi
 		return nil
 	}
 	e.Seen = now
-	return s.touch(ctx, table.Replace{Key: secretKey("session", secret), Revision: revision, Value: encode(e), Expires: e.ends()})
+	return s.touch(ctx, table.Replace{Key: secretKey("session", secret), Revision: revision, Value: table.Encode(e), Expires: e.ends()})
 }
 
 // Turn has a session be about another school from the next request on. Whether the
@@ -231,7 +231,7 @@ func (s *Store) Turn(ctx context.Context, staffID, sessionID, school string) err
 			return err
 		}
 		e.At = school
-		err = s.Table.Write(ctx, "", table.Replace{Key: key, Revision: revision, Value: encode(e), Expires: e.ends()})
+		err = s.Table.Write(ctx, "", table.Replace{Key: key, Revision: revision, Value: table.Encode(e), Expires: e.ends()})
 		if _, touched := table.Conflict(err); !touched {
 			return err
 		}

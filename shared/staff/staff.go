@@ -128,7 +128,7 @@ func (s *Store) PutStaff(ctx context.Context, m Staff) (Staff, error) {
 	if err != nil {
 		return m, err
 	}
-	ops := []table.Op{table.Replace{Key: staffKey(m.ID), Revision: m.Revision, Value: encode(m)}}
+	ops := []table.Op{table.Replace{Key: staffKey(m.ID), Revision: m.Revision, Value: table.Encode(m)}}
 	if old.School != m.School {
 		ops = append(ops, table.Delete{Key: memberKey(old.School, m.ID), Revision: 1}, table.Create{Key: memberKey(m.School, m.ID)})
 	}
@@ -145,7 +145,7 @@ func (s *Store) PutStaff(ctx context.Context, m Staff) (Staff, error) {
 
 func (s *Store) create(ctx context.Context, m Staff) (Staff, error) {
 	m.ID = s.IDs.New()
-	ops := []table.Op{table.Create{Key: staffKey(m.ID), Value: encode(m)}, table.Create{Key: memberKey(m.School, m.ID)}}
+	ops := []table.Op{table.Create{Key: staffKey(m.ID), Value: table.Encode(m)}, table.Create{Key: memberKey(m.School, m.ID)}}
 	mail, err := s.mailOps(ctx, Staff{ID: m.ID}, m)
 	if err != nil {
 		return m, err
@@ -247,13 +247,4 @@ func (s *Store) write(ctx context.Context, ops ...table.Op) error {
 		}
 	}
 	return err
-}
-
-// encode never fails on the types of this package.
-func encode(v any) []byte {
-	b, err := json.Marshal(v)
-	if err != nil {
-		panic(err)
-	}
-	return b
 }

@@ -58,7 +58,7 @@ func (s *Store) SignInAs(ctx context.Context, staffID string, by Subject) (secre
 	if err != nil && !errors.Is(err, ErrNotFound) {
 		return "", Staff{}, err
 	}
-	value := encode(subject{by, m.Mail})
+	value := table.Encode(subject{by, m.Mail})
 	op := table.Op(table.Create{Key: subjectKey(staffID), Value: value})
 	switch {
 	case revision == 0:

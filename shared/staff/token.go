@@ -110,8 +110,8 @@ func (s *Store) NewToken(ctx context.Context, staffID, name string, life time.Du
 	key := secretKey("token", secret)
 	err = s.write(ctx,
 		table.Check{Key: staffKey(staffID), Revision: m.Revision},
-		table.Create{Key: key, Value: encode(t), Expires: t.end().Add(tokenKept)},
-		table.Create{Key: tokenRefKey(staffID, t.ID), Value: encode(tokenRef{Kept: key}), Expires: t.end().Add(tokenKept)},
+		table.Create{Key: key, Value: table.Encode(t), Expires: t.end().Add(tokenKept)},
+		table.Create{Key: tokenRefKey(staffID, t.ID), Value: table.Encode(tokenRef{Kept: key}), Expires: t.end().Add(tokenKept)},
 		table.Create{Key: endingKey(t, life), Expires: t.end()})
 	return t, secret, stale(err)
 }
@@ -148,7 +148,7 @@ func (s *Store) touchToken(ctx context.Context, key table.Key, t Token, revision
 		return nil
 	}
 	t.Used = now
-	return s.touch(ctx, table.Replace{Key: key, Revision: revision, Value: encode(t), Expires: t.end().Add(tokenKept)})
+	return s.touch(ctx, table.Replace{Key: key, Revision: revision, Value: table.Encode(t), Expires: t.end().Add(tokenKept)})
 }
 
 // Tokens lists the API tokens of a member of staff that work, and those that ended

@@ -45,6 +45,15 @@ func Save(ctx context.Context, t Table, key Key, revision int64, v any) error {
 	return t.Write(ctx, "", Put(Item{Key: key, Revision: revision, Value: value}))
 }
 
+// Encode returns a record as JSON. It panics if v's type cannot be JSON.
+func Encode(v any) []byte {
+	value, err := json.Marshal(v)
+	if err != nil {
+		panic(err)
+	}
+	return value
+}
+
 // Put is the op that writes a record over the revision that was read of it: Create if
 // that is 0, else Replace.
 func Put(record Item) Op {

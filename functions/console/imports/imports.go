@@ -9,7 +9,6 @@
 package imports
 
 import (
-	"encoding/json"
 	"time"
 
 	"github.com/todoku/todoku/shared/lang"
@@ -94,15 +93,6 @@ func (m *Import) begin(now time.Time) {
 // turn returns what the roster is to know of the import as a turn.
 func (m Import) turn() roster.Turn {
 	return roster.Turn{ID: m.ID, Until: m.Until, Confirmed: m.State != Waits, Rise: m.Rise, Leave: m.Leave}
-}
-
-// encode never fails on this type.
-func (m Import) encode() []byte {
-	b, err := json.Marshal(m)
-	if err != nil {
-		panic(err)
-	}
-	return b
 }
 
 var (

@@ -46,7 +46,7 @@ func (s *Store) Keep(ctx context.Context, school, name string, file []byte, turn
 		}
 		in.Pieces++
 	}
-	err := s.Table.Write(ctx, "", table.Create{Key: key(school, in.ID), Value: in.encode(), Expires: expires})
+	err := s.Table.Write(ctx, "", table.Create{Key: key(school, in.ID), Value: table.Encode(in), Expires: expires})
 	return in, err
 }
 
@@ -117,7 +117,7 @@ func (s *Store) Change(ctx context.Context, school, importID string, f func(*Imp
 		if err != nil || !f(&in) {
 			return in, err
 		}
-		op := table.Replace{Key: key(school, importID), Revision: in.revision, Value: in.encode()}
+		op := table.Replace{Key: key(school, importID), Revision: in.revision, Value: table.Encode(in)}
 		if in.State == Waits {
 			op.Expires = in.Sent.Add(Life)
 		}
