@@ -2,6 +2,7 @@ package drill
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -122,9 +123,9 @@ type Alert struct {
 
 func (a Alert) body(now time.Time) []byte {
 	return encode(map[string]any{
-		"kind": or(a.Kind, "safety"), "subject": a.Subject, "body": or(a.Body, instruction),
+		"kind": cmp.Or(a.Kind, "safety"), "subject": a.Subject, "body": cmp.Or(a.Body, instruction),
 		"groups": a.Groups, "all": len(a.Groups) == 0, "supersedes": a.Supersedes, "follows": a.Follows,
-		"useful_until": now.Add(or(a.Useful, 2*time.Hour)).Format(time.RFC3339),
+		"useful_until": now.Add(cmp.Or(a.Useful, 2*time.Hour)).Format(time.RFC3339),
 		"remind_times": a.Times, "remind_every_minutes": int(a.Every / time.Minute),
 		"remind_after_minutes": int(a.Remind / time.Minute), "undo_seconds": int(a.Undo / time.Second),
 	})
@@ -132,15 +133,6 @@ func (a Alert) body(now time.Time) []byte {
 
 // instruction is what alerts say unless a scenario says otherwise.
 const instruction = "地震がありました。お子さんは無事です。\n16時までに校庭へ迎えに来てください。"
-
-// or returns the first value unless it is zero.
-func or[T comparable](v, other T) T {
-	var zero T
-	if v == zero {
-		return other
-	}
-	return v
-}
 
 func encode(v any) []byte {
 	b, err := json.Marshal(v)

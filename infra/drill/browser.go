@@ -2,6 +2,7 @@ package drill
 
 import (
 	"bytes"
+	"cmp"
 	"io"
 	"mime/multipart"
 	"net/http"
@@ -178,7 +179,7 @@ func (f *Form) collect() {
 		case n.Data != "input":
 		case attr(n, "type") == "radio" || attr(n, "type") == "checkbox":
 			if checked {
-				f.Values.Add(name, or(attr(n, "value"), "on"))
+				f.Values.Add(name, cmp.Or(attr(n, "value"), "on"))
 			}
 		case attr(n, "type") != "file":
 			f.Values.Add(name, attr(n, "value"))
@@ -214,7 +215,7 @@ func (f *Form) Press(words string) *Page {
 	if name := attr(button, "name"); name != "" {
 		f.Values.Set(name, attr(button, "value"))
 	}
-	action := or(attr(button, "formaction"), attr(f.node, "action"))
+	action := cmp.Or(attr(button, "formaction"), attr(f.node, "action"))
 	to, err := f.URL.Parse(action)
 	if err != nil {
 		f.Fatal(err)

@@ -1,6 +1,7 @@
 package table
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
@@ -178,9 +179,9 @@ func (k Key) fault() string {
 func opFault(op Op) string {
 	switch op := op.(type) {
 	case Create:
-		return firstFault(op.Key.fault(), sizeFault(op), expiryFault(op.Expires))
+		return cmp.Or(op.Key.fault(), sizeFault(op), expiryFault(op.Expires))
 	case Replace:
-		return firstFault(op.Key.fault(), sizeFault(op), expiryFault(op.Expires))
+		return cmp.Or(op.Key.fault(), sizeFault(op), expiryFault(op.Expires))
 	case Delete:
 		return op.Key.fault()
 	case Check:
@@ -188,7 +189,7 @@ func opFault(op Op) string {
 	case CheckAbsent:
 		return op.Key.fault()
 	case Add:
-		return firstFault(op.Key.fault(), deltasFault(op.Deltas))
+		return cmp.Or(op.Key.fault(), deltasFault(op.Deltas))
 	}
 	return fmt.Sprintf("a %T is not an op", op)
 }
@@ -217,15 +218,6 @@ func deltasFault(deltas map[string]int64) string {
 		}
 		if n > MaxDelta || n < -MaxDelta {
 			return "a delta is too large"
-		}
-	}
-	return ""
-}
-
-func firstFault(faults ...string) string {
-	for _, f := range faults {
-		if f != "" {
-			return f
 		}
 	}
 	return ""

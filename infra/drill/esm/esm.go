@@ -8,6 +8,7 @@
 package esm
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -58,22 +59,14 @@ func (m *Mapping) Run(ctx context.Context, h queue.Handler) error {
 	if err != nil {
 		return fmt.Errorf("esm: the queue's name: %w", err)
 	}
-	r := &run{Mapping: m, arn: arn, handler: h, slots: make(chan struct{}, orDefault(m.Concurrency, DefaultConcurrency))}
+	r := &run{Mapping: m, arn: arn, handler: h, slots: make(chan struct{}, cmp.Or(m.Concurrency, DefaultConcurrency))}
 	var pollers sync.WaitGroup
-	for range orDefault(m.Pollers, DefaultPollers) {
+	for range cmp.Or(m.Pollers, DefaultPollers) {
 		pollers.Go(func() { r.poll(ctx) })
 	}
 	pollers.Wait()
 	r.handlers.Wait()
 	return nil
-}
-
-func orDefault[T comparable](v, otherwise T) T {
-	var zero T
-	if v == zero {
-		return otherwise
-	}
-	return v
 }
 
 func (m *Mapping) queueARN(ctx context.Context) (string, error) {
@@ -123,7 +116,7 @@ func (r *run) poll(ctx context.Context) {
 // fill receives more messages until the batch is full or its window is over. A poll
 // that fails is no reason to lose those that are there.
 func (r *run) fill(ctx context.Context, msgs []types.Message) []types.Message {
-	batch := orDefault(r.Batch, queue.MaxBatch)
+	batch := cmp.Or(r.Batch, queue.MaxBatch)
 	for end := time.Now().Add(r.Window); len(msgs) < batch && time.Now().Before(end); {
 		more, err := r.receive(ctx, min(batch-len(msgs), queue.MaxBatch))
 		if err != nil {
@@ -160,7 +153,7 @@ func (m *Mapping) receive(ctx context.Context, most int) ([]types.Message, error
 	out, err := m.Client.ReceiveMessage(ctx, &sqs.ReceiveMessageInput{
 		QueueUrl:                    &m.QueueURL,
 		MaxNumberOfMessages:         int32(most),
-		WaitTimeSeconds:             int32(orDefault(m.Wait, DefaultWait) / time.Second),
+		WaitTimeSeconds:             int32(cmp.Or(m.Wait, DefaultWait) / time.Second),
 		MessageSystemAttributeNames: []types.MessageSystemAttributeName{types.MessageSystemAttributeNameAll},
 		MessageAttributeNames:       []string{"All"},
 	})
@@ -171,7 +164,7 @@ func (m *Mapping) receive(ctx context.Context, most int) ([]types.Message, error
 }
 
 func (m *Mapping) handle(ctx context.Context, h queue.Handler, e events.SQSEvent) {
-	called, cancel := context.WithTimeout(ctx, orDefault(m.Timeout, DefaultTimeout))
+	called, cancel := context.WithTimeout(ctx, cmp.Or(m.Timeout, DefaultTimeout))
 	defer cancel()
 	failed := m.call(called, h, e)
 	m.delete(ctx, e, failed)

@@ -17,6 +17,7 @@
 package bbolt
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"hash/maphash"
@@ -66,11 +67,11 @@ type Config struct {
 }
 
 func (c Config) withDefaults(db *journal.DB) Config {
-	c.Name = or(c.Name, "queue")
-	c.VisibilityTimeout = or(c.VisibilityTimeout, 5*time.Minute)
-	c.MaxReceives = or(c.MaxReceives, 10)
-	c.Concurrency = or(c.Concurrency, 64)
-	c.Log = or(c.Log, slog.Default())
+	c.Name = cmp.Or(c.Name, "queue")
+	c.VisibilityTimeout = cmp.Or(c.VisibilityTimeout, 5*time.Minute)
+	c.MaxReceives = cmp.Or(c.MaxReceives, 10)
+	c.Concurrency = cmp.Or(c.Concurrency, 64)
+	c.Log = cmp.Or(c.Log, slog.Default())
 	if c.Now == nil {
 		c.Now = time.Now
 	}
@@ -78,14 +79,6 @@ func (c Config) withDefaults(db *journal.DB) Config {
 		c.Update = table.NewGroup(db).Update
 	}
 	return c
-}
-
-func or[T comparable](v, otherwise T) T {
-	var zero T
-	if v == zero {
-		return otherwise
-	}
-	return v
 }
 
 // Queue is a durable queue. Its methods are safe for concurrent use.

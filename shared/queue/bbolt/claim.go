@@ -2,6 +2,7 @@ package bbolt
 
 import (
 	"bytes"
+	"cmp"
 	"strings"
 	"time"
 
@@ -86,7 +87,7 @@ func (b buckets) claim(g *group, limit, maxReceives int, now int64) (*part, erro
 	for i := range p.entries {
 		e := &p.entries[i]
 		e.Receives++
-		e.First = or(e.First, now)
+		e.First = cmp.Or(e.First, now)
 	}
 	return p, b.groups.Put([]byte(g.name), groupState{Count: len(p.entries), At: now}.encode())
 }
@@ -182,7 +183,7 @@ func (b buckets) failed(key []byte, since int64, reason string) error {
 		return err
 	}
 	a.Receives++
-	a.First = or(a.First, since)
+	a.First = cmp.Or(a.First, since)
 	a.Reason = reason
 	return b.attempts.Put(bytes.Clone(key), a.encode())
 }
