@@ -94,7 +94,7 @@ func (f *Family) answer(a Alert, r AnswerRequest, newID func() string) ([]table.
 		if !offered {
 			return nil, problem.New(problem.Invalid, "その回答は選べません。表示されている回答から選んでください。", "That answer is not offered. Choose one of those shown.")
 		}
-		if r.Guardian >= 0 && !contains(c.Guardians, r.Guardian) {
+		if r.Guardian >= 0 && !slices.Contains(c.Guardians, r.Guardian) {
 			return nil, notYours
 		}
 		first := c.Answer == nil

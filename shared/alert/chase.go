@@ -120,7 +120,7 @@ type Round struct {
 // answered for.
 func (f *Family) Awaits(guardian int) bool {
 	for i := range f.Children {
-		if f.Children[i].Answer == nil && contains(f.Children[i].Guardians, guardian) {
+		if f.Children[i].Answer == nil && slices.Contains(f.Children[i].Guardians, guardian) {
 			return true
 		}
 	}

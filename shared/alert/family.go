@@ -1,6 +1,7 @@
 package alert
 
 import (
+	"slices"
 	"time"
 
 	"github.com/todoku/todoku/shared/table"
@@ -148,7 +149,7 @@ func (f *Family) State(i int) ChildState {
 	}
 	var copies, refused int
 	for j := range f.Copies {
-		if !contains(c.Guardians, f.Copies[j].Guardian) {
+		if !slices.Contains(c.Guardians, f.Copies[j].Guardian) {
 			continue
 		}
 		copies++
@@ -173,7 +174,7 @@ func (f *Family) State(i int) ChildState {
 func (f *Family) Answerable(guardian int) []int {
 	var is []int
 	for i := range f.Children {
-		if contains(f.Children[i].Guardians, guardian) {
+		if slices.Contains(f.Children[i].Guardians, guardian) {
 			is = append(is, i)
 		}
 	}
@@ -188,13 +189,4 @@ func (f *Family) Copy(contact string, round int) int {
 		}
 	}
 	return -1
-}
-
-func contains(is []int, i int) bool {
-	for _, x := range is {
-		if x == i {
-			return true
-		}
-	}
-	return false
 }

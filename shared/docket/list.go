@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/todoku/todoku/shared/judge"
@@ -88,18 +89,9 @@ func (l Line) now(f roster.Family) (Seen, bool) {
 	}
 	v := Seen{Line: l, Guardian: *g, Now: *k}
 	for _, c := range f.Children {
-		if c.Class == l.Class && contains(c.Guardians, g.ID) {
+		if c.Class == l.Class && slices.Contains(c.Guardians, g.ID) {
 			v.Children = append(v.Children, c)
 		}
 	}
 	return v, len(v.Children) > 0
-}
-
-func contains(ids []string, id string) bool {
-	for _, x := range ids {
-		if x == id {
-			return true
-		}
-	}
-	return false
 }
