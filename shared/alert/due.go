@@ -174,14 +174,11 @@ type Due struct {
 	key   table.Key
 }
 
-const (
-	duePart   = "due"
-	dueLayout = "2006-01-02T15:04:05Z"
-)
+const duePart = "due"
 
 // DueOp returns the op that has the copy tried again at a time.
 func DueOp(d Due, at time.Time) table.Op {
-	sortKey := at.UTC().Format(dueLayout) + "/" + d.ID() + "/" + strconv.Itoa(d.Tries)
+	sortKey := at.UTC().Format(time.RFC3339) + "/" + d.ID() + "/" + strconv.Itoa(d.Tries)
 	return table.Create{Key: table.Key{Partition: duePart, Sort: sortKey}, Value: table.Encode(d)}
 }
 
@@ -192,7 +189,7 @@ func (s *Store) DueBy(ctx context.Context, now time.Time, limit int) ([]Due, err
 		return nil, err
 	}
 	var due []Due
-	end := now.UTC().Format(dueLayout) + "0" // after every key of this second
+	end := now.UTC().Format(time.RFC3339) + "0" // after every key of this second
 	for _, item := range page.Items {
 		if item.Sort > end {
 			break

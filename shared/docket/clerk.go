@@ -50,7 +50,7 @@ func (c *Clerk) Work(ctx context.Context) error {
 		return err
 	}
 	var errs []error
-	end := c.Now().UTC().Format(dueLayout) + "0" // after every key of this second
+	end := c.Now().UTC().Format(time.RFC3339) + "0" // after every key of this second
 	for _, item := range page.Items {
 		if item.Sort > end {
 			break
@@ -72,7 +72,7 @@ func (c *Clerk) take(ctx context.Context, item table.Item) error {
 	if err != nil {
 		err = fmt.Errorf("docket: item %s: %w", item.Key, err)
 		_, what, _ := strings.Cut(item.Sort, "/")
-		at := c.Now().UTC().Add(again).Format(dueLayout)
+		at := c.Now().UTC().Add(again).Format(time.RFC3339)
 		ops = append(ops, table.Create{Key: table.Key{Partition: duePart, Sort: at + "/" + what}, Value: item.Value})
 	}
 	writeErr := c.Table.Write(ctx, "", ops...)

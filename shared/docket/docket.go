@@ -247,13 +247,10 @@ func (s *Store) Alive(ctx context.Context, joinID, mailbox string) error {
 	return s.put(ctx, due{Join: joinID, Mailbox: mailbox}, s.Now())
 }
 
-const (
-	duePart   = "docket/due"
-	dueLayout = "2006-01-02T15:04:05Z"
-)
+const duePart = "docket/due"
 
 func (d due) op(at time.Time) table.Op {
-	return table.Create{Key: table.Key{Partition: duePart, Sort: at.UTC().Format(dueLayout) + "/" + d.Alert + d.School + d.Lane + d.Join}, Value: table.Encode(d)}
+	return table.Create{Key: table.Key{Partition: duePart, Sort: at.UTC().Format(time.RFC3339) + "/" + d.Alert + d.School + d.Lane + d.Join}, Value: table.Encode(d)}
 }
 
 func (s *Store) put(ctx context.Context, d due, at time.Time) error {
