@@ -1,12 +1,12 @@
 package alert
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"hash/fnv"
 	"slices"
-	"sort"
 	"strconv"
 	"strings"
 	"time"
@@ -198,9 +198,8 @@ func (st *Status) setLanes(lanes map[string]map[string]int64) {
 	for _, state := range CopyStates {
 		st.Copies.By[string(state)] += 0
 	}
-	sort.Slice(st.Lanes, func(i, j int) bool {
-		a, b := st.Lanes[i], st.Lanes[j]
-		return a.Total > b.Total || a.Total == b.Total && a.Lane < b.Lane
+	slices.SortFunc(st.Lanes, func(a, b LaneStatus) int {
+		return cmp.Or(cmp.Compare(b.Total, a.Total), cmp.Compare(a.Lane, b.Lane))
 	})
 }
 
@@ -264,7 +263,7 @@ func putOffs(counts map[string]int64) (list []PutOff) {
 			list = append(list, PutOff{time.Unix(at*putOffStep, 0).UTC(), n})
 		}
 	}
-	sort.Slice(list, func(i, j int) bool { return list[i].At.Before(list[j].At) })
+	slices.SortFunc(list, func(a, b PutOff) int { return a.At.Compare(b.At) })
 	return list
 }
 

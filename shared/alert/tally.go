@@ -2,7 +2,7 @@ package alert
 
 import (
 	"hash/fnv"
-	"sort"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -153,7 +153,7 @@ func (t tallies) ops(alert, part string) []table.Op {
 			keys = append(keys, k)
 		}
 	}
-	sort.Strings(keys)
+	slices.Sort(keys)
 	ops := make([]table.Op, len(keys))
 	for i, k := range keys {
 		deltas := t[k]

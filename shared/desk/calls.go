@@ -2,7 +2,7 @@ package desk
 
 import (
 	"context"
-	"sort"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -51,7 +51,7 @@ func (d Desk) Calls(ctx context.Context, alertID string) (Calls, error) {
 	for at, n := range minutes {
 		c.Minutes = append(c.Minutes, Minute{time.Unix(at*60, 0).UTC(), n})
 	}
-	sort.Slice(c.Minutes, func(i, j int) bool { return c.Minutes[i].At.Before(c.Minutes[j].At) })
+	slices.SortFunc(c.Minutes, func(a, b Minute) int { return a.At.Compare(b.At) })
 	return c, nil
 }
 
