@@ -144,12 +144,7 @@ func (p *alertPage) Notes() []alert.Note {
 
 // Answered reports whether any of the children has been answered for.
 func (p *alertPage) Answered() bool {
-	for _, c := range p.Children {
-		if c.Answer != nil {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(p.Children, func(c childForm) bool { return c.Answer != nil })
 }
 
 // One reports whether there is one child: then each answer is one tap.

@@ -40,12 +40,8 @@ type resultPage struct {
 
 // Same reports whether the roster holds all that the good rows say.
 func (d *previewPage) Same() bool {
-	for _, t := range []roster.Tally{d.Plan.Children, d.Plan.Guardians, d.Plan.Contacts} {
-		if t.Added+t.Changed > 0 {
-			return false
-		}
-	}
-	return true
+	tallies := []roster.Tally{d.Plan.Children, d.Plan.Guardians, d.Plan.Contacts}
+	return !slices.ContainsFunc(tallies, func(t roster.Tally) bool { return t.Added+t.Changed > 0 })
 }
 
 // MoreErrors is how many errors are not shown.

@@ -90,12 +90,7 @@ func (h *Handler) sinceThen(ctx context.Context, a alert.Alert, r alert.Round, m
 
 // awaited reports whether nobody has answered for one of a family's children.
 func awaited(f *alert.Family) bool {
-	for i := range f.Children {
-		if f.Children[i].Answer == nil {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(f.Children, func(c alert.Child) bool { return c.Answer == nil })
 }
 
 // compare returns the contacts that a family's guardians have now and had not when the

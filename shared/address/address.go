@@ -12,6 +12,7 @@ package address
 
 import (
 	"regexp"
+	"slices"
 	"strings"
 
 	"golang.org/x/net/idna"
@@ -74,12 +75,7 @@ func (a Address) Mailbox() string {
 var dottedDomains = []string{"docomo.ne.jp", "ezweb.ne.jp", "au.com", "i.softbank.jp"}
 
 func allowsDots(domain string) bool {
-	for _, d := range dottedDomains {
-		if under(domain, d) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(dottedDomains, func(d string) bool { return under(domain, d) })
 }
 
 // isDotString reports whether the dots of local stand where RFC 5321 allows them

@@ -128,7 +128,7 @@ func (f *Family) answer(a Alert, r AnswerRequest, newID func() string) ([]table.
 // copies: the one through whose link it came has been answered, and the others are
 // spared, so that nobody waits for them. There are none if it is not the first.
 func (f *Family) firstByLane(contact string) (fields []string) {
-	if slices.ContainsFunc(f.Children, func(c Child) bool { return c.Answer != nil }) {
+	if f.answered() {
 		return nil
 	}
 	for i := range f.Copies {

@@ -183,10 +183,5 @@ func (f *Family) Answerable(guardian int) []int {
 
 // Copy returns the index of the copy to a contact, and -1 if there is none.
 func (f *Family) Copy(contact string, round int) int {
-	for i := range f.Copies {
-		if f.Copies[i].Contact == contact && f.Copies[i].Round == round {
-			return i
-		}
-	}
-	return -1
+	return slices.IndexFunc(f.Copies, func(c Copy) bool { return c.Contact == contact && c.Round == round })
 }

@@ -2,6 +2,7 @@ package alert
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/todoku/todoku/shared/table"
@@ -85,10 +86,5 @@ func (f *Family) child(id string) *Child {
 
 // answered reports whether anybody has answered for a child of the family.
 func (f *Family) answered() bool {
-	for _, c := range f.Children {
-		if c.Answer != nil {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(f.Children, func(c Child) bool { return c.Answer != nil })
 }

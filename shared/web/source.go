@@ -3,6 +3,7 @@ package web
 import (
 	"net/http"
 	"net/netip"
+	"slices"
 	"strings"
 )
 
@@ -61,12 +62,7 @@ func ParseProxies(list string) (Proxies, error) {
 }
 
 func (p Proxies) has(a netip.Addr) bool {
-	for _, prefix := range p {
-		if prefix.Contains(a.WithZone("")) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(p, func(prefix netip.Prefix) bool { return prefix.Contains(a.WithZone("")) })
 }
 
 // Handler sets the RemoteAddr of requests that come through one of the proxies to the

@@ -1,6 +1,7 @@
 package stack
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 
@@ -197,12 +198,7 @@ const inboundRule = "todoku"
 // coveredByMail reports whether a domain belongs to one that is proven already:
 // SES counts subdomains in.
 func (b *builder) coveredByMail(domain string) bool {
-	for _, d := range b.Settings.MailDomains {
-		if strings.HasSuffix(domain, "."+d) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(b.Settings.MailDomains, func(d string) bool { return strings.HasSuffix(domain, "."+d) })
 }
 
 // record is a DNS record that must be there.

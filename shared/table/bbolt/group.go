@@ -2,6 +2,7 @@ package bbolt
 
 import (
 	"errors"
+	"slices"
 	"sync"
 
 	"github.com/todoku/todoku/shared/journal"
@@ -140,12 +141,7 @@ func (g *Group) write(calls []*call) (rest []*call, wait func() error) {
 }
 
 func firstBad(calls []*call, tx *journal.Tx) int {
-	for i, c := range calls {
-		if !succeeds(c.fn, tx) {
-			return i
-		}
-	}
-	return -1
+	return slices.IndexFunc(calls, func(c *call) bool { return !succeeds(c.fn, tx) })
 }
 
 // succeeds hides a panic: the writer whose it is runs into it again, alone.
