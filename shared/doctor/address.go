@@ -122,13 +122,9 @@ func onList(a netip.Addr, l Blocklist, codes []netip.Addr) Finding {
 func reversed(a netip.Addr) string {
 	var parts []string
 	if a.Is4() {
-		for part := range strings.SplitSeq(a.String(), ".") {
-			parts = append(parts, part)
-		}
+		parts = strings.Split(a.String(), ".")
 	} else {
-		for c := range strings.SplitSeq(strings.ReplaceAll(a.StringExpanded(), ":", ""), "") {
-			parts = append(parts, c)
-		}
+		parts = strings.Split(strings.ReplaceAll(a.StringExpanded(), ":", ""), "")
 	}
 	slices.Reverse(parts)
 	return strings.Join(parts, ".")

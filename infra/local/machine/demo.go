@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/todoku/todoku/infra/found"
@@ -87,7 +88,7 @@ func (m *Machine) importSheet(ctx context.Context, school string, csv []byte) er
 }
 
 func domainOf(address string) string {
-	return address[bytes.LastIndexByte([]byte(address), '@')+1:]
+	return address[strings.LastIndexByte(address, '@')+1:]
 }
 
 // SignInLink makes a one-time link with which a staff member signs in.
