@@ -3,6 +3,7 @@ package console
 import (
 	"context"
 	"encoding/base64"
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -108,9 +109,7 @@ func (s *Server) apiGetAlert(r *http.Request, me staff.Staff) (web.Response, err
 
 func counts(c alert.Counts) map[string]int64 {
 	out := map[string]int64{"total": c.Total}
-	for state, n := range c.By {
-		out[state] = n
-	}
+	maps.Copy(out, c.By)
 	return out
 }
 

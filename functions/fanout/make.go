@@ -3,6 +3,7 @@ package fanout
 import (
 	"context"
 	"errors"
+	"maps"
 	"slices"
 	"time"
 
@@ -299,10 +300,7 @@ func (w *walk) save(ctx context.Context, made []alert.Made) ([]alert.Made, error
 	before := w.progress
 	for {
 		w.progress = before
-		w.progress.Copies = map[string]int64{}
-		for lane, n := range before.Copies {
-			w.progress.Copies[lane] = n
-		}
+		w.progress.Copies = maps.Clone(before.Copies)
 		w.count(made)
 		err := w.Alerts.SaveProgress(ctx, w.alert, &w.progress, alert.CreateOps(w.alert.ID, made)...)
 		ops, conflict := table.Conflict(err)
@@ -355,7 +353,7 @@ func (w *walk) count(made []alert.Made) {
 		p.Families++
 		p.Children += int64(len(m.Family.Children))
 		for _, c := range m.Family.Copies {
-			p.Copies[c.Lane]++
+			p.Add(c.Lane)
 		}
 	}
 }

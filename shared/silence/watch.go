@@ -158,9 +158,7 @@ func (w *Watch) Done() bool {
 // the end, and where there is nobody to compare with.
 func (w *Watch) Pasts(counts []Count, past map[string]Past) map[string]Past {
 	taught := map[string]Past{}
-	for lane, p := range past {
-		taught[lane] = p
-	}
+	maps.Copy(taught, past)
 	lanes := merge(counts)
 	for _, lane := range w.names() {
 		if lane == rest || w.found(lane) || len(w.Tracks[lane].Answered) < len(Looks) {

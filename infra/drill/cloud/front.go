@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"math"
 	"net/http"
 	"net/http/httputil"
@@ -169,11 +170,7 @@ func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (c *Cloud) Requests() map[string]int {
 	c.front.mu.Lock()
 	defer c.front.mu.Unlock()
-	all := map[string]int{}
-	for name, n := range c.front.counts {
-		all[name] = n
-	}
-	return all
+	return maps.Clone(c.front.counts)
 }
 
 // Away has DynamoDB not answer, or answer again.

@@ -11,6 +11,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"math"
 	"math/rand/v2"
 	"net/http"
@@ -214,10 +215,7 @@ func (s *Server) Stats() Stats {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	out := s.stats
-	out.Lanes = map[string]LaneStats{}
-	for lane, l := range s.stats.Lanes {
-		out.Lanes[lane] = l
-	}
+	out.Lanes = maps.Clone(s.stats.Lanes)
 	return out
 }
 

@@ -24,6 +24,7 @@ package webtest
 import (
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/cookiejar"
 	"net/http/httptest"
@@ -95,9 +96,7 @@ func Script(t *testing.T, c *http.Client, base, name, text string, vars map[stri
 		t.Fatalf("%s:%v", name, err)
 	}
 	run := runner{client: c, base: base, vars: map[string]string{}}
-	for k, v := range vars {
-		run.vars[k] = v
-	}
+	maps.Copy(run.vars, vars)
 	for _, s := range steps {
 		faults := run.step(s)
 		for _, f := range faults {
