@@ -66,7 +66,7 @@ var needs = map[string][]Var{
 
 // Needs returns the variables that a function reads, in a fixed order; none for a
 // function that is not known.
-func Needs(function string) []Var { return append([]Var(nil), needs[function]...) }
+func Needs(function string) []Var { return slices.Clone(needs[function]) }
 
 // Config is what a function's environment says. Fields of variables that the
 // function does not need are zero.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -34,12 +35,7 @@ type target struct {
 }
 
 func (t target) withDefaults() target {
-	if t.dir == "" {
-		t.dir = "build"
-	}
-	if t.arch == "" {
-		t.arch = "arm64"
-	}
+	t.dir, t.arch = cmp.Or(t.dir, "build"), cmp.Or(t.arch, "arm64")
 	return t
 }
 

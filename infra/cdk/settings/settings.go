@@ -8,6 +8,7 @@
 package settings
 
 import (
+	"cmp"
 	"fmt"
 	"net/mail"
 	"net/url"
@@ -172,10 +173,7 @@ func (r *reader) text(key, otherwise string) string {
 	default:
 		r.fail(key, "文字で書いてください。", "write it as text.")
 	}
-	if s == "" {
-		return otherwise
-	}
-	return s
+	return cmp.Or(s, otherwise)
 }
 
 func (r *reader) required(key, ja, en, example string) string {

@@ -27,7 +27,7 @@ func (l *logLines) Write(p []byte) (int, error) {
 			return len(p), nil
 		}
 		l.record(line)
-		l.rest = append([]byte(nil), rest...)
+		l.rest = bytes.Clone(rest)
 	}
 }
 

@@ -7,6 +7,7 @@
 package runtimeapi
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -57,12 +58,8 @@ type Stats struct {
 
 // New returns a Function. Nothing is started before the first event.
 func New(cfg Config) *Function {
-	if cfg.Concurrency == 0 {
-		cfg.Concurrency = 10
-	}
-	if cfg.Timeout == 0 {
-		cfg.Timeout = 30 * time.Second
-	}
+	cfg.Concurrency = cmp.Or(cfg.Concurrency, 10)
+	cfg.Timeout = cmp.Or(cfg.Timeout, 30*time.Second)
 	cfg.Log = &shared{w: cfg.Log}
 	return &Function{cfg: cfg, places: make(chan struct{}, cfg.Concurrency), all: map[*instance]bool{}}
 }

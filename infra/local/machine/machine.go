@@ -5,6 +5,7 @@
 package machine
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -92,23 +93,15 @@ type Config struct {
 }
 
 func (c Config) withDefaults() Config {
-	if c.Addr == "" {
-		c.Addr = "127.0.0.1:8080"
-	}
-	if c.Log == nil {
-		c.Log = slog.Default()
-	}
+	c.Addr = cmp.Or(c.Addr, "127.0.0.1:8080")
+	c.Log = cmp.Or(c.Log, slog.Default())
+	c.Random = cmp.Or(c.Random, rand.Reader)
+	c.Tick = cmp.Or(c.Tick, time.Second)
 	if c.Now == nil {
 		c.Now = defaultNow
 	}
-	if c.Random == nil {
-		c.Random = rand.Reader
-	}
 	if c.Resolver == nil && c.Relay+c.Inbound != "" { // otherwise nothing leaves the machine, questions to DNS included
 		c.Resolver = net.DefaultResolver
-	}
-	if c.Tick == 0 {
-		c.Tick = time.Second
 	}
 	if c.Fault == nil {
 		c.Fault = func(string) error { return nil }

@@ -1,6 +1,7 @@
 package bbolt
 
 import (
+	"bytes"
 	"context"
 
 	"github.com/todoku/todoku/shared/journal"
@@ -52,7 +53,7 @@ func (t items) expired(after []byte, now int64) (keys [][]byte, last []byte, err
 			return nil, nil, err
 		}
 		if !s.live(now) {
-			keys = append(keys, append([]byte(nil), k...))
+			keys = append(keys, bytes.Clone(k))
 		}
 		last = k
 		n++
@@ -60,7 +61,7 @@ func (t items) expired(after []byte, now int64) (keys [][]byte, last []byte, err
 	if k == nil {
 		return keys, nil, nil
 	}
-	return keys, append([]byte(nil), last...), nil
+	return keys, bytes.Clone(last), nil
 }
 
 // remove removes what has expired, unless it was written anew meanwhile.

@@ -1,6 +1,7 @@
 package bbolt
 
 import (
+	"bytes"
 	"context"
 
 	"github.com/todoku/todoku/shared/journal"
@@ -47,7 +48,7 @@ func (t *Table) walk(after []byte) (items []table.Item, last []byte, err error) 
 				return nil
 			}
 			n++
-			last = append([]byte(nil), k...)
+			last = bytes.Clone(k)
 			it, err := walked(k, v, now)
 			if err != nil {
 				return err
