@@ -12,7 +12,6 @@ import (
 	"github.com/todoku/todoku/shared/link"
 	"github.com/todoku/todoku/shared/mail"
 	"github.com/todoku/todoku/shared/problem"
-	"github.com/todoku/todoku/shared/roster"
 )
 
 // Poster sends the mails of joins.
@@ -156,8 +155,3 @@ func (p *Poster) Link(j Join, kind link.Kind) (string, error) {
 const Path = "/register"
 
 var pages = map[link.Kind]string{link.Wait: "wait", link.Confirm: "confirm", link.Own: "own", link.Leave: "leave"}
-
-// SchoolOf returns the school that a slip's code or a join is of, for pages.
-func (s *Store) SchoolOf(ctx context.Context, j Join) (roster.School, error) {
-	return s.Roster.School(ctx, j.School)
-}

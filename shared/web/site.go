@@ -22,11 +22,8 @@ import (
 // problem) or for the log (any other). It must not keep the request.
 type Handler func(r *http.Request) (Response, error)
 
-// Limits of a request's body, in bytes. Beyond them the answer is 413.
-const (
-	MaxForm   = 64 << 10
-	MaxUpload = 20 << 20
-)
+// MaxForm is the limit of a request's body, in bytes. Beyond it the answer is 413.
+const MaxForm = 64 << 10
 
 // School is whose pages these are. Its phone is on every page: when nothing else
 // works, it does.

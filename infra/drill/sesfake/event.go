@@ -62,10 +62,6 @@ func Simulator(to string) []Step {
 	return []Step{sent, delivered}
 }
 
-// FirstMessage is what SES puts on a topic when the topic is set up: plain text,
-// which a consumer of events must bear.
-const FirstMessage = "Successfully validated SNS topic for Amazon SES event publishing."
-
 // Notification wraps a message as SNS does for a queue, unless raw delivery is on.
 func Notification(message []byte, topicARN, id string, at time.Time) []byte {
 	return marshal(map[string]string{

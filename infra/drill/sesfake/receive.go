@@ -17,10 +17,6 @@ type Incoming struct {
 	Policy     string // of the sender's domain; SES tells it of mail that failed
 }
 
-// MostIncoming is how large a mail may be that SES hands on by SNS; it bounces
-// larger ones (https://docs.aws.amazon.com/ses/latest/dg/receiving-email-action-sns.html).
-const MostIncoming = 150 << 10
-
 // Received returns the message that SES publishes of an incoming mail, as
 // documented in
 // https://docs.aws.amazon.com/ses/latest/dg/receiving-email-notifications-examples.html

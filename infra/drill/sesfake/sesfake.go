@@ -88,7 +88,6 @@ type Answer struct {
 // Answers in the words that SES uses.
 var (
 	Throttled  = Answer{Status: http.StatusTooManyRequests, Type: "TooManyRequestsException", Message: "Maximum sending rate exceeded."}
-	SpentToday = Answer{Status: http.StatusTooManyRequests, Type: "TooManyRequestsException", Message: "Daily message quota exceeded."}
 	Paused     = Answer{Status: http.StatusBadRequest, Type: "SendingPausedException", Message: "Sending paused for this account."}
 	Unverified = Answer{Status: http.StatusBadRequest, Type: "MessageRejected", Message: "Email address is not verified. The following identities failed the check in region US-EAST-1: somebody@example.jp"}
 	BadAddress = Answer{Status: http.StatusBadRequest, Type: "BadRequestException", Message: "Local address contains control or whitespace"}

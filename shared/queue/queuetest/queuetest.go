@@ -37,11 +37,9 @@ type Subject struct {
 	Hours bool
 }
 
-// RealTime is for adapters whose server keeps its own time.
-func RealTime(t *testing.T, test func(*testing.T)) { test(t) }
-
 // Run runs the suite. Each test gets a subject of its own from open, called within
-// in: synctest.Test if all of the adapter is in this process, else RealTime.
+// in: synctest.Test if all of the adapter is in this process. A server keeps its own time:
+// there in just calls the test.
 func Run(t *testing.T, in func(*testing.T, func(*testing.T)), open func(*testing.T) Subject) {
 	tests := []struct {
 		name string
