@@ -54,9 +54,6 @@ type Answer struct {
 	Hosts []string
 }
 
-// Refuses reports whether it is certain that no mail reaches the domain.
-func (a Answer) Refuses() bool { return a.State == Nowhere || a.State == Null }
-
 // Problem returns what to tell who entered an address of the domain, nil if there
 // is nothing to tell. Its kind is problem.Invalid.
 func (a Answer) Problem(domain string) *problem.Error {

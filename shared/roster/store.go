@@ -236,17 +236,6 @@ func (s *Store) FindByAddress(ctx context.Context, school, key string) (Place, e
 	return p, err
 }
 
-// FindByNumber returns which child has the school's number. It fails with
-// ErrNotFound if none has.
-func (s *Store) FindByNumber(ctx context.Context, school, number string) (Place, error) {
-	if !usable(school) || fold(number) == "" || len([]rune(number)) > MaxNumberLength {
-		return Place{}, ErrNotFound
-	}
-	var p Place
-	_, err := s.read(ctx, numberKey(school, number), &p)
-	return p, err
-}
-
 // Mapping returns the columns that the school's office named by hand at an earlier
 // import; it is empty if there are none.
 func (s *Store) Mapping(ctx context.Context, school string) (Mapping, error) {

@@ -58,8 +58,9 @@ func TestFamilyAndItsWays(t *testing.T) {
 	if err != nil {
 		t.Error(err)
 	}
-	place, err = s.FindByNumber(t.Context(), testSchool, "ｓ１")
-	wantDiff(t, "number", Place{Family: f.ID, Child: "c1"}, place)
+	var numbered Place
+	_, err = s.read(t.Context(), numberKey(testSchool, "ｓ１"), &numbered)
+	wantDiff(t, "number", Place{Family: f.ID, Child: "c1"}, numbered)
 	if err != nil {
 		t.Error(err)
 	}
@@ -252,8 +253,7 @@ func TestNotFound(t *testing.T) {
 		_, errSchool := s.School(t.Context(), name)
 		_, errFamily := s.Family(t.Context(), testSchool, name)
 		_, errAddress := s.FindByAddress(t.Context(), testSchool, name)
-		_, errNumber := s.FindByNumber(t.Context(), name, "1")
-		for what, err := range map[string]error{"school": errSchool, "family": errFamily, "address": errAddress, "number": errNumber} {
+		for what, err := range map[string]error{"school": errSchool, "family": errFamily, "address": errAddress} {
 			if !errors.Is(err, ErrNotFound) {
 				t.Errorf("%s %.20q: %v, want ErrNotFound", what, name, err)
 			}
