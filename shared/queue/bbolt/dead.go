@@ -143,11 +143,10 @@ func (q *Queue) Forget(before time.Time) error {
 	if q.dead.Load() == 0 {
 		return nil
 	}
-	n := 0
+	var old [][]byte
 	err := q.cfg.Update(func(tx *journal.Tx) error {
-		n = 0
+		old = nil
 		b := openBuckets(tx, q.cfg.Name)
-		var old [][]byte
 		c := b.dead.Cursor()
 		for k, v := c.First(); k != nil && len(old) < redriveAtOnce; k, v = c.Next() { // in the order of their deaths
 			l, err := decodeDeadLetter(v)
@@ -163,12 +162,11 @@ func (q *Queue) Forget(before time.Time) error {
 			if err := b.dead.Delete(k); err != nil {
 				return err
 			}
-			n++
 		}
 		return nil
 	})
 	if written(err) {
-		q.dead.Add(int64(-n))
+		q.dead.Add(int64(-len(old)))
 	}
 	return err
 }

@@ -208,5 +208,4 @@ func (d *decoder) err(what string) error {
 	return nil
 }
 
-func milli(t time.Time) int64      { return t.UnixMilli() }
 func fromMilli(ms int64) time.Time { return time.UnixMilli(ms).UTC() }

@@ -162,13 +162,13 @@ func (q *Queue) write(r *round) error {
 	return q.cfg.Update(func(tx *journal.Tx) error {
 		b := openBuckets(tx, q.cfg.Name)
 		for _, p := range r.finished {
-			if err := b.complete(p, milli(p.hiddenUntil(p.group.until))); err != nil {
+			if err := b.complete(p, p.hiddenUntil(p.group.until).UnixMilli()); err != nil {
 				return err
 			}
 		}
 		r.batches = nil
 		for _, o := range r.orders {
-			filled, err := b.fill(o, q.cfg.MaxReceives, milli(now))
+			filled, err := b.fill(o, q.cfg.MaxReceives, now.UnixMilli())
 			if err != nil {
 				return err
 			}

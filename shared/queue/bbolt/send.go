@@ -30,7 +30,7 @@ func chunk(msgs []queue.Message) int {
 }
 
 func (q *Queue) send(msgs []queue.Message) error {
-	now := milli(q.cfg.Now())
+	now := q.cfg.Now().UnixMilli()
 	var accepted map[string]int // messages by group
 	err := q.cfg.Update(func(tx *journal.Tx) (err error) {
 		accepted, err = q.store(openBuckets(tx, q.cfg.Name), msgs, now)
@@ -136,7 +136,7 @@ func (s *seen) expire(log *journal.Bucket, now int64, limit int) error {
 		if !expired(sent, now) {
 			break
 		}
-		s.forget(binary.BigEndian.Uint64(k), ids)
+		s.forget(sequence(k), ids)
 		old = append(old, slices.Clone(k))
 	}
 	for _, k := range old {
@@ -160,7 +160,7 @@ func (s *seen) forget(record uint64, ids []string) {
 func (s *seen) load(log *journal.Bucket) error {
 	return log.ForEach(func(k, v []byte) error {
 		_, ids := decodeSent(v)
-		s.remember(binary.BigEndian.Uint64(k), ids)
+		s.remember(sequence(k), ids)
 		return nil
 	})
 }

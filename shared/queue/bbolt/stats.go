@@ -25,7 +25,7 @@ func (q *Queue) Stats() (Stats, error) {
 	if s.Visible+s.InFlight+s.Hidden == 0 {
 		return s, nil
 	}
-	now := milli(q.cfg.Now())
+	now := q.cfg.Now().UnixMilli()
 	err := q.db.View(func(tx *journal.Tx) error {
 		oldest, err := openBuckets(tx, q.cfg.Name).oldest(groups, now)
 		s.Oldest = time.Duration(max(0, now-oldest)) * time.Millisecond
@@ -82,7 +82,7 @@ func (q *Queue) CheckHealth(ctx context.Context) error {
 	}
 	probe := []byte{0} // no group has this name
 	err := q.cfg.Update(func(tx *journal.Tx) error {
-		return openBuckets(tx, q.cfg.Name).groups.Put(probe, groupState{At: milli(q.cfg.Now())}.encode())
+		return openBuckets(tx, q.cfg.Name).groups.Put(probe, groupState{At: q.cfg.Now().UnixMilli()}.encode())
 	})
 	if err != nil {
 		return err
