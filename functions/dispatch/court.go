@@ -74,13 +74,13 @@ func (r *run) setAside(ctx context.Context, parked []*job, now time.Time) error 
 	if len(ops) == 0 {
 		return nil
 	}
-	err := r.putAside(ctx, ops)
-	for _, j := range parked {
-		if err == nil {
-			j.fate = over
-		}
+	if err := r.putAside(ctx, ops); err != nil {
+		return err
 	}
-	return err
+	for _, j := range parked {
+		j.fate = over
+	}
+	return nil
 }
 
 // putAside writes what is not there yet: a repeated message may have been put aside already.

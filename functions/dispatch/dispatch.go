@@ -120,13 +120,18 @@ func (h *Handler) settle(ctx context.Context, handled []events.SQSMessage) {
 	if !ok || len(handled) == 0 {
 		return
 	}
-	receipts := make([]string, len(handled))
-	for i := range handled {
-		receipts[i] = handled[i].ReceiptHandle
-	}
-	if err := q.Settle(ctx, receipts...); err != nil {
+	if err := q.Settle(ctx, receipts(handled)...); err != nil {
 		h.Log.Info("messages are deleted later", "messages", len(handled), "err", err)
 	}
+}
+
+// receipts are by what the queue knows messages that it has handed out.
+func receipts(msgs []events.SQSMessage) []string {
+	handles := make([]string, len(msgs))
+	for i := range msgs {
+		handles[i] = msgs[i].ReceiptHandle
+	}
+	return handles
 }
 
 // slot sends the copies of one slot, and returns the messages to be handed back.
@@ -164,11 +169,7 @@ func (b *batch) postpone(ctx context.Context) {
 		b.wait = pause(b.msgs[b.handled], b.Jitter())
 	}
 	rest := b.msgs[b.handled:]
-	receipts := make([]string, len(rest))
-	for i := range rest {
-		receipts[i] = rest[i].ReceiptHandle
-	}
-	if err := b.Queue.Postpone(ctx, b.wait, receipts...); err != nil {
+	if err := b.Queue.Postpone(ctx, b.wait, receipts(rest)...); err != nil {
 		b.Log.Warn("messages not postponed", "lane", b.group, "messages", len(rest), "err", err)
 	}
 }
