@@ -223,17 +223,16 @@ func (d Desk) Enter(ctx context.Context, a alert.Alert, ref alert.Ref, e Entry) 
 	if err := d.check(a, &e); err != nil {
 		return Record{}, err
 	}
+	t := Together{{d, ref}}
+	enter := func(_ *alert.Family, r *Record) error { return r.enter(e.Call, d.Alerts.Now()) }
 	if e.Outcome != Answered {
-		enter := func(_ *alert.Family, r *Record) error { return r.enter(e.Call, d.Alerts.Now()) }
-		r, err := first(Together{{d, ref}}.change(ctx, enter))
+		r, err := first(t.change(ctx, enter))
 		return r, unlessNothing(err)
 	}
 	f, err := d.Alerts.Family(ctx, ref)
 	if err != nil {
 		return Record{}, err
 	}
-	t, families := Together{{d, ref}}, []alert.Family{f}
-	enter := func(_ *alert.Family, r *Record) error { return r.enter(e.Call, d.Alerts.Now()) }
 	var r []Record
 	err = d.Alerts.Answer(ctx, a, alert.AnswerRequest{
 		Ref: ref, Guardian: -1, By: e.By.ID, Way: alert.ByPhone, Choices: e.Choices, Newest: &e.Newest, Late: true,
@@ -241,7 +240,7 @@ func (d Desk) Enter(ctx context.Context, a alert.Alert, ref alert.Ref, e Entry) 
 			if r, err = t.records(ctx); err != nil {
 				return nil, err
 			}
-			return t.plan(ctx, r, families, enter)
+			return t.plan(ctx, r, []alert.Family{f}, enter)
 		},
 	})
 	if errors.Is(err, alert.ErrNewer) {

@@ -3,7 +3,6 @@ package desk
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"strconv"
 	"time"
@@ -114,13 +113,9 @@ func (d Desk) ScopePaper(ctx context.Context, number int) (Paper, error) {
 }
 
 func (d Desk) paper(ctx context.Context, partition string, number int) (Paper, error) {
-	var p Paper
-	item, err := d.Alerts.Table.Get(ctx, paperKey(partition, number))
-	if errors.Is(err, table.ErrNotFound) {
-		return p, alert.ErrNotFound
-	}
-	if err == nil {
-		err = json.Unmarshal(item.Value, &p)
+	p, revision, err := table.Load[Paper](ctx, d.Alerts.Table, paperKey(partition, number))
+	if err == nil && revision == 0 {
+		err = alert.ErrNotFound
 	}
 	return p, err
 }
