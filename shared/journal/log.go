@@ -111,7 +111,7 @@ func createLog(path string, id [idSize]byte) (*log, error) {
 		err = os.Rename(f.Name(), path)
 	}
 	if err == nil {
-		err = syncDir(filepath.Dir(path))
+		err = SyncDir(filepath.Dir(path))
 	}
 	if err != nil {
 		return nil, errors.Join(err, f.Close(), os.Remove(f.Name()))
@@ -139,8 +139,8 @@ func openLog(path string) (*log, error) {
 	return &log{f: f, path: path, id: [idSize]byte(head[len(magic):])}, nil
 }
 
-// syncDir makes a change of names in dir durable.
-func syncDir(dir string) error {
+// SyncDir makes a change of names in dir durable.
+func SyncDir(dir string) error {
 	d, err := os.Open(dir)
 	if err != nil {
 		return err

@@ -134,7 +134,7 @@ func Place(from, to string) error {
 	if err := renameNew(from, to); err != nil {
 		return err
 	}
-	return syncDir(filepath.Dir(to))
+	return journal.SyncDir(filepath.Dir(to))
 }
 
 // renameNew renames without overwriting. Where the file system knows links, that
@@ -148,15 +148,6 @@ func renameNew(from, to string) error {
 		return &fs.PathError{Op: "rename", Path: to, Err: fs.ErrExist}
 	}
 	return os.Rename(from, to)
-}
-
-// syncDir makes a change of names in dir durable.
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
 }
 
 var (
