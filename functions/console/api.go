@@ -146,7 +146,7 @@ func queryBool(r *http.Request, name string) (bool, error) {
 	return false, problem.New(problem.Invalid, "「%s」には 1 か 0 を指定してください。", "Give %s as 1 or 0.", name).In(name)
 }
 
-// errors of queries are told all at once.
+// joined tells the errors of queries all at once.
 func joined(errs ...error) error {
 	var l problem.List
 	for _, err := range errs {

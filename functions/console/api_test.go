@@ -159,7 +159,7 @@ func TestAPIGroups(t *testing.T) {
 	}
 }
 
-// counts is what the numbers of a result say.
+// rosterNumbers is what the numbers of a result say.
 type rosterNumbers struct{ Children, Guardians, Contacts, Added, Changed, Unchanged int }
 
 func TestAPIRoster(t *testing.T) {

@@ -82,7 +82,7 @@ func (q *districtRequest) members() members {
 	return m
 }
 
-// draft returns the request as an alert to each whole school, with what is wrong with it.
+// districtDraft returns the request as an alert to each whole school, with what is wrong with it.
 func (s *Server) districtDraft(ctx context.Context, me staff.Staff, q districtRequest) (alert.Draft, problem.List, error) {
 	all := q.All
 	q.All = false

@@ -13,7 +13,7 @@ import (
 	"github.com/todoku/todoku/shared/web"
 )
 
-// on what a form of a family leads to.
+// afterwards is what a form of a family leads to: the page to, unless it failed.
 func (s *Server) afterwards(err error, to string) (web.Response, error) {
 	if err != nil {
 		return nil, err

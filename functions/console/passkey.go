@@ -96,7 +96,7 @@ var errNoPasskeys = problem.New(problem.Conflict,
 // ceremonyCookie ties the two halves of a touch to one browser.
 const ceremonyCookie = "touch"
 
-// begin answers with the options for the browser, and keeps what the answer will
+// beginTouch answers with the options for the browser, and keeps what the answer will
 // be checked against.
 func (s *Server) beginTouch(r *http.Request, options any, data *webauthn.SessionData) (web.Response, error) {
 	state, err := json.Marshal(data)
@@ -110,7 +110,7 @@ func (s *Server) beginTouch(r *http.Request, options any, data *webauthn.Session
 	return web.JSON{Value: options, Header: web.Cookies(s.cookie(ceremonyCookie, secret, staff.CeremonyLife))}, nil
 }
 
-// endTouch returns what begin kept, once, and the authenticator's answer.
+// endTouch returns what beginTouch kept, once, and the authenticator's answer.
 func (s *Server) endTouch(r *http.Request) (data webauthn.SessionData, form web.Form, err error) {
 	form, err = web.ReadForm(r)
 	if err != nil {

@@ -35,7 +35,7 @@ func (d *Drill) classPage() (page *Page, class string) {
 	return nil, ""
 }
 
-// slip is what a child takes home.
+// slipText is what a child takes home.
 type slipText struct{ child, code string }
 
 // slips prints the slips of the first class.

@@ -393,7 +393,7 @@ type ChildLine struct {
 	Family Family
 }
 
-// Guardians returns those who answer for the child, the first to be asked first.
+// GuardianList returns those who answer for the child, the first to be asked first.
 func (c ChildLine) GuardianList() []Guardian {
 	var gs []Guardian
 	for _, i := range c.Child.Guardians {

@@ -23,7 +23,7 @@ const (
 	Checking                 // to who has long not answered an alert: does the address still work?
 )
 
-// words of each way to ask: subject and first lines.
+// asking holds the words of each way to ask: subject and first lines.
 var asking = map[Asking][2]lang.Text{
 	Registered: {
 		lang.T("連絡先の確認をお願いします", "Please confirm your address"),

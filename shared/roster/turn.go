@@ -308,7 +308,7 @@ func Grades(groups []Group) map[string]int {
 	return grades
 }
 
-// begin notes when the journal ends, before anything is in it.
+// beginTurn notes when the journal ends, before anything is in it.
 func (p *Plan) beginTurn(ctx context.Context) error {
 	e := Ending{School: p.School, Turn: p.turn.ID, Until: p.turn.Until}
 	err := p.store.Table.Write(ctx, "", table.Create{Key: e.key(), Value: table.Encode(e)})

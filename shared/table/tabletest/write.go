@@ -77,7 +77,7 @@ type badOp struct {
 	op   table.Op
 }
 
-// setStage writes what newStage needs: records at revision 2 and counters.
+// setStage writes what the ops need: records at revision 2 and counters.
 func setStage(f *fixture) stage {
 	s := stage{partitions: []string{f.partition(), f.partition()}}
 	near, far := in(s.partitions[0]), in(s.partitions[1])

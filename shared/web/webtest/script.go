@@ -71,7 +71,7 @@ func parseRequest(n int, line string) (step, error) {
 	return step{line: n, method: method, path: path}, nil
 }
 
-// ops in the order in which they are looked for: a longer one before its end.
+// opWords lists ops in the order in which they are looked for: a longer one before its end.
 var opWords = regexp.MustCompile(`^(code|body|header [A-Za-z0-9-]+) (==|!=|!contains|contains|!~|~)(?: (.*))?$`)
 
 func (s *step) add(n int, line string) error {
