@@ -434,10 +434,13 @@ func (r districtRow) OutcomeThere() lang.Text { return outcomeNames[r.Other.Outc
 // First returns the member for which the household is most pressing.
 func (r districtRow) First() districtMember {
 	return slices.MinFunc(r.Members, func(a, b districtMember) int {
-		if a.Settled() != b.Settled() {
-			return map[bool]int{true: 1, false: -1}[a.Settled()]
+		switch {
+		case a.Settled() == b.Settled():
+			return cmp.Compare(a.Need, b.Need)
+		case a.Settled():
+			return 1
 		}
-		return cmp.Compare(a.Need, b.Need)
+		return -1
 	})
 }
 

@@ -194,10 +194,13 @@ func (r *Row) Numbers() []Number {
 		}
 	}
 	slices.SortStableFunc(all, func(a, b Number) int {
-		if a.Wrong != b.Wrong {
-			return map[bool]int{true: 1, false: -1}[a.Wrong]
+		switch {
+		case a.Wrong == b.Wrong:
+			return cmp.Compare(a.Calls, b.Calls)
+		case a.Wrong:
+			return 1
 		}
-		return cmp.Compare(a.Calls, b.Calls)
+		return -1
 	})
 	return all
 }

@@ -123,12 +123,14 @@ func (s *Store) hold(ctx context.Context, a alert.Alert, r Refusal, t judge.Tall
 // EventsOf returns a school's policy events, those that last first, then the newest first.
 func (s *Store) EventsOf(ctx context.Context, school string) ([]Event, error) {
 	events, _, err := s.read(ctx, school)
-	list := slices.Collect(maps.Values(events))
-	slices.SortFunc(list, func(a, b Event) int {
-		if a.Held() != b.Held() {
-			return map[bool]int{true: -1, false: 1}[a.Held()]
+	list := slices.SortedFunc(maps.Values(events), func(a, b Event) int {
+		switch {
+		case a.Held() == b.Held():
+			return b.Since.Compare(a.Since)
+		case a.Held():
+			return -1
 		}
-		return b.Since.Compare(a.Since)
+		return 1
 	})
 	return list, err
 }

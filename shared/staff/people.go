@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -65,10 +66,13 @@ func (s *Store) People(ctx context.Context, school string) ([]Person, error) {
 		}
 	}
 	slices.SortStableFunc(people, func(a, b Person) int {
-		if a.Disabled != b.Disabled {
-			return map[bool]int{true: 1, false: -1}[a.Disabled]
+		switch {
+		case a.Disabled == b.Disabled:
+			return cmp.Compare(a.Name, b.Name)
+		case a.Disabled:
+			return 1
 		}
-		return cmp.Compare(a.Name, b.Name)
+		return -1
 	})
 	return people, nil
 }
@@ -205,15 +209,14 @@ func (c *change) managersLeft() error {
 
 // apply writes the change, first those who become managers.
 func (s *Store) apply(ctx context.Context, c change) error {
-	order := make([]Staff, 0, len(c.to))
-	for _, m := range c.to {
-		order = append(order, m)
-	}
-	slices.SortFunc(order, func(a, b Staff) int {
-		if ma, mb := a.Role == Manager, b.Role == Manager; ma != mb {
-			return map[bool]int{true: -1, false: 1}[ma]
+	order := slices.SortedFunc(maps.Values(c.to), func(a, b Staff) int {
+		switch ma, mb := a.Role == Manager, b.Role == Manager; {
+		case ma == mb:
+			return strings.Compare(a.ID, b.ID)
+		case ma:
+			return -1
 		}
-		return strings.Compare(a.ID, b.ID)
+		return 1
 	})
 	revision := map[string]int64{}
 	for _, id := range c.keep {
