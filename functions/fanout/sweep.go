@@ -67,9 +67,8 @@ func (h *Handler) heard(ctx context.Context, a alert.Alert, class string) error 
 }
 
 // sweep calls change for all families of an alert, a page at a time, and after each
-// class end. After an
-// interruption it begins again with the class where it was, so change must do no
-// harm to a family that it has seen.
+// class end. After an interruption it begins again with the class where it was, so
+// change must do no harm to a family that it has seen.
 func (h *Handler) sweep(ctx context.Context, a alert.Alert, p *alert.Progress, end func(context.Context, string) error, change func(context.Context, []alert.Made) error) error {
 	for class := p.Made.After; ; {
 		classes, _, err := h.Alerts.Classes(ctx, a.ID, class, 1)

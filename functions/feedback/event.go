@@ -76,12 +76,9 @@ type report struct {
 	school, join, test string // whose mail it was, if not a copy
 }
 
-// Errors of parse.
-var (
-	// errForeign says that a message is no event about a copy: SES's first message
-	// on a topic is plain text, and other systems may use the topic.
-	errForeign = errors.New("feedback: not about a mail of ours")
-)
+// errForeign says that a message is no event about a copy: SES's first message
+// on a topic is plain text, and other systems may use the topic.
+var errForeign = errors.New("feedback: not about a mail of ours")
 
 // parse reads the body of a queue message.
 func parse(body string) (report, error) {

@@ -284,12 +284,13 @@ func (s *Store) PutChases(ctx context.Context, school string, c Chases) error {
 	}
 	err := s.Table.Write(ctx, "", put(chasesKey(school), c.Revision, c))
 	if _, conflict := table.Conflict(err); conflict {
-		return errChases.Because(err)
+		return errSettings.Because(err)
 	}
 	return err
 }
 
-var errChases = problem.New(problem.Conflict,
+// errSettings says that somebody else has written the settings of a school meanwhile.
+var errSettings = problem.New(problem.Conflict,
 	"ほかの人が先に設定を変更しました。画面を開き直してから、もう一度変更してください。",
 	"Somebody else changed the settings first. Open the page again, then make your change.")
 

@@ -52,8 +52,7 @@ func (c *Copy) Accept(now time.Time) {
 // ranks orders the states in which an operator's events leave a copy. Events come
 // late, twice and out of order; one of a lower rank changes nothing, and of two of
 // the same rank the later counts, so in the end the order in which they came does
-// not matter. What was cancelled
-// and is reported all the same did leave.
+// not matter. What was cancelled and is reported all the same did leave.
 var ranks = map[CopyState]int{Queued: 0, Delayed: 0, Cancelled: 0, Sending: 0, Sent: 1, away: 2, gaveUp: 3, Delivered: 4, Refused: 5}
 
 // away ranks a copy that is Delayed in the operator's hands, gaveUp one that it tried

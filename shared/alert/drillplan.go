@@ -133,7 +133,7 @@ func (s *Store) PutDrillPlan(ctx context.Context, school string, p DrillPlan) er
 	p.Days = slices.Compact(p.Days)
 	err := s.Table.Write(ctx, "", put(drillPlanKey(school), p.Revision, p))
 	if _, conflict := table.Conflict(err); conflict {
-		return errChases.Because(err)
+		return errSettings.Because(err)
 	}
 	return err
 }

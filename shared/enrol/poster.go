@@ -35,9 +35,9 @@ var errLetters = problem.New(problem.TooMany,
 
 // Send mails a join's request for confirmation, and records what the operator said
 // of it; that is not an error of Send. A mail that the operator put off is due again
-// later. It fails with ErrSoon within Again of the
-// mail before, with a problem of kind TooMany after MaxLetters mails to the address
-// in a day, and with ErrEnded when there is nothing left to confirm.
+// later. It fails with ErrSoon within Again of the mail before, with a problem of kind
+// TooMany after MaxLetters mails to the address in a day, and with ErrEnded when there
+// is nothing left to confirm.
 func (p *Poster) Send(ctx context.Context, school, joinID string) (Join, error) {
 	j, err := p.Store.begin(ctx, school, joinID)
 	if err != nil {
