@@ -50,7 +50,7 @@ func (s *Store) Try(ctx context.Context, school roster.School, lane string, send
 	if err := s.Tried(ctx, school.ID, lane, id); err != nil {
 		return err
 	}
-	err = sender.Send(ctx, letter.Test(school, "", id, to.Mailbox(), TestTags(school.ID, id), s.Now()))
+	err = sender.Send(ctx, letter.Test(letter.To{School: school, ID: id, Mailbox: to.Mailbox(), Tags: TestTags(school.ID, id), Now: s.Now()}))
 	var failed *mail.SendError
 	switch {
 	case err == nil && s.Events:

@@ -138,9 +138,10 @@ func (p *Poster) lostRoute(ctx context.Context, school string, lost []roster.Chi
 			names = append(names, name)
 		}
 	}
-	to := p.BaseURL + "/reach"
+	page := p.BaseURL + "/reach"
 	if len(names) == 1 {
-		to += "/" + ids[0] + "#child-" + lost[0].ID
+		page += "/" + ids[0] + "#child-" + lost[0].ID
 	}
-	return letter.LostRoute(sc, strings.Join(names, "、"), len(lost), p.Store.IDs.New(), a.Mailbox(), to, p.Store.Now()), nil
+	to := letter.To{School: sc, ID: p.Store.IDs.New(), Mailbox: a.Mailbox(), Now: p.Store.Now()}
+	return letter.LostRoute(to, strings.Join(names, "、"), len(lost), page), nil
 }

@@ -101,7 +101,7 @@ func (p *Poster) RequestOwn(ctx context.Context, a address.Address) error {
 			return err
 		}
 		// Whether the operator took it is not told either: that, too, would tell.
-		_ = p.Mail.Send(ctx, letter.OwnPage(school, s.langOf(ctx, school.ID, place), s.IDs.New(), a.Mailbox(), to, nil, s.Now()))
+		_ = p.Mail.Send(ctx, letter.OwnPage(letter.To{School: school, Lang: s.langOf(ctx, school.ID, place), ID: s.IDs.New(), Mailbox: a.Mailbox(), Now: s.Now()}, to))
 	}
 	return nil
 }
@@ -249,5 +249,5 @@ func (p *Poster) Test(ctx context.Context, o Owner, contact string) error {
 	if err != nil {
 		return err
 	}
-	return p.Mail.Send(ctx, letter.Test(school, lang.Lang(o.Guardian.Lang), p.Store.IDs.New(), a.Mailbox(), nil, p.Store.Now()))
+	return p.Mail.Send(ctx, letter.Test(letter.To{School: school, Lang: lang.Lang(o.Guardian.Lang), ID: p.Store.IDs.New(), Mailbox: a.Mailbox(), Now: p.Store.Now()}))
 }

@@ -135,13 +135,13 @@ func (p *Poster) letter(ctx context.Context, j Join, how letter.Asking) (*mail.M
 	if err != nil {
 		return nil, err
 	}
-	to, err := p.Link(j, link.Confirm)
+	page, err := p.Link(j, link.Confirm)
 	if err != nil {
 		return nil, err
 	}
 	tags := map[string]string{tagJoin: j.ID, tagSchool: j.School}
-	m := letter.Ask(school, how, j.Lang, p.Store.IDs.New(), a.Mailbox(), to, tags, p.Store.Now())
-	return m, nil
+	to := letter.To{School: school, Lang: j.Lang, ID: p.Store.IDs.New(), Mailbox: a.Mailbox(), Tags: tags, Now: p.Store.Now()}
+	return letter.Ask(to, how, page), nil
 }
 
 // Link returns the address of a join's page: link.Wait or link.Confirm.

@@ -24,11 +24,14 @@ func TestLanguageFirst(t *testing.T) {
 	copies := func(l lang.Lang) *mail.Message {
 		return letter.NewWriter(a, school, 1, false).Letter(alert.CopyRef{}, l, "a@gmail.com", "http://todoku.test/a/x", now)
 	}
+	to := func(l lang.Lang) letter.To {
+		return letter.To{School: school, Lang: l, ID: "id", Mailbox: "a@gmail.com", Now: now}
+	}
 	ask := func(l lang.Lang) *mail.Message {
-		return letter.Ask(school, letter.Invited, l, "id", "a@gmail.com", "http://todoku.test/x", nil, now)
+		return letter.Ask(to(l), letter.Invited, "http://todoku.test/x")
 	}
 	check := func(l lang.Lang) *mail.Message {
-		return letter.Ask(school, letter.Checking, l, "id", "a@gmail.com", "http://todoku.test/x", nil, now)
+		return letter.Ask(to(l), letter.Checking, "http://todoku.test/x")
 	}
 	for name, tt := range map[string]struct {
 		write  func(lang.Lang) *mail.Message
@@ -37,9 +40,9 @@ func TestLanguageFirst(t *testing.T) {
 		"a copy":        {copies, []string{"避難訓練", "校庭に出ました", "次のリンク", "Please open", "有効期限", "Useful until", "これは訓練", "This is a drill"}, []string{"避難訓練", "校庭に出ました", "Please open", "次のリンク", "Useful until", "有効期限", "This is a drill", "これは訓練"}},
 		"an invitation": {ask, []string{"学校から", "The school sends", "心当たり", "If you did not"}, []string{"The school sends", "学校から", "If you did not", "心当たり"}},
 		"is it read":    {check, []string{"しばらく回答", "We have not heard"}, []string{"We have not heard", "しばらく回答"}},
-		"a test":        {func(l lang.Lang) *mail.Message { return letter.Test(school, l, "id", "a@gmail.com", nil, now) }, []string{"このメールが", "If you can read"}, []string{"If you can read", "このメールが"}},
+		"a test":        {func(l lang.Lang) *mail.Message { return letter.Test(to(l)) }, []string{"このメールが", "If you can read"}, []string{"If you can read", "このメールが"}},
 		"to the own page": {func(l lang.Lang) *mail.Message {
-			return letter.OwnPage(school, l, "id", "a@gmail.com", "http://x", nil, now)
+			return letter.OwnPage(to(l), "http://x")
 		}, []string{"次のリンクから", "Open the link"}, []string{"Open the link", "次のリンクから"}},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -11,6 +11,16 @@ import (
 	"github.com/todoku/todoku/shared/roster"
 )
 
+// To says to whom a mail goes that is not part of an alert.
+type To struct {
+	School  roster.School // whose mail it is
+	Lang    lang.Lang     // of the reader, which comes first
+	ID      string        // of the mail
+	Mailbox string        // as RFC 5321 writes it
+	Tags    map[string]string
+	Now     time.Time
+}
+
 // Asking says in which words a mail asks for the confirmation of an address.
 type Asking int
 
@@ -52,43 +62,43 @@ var asking = map[Asking][2]lang.Text{
 	},
 }
 
-// Ask returns a mail that asks for the confirmation of an address, in both languages; l
-// is that of the reader, which comes first.
-func Ask(s roster.School, how Asking, l lang.Lang, id, mailbox, link string, tags map[string]string, now time.Time) *tmail.Message {
+// Ask returns a mail that asks for the confirmation of an address, in both languages.
+func Ask(to To, how Asking, link string) *tmail.Message {
 	words := asking[how]
 	if how == Checking { // the address is registered: there is nothing to ignore
-		return known(plain(s, l, words[0], words[1], link, lang.T("届いていることを知らせる", "Tell the school that it arrives"), id, mailbox, tags, now))
+		return known(plain(to, words[0], words[1], link, lang.T("届いていることを知らせる", "Tell the school that it arrives")))
 	}
-	return plain(s, l, words[0], words[1], link, lang.T("登録の手続きを開く", "Open the registration"), id, mailbox, tags, now)
+	return plain(to, words[0], words[1], link, lang.T("登録の手続きを開く", "Open the registration"))
 }
 
 // OwnPage returns the mail with the link to a guardian's own page.
-func OwnPage(s roster.School, l lang.Lang, id, mailbox, link string, tags map[string]string, now time.Time) *tmail.Message {
-	return plain(s, l, lang.T("連絡先の変更用リンク", "Your link to change your contacts"),
+func OwnPage(to To, link string) *tmail.Message {
+	return plain(to, lang.T("連絡先の変更用リンク", "Your link to change your contacts"),
 		lang.T("次のリンクから、連絡先の確認・変更・一時停止・解除ができます。\nリンクは1時間使えます。", "Open the link to see, change, pause or remove your contacts. It works for an hour."),
-		link, lang.T("自分のページを開く", "Open my page"), id, mailbox, tags, now)
+		link, lang.T("自分のページを開く", "Open my page"))
 }
 
 // Test returns the mail that a guardian sends to himself or herself.
-func Test(s roster.School, l lang.Lang, id, mailbox string, tags map[string]string, now time.Time) *tmail.Message {
-	return plain(s, l, lang.T("【テスト】緊急連絡の受信テスト", "[Test] Emergency messages reach you"),
+func Test(to To) *tmail.Message {
+	return plain(to, lang.T("【テスト】緊急連絡の受信テスト", "[Test] Emergency messages reach you"),
 		lang.T("このメールが届いていれば、緊急連絡も届きます。何もする必要はありません。", "If you can read this, emergency messages reach you, too. There is nothing to do."),
-		"", lang.Text{}, id, mailbox, tags, now)
+		"", lang.Text{})
 }
 
 // LostRoute tells the school that children of classes cannot be reached any more. It
 // names no child: the page behind the link, for staff, does.
-func LostRoute(s roster.School, classes string, children int, id, mailbox, link string, now time.Time) *tmail.Message {
-	return ToStaff(s, lang.T("連絡先がなくなりました", "A child has lost its last route"),
+func LostRoute(to To, classes string, children int, link string) *tmail.Message {
+	return ToStaff(to, lang.T("連絡先がなくなりました", "A child has lost its last route"),
 		lang.T("%[1]sの児童生徒%[2]d人について、最後の連絡先が削除されました。緊急連絡が届きません。\n登録状況のページで確認し、保護者に連絡してください。",
 			"The last address was removed. Alerts do not reach the family any more (%[1]s; children: %[2]d). See the registration page and call them.", classes, children),
-		link, lang.T("登録状況を開く", "Open the page"), id, mailbox, now)
+		link, lang.T("登録状況を開く", "Open the page"))
 }
 
-// ToStaff tells somebody of the school's own what they should know. What is personal is
-// behind the link.
-func ToStaff(s roster.School, subject, body lang.Text, link string, press lang.Text, id, mailbox string, now time.Time) *tmail.Message {
-	return known(plain(s, lang.JA, subject, body, link, press, id, mailbox, nil, now))
+// ToStaff tells somebody of the school's own what they should know, Japanese first. What
+// is personal is behind the link.
+func ToStaff(to To, subject, body lang.Text, link string, press lang.Text) *tmail.Message {
+	to.Lang = lang.JA
+	return known(plain(to, subject, body, link, press))
 }
 
 // known takes out of a mail what is said to those who may not expect it.
@@ -104,7 +114,8 @@ func known(m *tmail.Message) *tmail.Message {
 var ignore = lang.T("心当たりがないときは、このメールを無視してください。リンクを開かなければ、何も登録されません。",
 	"If you did not expect this mail, ignore it: nothing is registered.")
 
-func plain(s roster.School, l lang.Lang, subject, body lang.Text, link string, press lang.Text, id, mailbox string, tags map[string]string, now time.Time) *tmail.Message {
+func plain(to To, subject, body lang.Text, link string, press lang.Text) *tmail.Message {
+	s, l := to.School, to.Lang
 	lead := "【" + s.Name + "】" + body.First(l, "\n")
 	foot := s.Name + "\n" + phoneWord.First(l, " / ") + ": " + s.Phone + "\n"
 	text, button := lead+"\n\n", ""
@@ -118,7 +129,7 @@ func plain(s roster.School, l lang.Lang, subject, body lang.Text, link string, p
 	var h strings.Builder
 	h.WriteString(htmlHead(l) + `<p>` + lines(lead) + `</p>` + button + `<p style="font-size:14px;color:#4d4d4d">` + lines(foot) + `</p></body></html>`)
 	return &tmail.Message{
-		ID: id, From: mail.Address{Name: s.Name, Address: s.Mail}, To: mail.Address{Address: mailbox},
-		Subject: "【" + s.Name + "】" + subject.First(l, " / "), Text: text + foot, HTML: h.String(), Tags: tags, Date: now,
+		ID: to.ID, From: mail.Address{Name: s.Name, Address: s.Mail}, To: mail.Address{Address: to.Mailbox},
+		Subject: "【" + s.Name + "】" + subject.First(l, " / "), Text: text + foot, HTML: h.String(), Tags: to.Tags, Date: to.Now,
 	}
 }

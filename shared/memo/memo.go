@@ -193,7 +193,8 @@ func (p *Postman) send(ctx context.Context, body string) error {
 	if _, err := p.Staff.Table.Get(ctx, told); err == nil {
 		return nil // the queue hands a message out again now and then
 	}
-	out := letter.ToStaff(school, m.Subject, m.Body, link, lang.T("画面を開く", "Open the page"), "memo-"+m.About+"-"+m.Staff, a.Mailbox(), now)
+	reader := letter.To{School: school, ID: "memo-" + m.About + "-" + m.Staff, Mailbox: a.Mailbox(), Now: now}
+	out := letter.ToStaff(reader, m.Subject, m.Body, link, lang.T("画面を開く", "Open the page"))
 	out.Deadline = m.Until
 	if err := p.Mail.Send(ctx, out); err != nil {
 		return err
