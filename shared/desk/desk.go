@@ -233,6 +233,7 @@ func (d Desk) Enter(ctx context.Context, a alert.Alert, ref alert.Ref, e Entry) 
 	if err != nil {
 		return Record{}, err
 	}
+	families := []alert.Family{f}
 	var r []Record
 	err = d.Alerts.Answer(ctx, a, alert.AnswerRequest{
 		Ref: ref, Guardian: -1, By: e.By.ID, Way: alert.ByPhone, Choices: e.Choices, Newest: &e.Newest, Late: true,
@@ -240,7 +241,7 @@ func (d Desk) Enter(ctx context.Context, a alert.Alert, ref alert.Ref, e Entry) 
 			if r, err = t.records(ctx); err != nil {
 				return nil, err
 			}
-			return t.plan(ctx, r, []alert.Family{f}, enter)
+			return t.plan(ctx, r, families, enter)
 		},
 	})
 	if errors.Is(err, alert.ErrNewer) {

@@ -57,7 +57,7 @@ func (t *Table) transact(ctx context.Context, in *dynamodb.TransactWriteItemsInp
 		select {
 		case <-ctx.Done():
 			return err
-		case <-time.After(pause/2 + rand.N(pause/2)): //nolint:gosec // spreads tries, hides nothing
+		case <-time.After(pause/2 + rand.N(pause/2)):
 		}
 	}
 }
