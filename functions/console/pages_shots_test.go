@@ -345,6 +345,9 @@ func (o *office) unclearReplies(a alert.Alert) {
 				continue
 			}
 			r := alert.Reply{Family: l.Ref.Family, Class: l.Ref.Class, Classes: []string{l.Class}, Guardian: l.Family.Guardians[0].ID, Name: l.Family.Guardians[0].Name, Children: []string{l.Name}, Text: texts[n], Why: alert.Unclear}
+			if n == 0 {
+				r.Why = alert.Older
+			}
 			_, err := o.server.Alerts.KeepReply(o.t.Context(), a.ID, fmt.Sprint(n), r)
 			o.must(err)
 			n++

@@ -5,6 +5,7 @@ package console
 import (
 	"fmt"
 	"net/url"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -31,6 +32,7 @@ func TestReachShots(t *testing.T) {
 		o.pass(24 * time.Hour)
 	}
 	c = o.signIn()
+	remove := o.visit(c, reachPath+"/"+class+regexp.MustCompile(`\?remove=[0-9a-z]+`).FindString(o.visit(c, reachPath+"/"+class).body))
 	var list strings.Builder
 	list.WriteString("学年,組,学籍番号,氏名,ふりがな\n")
 	all, _, err := o.server.Roster.Families(t.Context(), o.me.School, "")
@@ -79,6 +81,7 @@ func TestReachShots(t *testing.T) {
 		{Name: "turn-preview-english", Path: "/shot/turn-preview-en", HTML: o.visit(c, faulty+"?lang=en").body},
 		{Name: "turn-result", Path: path},
 		{Name: "reach-class", Path: reachPath + "/" + class},
+		{Name: "reach-class-remove", Path: "/shot/reach-class-remove", HTML: remove.body},
 	})
 }
 

@@ -136,6 +136,12 @@ func (s *staged) registration() []stop {
 		{name: "turn of the year, preview", who: manager, path: "/roster/turn", then: upload(s.TB, "year.csv", turnSheet)},
 		{name: "turn of the year, not sure", who: manager, then: submit("form[action$=confirm]"), status: unprocessable},
 		{name: "reach of a class", who: manager, path: "/reach/" + class},
+		{name: "reach of a class, remove an address", who: manager, then: func(b *tab) {
+			b.Helper()
+			b.leave(func() {
+				run[bool](b, `(a => { a.click(); return true; })(document.querySelector("main a[href^='?remove=']"))`)
+			})
+		}},
 		{name: "family card, printed", who: manager, path: "/reach/" + class + "/cards?child=" + child},
 		{name: "family card", path: enrol.CardPath + "/" + card},
 		{name: "family card of nobody", path: enrol.CardPath + "/" + "0123456789", status: unprocessable},
