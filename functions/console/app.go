@@ -31,6 +31,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/todoku/todoku/shared/address"
 	"github.com/todoku/todoku/shared/alert"
 	"github.com/todoku/todoku/shared/audience"
 	"github.com/todoku/todoku/shared/audit"
@@ -119,7 +120,7 @@ func (a *App) Preview(ctx context.Context, d alert.Draft) (Preview, error) {
 func (a *App) sample(d alert.Draft, school roster.School) *mail.Message {
 	sample := alert.Alert{Kind: d.Kind, Choices: d.Choices, Subject: d.Subject, Body: d.Body, Sender: d.Sender, UsefulUntil: d.UsefulUntil}
 	w := letter.NewWriter(sample, school, 0, a.InboundDomain != "")
-	return w.Sample("preview", d.Sender.Mail, a.BaseURL+"/a/example", a.Now())
+	return w.Sample("preview", address.MailboxOf(d.Sender.Mail), a.BaseURL+"/a/example", a.Now())
 }
 
 // Send accepts an alert of somebody's and has its copies made. The same key gives the same

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/todoku/todoku/shared/access"
+	"github.com/todoku/todoku/shared/address"
 	"github.com/todoku/todoku/shared/alert"
 	"github.com/todoku/todoku/shared/audience"
 	"github.com/todoku/todoku/shared/audit"
@@ -179,7 +180,7 @@ func (s *Server) glassMail(school roster.School, to staff.Staff, a alert.Alert) 
 		when = lang.T("ほかの教職員が確認すると、送信が始まります。", "It goes out when somebody else confirms it.")
 	}
 	return &tmail.Message{
-		ID: s.Alerts.IDs.New(), From: mail.Address{Name: school.Name, Address: school.Mail}, To: mail.Address{Address: to.Mail},
+		ID: s.Alerts.IDs.New(), From: mail.Address{Name: school.Name, Address: school.Mail}, To: mail.Address{Address: address.MailboxOf(to.Mail)},
 		Subject: "【要確認】全校への緊急送信 / Break-glass alert",
 		Text: school.Name + "\n\n" + a.Sender.Name + " さんが、全校への緊急送信を始めました。\n" + when.JA + "\n件名：" + a.Title() + "\n\n" +
 			a.Sender.Name + " is sending an alert to the whole school. " + when.EN + "\n\n内容の確認、送信、取り消し / Look at it, send it now, or undo it:\n" + s.BaseURL + glassPath + "/" + a.ID + "\n",

@@ -428,7 +428,7 @@ func (s *Server) invite(ctx context.Context, m staff.Staff) error {
 	}
 	now := s.Now()
 	return s.Mail.Send(ctx, &tmail.Message{
-		ID: s.Alerts.IDs.New(), From: mail.Address{Name: school.Name, Address: school.Mail}, To: mail.Address{Address: m.Mail},
+		ID: s.Alerts.IDs.New(), From: mail.Address{Name: school.Name, Address: school.Mail}, To: mail.Address{Address: address.MailboxOf(m.Mail)},
 		Subject: "緊急連絡システムへの招待 / Your account for emergency messages",
 		Text: school.Name + "\n\n" + m.Name + " 様\n\n学校の緊急連絡システムに登録されています。使う端末（スマートフォンなど）で次のページを開き、このメールが届いたアドレスを入力すると、15分以内に一度だけ使えるサインイン用リンクが届きます。\n" +
 			"You can use the school's emergency messages. Open this page on the device that you will use, and enter the address to which this mail came: you get a link that works once, within 15 minutes.\n\n" +

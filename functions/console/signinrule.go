@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/todoku/todoku/shared/access"
+	"github.com/todoku/todoku/shared/address"
 	"github.com/todoku/todoku/shared/audit"
 	"github.com/todoku/todoku/shared/lang"
 	tmail "github.com/todoku/todoku/shared/mail"
@@ -135,7 +136,7 @@ func (s *Server) barred(ctx context.Context, m staff.Staff) error {
 	}
 	now := s.Now()
 	return s.Mail.Send(ctx, &tmail.Message{
-		ID: s.Alerts.IDs.New(), From: mail.Address{Name: school.Name, Address: school.Mail}, To: mail.Address{Address: m.Mail},
+		ID: s.Alerts.IDs.New(), From: mail.Address{Name: school.Name, Address: school.Mail}, To: mail.Address{Address: address.MailboxOf(m.Mail)},
 		Subject: "サインインについて / About signing in",
 		Text:    school.Name + "\n\n" + staff.ErrPasskey.Text.JA + "\n\n" + staff.ErrPasskey.Text.EN + "\n\n" + s.BaseURL + signInPath + "\n\n心当たりがなければ、何もしないでください。\nIf you did not ask to sign in, do nothing.\n",
 		Date:    now, Deadline: now.Add(staff.MailedLife),

@@ -64,6 +64,16 @@ func (a Address) Mailbox() string {
 	return `"` + a.Local + `"@` + a.Domain
 }
 
+// MailboxOf returns an address as it is stored, by String, in the form of Mailbox. What is
+// no address stays as it is: whoever sends to it hears why that cannot be.
+func MailboxOf(stored string) string {
+	a, err := Parse(stored)
+	if err != nil {
+		return stored
+	}
+	return a.Mailbox()
+}
+
 // dottedDomains belong to the carriers that gave out local parts with two dots
 // in a row, or with a dot at either end, until March 2009. Such addresses are
 // still in use. Subdomains count.

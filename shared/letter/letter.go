@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/todoku/todoku/shared/address"
 	"github.com/todoku/todoku/shared/alert"
 	"github.com/todoku/todoku/shared/lang"
 	tmail "github.com/todoku/todoku/shared/mail"
@@ -165,8 +166,8 @@ func (w *Writer) sample(id string, l lang.Lang, mailbox, link string, now time.T
 		Date:        now,
 		Deadline:    w.alert.UsefulUntil,
 	}
-	if w.alert.Sender.Mail != "" {
-		m.ReplyTo = mail.Address{Name: w.alert.Sender.Name, Address: w.alert.Sender.Mail}
+	if to, err := address.Parse(w.alert.Sender.Mail); err == nil { // an alert waits for nobody's address
+		m.ReplyTo = mail.Address{Name: w.alert.Sender.Name, Address: to.Mailbox()}
 	}
 	return m
 }

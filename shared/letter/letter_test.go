@@ -17,6 +17,28 @@ var (
 	school = roster.School{Name: "ひばり小学校", Mail: "renraku@hibari.example", Phone: "03-0000-0000", Zone: "Asia/Tokyo"}
 )
 
+// TestReplyTo: staff may have any address that intake takes, and none of them keeps an alert
+// from leaving.
+func TestReplyTo(t *testing.T) {
+	for stored, want := range map[string]string{
+		"sato@example.jp":         "sato@example.jp",
+		"tanaka..ab@docomo.ne.jp": `"tanaka..ab"@docomo.ne.jp`,
+		"t@日本語.jp":                `t@xn--wgv71a119e.jp`,
+		"none":                    "",
+		"":                        "",
+	} {
+		a := alert.Alert{Subject: "x", Body: "y", UsefulUntil: now.Add(time.Hour), Sender: alert.Sender{Name: "先生", Mail: stored}}
+		m := letter.NewWriter(a, school, 0, false).Letter(alert.CopyRef{}, lang.JA, "a@gmail.com", "http://todoku.test/a/x", now)
+		if m.ReplyTo.Address != want {
+			t.Errorf("%q: replies go to %q, want %q", stored, m.ReplyTo.Address, want)
+		}
+		m.ID, m.Tags = "id", nil
+		if _, err := m.Bytes(); err != nil {
+			t.Errorf("%q: %v", stored, err)
+		}
+	}
+}
+
 // TestLanguageFirst: what is said in both languages says the reader's first, and an
 // unknown language is taken for Japanese.
 func TestLanguageFirst(t *testing.T) {

@@ -74,7 +74,9 @@ func (s *Store) Learn(ctx context.Context, domains []string, limit time.Duration
 	}
 	var errs []error
 	for d, answer := range s.Check(ctx, ask, limit) {
-		if answer.State == Receives && s.Lanes.OfMX(d, answer.Hosts).Name != s.Lanes.Of(d).Name && len(known) < maxKept {
+		_, is := known[d] // and may have moved to where its domain decides
+		decides := s.Lanes.OfMX(d, answer.Hosts).Name != s.Lanes.Of(d).Name && len(known) < maxKept
+		if answer.State == Receives && (is || decides) {
 			known[d] = kept{}
 			errs = append(errs, s.keep(ctx, d, answer.Hosts))
 		}

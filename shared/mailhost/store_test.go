@@ -75,6 +75,13 @@ func TestLearn(t *testing.T) {
 	if diff := cmp.Diff(want, lanesOf(t, store, domains...)); diff != "" {
 		t.Errorf("after a move: -want +got:\n%s", diff)
 	}
+	s.Set(t, append(records, "club.example.org. MX 10 mx.club.example.org.")...)
+	*now = now.Add(8 * 24 * time.Hour)
+	learn()
+	want["club.example.org"] = "example.org"
+	if diff := cmp.Diff(want, lanesOf(t, store, domains...)); diff != "" {
+		t.Errorf("after it came home: -want +got:\n%s", diff)
+	}
 	*now = now.Add(401 * 24 * time.Hour)
 	if got := lanesOf(t, store, "school.example.jp"); got["school.example.jp"] != "example.jp" {
 		t.Errorf("kept too long: %v", got)

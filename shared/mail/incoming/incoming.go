@@ -16,6 +16,7 @@ import (
 	"regexp"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/todoku/todoku/shared/address"
 )
@@ -170,10 +171,20 @@ func sender(h mail.Header) (address.Address, error) {
 		return address.Address{}, ErrFrom
 	}
 	a, err := address.Parse(mailbox)
-	if err != nil {
+	if err != nil || !plain(a, mailbox) {
 		return address.Address{}, ErrFrom
 	}
 	return a, nil
+}
+
+// plain reports whether a is what a mailbox says, but for quotes and the case of the
+// domain. Where intake forgives more, it names another domain than the one of which
+// whoever handed the mail over has judged whether the mail is forged.
+func plain(a address.Address, mailbox string) bool {
+	at, own := strings.LastIndexByte(mailbox, '@'), a.String()
+	local, domain := strings.Trim(mailbox[:max(at, 0)], `"`), mailbox[at+1:]
+	isASCII := strings.IndexFunc(domain, func(r rune) bool { return r >= utf8.RuneSelf }) < 0
+	return local == a.Local && (isASCII && strings.EqualFold(domain, a.Domain) || domain == own[strings.LastIndexByte(own, '@')+1:])
 }
 
 // mailboxOf returns the one mailbox of a field.

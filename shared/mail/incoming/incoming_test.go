@@ -155,6 +155,13 @@ func TestSender(t *testing.T) {
 		"a group without an end":      {"From: undisclosed: a@example.jp", ""},
 		"brackets in brackets":        {"From: <<a..b@docomo.ne.jp>>", ""},
 		"an address and a line break": {"From: a@example.jp\r\n b@example.jp", ""},
+		"capitals":                    {"From: Hanako@DOCOMO.ne.jp", "Hanako@docomo.ne.jp"},
+		"in Japanese":                 {"From: hanako@日本語.jp", "hanako@xn--wgv71a119e.jp"},
+		"a link of another domain":    {`From: "mailto:hanako@docomo.ne.jp?"@example.com`, ""},
+		"letters of full width":       {"From: hanako@ｄｏｃｏｍｏ.ne.jp", ""},
+		"a Japanese full stop":        {"From: hanako@docomo。ne。jp", ""},
+		"a blank that is not seen":    {"From: hanako@doco\u200bmo.ne.jp", ""},
+		"a Kelvin sign":               {"From: hanako@boo\u212as.example.jp", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			m, err := Read(raw(tt.header, "Subject: x", "", "text"), envelope)
