@@ -71,7 +71,7 @@ func enteredBy(me staff.Staff, as string) error {
 		return nil
 	}
 	return problem.New(problem.Conflict,
-		"いまサインインしている%[1]sさんではない人の画面で入力されたため、まだ記録していません。%[1]sさんの入力として記録してよければ、もう一度押してください。",
+		"この入力は、%[1]sさんとは別の人の画面で行われたため、まだ記録していません。%[1]sさんの入力として記録してよければ、もう一度押してください。",
 		"This was entered on the page of somebody other than %[1]s, who is signed in now. Nothing is recorded yet: if it is to be %[1]s's entry, press once more.", me.Name)
 }
 
@@ -141,7 +141,7 @@ func (s *Server) familyAgain(r *http.Request, me staff.Staff, form callForm, wro
 	if p.Form.ID == "" {
 		p.Form.ID = s.Alerts.IDs.New()
 	}
-	p.Form.Newest = nanosecondsOf(desk.Newest(&row.Family))
+	p.Form.Newest = nanosecondsOf(row.Family.NewestAnswer())
 	if err := s.fillFamily(r, p); err != nil {
 		return nil, err
 	}

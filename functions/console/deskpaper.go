@@ -223,7 +223,7 @@ func optionsOf(of parties) (all []paperOption) {
 }
 
 // Newest returns when the newest answer of a member was given, as the form sends it back.
-func (r paperRow) Newest(m districtMember) string { return nanosecondsOf(desk.Newest(&m.Family)) }
+func (r paperRow) Newest(m districtMember) string { return nanosecondsOf(m.Family.NewestAnswer()) }
 
 // NewestField names the field of it. Of a family that need not be phoned there is none,
 // and nothing is entered for it.

@@ -166,7 +166,7 @@ func (s *Server) fillHousehold(r *http.Request, p *householdPage, all parties) e
 }
 
 func (s *Server) householdPart(r *http.Request, m party, row districtMember, names map[string]string) (householdPart, error) {
-	part := householdPart{districtMember: row, Alert: m.Alert, Newest: nanosecondsOf(desk.Newest(&row.Family))}
+	part := householdPart{districtMember: row, Alert: m.Alert, Newest: nanosecondsOf(row.Family.NewestAnswer())}
 	groups, err := m.page.name(r.Context(), s, []desk.Row{row.Row}, nil)
 	if err != nil {
 		return part, err

@@ -174,7 +174,7 @@ func (h *Handler) record(ctx context.Context, r replied, choice alert.Choice) er
 	if choices := r.choices(choice, at); len(choices) > 0 {
 		err = h.Alerts.Answer(ctx, r.alert, alert.AnswerRequest{
 			Ref: ref, Guardian: r.guardian, By: r.family.Family.Guardians[r.guardian].ID, Contact: r.contact, Way: alert.ByMail,
-			Choices: choices, At: at, Newest: &at, With: take,
+			Choices: choices, At: r.after(at), Newest: &at, With: take,
 		})
 	}
 	if errors.Is(err, alert.ErrNewer) {
@@ -183,6 +183,16 @@ func (h *Handler) record(ctx context.Context, r replied, choice alert.Choice) er
 		}
 	}
 	return err
+}
+
+// after returns when an answer that was given at a time counts from: it stands after those
+// that were given for the family's other children. Whoever has the family's page open, and
+// knows of no newer one, is told that there is one.
+func (r *replied) after(at time.Time) time.Time {
+	if newest := r.family.Family.NewestAnswer(); !at.After(newest) {
+		return newest.Add(1)
+	}
+	return at
 }
 
 // choices has a choice for the children of whom nothing was said after a time.
@@ -256,7 +266,7 @@ func (h *Handler) tell(a alert.Alert) memo.Memo {
 		School: a.School, About: "replies-" + a.ID + "-" + now.UTC().Truncate(tellEvery).Format("02T1504"), Path: "/alerts/" + a.ID + "/replies",
 		Until:   now.Add(24 * time.Hour),
 		Subject: lang.T("保護者からの返信があります：%s", "Guardians have replied: %s", a.Title()),
-		Body: lang.T("「%s」に、自動では読み取れない返信がありました。画面を開いて、内容を確認してください。\n",
-			"There are replies to \"%s\" that only a person can read. Please open the page.\n", a.Title()),
+		Body: lang.T("「%s」に、自動では回答にならない返信がありました。画面を開いて、内容を確認してください。\n",
+			"There are replies to \"%s\" that did not count by themselves. Please open the page.\n", a.Title()),
 	}
 }

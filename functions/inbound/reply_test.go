@@ -218,6 +218,11 @@ func TestReplyAfterOne(t *testing.T) {
 	if diff := cmp.Diff([]string{"safe", "help"}, q.said()); diff != "" {
 		t.Errorf("what counts (-want +got):\n%s", diff)
 	}
+	f, err := q.alerts.Family(t.Context(), q.ref)
+	q.must(err)
+	if !f.Children[1].Answer.At.After(f.Children[0].Answer.At) {
+		t.Errorf("who knows of %v is not told of %v", f.Children[0].Answer.At, f.Children[1].Answer.At)
+	}
 	q.at(6 * time.Minute)
 	q.press("safe", q.family.Children...)
 	q.take(body)

@@ -69,7 +69,7 @@ func replyAnswers(d *Drill) {
 		d.Errorf("staff are told:\n%s", memo.Text)
 	}
 	d.equal("answered", d.Status(id).Children["answered"], int64(3))
-	d.Manager.Open("/alerts/"+id).Says(http.StatusOK, "読み取れない返信があります：1通")
+	d.Manager.Open("/alerts/"+id).Says(http.StatusOK, "自動では回答にならない返信があります：1通")
 	page := d.Manager.Open("/alerts/"+id+"/replies").Says(http.StatusOK, "無事ですが、迎えに行けません").Says(http.StatusOK, pupils[9].Name)
 	m, from = of(0)
 	d.answerBy(m, from, "on its way for long", "無事です", "Date: "+written.Format(time.RFC1123Z))

@@ -1,9 +1,10 @@
 // Package move takes everything that a Todoku holds out into a file, and puts it into
-// another: from one machine to AWS, back, or to a newer machine. What was moved is
-// counted and summed up on both sides, and must agree.
+// another: from one machine to AWS, back, or to a newer machine. What is moved is counted
+// and summed up.
 //
 // The place to move to may be a deployment whose clock runs: what a place knows of itself
-// does not move, and what the clock acts on comes last.
+// does not move, and what the clock acts on comes last. All else is read back before, and
+// must be what the file holds.
 //
 // The file is JSON by lines, compressed with gzip: a head, one line an item, and a foot
 // with the sum. It holds names, addresses and keys; keep it like a backup.

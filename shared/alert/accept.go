@@ -318,20 +318,20 @@ func (s *Store) replaceable(ctx context.Context, a Alert) (Alert, error) {
 func (s *Store) succeeded(ctx context.Context, old Alert) error {
 	next, err := s.Alert(ctx, old.Successor)
 	switch {
-	case errors.Is(err, ErrNotFound) || err == nil && next.stillborn():
+	case errors.Is(err, ErrNotFound) || err == nil && next.withdrawn():
 		return nil
 	case err != nil:
 		return err
 	}
 	return problem.New(problem.Conflict,
-		"この連絡を置き換える別の連絡が、まもなく送信されます。連絡の一覧で、そちらを確認してください。",
-		"Another alert is about to replace this one. Look at it in the list of alerts.").In("supersedes")
+		"この連絡を置き換える別の連絡が、送信を待っています。連絡の一覧でそちらを確認し、不要なら取り消してから、もう一度送ってください。",
+		"Another alert waits to be sent that replaces this one. Look at it in the list of alerts: if it is not wanted, undo it and send yours again.").In("supersedes")
 }
 
 // Supersede ends the alert that a replaces, if any. It happens when a starts, not
 // when it is accepted: an alert that ends before must leave the old one as it was.
 func (s *Store) Supersede(ctx context.Context, a Alert) error {
-	if a.Supersedes == "" || a.stillborn() {
+	if a.Supersedes == "" || a.withdrawn() {
 		return nil
 	}
 	_, err := s.change(ctx, a.Supersedes, func(old *Alert) (bool, error) {

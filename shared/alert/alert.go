@@ -152,11 +152,12 @@ func (a Alert) Useful(now time.Time) bool {
 }
 
 // told reports whether anybody can have been told.
-func (a Alert) told(now time.Time) bool { return a.State(now) != StateWaiting && !a.stillborn() }
+func (a Alert) told(now time.Time) bool { return a.State(now) != StateWaiting && !a.withdrawn() }
 
-// stillborn reports whether the alert ended before anything of it was sent.
-func (a Alert) stillborn() bool {
-	return a.Ending == Undone || a.Ending != "" && !a.Ended.After(a.Starts)
+// withdrawn reports whether the alert was ended before anything of it was sent, by nothing
+// that took its place.
+func (a Alert) withdrawn() bool {
+	return a.Ending == Undone || a.Ending == Closed && !a.Ended.After(a.Starts)
 }
 
 // Choice returns the offered answer with the id.

@@ -266,6 +266,34 @@ func TestSupersede(t *testing.T) {
 	}
 }
 
+// TestSupersedeChain has an alert replaced before it starts that was to replace another.
+func TestSupersedeChain(t *testing.T) {
+	s, c := newStore(t)
+	first := accept(t, s, draft(c), "")
+	d := draft(c)
+	d.Supersedes, d.Undo = first.ID, alert.UndoWindow
+	second := accept(t, s, d, "")
+	d.Supersedes, d.Undo = second.ID, 0
+	third := accept(t, s, d, "")
+	for _, started := range []alert.Alert{third, second} {
+		a, err := s.Alert(t.Context(), started.ID)
+		if err == nil {
+			err = s.Supersede(t.Context(), a)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.Advance(alert.UndoWindow)
+	}
+	first, err := s.Alert(t.Context(), first.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if newest, err := s.Newest(t.Context(), first); err != nil || newest.ID != third.ID {
+		t.Errorf("newest = %s, %v; want %s", newest.ID, err, third.ID)
+	}
+}
+
 func assertCounts(t *testing.T, s *alert.Store, a alert.Alert, total int64, want map[string]int64, help int64) alert.Status {
 	t.Helper()
 	st, err := s.Status(t.Context(), a)

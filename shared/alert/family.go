@@ -185,3 +185,14 @@ func (f *Family) Answerable(guardian int) []int {
 func (f *Family) Copy(contact string, round int) int {
 	return slices.IndexFunc(f.Copies, func(c Copy) bool { return c.Contact == contact && c.Round == round })
 }
+
+// NewestAnswer returns when the newest answer for a child of the family was given; zero:
+// there is none.
+func (f *Family) NewestAnswer() (at time.Time) {
+	for _, c := range f.Children {
+		if c.Answer != nil && c.Answer.At.After(at) {
+			at = c.Answer.At
+		}
+	}
+	return at
+}

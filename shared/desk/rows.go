@@ -47,16 +47,6 @@ func needsHelp(c alert.Child) bool {
 	return c.Answer != nil && c.Answer.Help && c.Answer.Way != alert.ByPhone && c.Answer.Way != alert.ByStaff
 }
 
-// Newest returns when the newest answer for a child of the family was given.
-func Newest(f *alert.Family) (at time.Time) {
-	for _, c := range f.Children {
-		if c.Answer != nil && c.Answer.At.After(at) {
-			at = c.Answer.At
-		}
-	}
-	return at
-}
-
 const (
 	familiesPerRead = 200
 	readers         = 8

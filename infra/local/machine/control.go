@@ -287,8 +287,8 @@ func (o *Operator) Import(ctx context.Context, name string) (sum move.Sum, err e
 	if _, _, err := move.Check(in); err != nil {
 		return sum, err
 	}
-	work, err := os.MkdirTemp(o.data, ".todoku-import-*")
-	if err != nil {
+	work := filepath.Join(o.data, ".todoku-import")
+	if err := errors.Join(os.RemoveAll(work), os.Mkdir(work, 0o700)); err != nil { // what one that was killed left
 		return sum, err
 	}
 	defer func() { _ = os.RemoveAll(work) }()

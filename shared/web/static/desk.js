@@ -1,9 +1,10 @@
 // The call desk, and class lists at the gate; news.js and live.js keep them up to date.
 //
 // Bad connections: what is entered in a form with data-keep is first kept on this
-// device, by ids and without the children's names, and then sent. What could not be sent is sent later, with the same id, which
-// the server records once. What the server refuses is kept until somebody decides. On a
-// computer that several people share it is sent for who entered it, and for nobody else.
+// device, by ids and without the children's names, and then sent. What could not be sent
+// is sent later, with the same id, which the server records once. What the server refuses
+// is kept until somebody decides. On a computer that several people share it is sent for
+// who entered it, and for nobody else.
 //
 // A form with data-stay leaves the page where it is: its row waits until the list is
 // loaded anew.
@@ -16,9 +17,10 @@
 
   const pageOf = (form) => form.dataset.page || location.pathname + location.search + "#" + form.closest("li").id;
   const forms = () => [...document.querySelectorAll("form[data-keep]")];
+  const me = document.querySelector("[data-me]")?.dataset.me;
   const own = (e) => { // what a page of an older version kept does not say whose it is
     const as = new URLSearchParams(e.body).get("as");
-    return !as || as === document.querySelector("[data-me]")?.dataset.me;
+    return !as || as === me;
   };
   const wait = (e, yes) => document.getElementById(e.page.split("#")[1])?.classList.toggle("waiting", yes);
 
