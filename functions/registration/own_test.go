@@ -184,6 +184,30 @@ func TestLostRoute(t *testing.T) {
 	}
 }
 
+// TestLostUsableRoute: an address that its operator refuses is no route; when the other
+// one goes, the school is told.
+func TestLostUsableRoute(t *testing.T) {
+	s := newSchool(t)
+	s.openOwn("hana@gmail.com")
+	own := s.openOwn("hana@docomo.ne.jp")
+	refused := s.contact("hana@gmail.com").ID
+	families, _, err := s.store.Roster.Families(t.Context(), "s1", "")
+	s.must(err)
+	s.must(s.store.Roster.EditContacts(t.Context(), "s1", families[0].ID, func(c *roster.Contact) bool {
+		if c.ID == refused {
+			c.State, c.RefusedAt = roster.Refused, s.now
+		}
+		return c.ID == refused
+	}))
+	s.do("POST", own, url.Values{"do": {"leave"}, "contact": {s.contact("hana@docomo.ne.jp").ID}})
+	before := len(s.inbox.List())
+	s.now = s.now.Add(enrol.FeedEvery)
+	s.feed()
+	if got := s.inbox.List(); len(got) != before+1 || got[0].To != "renraku@hibari.example" {
+		t.Errorf("%d mails for the school", len(got)-before)
+	}
+}
+
 // A registration's mail that an operator puts off is sent again by itself, once.
 func TestPutOff(t *testing.T) {
 	s := newSchool(t)

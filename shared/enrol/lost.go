@@ -20,11 +20,12 @@ import (
 // last route: its operator refuses the mail, or has put it off for too long.
 var ErrUntold = errors.New("enrol: the school was not told of a lost route")
 
-// unreached returns those of a family's children who have no route.
+// unreached returns those of a family's children who have no route that can be used, as
+// ChildReach.None says on the page of the reach. What became of registrations is not asked.
 func unreached(f roster.Family, children []ChildRef) []ChildRef {
 	return slices.DeleteFunc(children, func(r ChildRef) bool {
 		i := slices.IndexFunc(f.Children, func(c roster.Child) bool { return c.ID == r.Child })
-		return i < 0 || len(routes(f, f.Children[i], nil, nil)) > 0
+		return i < 0 || !ChildReach{Routes: routes(f, f.Children[i], nil, nil)}.None()
 	})
 }
 
