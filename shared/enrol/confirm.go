@@ -14,27 +14,44 @@ import (
 	"github.com/todoku/todoku/shared/table"
 )
 
-// errGone says that a child has left the school since the code was printed.
+// errGone says that a child has left the school since the code was printed, or all of a
+// join's children have.
 var errGone = problem.New(problem.Gone,
 	"お子さんの情報が名簿にありません。学校に連絡してください。",
 	"The child is no longer in the school's roster. Please call the school.")
 
 // Children returns the children of a join as they are in the roster now, for the
-// page behind a confirmation link: who opens it has proven the address.
+// page behind a confirmation link: who opens it has proven the address. It fails with a
+// problem.Gone if all of them have left.
 func (s *Store) Children(ctx context.Context, j Join) ([]roster.Child, error) {
 	var children []roster.Child
+	err := s.eachChild(ctx, j, func(f roster.Family, child string) {
+		i := slices.IndexFunc(f.Children, func(c roster.Child) bool { return c.ID == child })
+		children = append(children, f.Children[i])
+	})
+	return children, err
+}
+
+// eachChild calls do for each child of a join who has not left, with the family in which
+// the child is now. It fails with errGone if all have left: one who has must not keep the
+// others' guardian out.
+func (s *Store) eachChild(ctx context.Context, j Join, do func(f roster.Family, child string)) error {
+	gone := 0
 	for _, ref := range j.Children {
 		f, err := s.familyOf(ctx, j.School, ref)
-		if err != nil {
-			return nil, err
-		}
-		for _, c := range f.Children {
-			if c.ID == ref.Child {
-				children = append(children, c)
-			}
+		switch {
+		case errors.Is(err, errGone):
+			gone++
+		case err != nil:
+			return err
+		default:
+			do(f, ref.Child)
 		}
 	}
-	return children, nil
+	if gone > 0 && gone == len(j.Children) {
+		return errGone
+	}
+	return nil
 }
 
 // Confirm makes the address of a join a verified contact of its children: the
@@ -42,7 +59,8 @@ func (s *Store) Children(ctx context.Context, j Join) ([]roster.Child, error) {
 // address, else a new guardian's. Families that the guardian joins become one.
 // Confirming twice changes nothing.
 //
-// Only a person's POST may call it. It fails with ErrEnded if the join has ended.
+// Only a person's POST may call it. It fails with ErrEnded if the join has ended, and with
+// a problem.Gone if all of its children have left.
 func (s *Store) Confirm(ctx context.Context, school, joinID string) (Join, error) {
 	j, err := s.Get(ctx, school, joinID)
 	if err != nil || !j.Confirmed.IsZero() {
@@ -105,8 +123,8 @@ func (s *Store) enter(ctx context.Context, j Join, state roster.ContactState) er
 	return table.ErrBusy
 }
 
-// families returns the families of the join's children, and that of its address if
-// it is a contact already, oldest first.
+// families returns the families of those of the join's children who have not left, and
+// that of its address if it is a contact already, oldest first.
 func (s *Store) families(ctx context.Context, j Join) ([]roster.Family, error) {
 	var families []roster.Family
 	add := func(f roster.Family) {
@@ -114,12 +132,8 @@ func (s *Store) families(ctx context.Context, j Join) ([]roster.Family, error) {
 			families = append(families, f)
 		}
 	}
-	for _, ref := range j.Children {
-		f, err := s.familyOf(ctx, j.School, ref)
-		if err != nil {
-			return nil, err
-		}
-		add(f)
+	if err := s.eachChild(ctx, j, func(f roster.Family, _ string) { add(f) }); err != nil {
+		return nil, err
 	}
 	place, err := s.Roster.FindByAddress(ctx, j.School, key(j.Address))
 	if err == nil {

@@ -223,6 +223,29 @@ func TestConfirm(t *testing.T) {
 		// A code that names the family as it was still finds the child.
 		b.register("other@gmail.com", "父", b.codes(b.other)...)
 	})
+	t.Run("one of the children has left", func(t *testing.T) {
+		b := newBench(t)
+		codes := b.codes(b.one)
+		j, err := b.store.Join(t.Context(), b.request("new@gmail.com", "見本 母", codes...))
+		b.must(err)
+		last, err := b.store.Join(t.Context(), b.request("late@gmail.com", "", codes[0]))
+		b.must(err)
+		rest := b.one
+		rest.Children = rest.Children[1:]
+		_, err = b.store.Roster.PutFamily(t.Context(), "s1", rest)
+		b.must(err)
+		if shown, err := b.store.Children(t.Context(), j); err != nil || len(shown) != 1 || shown[0].Name != "見本 二葉" {
+			t.Errorf("the page shows %v, %v", shown, err)
+		}
+		_, err = b.store.Confirm(t.Context(), "s1", j.ID)
+		b.must(err)
+		if _, _, c, children := b.contact("new@gmail.com"); c.State != roster.Verified || len(children) != 1 {
+			t.Errorf("%s for %q", c.State, children)
+		}
+		if _, err := b.store.Confirm(t.Context(), "s1", last.ID); !problem.Is(err, problem.Gone) {
+			t.Errorf("a join of nobody but who left: %v", err)
+		}
+	})
 	t.Run("too late", func(t *testing.T) {
 		b := newBench(t)
 		j, err := b.store.Join(t.Context(), b.request("new@gmail.com", "", b.codes(b.one)...))
