@@ -257,6 +257,35 @@ func TestConfirm(t *testing.T) {
 	})
 }
 
+// TestFix: the address that the office puts in the place of another was never confirmed,
+// whatever was heard of the one before.
+func TestFix(t *testing.T) {
+	heard := time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC)
+	for name, tt := range map[string]struct {
+		address string
+		knows   bool
+	}{
+		"another address":                 {"hana@gmail.com", false},
+		"the same address, invited again": {"HANA@docomo.ne.jp", true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newBench(t)
+			c := &b.other.Guardians[0].Contacts[0]
+			c.State, c.Answered, c.RefusedAt = roster.Refused, heard, heard
+			c.Paused, c.Quiet, c.Complained = heard.AddDate(1, 0, 0), true, heard
+			_, err := b.store.Roster.PutFamily(t.Context(), "s1", b.other)
+			b.must(err)
+			a, err := address.Parse(tt.address)
+			b.must(err)
+			b.must(b.store.Fix(t.Context(), "s1", b.other.ID, c.ID, a, "staff", b.lanes()))
+			_, _, got, _ := b.contact(a.Key())
+			if got.ID != c.ID || got.State != roster.Unverified || got.Confirmed() != tt.knows || got.Quiet != tt.knows || got.Paused.IsZero() == tt.knows || got.Complained.IsZero() == tt.knows {
+				t.Errorf("%+v", got)
+			}
+		})
+	}
+}
+
 func TestJoinOnce(t *testing.T) {
 	b := newBench(t)
 	codes := b.codes(b.one)

@@ -33,6 +33,9 @@ func (s *Store) Fix(ctx context.Context, school, family, contact string, to addr
 	}
 	j := Join{School: school, Door: Office, Address: to.String(), Guardian: g.ID, By: by}
 	j.Children = childrenOf(f, g.ID)
+	if c.Key() != key(j.Address) { // whoever read the one before has said nothing about this one
+		*c = roster.Contact{ID: c.ID}
+	}
 	if c.Address != j.Address || c.State != roster.Unverified {
 		c.Address, c.State, c.Refusal, c.RefusedAt = j.Address, roster.Unverified, "", time.Time{}
 		if _, err = s.Roster.PutFamily(ctx, school, f); err != nil {
