@@ -53,6 +53,8 @@ type rosterPage struct {
 	MaxMB    int64 // how large a file may be
 	Last     imports.Import
 	HasLast  bool
+	Open     imports.Import // that was begun and has not come to its end
+	HasOpen  bool
 }
 
 func (p *rosterPages) overview(r *http.Request, me staff.Staff) (web.Response, error) {
@@ -76,7 +78,10 @@ func (p *rosterPages) overviewWith(ctx context.Context, me staff.Staff, wrong pr
 			data.Others = append(data.Others, g)
 		}
 	}
-	data.Last, data.HasLast, err = p.imports.Last(ctx, me.School)
+	if data.Last, data.HasLast, err = p.imports.Last(ctx, me.School); err != nil {
+		return nil, err
+	}
+	data.Open, data.HasOpen, err = p.imports.Newest(ctx, me.School, func(in imports.Import) bool { return in.Open(p.Now()) })
 	if err != nil {
 		return nil, err
 	}
@@ -186,7 +191,8 @@ func (p *rosterPages) show(r *http.Request, me staff.Staff) (web.Response, error
 		}
 		return p.result(r.Context(), me, in)
 	}
-	data := &runningPage{Import: in, Stalled: in.Stalled(p.Now()) || in.State == imports.Failed}
+	now := p.Now()
+	data := &runningPage{Import: in, Stalled: in.Stopped(now), Over: !in.Open(now) && !in.Undoing, May: in.Undoable(now)}
 	if !data.Stalled {
 		data.Refresh, data.Scripts = 2, []string{"live.js"}
 	}
@@ -198,6 +204,8 @@ type runningPage struct {
 	web.Base
 	Import  imports.Import
 	Stalled bool // it was cut off, or failed, and can be begun again
+	Over    bool // and that no more: its file is kept no longer
+	May     bool // it is half a turn that can be undone
 }
 
 // Percent is how far the import is.

@@ -39,6 +39,8 @@ type turnPage struct {
 	MaxMB   int64
 	Last    imports.Import // that can be undone
 	HasLast bool
+	Open    imports.Import // that has not come to its end: no other begins before
+	HasOpen bool
 }
 
 func (p *rosterPages) turnStart(r *http.Request, me staff.Staff) (web.Response, error) {
@@ -56,7 +58,10 @@ func (p *rosterPages) turnStartWith(ctx context.Context, me staff.Staff, wrong p
 			d.Classes = append(d.Classes, g)
 		}
 	}
-	d.Last, d.HasLast, err = p.imports.Newest(ctx, me.School, func(in imports.Import) bool { return in.Undoable(p.Now()) })
+	if d.Open, d.HasOpen, err = p.openTurn(ctx, me.School); err != nil {
+		return nil, err
+	}
+	d.Last, d.HasLast, err = p.imports.Newest(ctx, me.School, func(in imports.Import) bool { return in.State == imports.Done && in.Undoable(p.Now()) })
 	if err != nil {
 		return nil, err
 	}
@@ -142,6 +147,16 @@ var (
 		"The roster has changed meanwhile. Look at the new preview below, then confirm.")
 )
 
+// turnOpen says why a turn does not begin while the roster is halfway through another.
+var turnOpen = problem.New(problem.Conflict,
+	"前に始めた年度の更新が、まだ終わっていません。「年度を更新する」の画面からその更新を開き、続きを実行するか、取り消してから、もう一度実行してください。",
+	"A turn of the year that was begun before has not come to its end. Open it from the page “Turn of the year” and go on with it or undo it, then try again.")
+
+// openTurn returns the turn of a school that has not come to its end, if there is one.
+func (p *rosterPages) openTurn(ctx context.Context, school string) (imports.Import, bool, error) {
+	return p.imports.Newest(ctx, school, func(in imports.Import) bool { return in.Turn && in.Open(p.Now()) })
+}
+
 // turnConfirmed is what somebody has confirmed of a turn.
 type turnConfirmed struct {
 	seen string // see seenTurn
@@ -180,8 +195,14 @@ func (p *rosterPages) beginTurn(ctx context.Context, me staff.Staff, in imports.
 	if err != nil {
 		return nil, nil, nil, err
 	}
+	other, open, err := p.openTurn(ctx, me.School)
+	if err != nil {
+		return nil, nil, nil, err
+	}
 	_, others := plan.Turning.Graduates(roster.Grades(groups))
 	switch {
+	case open && other.ID != in.ID: // it is the same at a double click
+		return sheet, plan, turnOpen, nil
 	case len(plan.Errors) > 0 || plan.Children.Total() == 0:
 		return sheet, plan, roster.ErrFaulty, nil
 	case c.seen != seenTurn(plan):

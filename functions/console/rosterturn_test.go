@@ -1,12 +1,19 @@
 package console
 
 import (
+	"context"
 	"net/http"
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
+
+	"github.com/todoku/todoku/functions/console/imports"
+	"github.com/todoku/todoku/shared/roster"
+	"github.com/todoku/todoku/shared/table"
 )
 
 const (
@@ -142,5 +149,122 @@ func TestTurnByQueue(t *testing.T) {
 		if failed := o.handle(t.Context(), importer, k.messages...); failed > 0 || o.children() != 4 {
 			t.Fatalf("%d failed, %d children", failed, o.children())
 		}
+	}
+}
+
+// cutOff confirms a turn whose work is cut off after its first write, and lets enough time
+// pass that it counts as stopped. It returns the turn's path.
+func (o *office) cutOff(c *http.Client, k *handed, importer *imports.Handler) string {
+	o.t.Helper()
+	path, _ := o.turnUpload(c, turnList)
+	seen := seenField.FindStringSubmatch(o.visit(c, path).body)[1]
+	o.submit(c, path+"/confirm", url.Values{"seen": {seen}, "sure": {"1"}})
+	ctx, cancel := context.WithCancel(o.t.Context())
+	cut := &cutting{Table: importer.Table, stop: cancel}
+	worker := imports.NewWorker(&roster.Store{Table: cut, IDs: o.server.Roster.IDs, Now: o.clock}, nil, o.clock, o.server.Log)
+	if failed := o.handle(ctx, &imports.Handler{Worker: worker, Jobs: k}, k.messages...); failed != 1 {
+		o.t.Fatalf("%d messages handed back, want 1", failed)
+	}
+	k.messages = nil
+	o.pass(imports.Stalls)
+	return path
+}
+
+// cutting is a table at which work is cut off after its first family was written.
+type cutting struct {
+	table.Table
+	stop context.CancelFunc
+	mu   sync.Mutex
+	done bool
+}
+
+func (c *cutting) Write(ctx context.Context, token string, ops ...table.Op) error {
+	if !slices.ContainsFunc(ops, func(op table.Op) bool { return strings.Contains(op.OpKey().Partition, "/turn/") }) {
+		return c.Table.Write(ctx, token, ops...)
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.done {
+		return ctx.Err()
+	}
+	c.done = true
+	defer c.stop()
+	return c.Table.Write(ctx, token, ops...)
+}
+
+// pieces returns how many pieces of an import's file are kept.
+func (o *office) pieces(path string) int {
+	o.t.Helper()
+	page, err := o.server.Roster.Table.Query(o.t.Context(), table.Query{Partition: "import/" + strings.TrimPrefix(path, "/roster/imports/")})
+	o.must(err)
+	return len(page.Items)
+}
+
+// TestTurnCutOff: half a turn can be finished, or undone, as long as a whole one could be
+// undone; the pages say that it is there, and no other begins meanwhile.
+func TestTurnCutOff(t *testing.T) {
+	for name, tt := range map[string]struct {
+		do       string
+		children int
+		says     []string
+	}{
+		"and finished": {"/confirm", 2, []string{"名簿が新しい年度になりました"}},
+		"and undone":   {"/undo", 4, []string{"更新を取り消しました"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			o := newOffice(t)
+			o.load(turnRoster)
+			k, importer := o.withQueue()
+			path := o.cutOff(o.signIn(), k, importer)
+			o.pass(2 * imports.Life)
+			c := o.signIn()
+			o.holds(o.visit(c, "/roster"), "まだ終わっていません", path)
+			o.holds(o.visit(c, "/roster/turn"), "まだ終わっていません", path)
+			o.holds(o.visit(c, path), "続きから取り込む", path+"/undo")
+			other, _ := o.turnUpload(c, turnList)
+			preview := o.visit(c, other)
+			if m := seenField.FindStringSubmatch(preview.body); m != nil {
+				a := o.submit(c, other+"/confirm", url.Values{"seen": {m[1]}, "sure": {"1"}})
+				if a.StatusCode != http.StatusConflict || !strings.Contains(a.body, "続きを実行するか、取り消して") {
+					t.Errorf("another turn: status %d", a.StatusCode)
+				}
+			} else {
+				t.Error("no preview of another turn")
+			}
+			if a := o.submit(c, path+tt.do, nil); a.StatusCode != http.StatusSeeOther {
+				t.Fatalf("status %d: %.300s", a.StatusCode, a.body)
+			}
+			if failed := o.handle(t.Context(), importer, k.messages...); failed > 0 || o.children() != tt.children {
+				t.Fatalf("%d failed, %d children", failed, o.children())
+			}
+			o.holds(o.visit(c, path), tt.says...)
+			if n := o.pieces(path); n > 0 {
+				t.Errorf("%d pieces of the list are kept", n)
+			}
+			if a := o.visit(c, "/roster/turn"); strings.Contains(a.body, "まだ終わっていません") {
+				t.Error("it still counts as open")
+			}
+		})
+	}
+}
+
+// TestTurnCutOffTooLong: when the time is over the turn can neither go on nor be undone,
+// and keeps no other from beginning.
+func TestTurnCutOffTooLong(t *testing.T) {
+	o := newOffice(t)
+	o.load(turnRoster)
+	k, importer := o.withQueue()
+	path := o.cutOff(o.signIn(), k, importer)
+	o.pass(turnKeep * day)
+	c := o.signIn()
+	o.holds(o.visit(c, path), "もう一度ファイルを選んで")
+	if a := o.submit(c, path+"/undo", nil); a.StatusCode != http.StatusGone {
+		t.Errorf("status %d", a.StatusCode)
+	}
+	if n := o.pieces(path); n > 0 {
+		t.Errorf("%d pieces of the list are kept", n)
+	}
+	if a := o.visit(c, "/roster/turn"); strings.Contains(a.body, "まだ終わっていません") {
+		t.Error("it counts as open")
 	}
 }

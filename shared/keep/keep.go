@@ -90,8 +90,10 @@ var Rules = []Rule{
 	},
 	{
 		What:  lang.T("取り込んだ名簿のファイル", "imported class lists"),
-		Where: []string{"import/*"}, Most: day,
-		Until: lang.T("24時間", "24 hours"), Why: lang.T("確認してから取り込むあいだ", "between preview and import"),
+		Where: []string{"import/*"}, Most: 90 * day,
+		Until: lang.T("24時間。始めた年度の更新では、終わるか取り消されるまで（途中で止まったときは、取り消せる期限まで）",
+			"24 hours; of a turn of the year that was begun, until it is done or undone, or, if it stopped halfway, until it can be undone no longer"),
+		Why: lang.T("確認してから取り込むあいだ。年度の更新は、途中で止まっても続けられるように", "between preview and import; so that half a turn of the year can be finished"),
 	},
 	{
 		What:  lang.T("取り込みの結果", "what an import did"),

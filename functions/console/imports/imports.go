@@ -17,7 +17,9 @@ import (
 )
 
 const (
-	// Life is how long a file is kept: over night, for who was called away.
+	// Life is how long a file is kept: over night, for who was called away. That of a turn
+	// of the year that was begun is kept until that is done or undone, at most until
+	// Import.Until.
 	Life = 24 * time.Hour
 	// Stalls is after how long without progress an import counts as cut off: the process
 	// that did it has died. It can be begun again at any time.
@@ -76,12 +78,29 @@ func (m Import) Stalled(now time.Time) bool {
 	return m.State == Runs && now.Sub(m.Touched) >= Stalls
 }
 
+// Stopped reports whether the import was begun, and does not come to its end unless it is
+// begun again.
+func (m Import) Stopped(now time.Time) bool { return m.State == Failed || m.Stalled(now) }
+
+// Open reports whether the import was begun and has not come to its end, though it still
+// can.
+func (m Import) Open(now time.Time) bool {
+	if m.State != Runs && m.State != Failed {
+		return false
+	}
+	if m.Turn {
+		return now.Before(m.Until)
+	}
+	return !m.Ended(now)
+}
+
 // Ended reports whether the file is kept no longer.
 func (m Import) Ended(now time.Time) bool { return !now.Before(m.Sent.Add(Life)) }
 
-// Undoable reports whether an import is a turn that was done and can be undone.
+// Undoable reports whether an import is a turn that was done, or has stopped halfway, and
+// can be undone.
 func (m Import) Undoable(now time.Time) bool {
-	return m.Turn && m.State == Done && now.Before(m.Until)
+	return m.Turn && !m.Undoing && (m.State == Done || m.Stopped(now)) && now.Before(m.Until)
 }
 
 // begin notes that somebody is at it from now on.

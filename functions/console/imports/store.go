@@ -131,6 +131,38 @@ func (s *Store) Change(ctx context.Context, school, importID string, f func(*Imp
 	}
 }
 
+// keepOn keeps the file of a turn that was begun until the turn can be undone no longer:
+// half a turn has to be finished, however late.
+func (s *Store) keepOn(ctx context.Context, in Import) error {
+	for item, err := range table.Items(ctx, s.Table, table.Query{Partition: pieceKey(in.ID, 0).Partition}) {
+		if err != nil {
+			return err
+		}
+		if item.Expires.Equal(in.Until) {
+			continue
+		}
+		err = s.Table.Write(ctx, "", table.Replace{Key: item.Key, Revision: item.Revision, Value: item.Value, Expires: in.Until})
+		if _, gone := table.Conflict(err); err != nil && !gone {
+			return err
+		}
+	}
+	return nil
+}
+
+// drop deletes the file of an import.
+func (s *Store) drop(ctx context.Context, in Import) error {
+	for item, err := range table.Items(ctx, s.Table, table.Query{Partition: pieceKey(in.ID, 0).Partition}) {
+		if err != nil {
+			return err
+		}
+		err = s.Table.Write(ctx, "", table.Delete{Key: item.Key, Revision: item.Revision})
+		if _, gone := table.Conflict(err); err != nil && !gone {
+			return err
+		}
+	}
+	return nil
+}
+
 // Forget drops an import that was not confirmed, with its file. What of the file
 // cannot be removed now expires.
 func (s *Store) Forget(ctx context.Context, school string, in Import) error {
@@ -141,28 +173,21 @@ func (s *Store) Forget(ctx context.Context, school string, in Import) error {
 	if err != nil {
 		return err
 	}
-	for n := range in.Pieces {
-		if err := s.Table.Write(ctx, "", table.Delete{Key: pieceKey(in.ID, n), Revision: 1}); err != nil {
-			return err
-		}
-	}
-	return nil
+	return s.drop(ctx, in)
 }
 
-// Last returns a school's newest import that was done; ok is false if there is
-// none among the newest few.
+// Last returns a school's newest import that was done; ok is false if there is none.
 func (s *Store) Last(ctx context.Context, school string) (in Import, ok bool, err error) {
 	return s.Newest(ctx, school, func(in Import) bool { return in.State == Done || in.State == Undone })
 }
 
-// Newest returns the newest import of a kind among the newest few.
+// Newest returns the newest import of a kind; ok is false if there is none among those
+// that are kept.
 func (s *Store) Newest(ctx context.Context, school string, is func(Import) bool) (in Import, ok bool, err error) {
-	const few = 20
-	page, err := s.Table.Query(ctx, table.Query{Partition: key(school, "").Partition, Limit: few, Reverse: true})
-	if err != nil {
-		return in, false, err
-	}
-	for _, item := range page.Items {
+	for item, err := range table.Items(ctx, s.Table, table.Query{Partition: key(school, "").Partition, Limit: fewImports, Reverse: true}) {
+		if err != nil {
+			return in, false, err
+		}
 		in, err := decode(item)
 		if err != nil || is(in) {
 			return in, err == nil, err
@@ -170,3 +195,6 @@ func (s *Store) Newest(ctx context.Context, school string, is func(Import) bool)
 	}
 	return in, false, nil
 }
+
+// fewImports is how many imports are read at once: mostly the newest few will do.
+const fewImports = 20

@@ -79,31 +79,34 @@ func Withhold(err error) error {
 func (w *Worker) Begin(ctx context.Context, school, importID string) (in Import, begun bool, err error) {
 	in, err = w.Change(ctx, school, importID, func(in *Import) bool {
 		now := w.Now()
-		begun = in.State == Waits || in.State == Failed || in.Stalled(now)
+		begun = in.State == Waits || in.Stopped(now)
 		if begun {
 			in.begin(now)
 		}
 		return begun
 	})
+	if err == nil && begun && in.Turn {
+		err = w.keepOn(ctx, in)
+	}
 	if err == nil && begun && in.Mapping != nil {
 		err = w.roster.SaveMapping(ctx, school, in.Mapping)
 	}
 	return in, begun && err == nil, err
 }
 
-// BeginUndo is Begin for the undoing of a turn. It fails with a problem.Gone when the
-// time for that is over.
+// BeginUndo is Begin for the undoing of a turn, be it done or stopped halfway. It fails
+// with a problem.Gone when the time for that is over.
 func (w *Worker) BeginUndo(ctx context.Context, school, importID string) (in Import, begun bool, err error) {
 	in, err = w.Change(ctx, school, importID, func(in *Import) bool {
 		now := w.Now()
-		begun = in.Undoable(now) || in.Turn && in.Undoing && (in.State == Failed || in.Stalled(now))
+		begun = in.Undoable(now) || in.Turn && in.Undoing && in.Stopped(now)
 		if begun {
 			in.begin(now)
 			in.Undoing = true
 		}
 		return begun
 	})
-	if err == nil && !begun && in.Turn && !in.Undoing && in.State == Done {
+	if err == nil && !begun && in.Turn && !in.Undoing && in.State != Waits && !w.Now().Before(in.Until) {
 		err = errOver
 	}
 	return in, begun && err == nil, err
@@ -128,18 +131,28 @@ func (w *Worker) Run(ctx context.Context, school string, in Import) error {
 	}
 	mine, leave := in.Run, in.Leave
 	end := func(in *Import) bool {
+		if in.Run != mine || in.State != Runs {
+			return false // begun anew, or done by the other of two whom the queue handed it to
+		}
 		in.Leave = nil
 		in.State, in.Counts, in.Touched = map[bool]State{false: Done, true: Undone}[in.Undoing], counts, w.Now().UTC()
 		if err != nil {
 			in.State, in.Trouble, in.Leave = Failed, trouble(err), leave
 		}
-		return in.Run == mine
+		return true
 	}
 	if err != nil {
 		w.log.Warn("import failed", "import", in.ID, "school", school, "err", Withhold(err))
 	}
-	if _, err := w.Change(ctx, school, in.ID, end); err != nil {
+	in, err = w.Change(ctx, school, in.ID, end)
+	if err != nil {
 		w.log.Warn("import's end not recorded", "import", in.ID, "school", school, "err", err)
+		return nil
+	}
+	if in.Turn && (in.State == Done || in.State == Undone) {
+		if err := w.drop(ctx, in); err != nil {
+			w.log.Warn("list of a turn not deleted, it expires", "import", in.ID, "school", school, "err", err)
+		}
 	}
 	return nil
 }
