@@ -2,7 +2,10 @@ package console
 
 import (
 	"context"
+	"fmt"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -10,6 +13,8 @@ import (
 
 	"github.com/todoku/todoku/functions/console/imports"
 	"github.com/todoku/todoku/shared/queue"
+	"github.com/todoku/todoku/shared/roster"
+	"github.com/todoku/todoku/shared/table"
 )
 
 // handed is a queue of which the test plays the consumer.
@@ -96,6 +101,46 @@ func TestImportIsCutOff(t *testing.T) {
 	if n := o.children(); n != 3 {
 		t.Errorf("%d children, want 3", n)
 	}
+}
+
+// meanwhile is a table at which something happens before the first family is written.
+type meanwhile struct {
+	table.Table
+	once sync.Once
+	do   func()
+}
+
+func (m *meanwhile) Write(ctx context.Context, token string, ops ...table.Op) error {
+	if slices.ContainsFunc(ops, func(op table.Op) bool { return strings.HasSuffix(op.OpKey().Partition, "/families") }) {
+		m.once.Do(m.do)
+	}
+	return m.Table.Write(ctx, token, ops...)
+}
+
+// TestImportSaysWhatBecameFaulty: a row that cannot be written any more, because somebody
+// has changed the roster since the preview, is among the rejected ones.
+func TestImportSaysWhatBecameFaulty(t *testing.T) {
+	o := newOffice(t)
+	c := o.signIn()
+	k, importer := o.withQueue()
+	const header = "学年,組,氏名,保護者,メール\n"
+	path := o.upload(c, "a.csv", []byte(header+"1,1,見本 一郎,見本 花子,hanako@example.jp\n"))
+	o.submit(c, path+"/confirm", nil)
+	full := func() { // the family has as many children as one can have
+		sheet := header
+		for i := range roster.MaxFamilyChildren {
+			sheet += fmt.Sprintf("2,1,例 %d,見本 花子,hanako@example.jp\n", i)
+		}
+		o.load(sheet)
+	}
+	r := *o.server.Roster
+	r.Table = &meanwhile{Table: importer.Table, do: full}
+	worker := imports.NewWorker(&r, nil, o.clock, o.server.Log)
+	if failed := o.handle(t.Context(), &imports.Handler{Worker: worker, Jobs: k}, k.messages...); failed > 0 {
+		t.Fatalf("%d imports failed", failed)
+	}
+	o.holds(o.visit(c, path), "を取り込みました", path+"/rejected.csv")
+	o.holds(o.visit(c, path+"/rejected.csv"), "見本 一郎")
 }
 
 // TestImportIsGone has nothing to do any more: that is no failure.

@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/todoku/todoku/functions/console/imports"
 	"github.com/todoku/todoku/shared/roster"
 	"github.com/todoku/todoku/shared/table"
@@ -206,10 +208,11 @@ func TestTurnCutOff(t *testing.T) {
 	for name, tt := range map[string]struct {
 		do       string
 		children int
-		says     []string
+		says     string
+		counts   imports.Counts // of both halves
 	}{
-		"and finished": {"/confirm", 2, []string{"名簿が新しい年度になりました"}},
-		"and undone":   {"/undo", 4, []string{"更新を取り消しました"}},
+		"and finished": {"/confirm", 2, "名簿が新しい年度になりました", imports.Counts{Added: 1, Changed: 1, Left: 3}},
+		"and undone":   {"/undo", 4, "更新を取り消しました", imports.Counts{Added: 1, Changed: 1, Left: 3, Back: 1}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			o := newOffice(t)
@@ -237,7 +240,12 @@ func TestTurnCutOff(t *testing.T) {
 			if failed := o.handle(t.Context(), importer, k.messages...); failed > 0 || o.children() != tt.children {
 				t.Fatalf("%d failed, %d children", failed, o.children())
 			}
-			o.holds(o.visit(c, path), tt.says...)
+			o.holds(o.visit(c, path), tt.says)
+			in, err := importer.Get(t.Context(), o.me.School, strings.TrimPrefix(path, "/roster/imports/"))
+			o.must(err)
+			if diff := cmp.Diff(tt.counts, in.Counts); diff != "" {
+				t.Errorf("counts (-want +got):\n%s", diff)
+			}
 			if n := o.pieces(path); n > 0 {
 				t.Errorf("%d pieces of the list are kept", n)
 			}

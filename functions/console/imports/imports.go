@@ -50,7 +50,7 @@ type Import struct {
 	Done    int            `json:"done,omitempty"`    // families written, while it runs
 	Total   int            `json:"total,omitempty"`
 	Touched time.Time      `json:"touched,omitzero"` // when it last got further
-	Counts  Counts         `json:"counts,omitzero"`  // when it is done
+	Counts  Counts         `json:"counts,omitzero"`  // from before the first write on: see Worker.counts
 	Trouble lang.Text      `json:"trouble,omitzero"` // why it failed
 	// Of a turn of the year; the last three are what somebody has confirmed.
 	Turn    bool      `json:"turn,omitempty"`

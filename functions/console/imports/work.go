@@ -112,8 +112,8 @@ func (w *Worker) BeginUndo(ctx context.Context, school, importID string) (in Imp
 	return in, begun && err == nil, err
 }
 
-// errOvertaken says that somebody began the import anew: two at once could make a
-// child twice whom nothing but its name tells apart.
+// errOvertaken says that somebody began the import anew, or has ended it: two at once
+// could make a child twice whom nothing but its name tells apart.
 var errOvertaken = errors.New("imports: the import was begun anew")
 
 // Run does an import and records how it ended. If ctx ends before, so does Run,
@@ -178,6 +178,13 @@ func (w *Worker) commit(ctx context.Context, school string, in Import, stop cont
 	}
 	_, plan, err := w.Plan(ctx, school, in)
 	if err != nil {
+		return in.Counts, err
+	}
+	counts, err = w.counts(ctx, school, in, plan)
+	if err != nil {
+		if errors.Is(err, errOvertaken) {
+			stop(err)
+		}
 		return counts, err
 	}
 	g := gauge{every: progressEvery, now: w.Now, save: func(done, total int) {
@@ -185,7 +192,29 @@ func (w *Worker) commit(ctx context.Context, school string, in Import, stop cont
 			stop(errOvertaken)
 		}
 	}}
-	return count(plan, in.Turn), Commit(ctx, plan, w.hosts, w.log, g.set)
+	err = Commit(ctx, plan, w.hosts, w.log, g.set)
+	counts.Errors = plan.ErrorRows() // with those that others have made faulty meanwhile
+	return counts, err
+}
+
+// counts returns what an import does, all its runs together: what the first plan says. It is
+// kept before anything is written, because to a later plan that is no change. It fails
+// with errOvertaken if the import was begun anew.
+func (w *Worker) counts(ctx context.Context, school string, mine Import, plan *roster.Plan) (Counts, error) {
+	counts, overtaken := count(plan, mine.Turn), false
+	_, err := w.Change(ctx, school, mine.ID, func(in *Import) bool {
+		overtaken = in.Run != mine.Run || in.State != Runs
+		if overtaken || in.Counts != (Counts{}) {
+			counts = in.Counts
+			return false
+		}
+		in.Counts = counts
+		return true
+	})
+	if err == nil && overtaken {
+		err = errOvertaken
+	}
+	return counts, err
 }
 
 // count says what a plan does.
