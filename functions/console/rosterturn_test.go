@@ -147,11 +147,13 @@ func TestTurnByQueue(t *testing.T) {
 	}
 	k.messages = nil
 	o.submit(c, path+"/undo", nil)
+	o.handleCut(k, importer)
 	for range 2 { // the queue hands it out twice
 		if failed := o.handle(t.Context(), importer, k.messages...); failed > 0 || o.children() != 4 {
 			t.Fatalf("%d failed, %d children", failed, o.children())
 		}
 	}
+	o.holds(o.visit(c, path), "4家庭を") // of both parts
 }
 
 // cutOff confirms a turn whose work is cut off after its first write, and lets enough time
@@ -161,15 +163,21 @@ func (o *office) cutOff(c *http.Client, k *handed, importer *imports.Handler) st
 	path, _ := o.turnUpload(c, turnList)
 	seen := seenField.FindStringSubmatch(o.visit(c, path).body)[1]
 	o.submit(c, path+"/confirm", url.Values{"seen": {seen}, "sure": {"1"}})
+	o.handleCut(k, importer)
+	k.messages = nil
+	o.pass(imports.Stalls)
+	return path
+}
+
+// handleCut has the messages handled until the first family was written.
+func (o *office) handleCut(k *handed, importer *imports.Handler) {
+	o.t.Helper()
 	ctx, cancel := context.WithCancel(o.t.Context())
 	cut := &cutting{Table: importer.Table, stop: cancel}
 	worker := imports.NewWorker(&roster.Store{Table: cut, IDs: o.server.Roster.IDs, Now: o.clock}, nil, o.clock, o.server.Log)
 	if failed := o.handle(ctx, &imports.Handler{Worker: worker, Jobs: k}, k.messages...); failed != 1 {
 		o.t.Fatalf("%d messages handed back, want 1", failed)
 	}
-	k.messages = nil
-	o.pass(imports.Stalls)
-	return path
 }
 
 // cutting is a table at which work is cut off after its first family was written.

@@ -226,12 +226,20 @@ func count(plan *roster.Plan, turn bool) Counts {
 	return Counts{Added: c.Added, Changed: c.Changed, Unchanged: c.Unchanged, Errors: plan.ErrorRows()}
 }
 
-// undo undoes a turn.
+// undo undoes a turn. If it is cut off, what it has put back until then is counted: the
+// journal knows no more of that.
 func (w *Worker) undo(ctx context.Context, school string, in Import) (Counts, error) {
 	counts := in.Counts
 	u, err := w.roster.UndoTurn(ctx, school, in.ID)
 	counts.Back, counts.Kept = counts.Back+u.Back, u.Kept
-	return counts, err
+	if ctx.Err() == nil {
+		return counts, err
+	}
+	_, kept := w.Change(context.WithoutCancel(ctx), school, in.ID, func(now *Import) bool {
+		now.Counts, now.Touched = counts, w.Now().UTC()
+		return now.Run == in.Run && now.State == Runs
+	})
+	return counts, errors.Join(err, kept)
 }
 
 // report says how far an import is, and returns whether it was begun anew. That it
