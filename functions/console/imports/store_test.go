@@ -32,6 +32,24 @@ func TestKeepIsTheFile(t *testing.T) {
 	}
 }
 
+// TestNewestOfMany: half a turn is found however many files were sent since.
+func TestNewestOfMany(t *testing.T) {
+	s := Store{Table: bbolttest.Open(t, time.Now), IDs: id.NewSource(time.Now, rand.Reader), Now: time.Now}
+	turn, err := s.Keep(t.Context(), "s1", "x.csv", nil, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 2 * fewImports {
+		if _, err := s.Keep(t.Context(), "s1", "y.csv", nil, false); err != nil {
+			t.Fatal(err)
+		}
+	}
+	in, ok, err := s.Newest(t.Context(), "s1", func(in Import) bool { return in.Turn })
+	if err != nil || !ok || in.ID != turn.ID {
+		t.Errorf("%+v, %v, %v", in, ok, err)
+	}
+}
+
 // incompressible returns n bytes that do not get smaller.
 func incompressible(n int) []byte {
 	b := make([]byte, n)
