@@ -126,8 +126,8 @@ func (p *Plan) replan(ctx context.Context, steps []step) ([]step, error) {
 			pupils = append(pupils, pupil)
 		}
 	}
-	k.locate(pupils)
-	rr := &rowReader{}
+	rr := &rowReader{named: p.named}
+	pupils = k.locate(pupils, rr)
 	fresh := p.resolve(k, pupils, rr)
 	p.Errors = byRow(append(p.Errors, rr.errors...))
 	return fresh, nil

@@ -132,6 +132,12 @@ func TestImportsAreStable(t *testing.T) {
 			if err := p.Commit(t.Context(), nil); err != nil {
 				t.Fatal(err)
 			}
+			if again := plan(t, s, csv); len(again.Errors) < len(p.Errors) {
+				// another row has brought the address that a row with another's number needs
+				if err := again.Commit(t.Context(), nil); err != nil {
+					t.Fatal(err)
+				}
+			}
 			wantUnchanged(t, s, csv)
 			if len(families(t, s)) > 0 {
 				wantUnchanged(t, s, export(t, s, UTF8))

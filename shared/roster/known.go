@@ -4,6 +4,9 @@ import (
 	"context"
 	"slices"
 	"strings"
+
+	"github.com/todoku/todoku/shared/lang"
+	"github.com/todoku/todoku/shared/problem"
 )
 
 // known is the roster of a school as an import sees it: all of it, in memory,
@@ -14,6 +17,7 @@ type known struct {
 	familyOf  map[string]string // by the ids of children
 	numbers   map[string]spot
 	names     map[string][]spot // by nameKey
+	all       map[string][]spot // by the folded name
 	addresses map[string]string // contact's key to family
 	phones    map[string][]string
 	groups    map[string]Group
@@ -28,7 +32,7 @@ type spot struct {
 
 func (s *Store) known(ctx context.Context, school string) (*known, error) {
 	k := &known{families: map[string]Family{}, familyOf: map[string]string{}, numbers: map[string]spot{}, names: map[string][]spot{},
-		addresses: map[string]string{}, phones: map[string][]string{}, groups: map[string]Group{}}
+		all: map[string][]spot{}, addresses: map[string]string{}, phones: map[string][]string{}, groups: map[string]Group{}}
 	groups, err := s.storedGroups(ctx, school)
 	if err != nil {
 		return nil, err
@@ -59,6 +63,7 @@ func (k *known) add(f Family) {
 			k.numbers[fold(c.Number)] = at
 		}
 		k.names[nameKey(c)] = append(k.names[nameKey(c)], at)
+		k.all[fold(c.Name)] = append(k.all[fold(c.Name)], at)
 	}
 	for _, g := range f.Guardians {
 		for _, c := range g.Contacts {
@@ -87,10 +92,69 @@ func phoneKeys(name string, phones []string) []string {
 func (k *known) child(at spot) Child { return k.families[at.family].Children[at.child] }
 
 // locate finds out which children of the roster the pupils are: by number, then
-// by class, name and reading, then by class and name alone.
-func (k *known) locate(pupils []*pupil) { k.locateAmong(pupils, func(spot) bool { return true }) }
+// by class, name and reading, then by class and name alone. Rows whose number is
+// somebody else's are faulty, and taken out.
+func (k *known) locate(pupils []*pupil, rr *rowReader) []*pupil {
+	taken := map[string]bool{}
+	pupils = k.locateNumbers(pupils, rr, taken)
+	k.locateAmong(pupils, func(at spot) bool { return !taken[at.id] })
+	return pupils
+}
 
-// locateAmong is locate among some children of the roster.
+// locateNumbers matches by the school's numbers, but for the children who are taken.
+// A number under which the roster has somebody with another name is either a change
+// of name or a number that is given anew each year; a wrong match would tell one
+// family about another's child.
+func (k *known) locateNumbers(pupils []*pupil, rr *rowReader, taken map[string]bool) []*pupil {
+	others := map[*pupil]spot{}
+	for _, p := range pupils {
+		found := k.byNumber(p)
+		switch {
+		case len(found) == 0 || taken[found[0].id]:
+		case fold(k.child(found[0]).Name) == fold(p.child.Name):
+			p.at = &found[0]
+			taken[p.at.id] = true
+		default:
+			others[p] = found[0]
+		}
+	}
+	return slices.DeleteFunc(slices.Clone(pupils), func(p *pupil) bool {
+		at, ok := others[p]
+		return ok && !k.rename(p, at, rr, taken)
+	})
+}
+
+// rename matches a pupil with a child whom the roster has by another name, or says why
+// not. An address of the family tells that it is the same child, or a name that is
+// alike; but numbers are given anew if the new name is that of somebody who is not
+// taken, or the old one is in the file.
+func (k *known) rename(p *pupil, at spot, rr *rowReader, taken map[string]bool) bool {
+	old := k.child(at)
+	another := slices.ContainsFunc(k.all[fold(p.child.Name)], func(at spot) bool { return !taken[at.id] })
+	if !k.addressed(p)[at.family] && (!renamed(old, p.child) || another || rr.named[fold(old.Name)]) {
+		p.fail(rr, Number, problem.New(problem.Invalid,
+			"学籍番号「%s」は、名簿では「%s」の番号です。番号が毎年変わる学校では、下の「列の読み取り方」で学籍番号の列を「使わない」にしてください。同じ人の氏名が変わったときは、先に名簿の氏名を直してください。",
+			"The student number “%s” is that of “%s” in the roster. If numbers are given anew each year, choose “Not used” for their column below. If the same child has a new name, please correct it in the roster first.", p.child.Number, old.Name))
+		return false
+	}
+	rr.warn(p.row(), Name, lang.T("氏名が「%s」から「%s」に変わります。", "The name changes from “%s” to “%s”.", old.Name, p.child.Name))
+	p.at = &at
+	taken[at.id] = true
+	return true
+}
+
+// addressed returns the families of the roster that have one of the pupil's addresses.
+func (k *known) addressed(p *pupil) map[string]bool {
+	families := map[string]bool{}
+	for _, key := range p.addressKeys() {
+		if f, ok := k.addresses[key]; ok {
+			families[f] = true
+		}
+	}
+	return families
+}
+
+// locateAmong is locate among some children of the roster. It refuses nobody.
 func (k *known) locateAmong(pupils []*pupil, among func(spot) bool) {
 	taken := map[spot]bool{}
 	for _, find := range []func(*pupil) []spot{k.byNumber, k.byReading, k.byName} {

@@ -59,8 +59,9 @@ type Plan struct {
 
 	store   *Store
 	mapping Mapping
-	turn    *turning // nil: an import that is no turn
-	groups  []Group  // of the good rows
+	turn    *turning        // nil: an import that is no turn
+	named   map[string]bool // as in rowReader
+	groups  []Group         // of the good rows
 	steps   []step
 }
 
@@ -122,7 +123,8 @@ func newPlan(ctx context.Context, s *Store, school string, sheet *Sheet, mapping
 }
 
 func (p *Plan) make(k *known) error {
-	rr := &rowReader{sheet: p.Sheet, columns: p.Columns, turn: p.turn != nil}
+	rr := &rowReader{sheet: p.Sheet, columns: p.Columns, turn: p.turn != nil, named: map[string]bool{}}
+	p.named = rr.named
 	rr.warnings = p.Columns.notes(p.Sheet.Rows[p.Columns.Row].Number)
 	var good, bad []entry
 	for i := p.Columns.Row + 1; i < len(p.Sheet.Rows); i++ {
@@ -147,7 +149,7 @@ func (p *Plan) make(k *known) error {
 		pupils = p.locateTurn(k, pupils, rr)
 		p.leavers(k, all, bad)
 	} else {
-		k.locate(pupils)
+		pupils = k.locate(pupils, rr)
 	}
 	p.steps = p.resolve(k, pupils, rr)
 	p.groups = groupsOf(p.steps)

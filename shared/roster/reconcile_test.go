@@ -119,6 +119,21 @@ func TestImportOverARoster(t *testing.T) {
 		"a name is corrected by number": {
 			before: h + "1,1,S1,山,恵,,a@example.jp\n", after: h + "1,1,S1,山本,恵,,a@example.jp\n",
 			want: "1-1 山本 恵<a> /0", tally: "0 1 0"},
+		"a name is corrected by number, which is alike": {
+			before: h + "1,1,S1,山田花,恵,,a@example.jp\n", after: h + "1,1,S1,川 田花,恵,,\n",
+			want: "1-1 川 田花 恵<a> /0", tally: "0 1 0"},
+		"numbers are given anew": {
+			before: h + "1,1,1101,山田太郎,,,a@example.jp\n1,1,1102,佐藤花,,,b@example.jp\n",
+			after:  h + "1,1,1101,佐藤花,,,\n1,1,1102,鈴木次,,,\n",
+			want:   "1-1 佐藤花 <b> /1\n1-1 山田太郎 <a> /0", tally: "0 0 0"},
+		"numbers are given anew among those of one surname": {
+			before: h + "1,1,1101,佐藤太郎,,,a@example.jp\n1,1,1102,佐藤花,,,b@example.jp\n1,1,1103,佐藤次,,,c@example.jp\n",
+			after:  h + "1,1,1101,佐藤花,,,\n1,1,1102,佐藤次,,,\n1,1,1103,佐藤恵,,,\n",
+			want:   "1-1 佐藤太郎 <a> /0\n1-1 佐藤次 <c> /2\n1-1 佐藤花 <b> /1", tally: "0 0 0"},
+		"numbers are given anew, with a fault in another row": {
+			before: h + "1,1,1101,佐藤太郎,,,a@example.jp\n1,1,1102,佐藤花,,,b@example.jp\n",
+			after:  h + "1,1,1101,佐藤花,,,bad\n1,1,1102,佐藤次,,,c@example.jp\n",
+			want:   "1-1 佐藤太郎 <a> /0\n1-1 佐藤花 <b> /1", tally: "0 0 0"},
 		"a fault among good rows": {
 			before: h + "1,1,,山,恵,,a@example.jp\n", after: h + "1,1,,山,恵,,bad\n1,2,,川,,,b@example.jp\n",
 			want: "1-1 山 恵<a> /0\n1-2 川 <b> /1", tally: "1 0 0"},
@@ -160,6 +175,13 @@ func wantUnchanged(t testing.TB, s *Store, csv string) {
 			t.Errorf("imported again, the file has %s %+v", what, tally)
 		}
 	}
+}
+
+func TestNumberOfAnother(t *testing.T) {
+	s := newStore(t)
+	load(t, s, "組,学籍番号,氏名,メール\n1-1,1101,山田太郎,a@example.jp\n1-1,1102,佐藤花,b@example.jp\n")
+	p := plan(t, s, "組,学籍番号,氏名,メール\n1-1,1101,山本,a@example.jp\n1-1,1102,鈴木次,c@example.jp\n")
+	wantNotes(t, "errors", []string{"3 number The student number “1102” is that of “佐藤花” in the roster.*Not used*correct it in the roster first."}, p.Errors)
 }
 
 func TestGroupsOfAFile(t *testing.T) {

@@ -43,7 +43,8 @@ func (p party) empty() bool { return p.name == "" && len(p.phones) == 0 && len(p
 type rowReader struct {
 	sheet    *Sheet
 	columns  *Columns
-	turn     bool // of the year
+	turn     bool            // of the year
+	named    map[string]bool // the folded names of children in all rows, faulty ones, too
 	errors   []Note
 	warnings []Note
 }
@@ -112,6 +113,7 @@ func (rr *rowReader) readChild(e *entry, row Row) {
 	rr.check(e, Name, checkName(e.child.Name, "児童生徒の氏名", "child's name"))
 	rr.check(e, Kana, checkLength(e.child.Kana, "ふりがな", "reading of the name"))
 	rr.check(e, Number, checkNumber(e.child.Number))
+	rr.named[fold(e.child.Name)] = true
 	rr.readSeat(e, cells[Seat])
 	rr.readClass(e, cells[GradeOf], cells[ClassOf])
 }

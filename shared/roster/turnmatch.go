@@ -14,20 +14,14 @@ type matcher struct {
 	*known
 	turn  *turning
 	rr    *rowReader
-	all   map[string][]spot // by the folded name
-	taken map[string]bool   // ids of children
+	taken map[string]bool // ids of children
 	rise  int
 }
 
 // locateTurn sets pupil.at, and returns how many grades the list lies above the
 // roster. Rows that could mean several children are faulty, and taken out.
 func (p *Plan) locateTurn(k *known, pupils []*pupil, rr *rowReader) []*pupil {
-	m := &matcher{known: k, turn: p.turn, rr: rr, all: map[string][]spot{}, taken: map[string]bool{}}
-	for _, f := range k.families {
-		for i, c := range f.Children {
-			m.all[fold(c.Name)] = append(m.all[fold(c.Name)], spot{f.ID, i, c.ID})
-		}
-	}
+	m := &matcher{known: k, turn: p.turn, rr: rr, taken: map[string]bool{}}
 	var earlier []*pupil
 	if len(p.turn.placed) > 0 {
 		k.locateAmong(pupils, func(at spot) bool { return p.turn.placed[at.id] })
@@ -39,7 +33,7 @@ func (p *Plan) locateTurn(k *known, pupils []*pupil, rr *rowReader) []*pupil {
 		}
 	}
 	rest := slices.DeleteFunc(slices.Clone(pupils), func(x *pupil) bool { return x.at != nil })
-	rest = m.numbers(rest)
+	rest = k.locateNumbers(rest, rr, m.taken)
 	m.rise = m.vote(rest)
 	if p.turn.Confirmed {
 		m.rise = p.turn.Rise
@@ -61,32 +55,6 @@ func setOfPupils(pupils []*pupil) map[*pupil]bool {
 func (m *matcher) take(p *pupil, at spot) {
 	p.at = &at
 	m.taken[at.id] = true
-}
-
-// numbers matches by the school's numbers. A number under which the roster has
-// somebody with another name is either a change of name or a number that is given
-// anew each year; which, cannot be told from a wholly different name.
-func (m *matcher) numbers(pupils []*pupil) []*pupil {
-	return slices.DeleteFunc(pupils, func(p *pupil) bool {
-		found := m.byNumber(p)
-		if len(found) == 0 || m.taken[found[0].id] {
-			return false
-		}
-		at := found[0]
-		old := m.child(at)
-		switch {
-		case fold(old.Name) == fold(p.child.Name):
-		case renamed(old, p.child):
-			m.rr.warn(p.row(), Name, lang.T("氏名が「%s」から「%s」に変わります。", "The name changes from “%s” to “%s”.", old.Name, p.child.Name))
-		default:
-			p.fail(m.rr, Number, problem.New(problem.Invalid,
-				"学籍番号「%s」は、名簿では「%s」の番号です。番号が毎年変わる学校では、下の「列の読み取り方」で学籍番号の列を「使わない」にしてください。",
-				"The student number “%s” is that of “%s” in the roster. If numbers are given anew each year, choose “Not used” for their column below.", p.child.Number, old.Name))
-			return true
-		}
-		m.take(p, at)
-		return false
-	})
 }
 
 // renamed reports whether two names can be one person's: the reading is the same, or
@@ -193,17 +161,6 @@ func (m *matcher) narrow(p *pupil, found []spot) []spot {
 		}
 	}
 	return found
-}
-
-// addressed returns the families of the roster that have one of the pupil's addresses.
-func (m *matcher) addressed(p *pupil) map[string]bool {
-	families := map[string]bool{}
-	for _, key := range p.addressKeys() {
-		if f, ok := m.addresses[key]; ok {
-			families[f] = true
-		}
-	}
-	return families
 }
 
 func (m *matcher) ambiguous(p *pupil, found []spot) {
