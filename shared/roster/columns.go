@@ -99,9 +99,24 @@ func columnsOf(row Row, m Mapping) *Columns {
 		}
 		c.All, hs = append(c.All, col), append(hs, h)
 	}
+	c.splitNames(hs)
 	c.assign(hs)
 	c.dropRepeated()
 	return c
+}
+
+// splitNames takes 児童名 for the given name beside 児童姓; by itself it is the whole.
+func (c *Columns) splitNames(hs []header) {
+	for _, f := range []struct{ whole, surname, given Field }{{Name, Surname, Given}, {Kana, SurnameKana, GivenKana}} {
+		if !c.has(f.surname) || c.has(f.given) {
+			continue
+		}
+		for i := range c.All {
+			if col := &c.All[i]; col.Field == f.whole && hs[i].who == child && isShortName(col.Header) {
+				col.Field = f.given
+			}
+		}
+	}
 }
 
 func headerFor(text string, m Mapping) (header, bool) {

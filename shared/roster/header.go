@@ -179,6 +179,13 @@ func parseField(who person, key string) (header, bool) {
 	return h, ok
 }
 
+// isShortName reports whether a header is a word for a child and 名 alone.
+func isShortName(text string) bool {
+	who, short := strings.CutSuffix(kanaWord.ReplaceAllString(headerKey(text), ""), "名")
+	h, ok := parseHeader(who)
+	return short && ok && h.who == child && h.field == Name
+}
+
 // kanaField understands a header for a reading by what it is the reading of.
 func kanaField(h header, key string) (header, bool) {
 	if key == "" {

@@ -38,6 +38,7 @@ func TestPlan(t *testing.T) {
 		"the same words for nothing": {csv: "組,氏名,電話,メール\n1-1,山田太郎,なし,－\n",
 			children: 1, warnings: []string{"2 mail “山田太郎” has no mail address. Alerts cannot reach this child's guardians by mail; the child is listed for phoning."}},
 		"a student's own address": {csv: "組,氏名,生徒メール\n1-1,山田太郎,taro@example.jp\n", children: 1, guardians: 1, contacts: 1},
+		"a surname of the child":  {csv: "組,児童姓,児童名,メール\n1-1,山田,太郎,a@example.jp\n1-1,佐藤,太郎,b@example.jp\n", children: 2, guardians: 2, contacts: 2},
 		"unknown columns": {csv: "組,氏名,住所,メール\n1-1,山田太郎,東京都,a@example.jp\n", children: 1, guardians: 1, contacts: 1,
 			warnings: []string{"1 Column “住所” is not used."}},
 		"a typing error": {csv: "組,氏名,メール\n1-1,山田太郎,a@docomo.ne.jo\n", children: 1, guardians: 1, contacts: 1,
