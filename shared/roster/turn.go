@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -87,12 +88,11 @@ type Past struct {
 // family was.
 func (p Past) Gone() []Contact {
 	var gone []Contact
-	for _, f := range p.Before {
-		rest, _ := f.without(setOf(p.Left))
-		for _, g := range f.Guardians {
-			if _, stays := rest.Guardian(g.ID); !stays || len(rest.Children) == 0 {
-				gone = append(gone, g.Contacts...)
-			}
+	before := fuse(p.Before)
+	rest, _ := before.without(setOf(p.Left))
+	for _, g := range before.Guardians {
+		if _, stays := rest.Guardian(g.ID); !stays || len(rest.Children) == 0 {
+			gone = append(gone, g.Contacts...)
 		}
 	}
 	return gone
@@ -344,6 +344,8 @@ func (p *Plan) journal(ctx context.Context, st step, next Family) (table.Op, err
 	past.Family = next.ID
 	if rev == 0 {
 		past.Before = st.old
+	} else {
+		past.remember(st.old, p.turn.placed)
 	}
 	before := fuse(st.old)
 	past.Left = addNew(past.Left, st.left...)
@@ -358,6 +360,20 @@ func (p *Plan) journal(ctx context.Context, st step, next Family) (table.Op, err
 		}
 	}
 	return table.Put(table.Item{Key: k, Revision: rev, Value: table.Encode(past)}), nil
+}
+
+// remember adds the families that have become part of this one since it was first
+// changed, but for children of whom the journal knows already.
+func (p *Past) remember(old []Family, placed map[string]bool) {
+	known := maps.Clone(placed)
+	for _, c := range fuse(p.Before).Children {
+		known[c.ID] = true
+	}
+	for _, f := range old {
+		if rest, _ := f.without(known); len(rest.Children) > 0 {
+			p.Before = append(p.Before, rest)
+		}
+	}
 }
 
 // replacing returns the family as replace would store it, and the ops that do so: a

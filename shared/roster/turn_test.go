@@ -288,6 +288,84 @@ func TestUndoKeepsWhatGuardiansDid(t *testing.T) {
 	}
 }
 
+// TestUndoFindsWhoMoved: a family that became part of another since is put back there,
+// whichever of the two is left.
+func TestUndoFindsWhoMoved(t *testing.T) {
+	for _, kept := range []int{0, 1} {
+		t.Run(fmt.Sprint(kept), func(t *testing.T) {
+			s := newStore(t)
+			load(t, s, oldYear)
+			turn := Turn{ID: s.IDs.New(), Until: s.Now().Add(time.Hour)}
+			roll(t, s, newYear, turn)
+			two := slices.DeleteFunc(families(t, s), func(f Family) bool { return f.Children[0].Name == "新 入" })
+			both := []Family{two[kept], two[1-kept]}
+			if _, err := s.Merge(t.Context(), testSchool, fuse(both), both...); err != nil {
+				t.Fatal(err)
+			}
+			if u, err := s.UndoTurn(t.Context(), testSchool, turn.ID); err != nil || u.Kept != 0 {
+				t.Fatalf("undone: %+v, %v", u, err)
+			}
+			want := []string{
+				"class-1-1 山田 太郎 1 a@example.jp=unverified", "class-1-2 海老 一 1 b@example.jp=unverified", "class-2-1 海老 二 1 b@example.jp=unverified",
+				"class-3-1 転出 子 1 d@example.jp=unverified", "class-6-1 卒業 生 1 c@example.jp=unverified", "class-6-1 山田 花 2 a@example.jp=unverified",
+			}
+			if diff := cmp.Diff(want, picture(t, s)); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+			wantConsistent(t, s)
+		})
+	}
+}
+
+// TestUndoLeavesWhoIsElsewhere: of a family whose children are in two now, nothing is
+// put back, and it is said.
+func TestUndoLeavesWhoIsElsewhere(t *testing.T) {
+	s := newStore(t)
+	load(t, s, oldYear)
+	turn := Turn{ID: s.IDs.New(), Until: s.Now().Add(time.Hour)}
+	roll(t, s, newYear, turn)
+	for _, f := range families(t, s) {
+		if f.Children[0].Name != "海老一" {
+			continue
+		}
+		alone := Family{Children: f.Children[1:]}
+		f.Children = f.Children[:1]
+		put(t, s, f)
+		alone.Children[0].Guardians = nil
+		put(t, s, alone)
+	}
+	for range 2 { // it stays in the journal
+		if u, err := s.UndoTurn(t.Context(), testSchool, turn.ID); err != nil || u.Kept != 1 {
+			t.Fatalf("undone: %+v, %v", u, err)
+		}
+	}
+}
+
+// TestJournalAddsWhoCame: a family that comes to another between two runs of one turn
+// is in the journal, too, as it was.
+func TestJournalAddsWhoCame(t *testing.T) {
+	s := newStore(t)
+	load(t, s, oldYear)
+	before := picture(t, s)
+	turn := Turn{ID: s.IDs.New(), Until: s.Now().Add(time.Hour), Confirmed: true, Rise: 1}
+	if err := turnOf(t, s, "学年,組,氏名\n2,2,山田太郎\n", turn).Commit(t.Context(), nil); err != nil {
+		t.Fatal(err)
+	}
+	two := slices.DeleteFunc(families(t, s), func(f Family) bool { return !strings.Contains("山田太郎 海老 一", f.Children[0].Name) })
+	if _, err := s.Merge(t.Context(), testSchool, fuse(two), two...); err != nil {
+		t.Fatal(err)
+	}
+	if err := turnOf(t, s, newYear, turn).Commit(t.Context(), nil); err != nil {
+		t.Fatal(err)
+	}
+	if u, err := s.UndoTurn(t.Context(), testSchool, turn.ID); err != nil || u.Kept != 0 {
+		t.Fatalf("undone: %+v, %v", u, err)
+	}
+	if diff := cmp.Diff(before, picture(t, s)); diff != "" {
+		t.Errorf("(-before +after):\n%s", diff)
+	}
+}
+
 func TestTurnEnds(t *testing.T) {
 	s := newStore(t)
 	if err := plan(t, s, oldYear).Commit(t.Context(), nil); err != nil {

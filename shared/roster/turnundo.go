@@ -1,10 +1,12 @@
 package roster
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/todoku/todoku/shared/lang"
@@ -20,11 +22,19 @@ type Undone struct{ Back, Kept int }
 // classes of before, those who left are back with their guardians and addresses, and
 // those who were new are gone, unless a guardian has confirmed an address for them
 // since. What guardians have changed themselves stays. It can be stopped and begun
-// again; families that cannot be put back stay in the journal until its end.
+// again; families that cannot be put back stay in the journal until its end. A family
+// that has become part of another since is put back there.
 func (s *Store) UndoTurn(ctx context.Context, school, turn string) (Undone, error) {
 	var u Undone
+	homes := sync.OnceValues(func() (map[string]string, error) {
+		k, err := s.known(ctx, school)
+		if err != nil {
+			return nil, err
+		}
+		return k.familyOf, nil
+	})
 	err := s.eachPast(ctx, school, turn, func(p Past) error {
-		err := s.undoFamily(ctx, school, turn, p)
+		err := s.undoFamily(ctx, school, turn, p, homes)
 		var told *problem.Error
 		switch {
 		case err == nil:
@@ -39,14 +49,14 @@ func (s *Store) UndoTurn(ctx context.Context, school, turn string) (Undone, erro
 	return u, err
 }
 
-func (s *Store) undoFamily(ctx context.Context, school, turn string, p Past) error {
+func (s *Store) undoFamily(ctx context.Context, school, turn string, p Past, homes func() (map[string]string, error)) error {
 	for range editTries {
-		now, err := s.Family(ctx, school, p.Family)
-		if err != nil && !errors.Is(err, ErrNotFound) {
+		now, err := s.familyNow(ctx, school, p, homes)
+		if err != nil {
 			return err
 		}
 		var old []Family
-		if err == nil {
+		if now.ID != "" {
 			old = []Family{now}
 		}
 		f := p.undone(now)
@@ -60,11 +70,49 @@ func (s *Store) undoFamily(ctx context.Context, school, turn string, p Past) err
 		if _, conflict := table.Conflict(err); !conflict {
 			return err
 		}
-		if again, err := s.Family(ctx, school, p.Family); err != nil || again.Revision == now.Revision {
+		if again, err := s.Family(ctx, school, f.ID); err != nil || again.Revision == now.Revision {
 			return overtaken(err) // an address or a number is another family's now
 		}
 	}
 	return table.ErrBusy
+}
+
+// familyNow returns the family in which the children of an entry are now, the zero
+// Family if all have left. homes says where children are whose family is gone. It
+// fails with a problem of kind Conflict if they are in several families.
+func (s *Store) familyNow(ctx context.Context, school string, p Past, homes func() (map[string]string, error)) (Family, error) {
+	now, err := s.Family(ctx, school, p.Family)
+	if err != nil && !errors.Is(err, ErrNotFound) {
+		return now, err
+	}
+	for _, id := range p.strays(now) {
+		of, err := homes()
+		if err != nil {
+			return now, err
+		}
+		switch home := of[id]; {
+		case home == "", home == now.ID: // deleted since, or found with another
+		case now.ID != "":
+			return now, overtaken(nil)
+		default:
+			if now, err = s.Family(ctx, school, home); err != nil {
+				return now, overtaken(err)
+			}
+		}
+	}
+	return now, nil
+}
+
+// strays returns the children of an entry who have not left and are not in the family.
+func (p Past) strays(now Family) []string {
+	ids := slices.Clone(p.New)
+	for _, c := range fuse(p.Before).Children {
+		ids = append(ids, c.ID)
+	}
+	return slices.DeleteFunc(ids, func(id string) bool {
+		_, there := now.child(id)
+		return there || slices.Contains(p.Left, id)
+	})
 }
 
 // undone returns what the family was, with what guardians changed since. The zero
@@ -72,7 +120,7 @@ func (s *Store) undoFamily(ctx context.Context, school, turn string, p Past) err
 func (p Past) undone(now Family) Family {
 	before := fuse(p.Before)
 	f := clone(now)
-	f.ID, f.Revision = p.Family, now.Revision
+	f.ID, f.Revision = cmp.Or(now.ID, p.Family), now.Revision
 	for _, c := range before.Children {
 		i := slices.IndexFunc(f.Children, func(x Child) bool { return x.ID == c.ID })
 		switch {
@@ -80,23 +128,29 @@ func (p Past) undone(now Family) Family {
 			x := &f.Children[i]
 			x.Class, x.Seat, x.Groups, x.Name, x.Kana, x.Number = c.Class, c.Seat, c.Groups, c.Name, c.Kana, c.Number
 		case slices.Contains(p.Left, c.ID):
+			f.readmit(before, &c)
 			f.Children = append(f.Children, c)
-			f.readmit(before, c.Guardians)
 		}
 	}
 	return p.withoutNew(f, before)
 }
 
-// readmit brings guardians back who are not in the family any more.
-func (f *Family) readmit(before Family, guardians []string) {
-	for _, id := range guardians {
-		if _, there := f.Guardian(id); there {
+// readmit brings a child's guardians back who are not in the family any more, unless
+// somebody there has their contacts now.
+func (f *Family) readmit(before Family, c *Child) {
+	for i, id := range c.Guardians {
+		g, ok := before.Guardian(id)
+		if _, there := f.Guardian(id); there || !ok {
 			continue
 		}
-		if g, ok := before.Guardian(id); ok {
+		at := slices.IndexFunc(g.Contacts, func(k Contact) bool { return f.ownerOf(k.ID) != "" })
+		if at >= 0 {
+			c.Guardians[i] = f.ownerOf(g.Contacts[at].ID)
+		} else {
 			f.Guardians = append(f.Guardians, g)
 		}
 	}
+	c.Guardians = addNew(nil, c.Guardians...)
 }
 
 // withoutNew takes out the children whom the turn brought, but for those for whom
