@@ -143,7 +143,8 @@ func (p *Plan) make(k *known) error {
 		return problem.New(problem.Invalid, "見出しの下に行がありません。児童生徒を1行に1人ずつ入れてください。",
 			"There are no rows below the headers. Please enter one child in each row.")
 	}
-	all := gather(rr, good)
+	all, refused := gather(rr, good)
+	bad = append(bad, refused...)
 	pupils := refuseShared(rr, slices.Clone(all))
 	if p.turn != nil {
 		pupils = p.locateTurn(k, pupils, rr)
@@ -160,7 +161,7 @@ func (p *Plan) make(k *known) error {
 	if p.turn != nil {
 		p.summarise(k)
 	} else {
-		p.Missing = missing(k, p.steps, pupils, bad)
+		p.Missing = missing(k, p.steps, all, bad)
 	}
 	p.finish(rr)
 	return nil
@@ -361,23 +362,21 @@ func groupsOf(steps []step) []Group {
 // missing returns the children of the roster whom no row means, not even a faulty
 // one, in the order of their families.
 func missing(k *known, steps []step, pupils []*pupil, bad []entry) []Child {
-	here := map[string]bool{}
-	for _, p := range pupils {
-		if p.at != nil {
-			here[p.at.id] = true
-		}
-	}
+	here, planned := map[string]bool{}, map[*pupil]bool{}
 	for _, s := range steps {
 		for _, p := range s.pupils {
-			here[s.next.Children[p.index].ID] = true
+			here[s.next.Children[p.index].ID], planned[p] = true, true
 		}
 	}
-	for _, e := range bad {
-		p := &pupil{child: e.child}
-		for _, at := range append(k.byNumber(p), k.byName(p)...) {
-			here[at.id] = true
+	for _, p := range pupils {
+		switch {
+		case p.at != nil:
+			here[p.at.id] = true
+		case !planned[p]:
+			bad = append(bad, p.rows...)
 		}
 	}
+	k.forgotten(bad, here)
 	return absent(k, here)
 }
 

@@ -37,13 +37,17 @@ type gatherer struct {
 }
 
 // gather returns the children in the rows, in the order of their first rows. It
-// notes rows that contradict each other.
-func gather(rr *rowReader, entries []entry) []*pupil {
+// notes rows that contradict each other, and returns those that it refuses.
+func gather(rr *rowReader, entries []entry) (pupils []*pupil, refused []entry) {
 	g := &gatherer{rr: rr, byNumber: map[string]*pupil{}, byName: map[string][]*pupil{}}
 	for _, e := range entries {
+		before := len(rr.errors)
 		g.add(e)
+		if len(rr.errors) > before {
+			refused = append(refused, e)
+		}
 	}
-	return g.pupils
+	return g.pupils, refused
 }
 
 func (g *gatherer) add(e entry) {

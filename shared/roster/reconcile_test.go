@@ -182,6 +182,7 @@ func TestNumberOfAnother(t *testing.T) {
 	load(t, s, "組,学籍番号,氏名,メール\n1-1,1101,山田太郎,a@example.jp\n1-1,1102,佐藤花,b@example.jp\n")
 	p := plan(t, s, "組,学籍番号,氏名,メール\n1-1,1101,山本,a@example.jp\n1-1,1102,鈴木次,c@example.jp\n")
 	wantNotes(t, "errors", []string{"3 number The student number “1102” is that of “佐藤花” in the roster.*Not used*correct it in the roster first."}, p.Errors)
+	wantNotes(t, "warnings", []string{"2 name The name changes from “山田太郎” to “山本”."}, p.Warnings)
 }
 
 func TestGroupsOfAFile(t *testing.T) {
@@ -210,11 +211,23 @@ func TestGroupsOfAFile(t *testing.T) {
 	wantConsistent(t, s)
 }
 
+// TestMissing: a faulty row is in the file all the same.
 func TestMissing(t *testing.T) {
-	s := newStore(t)
-	load(t, s, "組,学籍番号,氏名\n1-1,1,山\n1-1,,川\n1-2,,海\n2-1,,空\n")
-	p := plan(t, s, "組,学籍番号,氏名,電話\n1-1,1,山,bad\n1-1,,川,bad\n1-2,,海,\n")
-	if len(p.Missing) != 1 || p.Missing[0].Name != "空" {
-		t.Errorf("missing are %v, want only 空: a faulty row is in the file all the same", p.Missing)
+	const roster = "組,学籍番号,氏名\n1-1,1,山\n1-1,,川\n1-2,,海\n2-1,,空\n"
+	for _, tt := range []struct{ name, csv string }{
+		{"phones", "組,学籍番号,氏名,電話\n1-1,1,山,bad\n1-1,,川,bad\n1-2,,海,\n"},
+		{"a class", "組,学籍番号,氏名\n1-1,1,山\n,,川\n1-2,,海\n"},
+		{"the office's address", "組,学籍番号,氏名,メール\n1-1,1,山,\n1-1,,川,o@example.jp\n1-2,,海,o@example.jp\n" +
+			many(MaxFamilyChildren, "3-1,,子%d,o@example.jp\n")},
+		{"rows that contradict each other", "組,学籍番号,氏名\n1-1,1,山\n1-1,1,川\n1-2,,海\n"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			s := newStore(t)
+			load(t, s, roster)
+			p := plan(t, s, tt.csv)
+			if len(p.Errors) == 0 || len(p.Missing) != 1 || p.Missing[0].Name != "空" {
+				t.Errorf("missing are %v, want only 空 (%q)", p.Missing, say(p.Errors))
+			}
+		})
 	}
 }

@@ -189,8 +189,8 @@ func (m *matcher) elsewhere(p *pupil) {
 		"A child named “%s” was in %s. The grade does not fit, so this is taken for another child. If it is the same, give both a number or a reading.", p.child.Name, class))
 }
 
-// forgotten adds to the ids those whom a faulty row may mean: they must not leave
-// because of a slip in another column.
+// forgotten adds to the ids those whom a faulty row may mean: they must not leave, nor
+// be called missing, because of a slip in another column.
 func (k *known) forgotten(rows []entry, here map[string]bool) {
 	names, numbers := map[string]bool{}, map[string]bool{}
 	for _, e := range rows {
