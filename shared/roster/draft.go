@@ -10,21 +10,22 @@ import (
 // wish is a guardian as the rows about one family describe him or her.
 type wish struct {
 	party
-	guardian string // id of the guardian in the family being built
+	guardian string // id of the guardian in the family being built; "" until it is found
 	row      int    // number of the first row
 }
 
 // draft is a family's guardians as the file has them.
 type draft struct {
+	family Family // as the roster has it
 	wishes []*wish
 	owner  map[string]*wish // by address key: an address is one guardian's
 	note   func(row int, f Field, text lang.Text)
 }
 
 // newDraft puts together the guardians that the pupils' rows name, and sets
-// pupil.named and pupil.claims.
-func newDraft(pupils []*pupil, note func(int, Field, lang.Text)) *draft {
-	d := &draft{owner: map[string]*wish{}, note: note}
+// pupil.named and pupil.claims. family is what the roster has of them.
+func newDraft(family Family, pupils []*pupil, note func(int, Field, lang.Text)) *draft {
+	d := &draft{family: family, owner: map[string]*wish{}, note: note}
 	for _, p := range pupils {
 		p.named, p.claims = nil, nil
 		for _, e := range p.rows {
@@ -45,7 +46,7 @@ func newDraft(pupils []*pupil, note func(int, Field, lang.Text)) *draft {
 func (d *draft) add(g party, row int) *wish {
 	w := d.find(g)
 	if w == nil {
-		w = &wish{row: row}
+		w = &wish{row: row, guardian: d.namesake(g)}
 		d.wishes = append(d.wishes, w)
 	}
 	if w.name == "" {
@@ -65,6 +66,13 @@ func (d *draft) add(g party, row int) *wish {
 // one without a name, who has one of the addresses, or the phone of somebody of
 // whom nothing else is known.
 func (d *draft) find(g party) *wish {
+	if id := d.namesake(g); id != "" {
+		i := slices.IndexFunc(d.wishes, func(w *wish) bool { return w.guardian == id })
+		if i < 0 {
+			return nil
+		}
+		return d.wishes[i]
+	}
 	for _, w := range d.wishes {
 		if g.name != "" && fold(w.name) == fold(g.name) {
 			return w
@@ -81,6 +89,28 @@ func (d *draft) find(g party) *wish {
 		}
 	}
 	return nil
+}
+
+// namesake returns the id of whom a guardian is if the family has several of the name:
+// who has one of the addresses, or the same phones and like the row no address, or one
+// of the phones. It returns "" if there are not several, or nothing tells them apart.
+func (d *draft) namesake(g party) string {
+	same := slices.DeleteFunc(slices.Clone(d.family.Guardians), func(x Guardian) bool { return g.name == "" || fold(x.Name) != fold(g.name) })
+	if len(same) < 2 {
+		return ""
+	}
+	for _, is := range []func(Guardian) bool{
+		func(x Guardian) bool { return owns(&wish{party: g}, x) },
+		func(x Guardian) bool {
+			return len(g.addresses)+len(exported(x).mails) == 0 && slices.Equal(x.Phones, g.phones)
+		},
+		func(x Guardian) bool { return sharePhone(x.Phones, g.phones) },
+	} {
+		if i := slices.IndexFunc(same, is); i >= 0 {
+			return same[i].ID
+		}
+	}
+	return ""
 }
 
 // give makes w the owner of an address unless somebody is already: the first to

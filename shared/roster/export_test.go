@@ -81,6 +81,35 @@ func TestExportEncodings(t *testing.T) {
 	}
 }
 
+// TestExportOfNamesakes: a mother who registered twice is there twice, and stays so.
+func TestExportOfNamesakes(t *testing.T) {
+	mother := func(id, phone, mail string, state ContactState) Guardian {
+		g := Guardian{ID: id, Name: "恵", Contacts: []Contact{{ID: "k" + id, Address: mail, State: state}}}
+		if phone != "" {
+			g.Phones = []string{phone}
+		}
+		return g
+	}
+	const a, b, x, y = "a@example.jp", "b@example.jp", "090-0000-0001", "090-0000-0002"
+	for name, two := range map[string][]Guardian{
+		"with a phone each":      {mother("1", x, a, Verified), mother("2", y, b, Verified)},
+		"with one phone":         {mother("1", x, a, Verified), mother("2", "", b, Verified)},
+		"whose address is over":  {mother("1", x, a, Verified), mother("2", y, b, Closed)},
+		"with the phone of both": {mother("1", x, a, Verified), mother("2", x, b, Closed)},
+		"the second with less":   {mother("1", "", a, Unverified), mother("2", "", b, Closed)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newStore(t)
+			load(t, s, "学年,組,氏名\n1,1,山\n")
+			f := families(t, s)[0]
+			f.Guardians, f.Children[0].Guardians = two, []string{"1", "2"}
+			f.Children = append(f.Children, Child{ID: "c", Name: "川", Class: "class-1-1", Guardians: []string{"2", "1"}})
+			put(t, s, f)
+			wantUnchanged(t, s, export(t, s, UTF8))
+		})
+	}
+}
+
 // dice makes up class lists out of very few names, addresses and phones, so that
 // they meet in every way that they can.
 type dice struct{ *rand.Rand }

@@ -34,7 +34,8 @@ type builder struct {
 
 // build returns the family; it is valid only if Validate says so.
 func (h *household) build(ids *id.Source, note func(int, Field, lang.Text)) Family {
-	b := &builder{draft: newDraft(h.pupils, note), ids: ids, pupils: h.pupils, f: fuse(h.old), lost: map[string]bool{}}
+	old := fuse(h.old)
+	b := &builder{draft: newDraft(old, h.pupils, note), ids: ids, pupils: h.pupils, f: clone(old), lost: map[string]bool{}}
 	if b.f.ID == "" {
 		b.f.ID = ids.New()
 	}
@@ -121,6 +122,11 @@ func (b *builder) guardian(id string) *Guardian {
 // address, by phone for those without a name; the others are new.
 func (b *builder) match() {
 	taken := map[string]*wish{}
+	for _, w := range b.wishes {
+		if w.guardian != "" {
+			taken[w.guardian] = w
+		}
+	}
 	for _, find := range []func(*wish, Guardian) bool{sameName, sameAddress, samePhone} {
 		for _, w := range b.wishes {
 			for _, g := range b.f.Guardians {
