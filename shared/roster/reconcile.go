@@ -320,17 +320,32 @@ func (b *builder) link(p *pupil) {
 	}
 	c := &b.f.Children[p.index]
 	var kept []string
-	for _, g := range c.Guardians {
-		if slices.Contains(named, g) || b.guardian(g).confirmed() {
-			kept = append(kept, g)
-		} else {
-			b.lost[g] = true
+	for _, id := range c.Guardians {
+		switch g := b.guardian(id); {
+		case slices.Contains(named, id):
+			kept = append(kept, id)
+		case g.confirmed():
+			kept = append(kept, id)
+			b.noteKept(p, *g, named)
+		default:
+			b.lost[id] = true
 		}
 	}
 	if !slices.Equal(common(kept, named), named) { // else the order of the roster serves
 		kept = addNew(named, kept...)
 	}
 	c.Guardians = kept
+}
+
+// noteKept says who is told of a child although its rows do not name the person any
+// more: an address of a stranger, once mistyped, stays when it is corrected. One of the
+// same name as somebody in the rows has registered beside.
+func (b *builder) noteKept(p *pupil, g Guardian, named []string) {
+	if g.Name != "" && slices.ContainsFunc(named, func(id string) bool { return fold(b.guardian(id).Name) == fold(g.Name) }) {
+		return
+	}
+	b.note(p.row(), GuardianName, lang.T("「%[1]s」の保護者「%[2]s」はこの行にありませんが、本人が確認したアドレスなので残り、連絡が届き続けます。この子の保護者でなければ、「登録状況」でこの子の学級を開き、アドレスを外してください。",
+		"“%[2]s”, a guardian of “%[1]s”, is not in this row, but has confirmed an address and goes on being told. If this is nobody of the child's, open the class under “Registration” and remove the address.", p.child.Name, g.label()))
 }
 
 func (b *builder) ownerOf(key string) string {

@@ -211,6 +211,32 @@ func TestGroupsOfAFile(t *testing.T) {
 	wantConsistent(t, s)
 }
 
+// TestStrangerStays: a mistyped address links another's guardian to a child. When it is
+// corrected, the office is told who stays.
+func TestStrangerStays(t *testing.T) {
+	const h = "組,氏名,保護者,メール\n"
+	s := newStore(t)
+	load(t, s, h+"1-1,山,恵,a@example.jp\n1-2,川,学,b@example.jp\n")
+	verify(t, s, "a@example.jp")
+	verify(t, s, "b@example.jp")
+	wantNotes(t, "warnings of the mistake", []string{"2 guardian “恵”, a guardian of “山”, is not in this row*", "3 mail *"},
+		load(t, s, h+"1-1,山,光,b@example.jp\n1-2,川,学,b@example.jp\n").Warnings)
+	const corrected = h + "1-1,山,恵,a@example.jp\n1-2,川,学,b@example.jp\n"
+	wantNotes(t, "warnings", []string{"2 guardian “学”, a guardian of “山”, is not in this row, but has confirmed an address*open the class*",
+		"2 guardian The guardian “光” is not in this file and is taken out of the roster."}, load(t, s, corrected).Warnings)
+	registered := families(t, s)[0]
+	registered.Guardians = append(registered.Guardians, Guardian{ID: "g2", Name: "学", Contacts: []Contact{{ID: "k2", Address: "b2@example.jp", State: Verified}}})
+	for i := range registered.Children {
+		if c := &registered.Children[i]; c.Name == "川" {
+			c.Guardians = append(c.Guardians, "g2")
+		}
+	}
+	put(t, s, registered)
+	if got := say(plan(t, s, corrected).Warnings); len(got) != 1 || strings.Contains(got[0], "川") {
+		t.Errorf("warnings are %q: of one who registered beside", got)
+	}
+}
+
 // TestMissing: a faulty row is in the file all the same.
 func TestMissing(t *testing.T) {
 	const roster = "組,学籍番号,氏名\n1-1,1,山\n1-1,,川\n1-2,,海\n2-1,,空\n"
