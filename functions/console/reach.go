@@ -315,13 +315,24 @@ func (s *Server) fix(r *http.Request, me staff.Staff) (web.Response, error) {
 	return web.Redirect{To: reachPath + "/" + r.PathValue("group")}, nil
 }
 
+// contactForm reads a form of the page of a class that is about one contact.
+func (s *Server) contactForm(r *http.Request, me staff.Staff) (web.Form, error) {
+	f, err := web.ReadForm(r)
+	if err == nil {
+		_, err = s.groupOf(r, me)
+	}
+	return f, err
+}
+
+// backToChild leads to where the form of a contact was.
+func backToChild(r *http.Request, f web.Form) web.Redirect {
+	return web.Redirect{To: reachPath + "/" + r.PathValue("group") + "#child-" + f.Get("child")}
+}
+
 // askStill mails a confirmed contact the question whether it is still read.
 func (s *Server) askStill(r *http.Request, me staff.Staff) (web.Response, error) {
-	f, err := web.ReadForm(r)
+	f, err := s.contactForm(r, me)
 	if err != nil {
-		return nil, err
-	}
-	if _, err := s.groupOf(r, me); err != nil {
 		return nil, err
 	}
 	err = s.Enrol.AskStill(r.Context(), me.School, f.Get("family"), f.Get("contact"), s.Lanes)
@@ -332,16 +343,13 @@ func (s *Server) askStill(r *http.Request, me staff.Staff) (web.Response, error)
 		return nil, err
 	}
 	s.Log.Info("contact asked whether it is still read", "contact", f.Get("contact"), "staff", me.ID)
-	return web.Redirect{To: reachPath + "/" + r.PathValue("group") + "#child-" + f.Get("child")}, nil
+	return backToChild(r, f), nil
 }
 
 // removeContact takes an address out of the roster. Twice is as good as once.
 func (s *Server) removeContact(r *http.Request, me staff.Staff) (web.Response, error) {
-	f, err := web.ReadForm(r)
+	f, err := s.contactForm(r, me)
 	if err != nil {
-		return nil, err
-	}
-	if _, err := s.groupOf(r, me); err != nil {
 		return nil, err
 	}
 	lost, err := s.Enrol.Remove(r.Context(), me.School, f.Get("family"), f.Get("contact"), s.Lanes)
@@ -349,7 +357,7 @@ func (s *Server) removeContact(r *http.Request, me staff.Staff) (web.Response, e
 		return nil, err
 	}
 	s.Log.Info("contact removed", "contact", f.Get("contact"), "staff", me.ID, "lost", lost)
-	return web.Redirect{To: reachPath + "/" + r.PathValue("group") + "#child-" + f.Get("child")}, nil
+	return backToChild(r, f), nil
 }
 
 // domainLimit is how long a page waits for DNS.

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"net/http"
 	"net/mail"
-	"time"
 
 	"github.com/todoku/todoku/shared/address"
 	"github.com/todoku/todoku/shared/audit"
@@ -22,7 +21,7 @@ func (s *Server) browserOf(r *http.Request) string { return s.cookieOf(r, browse
 
 // askMail mails a sign-in link to an address if somebody has it. The answer is the
 // same, and takes as long, if nobody has: on one machine the work outlives the
-// request, and on AWS, where none does, every answer takes mailPause.
+// request, and on AWS, where none does, every answer takes as long (web.Padded).
 func (s *Server) askMail(r *http.Request) (web.Response, error) {
 	form, err := web.ReadForm(r)
 	if err != nil {
@@ -44,18 +43,12 @@ func (s *Server) askMail(r *http.Request) (web.Response, error) {
 	}
 	work := func(ctx context.Context) { s.mailLinks(ctx, to.String(), browser, asker) }
 	if s.QueueImports {
-		pause := time.NewTimer(mailPause)
-		defer pause.Stop()
-		work(r.Context())
-		<-pause.C
+		web.Padded(r.Context(), work)
 	} else {
 		s.background(r.Context(), work)
 	}
 	return web.Redirect{To: signInPath + "/mail", Header: web.Cookies(s.cookie(browserCookie, browser, staff.MailedLife))}, nil
 }
-
-// mailPause is longer than it takes to find a person and to hand SES a mail.
-const mailPause = 2 * time.Second
 
 func (s *Server) mailWrong(typed string, err error) (web.Response, error) {
 	if !problem.Is(err, problem.Invalid) && !problem.Is(err, problem.TooLarge) && !problem.Is(err, problem.TooMany) {

@@ -1,7 +1,6 @@
 package console
 
 import (
-	"context"
 	"net/http"
 	"net/url"
 	"regexp"
@@ -12,7 +11,7 @@ import (
 
 	"github.com/todoku/todoku/shared/access"
 	"github.com/todoku/todoku/shared/staff"
-	"github.com/todoku/todoku/shared/table"
+	"github.com/todoku/todoku/shared/table/tabletest"
 )
 
 var secretPattern = regexp.MustCompile(`todoku_[A-Za-z0-9_-]{43}`)
@@ -171,24 +170,13 @@ func TestTokensOfTheSchool(t *testing.T) {
 // TestTokenUseIsCoarse: a program that calls all the time costs one write an hour.
 func TestTokenUseIsCoarse(t *testing.T) {
 	o := newOffice(t)
-	asked := &writes{Table: o.table}
+	asked := &tabletest.Counted{Table: o.table}
 	o.server.Staff.Table = asked
 	for range 600 {
 		o.must(func() error { _, err := o.server.Staff.ByToken(t.Context(), o.token); return err }())
 		o.pass(10 * time.Second)
 	}
-	if asked.n != 2 {
-		t.Errorf("%d writes in 100 minutes", asked.n)
+	if asked.Writes != 2 {
+		t.Errorf("%d writes in 100 minutes", asked.Writes)
 	}
-}
-
-// writes is a table that counts what is written.
-type writes struct {
-	table.Table
-	n int
-}
-
-func (w *writes) Write(ctx context.Context, token string, ops ...table.Op) error {
-	w.n++
-	return w.Table.Write(ctx, token, ops...)
 }

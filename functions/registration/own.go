@@ -54,19 +54,13 @@ func (h *handler) sendOwn(r *http.Request) (web.Response, error) {
 	return web.Redirect{To: enrol.Path + "/own?sent=1"}, nil
 }
 
-// mailPause is longer than it takes to find a contact and to hand SES a mail.
-const mailPause = 2 * time.Second
-
 // apart does work whose length nobody is to see.
 func (h *handler) apart(ctx context.Context, work func(context.Context)) {
 	if h.Background != nil {
 		h.Background(work)
 		return
 	}
-	pause := time.NewTimer(mailPause)
-	defer pause.Stop()
-	work(ctx)
-	<-pause.C
+	web.Padded(ctx, work)
 }
 
 // ownPage is the data of own.html and own_leave.html.

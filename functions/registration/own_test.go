@@ -19,6 +19,7 @@ import (
 	"github.com/todoku/todoku/shared/queue"
 	"github.com/todoku/todoku/shared/roster"
 	"github.com/todoku/todoku/shared/table"
+	"github.com/todoku/todoku/shared/web"
 )
 
 func (s *school) openOwn(address string) string {
@@ -89,7 +90,7 @@ func TestOwnTakesAsLong(t *testing.T) {
 		s.must(err)
 		for _, address := range known {
 			begun := time.Now()
-			if ask(s, address); time.Since(begun) != mailPause {
+			if ask(s, address); time.Since(begun) != web.MailPause {
 				t.Errorf("%s: answered after %v", address, time.Since(begun))
 			}
 		}

@@ -8,6 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/todoku/todoku/shared/alert"
 	"github.com/todoku/todoku/shared/problem"
+	"github.com/todoku/todoku/shared/table/tabletest"
 )
 
 func TestAnswer(t *testing.T) {
@@ -151,7 +152,7 @@ func TestAnswerTwiceAtOnce(t *testing.T) {
 		Choices: map[string]string{m.Family.Children[0].ID: "safe"},
 	}
 	again := *s
-	again.Table = &before{Table: s.Table, write: func() {
+	again.Table = &tabletest.Before{Table: s.Table, Do: func() {
 		if err := s.Answer(t.Context(), a, r); err != nil {
 			t.Error(err)
 		}

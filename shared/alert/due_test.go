@@ -1,23 +1,12 @@
 package alert_test
 
 import (
-	"context"
 	"testing"
 
 	"github.com/todoku/todoku/shared/alert"
 	"github.com/todoku/todoku/shared/table"
+	"github.com/todoku/todoku/shared/table/tabletest"
 )
-
-// countingTable counts writes.
-type countingTable struct {
-	table.Table
-	writes int
-}
-
-func (c *countingTable) Write(ctx context.Context, token string, ops ...table.Op) error {
-	c.writes++
-	return c.Table.Write(ctx, token, ops...)
-}
 
 // TestDone: many copies are forgotten in few writes, those included of which others were
 // forgotten already.
@@ -34,12 +23,12 @@ func TestDone(t *testing.T) {
 	if err != nil || len(due) != many {
 		t.Fatalf("%d are due, %v", len(due), err)
 	}
-	counting := &countingTable{Table: s.Table}
+	counting := &tabletest.Counted{Table: s.Table}
 	s.Table = counting
 	for _, some := range [][]alert.Due{{due[0], due[7], due[many-1]}, due, due} {
-		counting.writes = 0
-		if err := s.Done(t.Context(), some); err != nil || counting.writes > 5 {
-			t.Errorf("%d forgotten in %d writes, %v", len(some), counting.writes, err)
+		counting.Writes = 0
+		if err := s.Done(t.Context(), some); err != nil || counting.Writes > 5 {
+			t.Errorf("%d forgotten in %d writes, %v", len(some), counting.Writes, err)
 		}
 	}
 	if left, err := s.Aside(t.Context()); left || err != nil {

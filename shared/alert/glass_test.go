@@ -1,14 +1,13 @@
 package alert_test
 
 import (
-	"context"
 	"errors"
 	"testing"
 	"time"
 
 	"github.com/todoku/todoku/shared/alert"
 	"github.com/todoku/todoku/shared/problem"
-	"github.com/todoku/todoku/shared/table"
+	"github.com/todoku/todoku/shared/table/tabletest"
 )
 
 func TestGlass(t *testing.T) {
@@ -101,7 +100,7 @@ func TestGlassMeanwhile(t *testing.T) {
 	d.Glass = &alert.Glass{Second: true}
 	a := accept(t, s, d, "")
 	sender := *s
-	sender.Table = &before{Table: s.Table, write: func() {
+	sender.Table = &tabletest.Before{Table: s.Table, Do: func() {
 		if _, err := s.Approve(t.Context(), a.ID, alert.Sender{ID: "other"}); err != nil {
 			t.Fatal(err)
 		}
@@ -109,18 +108,4 @@ func TestGlassMeanwhile(t *testing.T) {
 	if _, err := sender.Undo(t.Context(), a.ID); !problem.Is(err, problem.Conflict) {
 		t.Errorf("undone although another was told that it goes out: %v", err)
 	}
-}
-
-// before does something before the first write.
-type before struct {
-	table.Table
-	write func()
-}
-
-func (b *before) Write(ctx context.Context, token string, ops ...table.Op) error {
-	if write := b.write; write != nil {
-		b.write = nil
-		write()
-	}
-	return b.Table.Write(ctx, token, ops...)
 }

@@ -1,7 +1,6 @@
 package desk_test
 
 import (
-	"context"
 	"crypto/rand"
 	"errors"
 	"fmt"
@@ -13,8 +12,8 @@ import (
 	"github.com/todoku/todoku/shared/desk"
 	"github.com/todoku/todoku/shared/id"
 	"github.com/todoku/todoku/shared/problem"
-	"github.com/todoku/todoku/shared/table"
 	"github.com/todoku/todoku/shared/table/bbolt/bbolttest"
+	"github.com/todoku/todoku/shared/table/tabletest"
 )
 
 var begin = time.Date(2026, 9, 1, 8, 0, 0, 0, time.UTC)
@@ -136,20 +135,6 @@ func TestClaim(t *testing.T) {
 	}
 }
 
-// between does something before the first write that comes.
-type between struct {
-	table.Table
-	do func()
-}
-
-func (b *between) Write(ctx context.Context, token string, ops ...table.Op) error {
-	if do := b.do; do != nil {
-		b.do = nil
-		do()
-	}
-	return b.Table.Write(ctx, token, ops...)
-}
-
 // A colleague takes the family, phones it and enters the answer, all while somebody is
 // about to take it: it has answered, and is in nobody's hands any more.
 func TestClaimOvertaken(t *testing.T) {
@@ -158,7 +143,7 @@ func TestClaimOvertaken(t *testing.T) {
 	e := r.entry(sato, desk.Answered)
 	e.Choices = map[string]string{r.row(ref).Children[0].ID: "safe"}
 	slow := *r.Alerts
-	slow.Table = &between{slow.Table, func() {
+	slow.Table = &tabletest.Before{Table: slow.Table, Do: func() {
 		_, err := r.Claim(t.Context(), ref, sato)
 		r.must(err)
 		_, err = r.Enter(t.Context(), r.alert, ref, e)

@@ -1,13 +1,12 @@
 package staff
 
 import (
-	"context"
 	"errors"
 	"testing"
 	"time"
 
 	"github.com/todoku/todoku/shared/problem"
-	"github.com/todoku/todoku/shared/table"
+	"github.com/todoku/todoku/shared/table/tabletest"
 )
 
 // strict is a school with two managers who have passkeys, which signs in by a rule.
@@ -155,20 +154,6 @@ func outAndBack(t *testing.T, s *Store, m Staff) {
 	}
 }
 
-// beside does something once, just before the first write.
-type beside struct {
-	table.Table
-	do func()
-}
-
-func (b *beside) Write(ctx context.Context, token string, ops ...table.Op) error {
-	if do := b.do; do != nil {
-		b.do = nil
-		do()
-	}
-	return b.Table.Write(ctx, token, ops...)
-}
-
 // TestLastKeys: of two passkeys that are removed at the same moment one is left.
 func TestLastKeys(t *testing.T) {
 	s, _, m, _ := strict(t, PasskeyOnly)
@@ -178,7 +163,7 @@ func TestLastKeys(t *testing.T) {
 		t.Fatal(err)
 	}
 	other := *s
-	s.Table = &beside{s.Table, func() {
+	s.Table = &tabletest.Before{Table: s.Table, Do: func() {
 		if err := other.RemoveKey(t.Context(), m.ID, keys[1].ID); err != nil {
 			t.Error(err)
 		}
