@@ -132,21 +132,48 @@ func (p *Program) manual(root *cobra.Command) string {
 	say(".SH %s\n%s", p.say("終了コード", "EXIT STATUS"), roff(p.say(
 		"0は成功、1は失敗です。doctorは、何も見つからなければ0、保護者に届かない、または届かなくなる問題があれば2、それより軽い問題だけなら3で終わります。",
 		"0 if all went well, 1 if not. doctor ends with 0 if it found nothing, 2 if guardians are not told or will not be, and 3 for less.")))
-	say(".SH %s\n.TP\n.I data/todoku.db\n%s\n.TP\n.I data/todoku.sock\n%s", p.say("ファイル", "FILES"),
+	say(".SH %s\n%s\n%s", p.say("メールの中継サーバー", "MAIL RELAY"), roff(p.say(
+		"--smtp のURLでは、利用者名とパスワードの記号をパーセントエンコーディングで書きます。ポートは、smtp なら587（STARTTLS）、smtps なら465です。? に続けて、& で区切って次を指定できます。",
+		"In the URL of --smtp what is special in the user's name and password is percent-encoded. The port is 587 for smtp (STARTTLS), 465 for smtps. After a question mark there may follow, with & between them:")),
+		p.relayOptions())
+	say(".SH %s\n.TP\n.I data/todoku.db\n%s\n.TP\n.I data/todoku.sock\n%s\n.TP\n.I data/last\\-backup\n%s", p.say("ファイル", "FILES"),
 		roff(p.say("データベース。動いている間は todoku.db.journal と todoku.db.journal2 と一体です。手で写さず、backupを使ってください。", "The database. While Todoku runs, todoku.db.journal and todoku.db.journal2 belong to it: copy none of them by hand, use backup.")),
-		roff(p.say("動いている届くが操作を受けるソケット。フォルダーに書き込める人は、操作もできます。", "The socket on which a running Todoku takes commands. Who may write to the folder may command.")))
-	say(".SH %s\n.TP\n.B LC_ALL, LC_MESSAGES, LANG\n%s\n.TP\n.B GOMEMLIMIT, GOGC\n%s", p.say("環境変数", "ENVIRONMENT"),
+		roff(p.say("動いている届くが操作を受けるソケット。フォルダーに書き込める人は、操作もできます。", "The socket on which a running Todoku takes commands. Who may write to the folder may command.")),
+		roff(p.say("最後にバックアップした時刻。doctorが見ます。", "When the last backup was made; doctor looks at it.")))
+	say(".SH %s\n.TP\n.B LC_ALL, LC_MESSAGES, LANG\n%s\n.TP\n.B AWS_REGION, AWS_PROFILE, AWS_ACCESS_KEY_ID ...\n%s\n.TP\n.B GOMEMLIMIT, GOGC\n%s", p.say("環境変数", "ENVIRONMENT"),
 		roff(p.say("enで始まれば英語、そうでなければ日本語で話します。", "What begins with en has the program speak English; otherwise it speaks Japanese.")),
+		roff(p.say("--table を使うときの、AWSの地域と権限。AWS CLIと同じです。", "With --table: the region and the credentials of AWS, as the AWS CLI takes them.")),
 		roff(p.say("使うメモリーの目安。", "How much memory is used.")))
 	say(".SH %s\ndocs/operate.md, https://github.com/todoku/todoku", p.say("関連項目", "SEE ALSO"))
 	return b.String()
 }
 
+// relayOptions is the list of what the query of a relay's URL says (smtp.ParseURL).
+func (p *Program) relayOptions() string {
+	var b strings.Builder
+	for _, o := range [][2]string{
+		{"conns=N", p.say("同時に開く接続の数、1から1000（10）", "N connections at once, 1 to 1000 (10)")},
+		{"per-conn=N", p.say("1つの接続で送る通数、1から1000000（50）", "N messages on one connection, 1 to 1000000 (50)")},
+		{"starttls=auto|required|off", p.say("smtpだけ。autoは、別の機械にサインインするなら必ず暗号化し、ほかは相手ができるとき（auto）",
+			"of smtp alone; auto: required where a password goes to another machine, else where the relay offers it (auto)")},
+		{"ca=FILE", p.say("信頼する証明書（PEM）。なければシステムのもの", "certificates to trust, PEM, in place of the system's")},
+		{"helo=NAME", p.say("EHLOで名乗る名前", "the name to give with EHLO")},
+		{"patience=X", p.say("RFC 5321の待ち時間を何倍にするか、0.01から10（1）", "the timeouts of RFC 5321 times X, 0.01 to 10 (1)")},
+	} {
+		_, _ = fmt.Fprintf(&b, ".TP\n.B %s\n%s\n", roff(o[0]), roff(o[1]))
+	}
+	return strings.TrimSuffix(b.String(), "\n")
+}
+
 func manFlag(f *pflag.Flag) string {
 	value, text := pflag.UnquoteUsage(f)
-	head := ".B \\-\\-" + roff(f.Name)
+	name := "\\-\\-" + roff(f.Name)
+	if f.Shorthand != "" {
+		name = `"\-` + f.Shorthand + ", " + name + `"`
+	}
+	head := ".B " + name
 	if value != "" {
-		head = ".BI \\-\\-" + roff(f.Name) + " \" " + roff(value) + "\""
+		head = ".BI " + name + " \" " + roff(value) + "\""
 	}
 	if f.DefValue != "" && f.DefValue != "false" && f.DefValue != "0" {
 		text += " (" + f.DefValue + ")"

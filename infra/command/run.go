@@ -66,7 +66,7 @@ func (p *Program) options(c *cobra.Command) func() (options, error) {
 	f.StringVar(&o.Proof.Address, "proof-to", "", p.say("その確認メールの`宛先`。なければ外には出さず、中継サーバーにたずねるだけ", "`MAILBOX` for the mails of those proofs; without it none leaves, and the relay is only asked whether it would take one"))
 	f.StringVar(&o.Proof.Mailboxes, "proof-mailboxes", "", p.say("メール会社ごとの確認用の`宛先`（コンマ区切り、1社に一つ）。届いたメールに自動で回答するように設定しておく", "`MAILBOXES` at mail operators, one at each, with commas between them, that answer the mails of proofs by themselves: each operator is proven by its own"))
 	f.StringVar(&o.Proof.DeadMan, "dead-man", "", p.say("確かめるたびに呼ぶ`アドレス`（例 https://hc-ping.com/UUID）。呼び出しが絶えると、そこが知らせる。{lane}と書いた所にはメール会社の名前が入り、1社ずつ別に呼ぶ", "`ADDRESS` to call after each proof, such as https://hc-ping.com/UUID: it raises the alarm when no call comes. With {lane} in it, it is called for each mail operator by its name"))
-	f.StringVar(&o.Metrics, "metrics", "", p.say("Prometheus用の/metricsを出す`ホスト:ポート`（例 127.0.0.1:9090）。監視だけが届くようにする", "`HOST:PORT` on which to serve /metrics for Prometheus, such as 127.0.0.1:9090; only your monitoring should reach it"))
+	f.StringVar(&o.Metrics, "metrics", "", p.say("Prometheus用の/metricsと、/healthzを出す`ホスト:ポート`（例 127.0.0.1:9090）。監視だけが届くようにする", "`HOST:PORT` on which to serve /metrics for Prometheus, and /healthz, such as 127.0.0.1:9090; only your monitoring should reach it"))
 	f.Func("trusted-proxy", p.say("別の機械にあるTLSプロキシの`IPアドレス`（コンマ区切り、範囲も可）。そのX-Forwarded-Forを信じる", "`IP-ADDRESSES` or prefixes of TLS proxies on other machines, with commas between them: their X-Forwarded-For is believed"), func(list string) (err error) {
 		o.Proxies, err = web.ParseProxies(list)
 		return err
