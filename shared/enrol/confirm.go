@@ -191,6 +191,7 @@ func union(families []roster.Family) household {
 	for _, f := range families[1:] {
 		h.Children = append(h.Children, f.Children...)
 		h.Guardians = append(h.Guardians, f.Guardians...)
+		h.Closed = slices.Concat(h.Closed, f.Closed)
 	}
 	for i := range h.Guardians {
 		h.Guardians[i].Contacts = slices.Clone(h.Guardians[i].Contacts)
@@ -215,9 +216,11 @@ func (h *household) admit(j Join, state roster.ContactState, now time.Time) {
 	if j.Lang != "" {
 		g.Lang = string(j.Lang)
 	}
-	if j.Replaces != "" {
-		g.Contacts = slices.DeleteFunc(g.Contacts, func(c roster.Contact) bool { return c.ID == j.Replaces && c.Key() != key(j.Address) })
+	if i := slices.IndexFunc(g.Contacts, func(c roster.Contact) bool { return c.ID == j.Replaces && c.Key() != key(j.Address) }); i >= 0 {
+		h.Close(g.Contacts[i])
+		g.Contacts = slices.Delete(g.Contacts, i, i+1)
 	}
+	h.Open(roster.Contact{Address: j.Address})
 	contact := slices.IndexFunc(g.Contacts, func(c roster.Contact) bool { return c.Key() == key(j.Address) })
 	switch {
 	case contact < 0:

@@ -34,6 +34,8 @@ func (s *Store) Fix(ctx context.Context, school, family, contact string, to addr
 	j := Join{School: school, Door: Office, Address: to.String(), Guardian: g.ID, By: by}
 	j.Children = childrenOf(f, g.ID)
 	if c.Key() != key(j.Address) { // whoever read the one before has said nothing about this one
+		f.Close(*c)
+		f.Open(roster.Contact{Address: j.Address})
 		*c = roster.Contact{ID: c.ID}
 	}
 	if c.Address != j.Address || c.State != roster.Unverified {

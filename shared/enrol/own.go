@@ -215,6 +215,7 @@ func (s *Store) Leave(ctx context.Context, o Owner, contact string, lanes *lane.
 		if err := s.forgetAddress(ctx, o.School, f.ID, g.Contacts[i]); err != nil {
 			return err
 		}
+		f.Close(g.Contacts[i])
 		g.Contacts = slices.Delete(g.Contacts, i, i+1)
 		alone := unreached(*f, childrenOf(*f, g.ID))
 		lost = len(alone)

@@ -27,7 +27,8 @@ import (
 //	1   alerts and what belongs to them have no end
 //	2   they end as package keep says; families of the roster may be packed, and are when they are written
 //	3   so may their places in groups, and are
-const Now = 3
+//	4   a family of the roster may say which addresses were taken out
+const Now = 4
 
 // Key is that of the mark.
 var Key = table.Key{Partition: "format", Sort: "format"}

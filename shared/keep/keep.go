@@ -108,7 +108,7 @@ var Rules = []Rule{
 	{
 		What:  lang.T("名簿：児童生徒・保護者・連絡先・家庭カード", "the roster: children, guardians, contacts, family cards"),
 		Where: []string{"school/*/families", "school/*/in/*", "school/*/groups", "school/*/addresses", "school/*/numbers", "school/*/mapping", "card/*", "school/*/cards"},
-		Until: lang.T("学校か保護者が消すまで、または年度の更新で離れるまで。保護者が消したアドレスは、終わった連絡と登録の申し込みからも消える。離れた保護者は、氏名と電話番号も消える", "until the school or the guardian deletes them, or they leave at the turn of the year; an address that a guardian deletes also leaves alerts that are over, and its registration; of a guardian who leaves, so do the name and the telephone"), Why: lang.T("連絡するため", "to tell them"),
+		Until: lang.T("学校か保護者が消すまで、または年度の更新で離れるまで。保護者が消したアドレスは、終わった連絡と登録の申し込みからも消え、古いファイルで戻らないように照合用の値（アドレスそのものではないハッシュ）だけが家庭に残る。離れた保護者は、氏名と電話番号も消える", "until the school or the guardian deletes them, or they leave at the turn of the year; an address that a guardian deletes also leaves alerts that are over, and its registration, and the family keeps a digest of it, so that no old file brings it back; of a guardian who leaves, so do the name and the telephone"), Why: lang.T("連絡するため", "to tell them"),
 	},
 	{
 		What:  lang.T("サインイン、端末、サインイン用のコード、トークンの期限", "sessions, known browsers, sign-in links and codes, tokens"),

@@ -16,8 +16,10 @@ import (
 //
 //	'{'  JSON: what was written before there was a packed form
 //	1    familyV1, memberV1
+//	2    familyV2: with the addresses that were taken out. It is written only where there are any.
 const (
 	familyV1 = 1
+	familyV2 = 2
 	memberV1 = 1
 )
 
@@ -25,7 +27,11 @@ const usualFamily = 512 // bytes of most packed families
 
 func encodeFamily(f *Family) []byte {
 	w := pack.NewWriter(usualFamily)
-	w.Byte(familyV1)
+	version := byte(familyV1)
+	if len(f.Closed) > 0 {
+		version = familyV2
+	}
+	w.Byte(version)
 	w.Text(f.ID)
 	w.Time(f.Updated)
 	w.Count(len(f.Children))
@@ -35,6 +41,9 @@ func encodeFamily(f *Family) []byte {
 	w.Count(len(f.Guardians))
 	for i := range f.Guardians {
 		writeGuardian(w, &f.Guardians[i])
+	}
+	if version >= familyV2 {
+		w.Texts(f.Closed)
 	}
 	return w.Bytes()
 }
@@ -90,20 +99,20 @@ func (c *Contact) times() [5]*time.Time {
 
 // decodeFamily reads a family's record, and its revision.
 func decodeFamily(item table.Item) (Family, error) {
-	f, err := unpack(item, familyV1, readFamily)
+	f, err := unpack(item, familyV2, readFamily)
 	f.Revision = item.Revision
 	return f, err
 }
 
-// unpack reads a record, packed in a version or as JSON.
-func unpack[T any](item table.Item, version byte, read func(*pack.Reader) T) (v T, err error) {
+// unpack reads a record, packed in a version up to the newest or as JSON.
+func unpack[T any](item table.Item, newest byte, read func(r *pack.Reader, version byte) T) (v T, err error) {
 	b := item.Value
 	switch {
 	case len(b) > 0 && b[0] == '{':
 		err = json.Unmarshal(b, &v)
-	case len(b) > 0 && b[0] == version:
+	case len(b) > 0 && b[0] > 0 && b[0] <= newest:
 		r := pack.NewReader(b[1:])
-		v = read(r)
+		v = read(r, b[0])
 		err = r.Close()
 	default:
 		err = pack.ErrDamaged
@@ -115,8 +124,12 @@ func unpack[T any](item table.Item, version byte, read func(*pack.Reader) T) (v 
 	return v, nil
 }
 
-func readFamily(r *pack.Reader) Family {
-	return Family{ID: r.Text(), Updated: r.Time(), Children: pack.List(r, readChild), Guardians: pack.List(r, readGuardian)}
+func readFamily(r *pack.Reader, version byte) Family {
+	f := Family{ID: r.Text(), Updated: r.Time(), Children: pack.List(r, readChild), Guardians: pack.List(r, readGuardian)}
+	if version >= familyV2 {
+		f.Closed = r.Texts()
+	}
+	return f
 }
 
 func readChild(r *pack.Reader) Child {
@@ -160,6 +173,6 @@ func decodeMember(item table.Item) (Member, error) {
 	return m, err
 }
 
-func readMember(r *pack.Reader) Member {
+func readMember(r *pack.Reader, _ byte) Member {
 	return Member{Children: r.Texts(), Guardians: r.Texts(), Contacts: r.Texts()}
 }

@@ -54,6 +54,19 @@ func TestFamilyOfVersion1(t *testing.T) {
 	}
 }
 
+// TestFamilyOfVersion2 reads one with an address that was taken out.
+func TestFamilyOfVersion2(t *testing.T) {
+	want := Family{ID: "f", Updated: time.Unix(1, 2).UTC(), Closed: []string{"ec25b887a081a4e4"}}
+	const written = "\x02\x02f\x00\x00\x00\x00;\x9a\xca\x02\x00\x00\x01\x11ec25b887a081a4e4"
+	if got := encodeFamily(&want); string(got) != written {
+		t.Errorf("written as %q", got)
+	}
+	got, err := decodeFamily(table.Item{Value: []byte(written)})
+	if diff := cmp.Diff(want, got); diff != "" || err != nil {
+		t.Errorf("%v (-want +got):\n%s", err, diff)
+	}
+}
+
 // TestMemberRoundTrip has a family's place in a group read back, packed and from the JSON of
 // older versions.
 func TestMemberRoundTrip(t *testing.T) {

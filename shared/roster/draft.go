@@ -30,6 +30,9 @@ func newDraft(family Family, pupils []*pupil, note func(int, Field, lang.Text)) 
 		p.named, p.claims = nil, nil
 		for _, e := range p.rows {
 			for _, g := range e.guardians {
+				if g = d.withoutClosed(g, e.number); g.empty() {
+					continue
+				}
 				w := d.add(g, e.number)
 				p.named = addNew(p.named, w)
 				for _, a := range g.addresses {

@@ -16,9 +16,10 @@ type known struct {
 	families  map[string]Family
 	familyOf  map[string]string // by the ids of children
 	numbers   map[string]spot
-	names     map[string][]spot // by nameKey
-	all       map[string][]spot // by the folded name
-	addresses map[string]string // contact's key to family
+	names     map[string][]spot   // by nameKey
+	all       map[string][]spot   // by the folded name
+	addresses map[string]string   // contact's key to family
+	closed    map[string][]string // as Family.Closed has it, to families
 	phones    map[string][]string
 	groups    map[string]Group
 }
@@ -32,7 +33,7 @@ type spot struct {
 
 func (s *Store) known(ctx context.Context, school string) (*known, error) {
 	k := &known{families: map[string]Family{}, familyOf: map[string]string{}, numbers: map[string]spot{}, names: map[string][]spot{},
-		all: map[string][]spot{}, addresses: map[string]string{}, phones: map[string][]string{}, groups: map[string]Group{}}
+		all: map[string][]spot{}, addresses: map[string]string{}, closed: map[string][]string{}, phones: map[string][]string{}, groups: map[string]Group{}}
 	groups, err := s.storedGroups(ctx, school)
 	if err != nil {
 		return nil, err
@@ -64,6 +65,9 @@ func (k *known) add(f Family) {
 		}
 		k.names[nameKey(c)] = append(k.names[nameKey(c)], at)
 		k.all[fold(c.Name)] = append(k.all[fold(c.Name)], at)
+	}
+	for _, d := range f.Closed {
+		k.closed[d] = append(k.closed[d], f.ID)
 	}
 	for _, g := range f.Guardians {
 		for _, c := range g.Contacts {
@@ -212,6 +216,10 @@ func (k *known) ties(p *pupil) []string {
 	for _, e := range p.rows {
 		for _, g := range e.guardians {
 			for _, a := range g.addresses {
+				if of := k.closedFor(p, a.Key()); len(of) > 0 {
+					family(of...) // the address may be somebody else's by now
+					continue
+				}
 				ties = append(ties, "address "+a.Key())
 				if f, ok := k.addresses[a.Key()]; ok {
 					family(f)

@@ -21,6 +21,7 @@ import (
 //     office has entered, and that the file now replaces by another, goes.
 //   - What a guardian has confirmed stays (Contact.Confirmed). People change their
 //     addresses themselves, and an old file of the office must not undo it.
+//   - What a person took out stays out (Family.Closed).
 //   - Nothing is taken from a child of whom the file does not speak.
 //
 // Building again from the same rows changes nothing.
@@ -78,6 +79,7 @@ func fuse(old []Family) Family {
 			c.Guardians = addNew(nil, c.Guardians...)
 			f.Children = append(f.Children, c)
 		}
+		f.Closed = addNew(f.Closed, o.Closed...)
 	}
 	return f
 }
@@ -97,7 +99,7 @@ func (f *Family) admit(g Guardian) string {
 
 // clone copies a family with all its slices.
 func clone(f Family) Family {
-	f.Children, f.Guardians = slices.Clone(f.Children), slices.Clone(f.Guardians)
+	f.Children, f.Guardians, f.Closed = slices.Clone(f.Children), slices.Clone(f.Guardians), slices.Clone(f.Closed)
 	for i := range f.Children {
 		c := &f.Children[i]
 		c.Groups, c.Guardians = slices.Clone(c.Groups), slices.Clone(c.Guardians)
@@ -210,11 +212,16 @@ func (b *builder) placeChildren() {
 
 func (b *builder) moved(p *pupil, taken map[int]bool) int {
 	for i, c := range b.f.Children {
-		if !taken[i] && fold(c.Name) == fold(p.child.Name) && agree(fold(c.Number), fold(p.child.Number)) {
+		if !taken[i] && isCalled(c, p.child) {
 			return i
 		}
 	}
 	return -1
+}
+
+// isCalled reports whether two children have one name, and not two numbers.
+func isCalled(a, b Child) bool {
+	return fold(a.Name) == fold(b.Name) && agree(fold(a.Number), fold(b.Number))
 }
 
 // located returns where in the family the child is that locate has found, -1 if

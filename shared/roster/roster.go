@@ -178,6 +178,7 @@ type Family struct {
 	ID        string     `json:"id"`
 	Children  []Child    `json:"children"`
 	Guardians []Guardian `json:"guardians"`
+	Closed    []string   `json:"closed,omitempty"` // digests of addresses that people took out (Close)
 	Updated   time.Time  `json:"updated,omitzero"` // when it was last written
 	Revision  int64      `json:"-"`                // of the item it was read from
 }

@@ -121,6 +121,9 @@ func (p Past) undone(now Family) Family {
 	before := fuse(p.Before)
 	f := clone(now)
 	f.ID, f.Revision = cmp.Or(now.ID, p.Family), now.Revision
+	if now.ID == "" {
+		f.Closed = before.Closed
+	}
 	for _, c := range before.Children {
 		i := slices.IndexFunc(f.Children, func(x Child) bool { return x.ID == c.ID })
 		switch {
