@@ -276,6 +276,10 @@ func (b *builder) update(g *Guardian, w *wish) {
 		phones = addPhones(phones, g.Phones...)
 	}
 	g.Phones = phones[:min(len(phones), MaxPhones)]
+	if over := phones[len(g.Phones):]; len(over) > 0 {
+		b.note(w.row, Phone, lang.T("「%[1]s」の電話番号が%[2]d件を超えるので、%[3]s は名簿に入りません。残す番号を%[2]d件以内でファイルに入れてください。",
+			"“%[1]s” has more than %[2]d phone numbers; not taken: %[3]s. Please put those to keep, at most %[2]d, in the file.", g.label(), MaxPhones, strings.Join(over, ", ")))
+	}
 }
 
 // placeAddress gives an address to the guardian who has it in the file. Of a

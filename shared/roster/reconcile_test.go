@@ -257,3 +257,25 @@ func TestMissing(t *testing.T) {
 		})
 	}
 }
+
+// TestMorePhones: the numbers for which there is no room are named.
+func TestMorePhones(t *testing.T) {
+	const h = "組,氏名,保護者,電話,メール\n"
+	rows := h + "1-1,山,恵,0900000001; 0900000002; 0900000003,a@example.jp\n1-2,山花,恵,0900000003; 0900000004; 0900000005; 0900000006,a@example.jp\n"
+	for _, tt := range []struct{ name, before, after string }{
+		{"in the rows of siblings", "", rows},
+		{"beside those of a confirmed guardian", h + "1-1,山,恵,0900000004; 0900000005; 0900000006,a@example.jp\n",
+			h + "1-1,山,恵,0900000001; 0900000002; 0900000003,a@example.jp\n"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			s := newStore(t)
+			if tt.before != "" {
+				load(t, s, tt.before)
+				verify(t, s, "a@example.jp")
+			}
+			p := load(t, s, tt.after)
+			wantNotes(t, "warnings", []string{"2 phone “恵” has more than 5 phone numbers; not taken: 0900000006.*"}, p.Warnings)
+			wantUnchanged(t, s, tt.after)
+		})
+	}
+}
