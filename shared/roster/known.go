@@ -95,9 +95,9 @@ func phoneKeys(name string, phones []string) []string {
 
 func (k *known) child(at spot) Child { return k.families[at.family].Children[at.child] }
 
-// locate finds out which children of the roster the pupils are: by number, then
-// by class, name and reading, then by class and name alone. Rows whose number is
-// somebody else's are faulty, and taken out.
+// locate finds out which children of the roster the pupils are: by number, with or
+// without zeros before it, then by class, name and reading, then by class and name
+// alone. Rows whose number is somebody else's are faulty, and taken out.
 func (k *known) locate(pupils []*pupil, rr *rowReader) []*pupil {
 	taken := map[string]bool{}
 	pupils = k.locateNumbers(pupils, rr, taken)
@@ -122,10 +122,43 @@ func (k *known) locateNumbers(pupils []*pupil, rr *rowReader, taken map[string]b
 			others[p] = found[0]
 		}
 	}
-	return slices.DeleteFunc(slices.Clone(pupils), func(p *pupil) bool {
+	pupils = slices.DeleteFunc(slices.Clone(pupils), func(p *pupil) bool {
 		at, ok := others[p]
 		return ok && !k.rename(p, at, rr, taken)
 	})
+	for _, p := range pupils {
+		k.locateBare(p, rr, taken)
+	}
+	return pupils
+}
+
+// locateBare matches a pupil with the only child of the name whose number differs in
+// leading zeros alone, for a spreadsheet drops them. The longer number stays.
+func (k *known) locateBare(p *pupil, rr *rowReader, taken map[string]bool) {
+	if p.at != nil || len(k.byNumber(p)) > 0 {
+		return
+	}
+	found := slices.DeleteFunc(slices.Clone(k.all[fold(p.child.Name)]), func(at spot) bool {
+		c := k.child(at)
+		return taken[at.id] || !sameBare(c.Number, p.child.Number) || !agree(foldKana(c.Kana), foldKana(p.child.Kana))
+	})
+	if len(found) != 1 {
+		return
+	}
+	p.at = &found[0]
+	taken[p.at.id] = true
+	old, now := k.child(*p.at).Number, p.child.Number
+	if len(old) > len(now) {
+		p.child.Number = old
+	}
+	rr.warn(p.row(), Number, lang.T("「%[1]s」の学籍番号は名簿では「%[2]s」、このファイルでは「%[3]s」です。先頭の0だけが違うので同じ人とし、「%[4]s」にします（Excelは先頭の0を消すことがあります）。",
+		"The number of “%[1]s” is “%[2]s” in the roster and “%[3]s” in this file. Only zeros at its beginning differ, so this is taken for the same child, with “%[4]s” (Excel may drop them).", p.child.Name, old, now, p.child.Number))
+}
+
+// sameBare reports whether two numbers of digits are one without the zeros before them.
+func sameBare(a, b string) bool {
+	a, b = strings.TrimLeft(fold(a), "0"), strings.TrimLeft(fold(b), "0")
+	return a == b && a != "" && strings.Trim(a, decimals) == ""
 }
 
 // rename matches a pupil with a child whom the roster has by another name, or says why

@@ -113,6 +113,18 @@ func TestImportOverARoster(t *testing.T) {
 		"a number comes": {
 			before: h + "1,1,,山,恵,,a@example.jp\n", after: h + "1,1,S1,山,恵,,a@example.jp\n",
 			want: "1-1 山 恵<a> /0", tally: "0 1 0"},
+		"a number loses its zeros": {
+			before: h + "1,1,00123,山,恵,,a@example.jp\n1,2,00124,川,,,b@example.jp\n", after: h + "1,1,123,山,恵,,a@example.jp\n1,2,124,川,,,b@example.jp\n",
+			want: "1-1 山 恵<a> /0\n1-2 川 <b> /1", tally: "0 0 2"},
+		"a number gets its zeros back": {
+			before: h + "1,1,123,山,恵,,a@example.jp\n", after: h + "1,1,00123,山,恵,,a@example.jp\n",
+			want: "1-1 山 恵<a> /0", tally: "0 1 0"},
+		"a number without zeros is another's": {
+			before: h + "1,1,0123,山,恵,,a@example.jp\n1,1,123,山,光,,b@example.jp\n", after: h + "1,1,123,山,光,,b@example.jp\n",
+			want: "1-1 山 光<b> /1\n1-1 山 恵<a> /0", tally: "0 0 1"},
+		"a number with zeros of another name": {
+			before: h + "1,1,0123,山,恵,,a@example.jp\n", after: h + "1,1,123,川,光,,b@example.jp\n",
+			want: "1-1 山 恵<a> /0\n1-1 川 光<b> /1", tally: "1 0 0"},
 		"another child of the same name": {
 			before: h + "1,1,S1,山,恵,,a@example.jp\n", after: h + "1,1,S2,山,光,,b@example.jp\n",
 			want: "1-1 山 光<b> /1\n1-1 山 恵<a> /0", tally: "1 0 0"},
@@ -183,6 +195,17 @@ func TestNumberOfAnother(t *testing.T) {
 	p := plan(t, s, "組,学籍番号,氏名,メール\n1-1,1101,山本,a@example.jp\n1-1,1102,鈴木次,c@example.jp\n")
 	wantNotes(t, "errors", []string{"3 number The student number “1102” is that of “佐藤花” in the roster.*Not used*correct it in the roster first."}, p.Errors)
 	wantNotes(t, "warnings", []string{"2 name The name changes from “山田太郎” to “山本”."}, p.Warnings)
+}
+
+// TestNumberWithoutZeros: two children of one name are told apart by their reading.
+func TestNumberWithoutZeros(t *testing.T) {
+	s := newStore(t)
+	load(t, s, "組,学籍番号,氏名,かな\n1-1,00123,山田真由,まゆ\n")
+	p := load(t, s, "組,学籍番号,氏名,かな\n1-1,123,山田真由,\n1-1,0123,山田真由,まさよし\n")
+	wantNotes(t, "warnings", []string{"2 mail *", "2 number The number of “山田真由” is “00123” in the roster and “123” in this file.*with “00123”*", "3 mail *"}, p.Warnings)
+	if p.Children != (Tally{Added: 1, Unchanged: 1}) {
+		t.Errorf("children are %+v", p.Children)
+	}
 }
 
 func TestGroupsOfAFile(t *testing.T) {

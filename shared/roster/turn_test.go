@@ -206,6 +206,7 @@ func TestTurnMatches(t *testing.T) {
 		{"nothing does", "2,2,,例一,,\n", 0, 0, "It is not clear who", ""},
 		{"a number, and another surname", "3,1,77,新姓 番号 子,,\n", 1, 0, "", "The name changes"},
 		{"a number that is somebody else's now", "3,1,77,別人 太,,\n", 0, 0, "student number “77” is that of", ""},
+		{"a number with zeros before it", "3,1,0077,番号 子,,\n", 1, 0, "", "with “0077”"},
 		{"the reading, in a grade that does not fit", "4,1,,留年 生,りゅうねん せい,\n3,1,77,番号 子,,\n", 1, 0, "", ""},
 		{"another grade and no reading", "6,1,,留年 生,,\n3,1,77,番号 子,,\n", 1, 1, "", "taken for another child"},
 		{"two rows for one", "5,1,,留年 生,,\n5,2,,留年 生,,\n", 0, 0, "It is not clear who", ""},
