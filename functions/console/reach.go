@@ -346,17 +346,23 @@ func (s *Server) askStill(r *http.Request, me staff.Staff) (web.Response, error)
 	return backToChild(r, f), nil
 }
 
-// removeContact takes an address out of the roster. Twice is as good as once.
+// removeContact takes an address out of the roster, or its guardian off the one child.
+// Twice is as good as once.
 func (s *Server) removeContact(r *http.Request, me staff.Staff) (web.Response, error) {
 	f, err := s.contactForm(r, me)
 	if err != nil {
 		return nil, err
 	}
-	lost, err := s.Enrol.Remove(r.Context(), me.School, f.Get("family"), f.Get("contact"), s.Lanes)
+	lost, only := 0, f.Get("only") != ""
+	if only {
+		err = s.Enrol.Unlink(r.Context(), me.School, f.Get("family"), f.Get("contact"), f.Get("child"))
+	} else {
+		lost, err = s.Enrol.Remove(r.Context(), me.School, f.Get("family"), f.Get("contact"), s.Lanes)
+	}
 	if err != nil && !errors.Is(err, enrol.ErrNotFound) {
 		return nil, err
 	}
-	s.Log.Info("contact removed", "contact", f.Get("contact"), "staff", me.ID, "lost", lost)
+	s.Log.Info("contact removed", "contact", f.Get("contact"), "staff", me.ID, "only", only, "lost", lost)
 	return backToChild(r, f), nil
 }
 

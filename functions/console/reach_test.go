@@ -3,6 +3,7 @@ package console
 import (
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -168,6 +169,32 @@ func TestAskStill(t *testing.T) {
 	if a := o.submit(c, reachPath+"/"+class+"/ask", url.Values{"family": {family}, "contact": {"x"}}); a.StatusCode != http.StatusNotFound {
 		t.Errorf("a contact that is none: status %d", a.StatusCode)
 	}
+}
+
+// TestUnlink: a guardian is taken off one child, and kept for the other.
+func TestUnlink(t *testing.T) {
+	o := newOffice(t)
+	o.load("組,氏名,保護者,メール\n1-1,山,恵,one@docomo.ne.jp\n1-2,川,学,two@docomo.ne.jp\n1-1,山,学,two@docomo.ne.jp\n")
+	family, contact := o.contactOf("two@docomo.ne.jp")
+	f, err := o.server.Roster.Family(t.Context(), "s1", family)
+	o.must(err)
+	child := f.Children[slices.IndexFunc(f.Children, func(c roster.Child) bool { return c.Name == "山" })].ID
+	class := o.group("1年1組")
+	c := o.signIn()
+	o.holds(o.visit(c, reachPath+"/"+class+"?remove="+contact), "川の保護者でもあります", "山からだけ外す")
+	_, own := o.contactOf("one@docomo.ne.jp")
+	if a := o.visit(c, reachPath+"/"+class+"?remove="+own); strings.Contains(a.body, "からだけ外す") {
+		t.Error("the guardian of one child can be taken off that one only")
+	}
+	for range 2 { // a double click
+		if a := o.submit(c, reachPath+"/"+class+"/remove", url.Values{"family": {family}, "contact": {contact}, "child": {child}, "only": {"1"}}); a.StatusCode != http.StatusSeeOther {
+			t.Fatalf("status %d", a.StatusCode)
+		}
+	}
+	if a := o.visit(c, reachPath+"/"+class); strings.Contains(a.body, "two@docomo.ne.jp") || !strings.Contains(a.body, "one@docomo.ne.jp") {
+		t.Error("the guardian is still the child's")
+	}
+	o.holds(o.visit(c, reachPath+"/"+o.group("1年2組")), "two@docomo.ne.jp")
 }
 
 // TestRemoveContact: the office takes an address out that was confirmed, and only when it

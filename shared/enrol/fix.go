@@ -2,6 +2,7 @@ package enrol
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"time"
 
@@ -60,6 +61,21 @@ func (s *Store) Remove(ctx context.Context, school, family, contact string, lane
 		return 0, err
 	}
 	return s.Leave(ctx, o, contact, lanes)
+}
+
+// Unlink takes the guardian of a contact off one child, at the office's word, and keeps the
+// person for the others, as roster.Store.Unlink does. It fails with ErrNotFound if there is
+// no such contact, or it is not the child's.
+func (s *Store) Unlink(ctx context.Context, school, family, contact, child string) error {
+	o, err := s.Owner(ctx, school, family, contact)
+	if err != nil {
+		return err
+	}
+	err = s.Roster.Unlink(ctx, school, o.Family.ID, o.Guardian.ID, child)
+	if errors.Is(err, roster.ErrNotFound) {
+		return ErrNotFound
+	}
+	return err
 }
 
 // childrenOf returns the children for whom a guardian answers.

@@ -19,6 +19,7 @@ type Route struct {
 	Guardian roster.Guardian
 	Contact  roster.Contact
 	Lane     lane.Lane
+	Others   string // names of the guardian's other children
 	// Join is the newest registration of the address; its ID is "" if there is none.
 	Join Join
 	// Since is when the office entered an address that is not confirmed yet.
@@ -233,7 +234,7 @@ func routes(f roster.Family, c roster.Child, lanes *lane.Lanes, newest map[strin
 			if contact.State == roster.Closed {
 				continue
 			}
-			r := Route{Guardian: g, Contact: contact, Join: newest[contact.Key()]}
+			r := Route{Guardian: g, Contact: contact, Join: newest[contact.Key()], Others: others(f, g.ID, c.ID)}
 			if lanes != nil {
 				if a, err := address.Parse(contact.Address); err == nil {
 					r.Lane = lanes.Of(a.Domain)
@@ -249,6 +250,17 @@ func routes(f roster.Family, c roster.Child, lanes *lane.Lanes, newest map[strin
 		}
 	}
 	return rs
+}
+
+// others names the children for whom a guardian answers beside one.
+func others(f roster.Family, guardian, child string) string {
+	var names []string
+	for _, c := range f.Children {
+		if c.ID != child && slices.Contains(c.Guardians, guardian) {
+			names = append(names, c.Name)
+		}
+	}
+	return strings.Join(names, "、")
 }
 
 // Silent reports whether a confirmed route was not heard of for long (Route.Stale).

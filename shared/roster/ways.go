@@ -149,7 +149,11 @@ func (s *Store) ops(ctx context.Context, school string, old []Family, f *Family)
 	if f != nil {
 		after = waysTo(school, *f)
 	}
-	changes := before.to(after)
+	return s.withWays(ctx, ops, before.to(after))
+}
+
+// withWays adds to ops what changes the ways.
+func (s *Store) withWays(ctx context.Context, ops []table.Op, changes []change) ([]table.Op, error) {
 	if len(ops)+len(changes) > table.MaxOps {
 		return nil, tooMuch()
 	}
