@@ -120,6 +120,36 @@ func TestImportPeople(t *testing.T) {
 	}
 }
 
+// TestPeopleTwice: rows that may be one person make no two.
+func TestPeopleTwice(t *testing.T) {
+	const h = "氏名,メールアドレス,担任\n"
+	for _, tt := range []struct{ name, rows, wrong string }{
+		{"one name, no address", "高嶺 新,,1年1組\n高嶺　新,,1年2組\n", "2行目と同じ氏名です"},
+		{"one name, one address", "高嶺 新,arata@school.example,1年1組\n高嶺 新,,1年2組\n", "2行目と同じ氏名です"},
+		{"one name, two addresses", "高嶺 新,arata@school.example,\n高嶺 新,shin@school.example,\n", ""},
+		{"one address", "高嶺 新,arata@school.example,\n高峰 新,ARATA@school.example,\n", "2行目と同じアドレスです"},
+		{"two names", "高嶺 新,,\n高嶺 古,,\n", ""},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			sheet, err := roster.ReadSheet(strings.NewReader(h+tt.rows), 0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			rows, err := readPeople(sheet, "s1", nil, []roster.Group{roster.NewClass(1, "1"), roster.NewClass(1, "2")})
+			if err != nil || len(rows) != 2 || len(rows[0].Wrong) > 0 {
+				t.Fatalf("%+v, %v", rows, err)
+			}
+			var said string
+			for _, w := range rows[1].Wrong {
+				said += w.JA
+			}
+			if (said == "") != (tt.wrong == "") || !strings.Contains(said, tt.wrong) {
+				t.Errorf("the second row is wrong in %q, want %q", said, tt.wrong)
+			}
+		})
+	}
+}
+
 func TestPeopleOfOthers(t *testing.T) {
 	o := newOffice(t)
 	c := o.signIn()

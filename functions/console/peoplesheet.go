@@ -45,6 +45,8 @@ type personRow struct {
 	Old    staff.Staff // ID "": somebody new
 	Wrong  []lang.Text
 	Same   bool
+
+	name string // as spellings have it in common
 }
 
 // Outcome is what becomes of the row.
@@ -99,17 +101,29 @@ func readPeople(sheet *roster.Sheet, school string, have []staff.Staff, groups [
 		return nil, errPeopleHeader
 	}
 	var rows []personRow
-	seen := map[string]int{}
 	for _, row := range sheet.Rows[1:] {
 		r := p.read(row)
-		if first, twice := seen[strings.ToLower(r.Staff.Mail)]; twice && r.Staff.Mail != "" {
-			r.wrong("%d行目と同じアドレスです。どちらかを消してください。", "Row %d has the same address. Remove one of them.", first)
-		} else {
-			seen[strings.ToLower(r.Staff.Mail)] = r.Number
-		}
+		r.twice(rows)
 		rows = append(rows, r)
 	}
 	return rows, nil
+}
+
+// twice says with which of the rows above one would make a person twice: that has the
+// same address, or the same name where not both have an address to tell them apart.
+func (r *personRow) twice(above []personRow) {
+	for _, x := range above {
+		mails := x.Staff.Mail != "" && r.Staff.Mail != ""
+		switch {
+		case mails && strings.EqualFold(x.Staff.Mail, r.Staff.Mail):
+			r.wrong("%d行目と同じアドレスです。どちらかを消してください。", "Row %d has the same address. Remove one of them.", x.Number)
+			return
+		case !mails && r.name != "" && x.name == r.name:
+			r.wrong("%d行目と同じ氏名です。同じ人なら1行にまとめ、別の人なら両方にメールアドレスを入れてください。",
+				"Row %d has the same name. Make one row of them if it is one person; else give both a mail address.", x.Number)
+			return
+		}
+	}
 }
 
 func (r *personRow) wrong(ja, en string, args ...any) {
@@ -146,7 +160,7 @@ func (p *peopleReader) read(row roster.Row) personRow {
 	}
 	r.Old = p.known(&r, name, mail)
 	r.Staff = r.Old
-	r.Staff.School, r.Staff.Name = p.school, name
+	r.Staff.School, r.Staff.Name, r.name = p.school, name, roster.HeaderKey(name)
 	if mail != "" {
 		r.Staff.Mail = mail
 	}
