@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"net/http"
 	"slices"
@@ -147,11 +148,6 @@ var (
 		"The roster has changed meanwhile. Look at the new preview below, then confirm.")
 )
 
-// turnOpen says why a turn does not begin while the roster is halfway through another.
-var turnOpen = problem.New(problem.Conflict,
-	"前に始めた年度の更新が、まだ終わっていません。「年度を更新する」の画面からその更新を開き、続きを実行するか、取り消してから、もう一度実行してください。",
-	"A turn of the year that was begun before has not come to its end. Open it from the page “Turn of the year” and go on with it or undo it, then try again.")
-
 // openTurn returns the turn of a school that has not come to its end, if there is one.
 func (p *rosterPages) openTurn(ctx context.Context, school string) (imports.Import, bool, error) {
 	return p.imports.Newest(ctx, school, func(in imports.Import) bool { return in.Turn && in.Open(p.Now()) })
@@ -202,7 +198,7 @@ func (p *rosterPages) beginTurn(ctx context.Context, me staff.Staff, in imports.
 	_, others := plan.Turning.Graduates(roster.Grades(groups))
 	switch {
 	case open && other.ID != in.ID: // it is the same at a double click
-		return sheet, plan, turnOpen, nil
+		return sheet, plan, imports.ErrOpen, nil
 	case len(plan.Errors) > 0 || plan.Children.Total() == 0:
 		return sheet, plan, roster.ErrFaulty, nil
 	case c.seen != seenTurn(plan):
@@ -219,6 +215,9 @@ func (p *rosterPages) beginTurn(ctx context.Context, me staff.Staff, in imports.
 	})
 	if err == nil {
 		err = p.begin(ctx, me, in.ID)
+	}
+	if errors.Is(err, imports.ErrOpen) { // it was begun at the same moment
+		return sheet, plan, imports.ErrOpen, nil
 	}
 	return sheet, plan, nil, err
 }

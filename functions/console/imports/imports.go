@@ -119,6 +119,10 @@ var (
 	ErrNone = problem.New(problem.NotFound,
 		"この取り込みは見つかりません。確認しないまま24時間たつと、ファイルは消えます。もう一度ファイルを選んでください。",
 		"This import was not found. A file that is not confirmed is dropped after 24 hours. Please choose the file again.")
+	// ErrOpen says why a turn does not begin while the roster is halfway through another.
+	ErrOpen = problem.New(problem.Conflict,
+		"前に始めた年度の更新が、まだ終わっていません。「年度を更新する」の画面からその更新を開き、続きを実行するか、取り消してから、もう一度実行してください。",
+		"A turn of the year that was begun before has not come to its end. Open it from the page “Turn of the year” and go on with it or undo it, then try again.")
 	errOver = problem.New(problem.Gone,
 		"取り消せる期限を過ぎているため、元に戻せません。必要な人は、名簿の取り込みで追加してください。",
 		"The time in which this could be undone is over. Add those who are missing by importing them.")

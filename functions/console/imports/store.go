@@ -18,6 +18,7 @@ import (
 //
 //	school/<school>/imports  <id>      an Import
 //	import/<id>              <number>  a piece of its file, compressed
+//	school/<school>/turning  turning   which turn of the year was begun last, or its undoing
 type Store struct {
 	Table table.Table
 	IDs   *id.Source
@@ -112,16 +113,60 @@ func (s *Store) File(ctx context.Context, in Import) ([]byte, error) {
 // again if somebody else wrote first. What was done is remembered (package keep says for
 // how long); what was not confirmed expires.
 func (s *Store) Change(ctx context.Context, school, importID string, f func(*Import) bool) (Import, error) {
+	return s.change(ctx, school, importID, f, func(Import) ([]table.Op, error) { return nil, nil })
+}
+
+// begin is Change for an import that begins. With a turn, the same write says that it is
+// the school's: it fails with ErrOpen if another was begun that has not come to its end.
+func (s *Store) begin(ctx context.Context, school, importID string, f func(*Import) bool) (Import, error) {
+	return s.change(ctx, school, importID, f, func(in Import) ([]table.Op, error) {
+		if !in.Turn {
+			return nil, nil
+		}
+		op, err := s.claim(ctx, school, in.ID)
+		return []table.Op{op}, err
+	})
+}
+
+// claim returns the op by which a turn becomes the school's. It is also written of one that
+// is so already, so that of two that are begun at once one fails.
+func (s *Store) claim(ctx context.Context, school, importID string) (table.Op, error) {
+	k := table.Key{Partition: "school/" + school + "/turning", Sort: "turning"}
+	last, revision, err := table.Load[turning](ctx, s.Table, k)
+	if err != nil {
+		return nil, err
+	}
+	other, err := s.Get(ctx, school, last.Import)
+	switch {
+	case err == nil && other.ID != importID && other.Open(s.Now()):
+		return nil, ErrOpen
+	case err != nil && !errors.Is(err, ErrNone):
+		return nil, err
+	}
+	return table.Put(table.Item{Key: k, Revision: revision, Value: table.Encode(turning{importID})}), nil
+}
+
+// turning says which turn was begun last.
+type turning struct {
+	Import string `json:"import"`
+}
+
+// change writes an import as f leaves it, together with what more returns.
+func (s *Store) change(ctx context.Context, school, importID string, f func(*Import) bool, more func(Import) ([]table.Op, error)) (Import, error) {
 	for {
 		in, err := s.Get(ctx, school, importID)
 		if err != nil || !f(&in) {
+			return in, err
+		}
+		ops, err := more(in)
+		if err != nil {
 			return in, err
 		}
 		op := table.Replace{Key: key(school, importID), Revision: in.revision, Value: table.Encode(in)}
 		if in.State == Waits {
 			op.Expires = in.Sent.Add(Life)
 		}
-		err = s.Table.Write(ctx, "", op)
+		err = s.Table.Write(ctx, "", append(ops, op)...)
 		if _, conflict := table.Conflict(err); !conflict {
 			return in, err
 		}

@@ -3,11 +3,13 @@ package imports
 import (
 	"bytes"
 	"crypto/rand"
+	"errors"
 	"testing"
 	"time"
 
 	"github.com/todoku/todoku/shared/id"
 	"github.com/todoku/todoku/shared/table/bbolt/bbolttest"
+	"github.com/todoku/todoku/shared/table/tabletest"
 )
 
 func TestKeepIsTheFile(t *testing.T) {
@@ -47,6 +49,60 @@ func TestNewestOfMany(t *testing.T) {
 	in, ok, err := s.Newest(t.Context(), "s1", func(in Import) bool { return in.Turn })
 	if err != nil || !ok || in.ID != turn.ID {
 		t.Errorf("%+v, %v, %v", in, ok, err)
+	}
+}
+
+// TestTurnsAtOnce: of two turns, or a turn and the undoing of another, that are begun at the
+// same moment one begins.
+func TestTurnsAtOnce(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		done bool // the first was done, and is being undone
+		ends bool // before the second begins
+	}{
+		{"two turns", false, false},
+		{"a turn and an undoing", true, false},
+		{"one after the other", false, true},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			at := &tabletest.Before{Table: bbolttest.Open(t, time.Now)}
+			w := &Worker{Store: Store{Table: at, IDs: id.NewSource(time.Now, rand.Reader), Now: time.Now}}
+			turn := func() string {
+				in, err := w.Keep(t.Context(), "s1", "x.csv", nil, true)
+				if err == nil {
+					_, err = w.Change(t.Context(), "s1", in.ID, func(in *Import) bool { in.Until = time.Now().Add(time.Hour); return true })
+				}
+				if err != nil {
+					t.Fatal(err)
+				}
+				return in.ID
+			}
+			end := func(id string) {
+				if _, err := w.Change(t.Context(), "s1", id, func(in *Import) bool { in.State = Done; return true }); err != nil {
+					t.Fatal(err)
+				}
+			}
+			one, two := turn(), turn()
+			begin := w.Begin
+			if tt.done {
+				begin = w.BeginUndo
+				if _, _, err := w.Begin(t.Context(), "s1", one); err != nil {
+					t.Fatal(err)
+				}
+				end(one)
+			}
+			at.Do = func() {
+				if _, begun, err := begin(t.Context(), "s1", one); !begun || err != nil {
+					t.Errorf("the first: %v, %v", begun, err)
+				}
+				if tt.ends {
+					end(one)
+				}
+			}
+			if _, begun, err := w.Begin(t.Context(), "s1", two); begun != tt.ends || errors.Is(err, ErrOpen) == tt.ends {
+				t.Errorf("the second: %v, %v", begun, err)
+			}
+		})
 	}
 }
 

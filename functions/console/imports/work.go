@@ -75,9 +75,9 @@ func Withhold(err error) error {
 // Begin has an import run, unless somebody is at it: a double click begins it
 // once. One that was cut off or failed begins anew, and goes on where it was,
 // because what is written already is then no change. If begun, the caller sees to it
-// that it is run.
+// that it is run. It fails with ErrOpen for a turn while another is open.
 func (w *Worker) Begin(ctx context.Context, school, importID string) (in Import, begun bool, err error) {
-	in, err = w.Change(ctx, school, importID, func(in *Import) bool {
+	in, err = w.begin(ctx, school, importID, func(in *Import) bool {
 		now := w.Now()
 		begun = in.State == Waits || in.Stopped(now)
 		if begun {
@@ -97,7 +97,7 @@ func (w *Worker) Begin(ctx context.Context, school, importID string) (in Import,
 // BeginUndo is Begin for the undoing of a turn, be it done or stopped halfway. It fails
 // with a problem.Gone when the time for that is over.
 func (w *Worker) BeginUndo(ctx context.Context, school, importID string) (in Import, begun bool, err error) {
-	in, err = w.Change(ctx, school, importID, func(in *Import) bool {
+	in, err = w.begin(ctx, school, importID, func(in *Import) bool {
 		now := w.Now()
 		begun = in.Undoable(now) || in.Turn && in.Undoing && in.Stopped(now)
 		if begun {
