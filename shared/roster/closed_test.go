@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 )
 
 // shut takes an address out of the roster as a person does.
@@ -80,4 +81,19 @@ func TestClose(t *testing.T) {
 	if f.Open(at(1)); f.closed(at(1).Key()) || len(f.Closed) != maxClosed-1 {
 		t.Errorf("entered again, it is not opened: %q", f.Closed)
 	}
+}
+
+// TestClosedThroughATurn: a family that left and was put back still knows.
+func TestClosedThroughATurn(t *testing.T) {
+	s := newStore(t)
+	const old = "学年,組,氏名,保護者,メール\n1,1,山,恵,a@example.jp\n2,1,川,学,b@example.jp\n"
+	load(t, s, old)
+	shut(t, s, "a@example.jp")
+	turn := Turn{ID: s.IDs.New(), Until: s.Now().Add(time.Hour)}
+	roll(t, s, "学年,組,氏名\n3,1,川\n", turn)
+	if _, err := s.UndoTurn(t.Context(), testSchool, turn.ID); err != nil {
+		t.Fatal(err)
+	}
+	load(t, s, old)
+	wantDiff(t, "roster", "1-1 山 恵<> /0\n2-1 川 学<b> /1", show(families(t, s)))
 }
