@@ -44,7 +44,7 @@ func (c checker) check(ctx context.Context, m message) incoming.Verdicts {
 // spf judges by the address of the peer. One in a private network is a relay of
 // the school's own, which hands on the mail of others: it says nothing.
 func (c checker) spf(ctx context.Context, m message) incoming.Verdict {
-	if m.ip == nil || m.ip.IsPrivate() || m.ip.IsLoopback() || m.ip.IsLinkLocalUnicast() {
+	if ours(m.ip) {
 		return incoming.None
 	}
 	result, _ := spf.CheckHostWithSender(m.ip, m.helo, m.from, spf.WithContext(ctx), spf.WithResolver(c.Resolver))

@@ -19,12 +19,16 @@ import (
 	"github.com/todoku/todoku/shared/mail/incoming"
 )
 
-// Limits of the server. It waits on the open Internet.
+// Limits of the server. It waits on the open Internet. A mail is small, so it gives less time
+// than RFC 5321 (section 4.5.3.2) has for any, and an operator's server that was cut off tries again.
 const (
-	maxConns      = 50
+	maxConns      = 200
+	maxPerPeer    = 20 // as many as Postfix opens to one place: answers to an alert come all at once
 	maxRecipients = 10 // siblings' codes in one mail
 	maxLine       = 2000
-	patience      = time.Minute // for each command and reply
+	patience      = time.Minute     // for each command with its data, and each reply
+	maxAge        = 5 * time.Minute // of a connection, whatever it says
+	farewell      = 5 * time.Second // for the reply that ends it
 	checking      = 10 * time.Second
 )
 
@@ -53,7 +57,7 @@ func Serve(ctx context.Context, l net.Listener, cfg Config) error {
 	s.ErrorLog = quiet{cfg.Log}
 	stop := context.AfterFunc(ctx, func() { _ = s.Close() }) // the listener's error is Serve's
 	defer stop()
-	err := s.Serve(netutil.LimitListener(l, maxConns))
+	err := s.Serve(&door{Listener: netutil.LimitListener(l, maxConns), peers: map[string]int{}})
 	if ctx.Err() != nil || errors.Is(err, smtp.ErrServerClosed) {
 		return nil
 	}
@@ -166,9 +170,5 @@ func (s *session) check(ctx context.Context, raw []byte) incoming.Verdicts {
 	if s.Resolver == nil {
 		return incoming.Verdicts{}
 	}
-	var ip net.IP
-	if peer, ok := s.conn.Conn().RemoteAddr().(*net.TCPAddr); ok {
-		ip = peer.IP
-	}
-	return checker{s.Resolver}.check(ctx, message{raw: raw, ip: ip, helo: s.conn.Hostname(), from: s.from})
+	return checker{s.Resolver}.check(ctx, message{raw: raw, ip: address(s.conn.Conn()), helo: s.conn.Hostname(), from: s.from})
 }
