@@ -56,7 +56,7 @@ func (p *Program) options(c *cobra.Command) func() (options, error) {
 	data := p.dataFlag(c)
 	f := c.Flags()
 	f.StringVar(&o.Addr, "addr", "127.0.0.1:8080", p.say("待ち受ける`ホスト:ポート`", "`HOST:PORT` to listen on"))
-	f.StringVar(&o.BaseURL, "base-url", "", p.say("保護者が開く画面の`アドレス`（なければ http://ADDR）", "`ADDRESS` at which guardians reach this program; without it http://ADDR"))
+	f.StringVar(&o.BaseURL, "base-url", "", p.say("保護者が開く画面の`アドレス`（なければ http://ADDR。--addr :8080 などと --smtp を使うときは必要）", "`ADDRESS` at which guardians reach this program; without it http://ADDR. Needed with --smtp and an --addr such as :8080"))
 	f.StringVar(&o.Relay, "smtp", "", p.say("メールの中継サーバーの`URL`（smtp://user:pass@host:587、smtps://...）。なければ受信箱のページへ", "`URL` of the mail relay, smtp://user:pass@host:587 or smtps://...; without it mail goes to the inbox page"))
 	f.StringVar(&o.Lanes, "lanes", "", p.say("配送レーンの設定を上書きする`ファイル`", "`FILE` that overrides the shipped lanes"))
 	f.StringVar(&o.Inbound, "inbound", "", p.say("保護者の空メールを受け取る`ホスト:ポート`。なければ受け取らない", "`HOST:PORT` on which to take guardians' empty mail; without it none is taken"))

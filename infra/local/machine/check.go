@@ -1,6 +1,8 @@
 package machine
 
 import (
+	"net"
+	"net/netip"
 	"net/url"
 	"strings"
 	"unicode/utf8"
@@ -27,7 +29,7 @@ func (c Config) check() (Config, error) {
 // checkBase writes the address of the pages as browsers do, which compare it.
 func checkBase(c *Config) *problem.Error {
 	if c.BaseURL == "" {
-		return nil
+		return checkNameless(c)
 	}
 	u, ok := webAddress(c.BaseURL)
 	if !ok || strings.Trim(u.Path, "/") != "" || u.RawQuery+u.Fragment != "" || u.User != nil {
@@ -36,6 +38,16 @@ func checkBase(c *Config) *problem.Error {
 	}
 	c.BaseURL = u.Scheme + "://" + strings.ToLower(u.Host)
 	return nil
+}
+
+// checkNameless refuses to mail links to an address that is all of this machine's, and nobody else's.
+func checkNameless(c *Config) *problem.Error {
+	host, _, err := net.SplitHostPort(c.Addr)
+	if a, _ := netip.ParseAddr(host); c.Relay == "" || err != nil || host != "" && !a.IsUnspecified() {
+		return nil
+	}
+	return problem.New(problem.Invalid, "--addr %[1]s には --base-url（保護者が開く画面のアドレス）も必要です。ないと、メールのリンクが開けません。例: --base-url https://todoku.school.example.jp",
+		"--addr %[1]s needs --base-url, the address at which guardians reach this program: nobody could open the links in mails without it. For example: --base-url https://todoku.school.example.jp", c.Addr)
 }
 
 func checkProof(c *Config) *problem.Error {

@@ -12,7 +12,7 @@ import (
 )
 
 func TestCheck(t *testing.T) {
-	const base, domain = "https://todoku.school.example.jp", "in.school.example.jp"
+	const base, domain, relay = "https://todoku.school.example.jp", "in.school.example.jp", "smtp://relay.example.jp:587"
 	tests := []struct {
 		name string
 		cfg  Config
@@ -26,6 +26,13 @@ func TestCheck(t *testing.T) {
 		{"a Japanese address", Config{BaseURL: "https://学校.example.jp"}, "--base-url"},
 		{"another scheme", Config{BaseURL: "ftp://school.example.jp"}, "--base-url"},
 		{"a school's own network", Config{BaseURL: "http://192.168.1.5:8080"}, ""},
+		{"links to every address", Config{Addr: ":8080", Relay: relay}, "--base-url"},
+		{"links to every IPv4 address", Config{Addr: "0.0.0.0:8080", Relay: relay}, "--base-url"},
+		{"links to every IPv6 address", Config{Addr: "[::]:8080", Relay: relay}, "--base-url"},
+		{"every address, and a name", Config{Addr: ":8080", Relay: relay, BaseURL: base}, ""},
+		{"every address, and no mail", Config{Addr: ":8080"}, ""},
+		{"an address in a school's own network", Config{Addr: "192.168.1.5:8080", Relay: relay}, ""},
+		{"a relay to try", Config{Relay: relay}, ""},
 		{"proofs in the past", Config{Proof: Proof{Every: -5 * time.Minute}}, "--proof "},
 		{"a switch that cannot be called", Config{Proof: Proof{DeadMan: "not-a-url"}}, "--dead-man"},
 		{"a switch for each lane", Config{Proof: Proof{DeadMan: "https://hc-ping.com/x/{lane}"}}, ""},
