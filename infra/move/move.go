@@ -39,7 +39,7 @@ func apart(key table.Key) bool { return key == KeysKey || key == format.Key || k
 
 // own are the partitions, and own/ those under them, of what a place knows of itself, of its
 // account and its queues: it does not move, and a deployment writes it before it has a school.
-var own = []string{"doctor", "heal", "proof", "account", "enrol/fed", "enrol/recheck", "dead", "probe", "limit", "\x01health"}
+var own = []string{"doctor", "heal", "proof", "account", "enrol/fed", "enrol/recheck", "lane/unheard", "dead", "probe", "limit", "\x01health"}
 
 // awaited are the partitions from which the clock sees that there is something to do.
 var awaited = []string{"schools", "open", "due", "enrol/due", "docket/due", "forget", "roster/turns", "tokens-ending"}

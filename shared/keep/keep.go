@@ -137,7 +137,7 @@ var Rules = []Rule{
 	},
 	{
 		What:  lang.T("設定と、システムの状態", "settings, and the state of the system"),
-		Where: []string{"schools", "school/*/*", "settings", "format", "lane", "mailhosts", "account", "proof", "doctor", "heal", "enrol/*"},
+		Where: []string{"schools", "school/*/*", "settings", "format", "lane", "lane/unheard", "mailhosts", "account", "proof", "doctor", "heal", "enrol/*"},
 		Until: lang.T("変えるまで", "until changed"), Why: lang.T("個人を含まない", "hold no person"),
 	},
 }
