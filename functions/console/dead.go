@@ -2,18 +2,15 @@ package console
 
 import (
 	"context"
-	"errors"
 	"maps"
 	"net/http"
 	"slices"
 	"strconv"
 
-	"github.com/todoku/todoku/shared/alert"
 	"github.com/todoku/todoku/shared/audit"
 	"github.com/todoku/todoku/shared/dead"
 	"github.com/todoku/todoku/shared/lang"
 	"github.com/todoku/todoku/shared/problem"
-	"github.com/todoku/todoku/shared/proof"
 	"github.com/todoku/todoku/shared/queue"
 	"github.com/todoku/todoku/shared/roster"
 	"github.com/todoku/todoku/shared/staff"
@@ -67,7 +64,7 @@ func (a *App) dead(ctx context.Context, school string) (all []deadQueue, err err
 // deadOf returns up to limit letters of a queue that are of the school, or of which nobody
 // knows whose they are: somebody has to see them.
 func (a *App) deadOf(ctx context.Context, q queue.DeadLetters, school string, limit int) (mine []deadLetter, err error) {
-	of := map[string]string{} // schools by alert
+	owners := &dead.Owners{Alerts: a.Alerts}
 	after := ""
 	for range readDead / readAtOnce {
 		letters, err := q.ListDead(ctx, after, readAtOnce)
@@ -76,7 +73,7 @@ func (a *App) deadOf(ctx context.Context, q queue.DeadLetters, school string, li
 		}
 		for _, l := range letters {
 			after = l.Handle
-			alertID, whose, err := a.whose(ctx, l, of)
+			alertID, whose, err := owners.Of(ctx, l)
 			if err != nil {
 				return nil, err
 			}
@@ -89,26 +86,6 @@ func (a *App) deadOf(ctx context.Context, q queue.DeadLetters, school string, li
 		}
 	}
 	return mine[:min(limit, len(mine))], nil
-}
-
-// whose returns the alert and the school that a letter is of, "" if that is not known.
-func (a *App) whose(ctx context.Context, l queue.DeadLetter, of map[string]string) (alertID, school string, err error) {
-	alertID, school = dead.Of(l.Message.Body)
-	if alertID == "" {
-		return "", school, nil
-	}
-	if school, ok := of[alertID]; ok {
-		return alertID, school, nil
-	}
-	found, err := a.Alerts.Alert(ctx, alertID)
-	if errors.Is(err, alert.ErrNotFound) {
-		return "", "", nil
-	}
-	if found.School == proof.School { // of the system itself: everybody's
-		return "", "", nil
-	}
-	of[alertID] = found.School
-	return alertID, found.School, err
 }
 
 // redrive puts one dead letter back, or all of the school's in a queue.

@@ -135,6 +135,7 @@ func TestRefused(t *testing.T) {
 		{"no such school", []string{"sign-in", "-school", "別の学校", "-manager-mail", "y@school.example.jp"}, "「別の学校」という学校はありません", `There is no school "別の学校"`},
 		{"no such person", []string{"sign-in", "-school", school.Name, "-manager-mail", "y@school.example.jp"}, "アドレスが y@school.example.jp の人はいません", "Nobody at the school has the address y@school.example.jp."},
 		{"no such queue", []string{"dead", "events"}, "events というキューはありません", "There is no queue events: name one of jobs, copies, mails."},
+		{"no letter of no such school", []string{"redrive", "copies", "-school", "別の学校"}, "「別の学校」という学校はありません", `There is no school "別の学校"`},
 		{"no such letter", []string{"redrive", "copies", "zz"}, "その番号のものはありません", "There is none of that number."},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -143,6 +144,18 @@ func TestRefused(t *testing.T) {
 				t.Errorf("%v\n%s", err, out)
 			}
 		})
+	}
+}
+
+// TestOfSchool asks a machine that runs for what is of its school.
+func TestOfSchool(t *testing.T) {
+	data := running(t)
+	_, school := roster.Demo(1)
+	if out, err := run(t, "dead", "copies", "-school", school.Name, "-data", data); err != nil || out != "" {
+		t.Errorf("%v: %s", err, out)
+	}
+	if out, err := run(t, "redrive", "copies", "-school", school.Name, "-data", data, "-lang", "en"); err != nil || out != "0 put back\n" {
+		t.Errorf("%v: %s", err, out)
 	}
 }
 
@@ -185,6 +198,26 @@ func TestOnAWS(t *testing.T) {
 	for _, id := range []string{"m1", "m2"} {
 		if err := letters.Bury(t.Context(), "copies", id, queue.DeadLetter{Message: queue.Message{Group: "docomo#1", ID: id, Body: `{"a":"a1"}`}, Died: time.Now()}); err != nil {
 			t.Fatal(err)
+		}
+	}
+	for _, s := range []roster.School{{ID: "s1", Name: "見本小学校"}, {ID: "s2", Name: "別の学校"}} {
+		if err := (&roster.Store{Table: tab}).PutSchool(t.Context(), s); err != nil {
+			t.Fatal(err)
+		}
+		memo := queue.DeadLetter{Message: queue.Message{Body: `{"memo":{"school":"` + s.ID + `","staff":"p"}}`}, Died: time.Now()}
+		if err := letters.Bury(t.Context(), "copies", "memo of "+s.ID, memo); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if out, err := run("dead", "copies", "-school", "見本小学校"); err != nil || strings.Count(out, "\n") != 1 || !strings.Contains(out, "school s1") {
+		t.Errorf("of one school: %v: %s", err, out)
+	}
+	if out, err := run("redrive", "copies", "-school", "もう一つの学校"); err == nil {
+		t.Errorf("of no school: %s", out)
+	}
+	for _, tt := range []struct{ school, want string }{{"見本小学校", "1 put back"}, {"s1", "0 put back"}, {"s2", "1 put back"}} {
+		if out, err := run("redrive", "copies", "-school", tt.school); err != nil || !strings.Contains(out, tt.want) {
+			t.Errorf("redrive of %s: %v: %s", tt.school, err, out)
 		}
 	}
 	out, err = run("dead", "copies")

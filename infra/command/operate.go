@@ -263,9 +263,9 @@ func (p *Program) dead() *cobra.Command {
 		Example: "  todoku dead copies",
 		Args:    p.exactly("QUEUE"), ValidArgsFunction: words(dead.Queues...),
 	}
-	data, table := p.dataFlag(c), p.tableFlag(c)
+	data, table, school := p.dataFlag(c), p.tableFlag(c), p.ofSchoolFlag(c)
 	c.RunE = func(c *cobra.Command, args []string) error {
-		letters, err := p.letters(c.Context(), *data, *table, args[0])
+		letters, err := p.letters(c.Context(), *data, *table, args[0], *school)
 		if err != nil {
 			return err
 		}
@@ -274,10 +274,16 @@ func (p *Program) dead() *cobra.Command {
 	return c
 }
 
-// letters returns the dead letters of a queue, of one machine or of a deployment on AWS.
-func (p *Program) letters(ctx context.Context, data, table, queueName string) (queue.DeadLetters, error) {
+// ofSchoolFlag adds the flag that chooses letters by their school.
+func (p *Program) ofSchoolFlag(c *cobra.Command) *string {
+	return c.Flags().String("school", "", p.say("この`学校`のものだけ（名前、またはdeadが表示した番号）。保護者からのメール、到着や不達の知らせなど、どの学校のものかわからないものは含まない", "only those of the `SCHOOL` of this name (or id, as dead prints it); not those of which nobody knows whose they are, such as mail of guardians and news of mails"))
+}
+
+// letters returns the dead letters of a queue, of one machine or of a deployment on AWS: those
+// of the school of a name, of none: all.
+func (p *Program) letters(ctx context.Context, data, table, queueName, school string) (queue.DeadLetters, error) {
 	if table == "" {
-		return machine.NewOperator(data).Letters(queueName), nil
+		return machine.NewOperator(data).Letters(queueName, school), nil
 	}
 	if !slices.Contains(dead.Queues, queueName) {
 		return nil, problem.New(problem.NotFound, "%[1]s というキューはありません。%[2]s のどれかです。", "There is no queue %[1]s: name one of %[2]s.", queueName, strings.Join(dead.Queues, ", "))
@@ -286,7 +292,7 @@ func (p *Program) letters(ctx context.Context, data, table, queueName string) (q
 	if err != nil {
 		return nil, err
 	}
-	return (&dead.Store{Table: store, Now: time.Now}).Queue(queueName), nil
+	return machine.LettersOf(ctx, store, (&dead.Store{Table: store, Now: time.Now}).Queue(queueName), school)
 }
 
 // deadPage is how many letters are asked for at once.
@@ -319,12 +325,12 @@ func (p *Program) redrive() *cobra.Command {
 		Use: "redrive [flags] QUEUE [LETTER...]", Short: p.say("あきらめたものを、もう一度試す", "try again what was given up"),
 		Long: p.say("キュー（jobs・copies・mails、AWSではeventsも）であきらめたもののうち、deadが表示した番号LETTERのもの、または番号がなければすべてをキューに戻し、件数を表示します。AWSでは1分以内に戻ります。まずdeadで理由を調べ、原因を直してください。終わった連絡のものは、戻しても送られません。",
 			"Puts back what a queue (jobs, copies or mails; on AWS events, too) gave up: those whose numbers, as dead prints them, are given as LETTER, or else all, and prints how many. On AWS they are back within a minute. Look at the reasons with dead first, and mend the cause. What belongs to an alert that is over is not sent again."),
-		Example: "  todoku redrive copies\n  todoku redrive copies 17 18",
+		Example: "  todoku redrive copies\n  todoku redrive copies 17 18\n  todoku redrive --school 見本小学校 copies",
 		Args:    p.atLeast("QUEUE"), ValidArgsFunction: words(dead.Queues...),
 	}
-	data, table := p.dataFlag(c), p.tableFlag(c)
+	data, table, school := p.dataFlag(c), p.tableFlag(c), p.ofSchoolFlag(c)
 	c.RunE = func(c *cobra.Command, args []string) error {
-		letters, err := p.letters(c.Context(), *data, *table, args[0])
+		letters, err := p.letters(c.Context(), *data, *table, args[0], *school)
 		if err != nil {
 			return err
 		}

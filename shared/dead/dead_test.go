@@ -2,6 +2,7 @@ package dead_test
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"testing"
@@ -11,6 +12,8 @@ import (
 
 	"github.com/todoku/todoku/shared/alert"
 	"github.com/todoku/todoku/shared/dead"
+	"github.com/todoku/todoku/shared/id"
+	"github.com/todoku/todoku/shared/proof"
 	"github.com/todoku/todoku/shared/queue"
 	"github.com/todoku/todoku/shared/table/bbolt/bbolttest"
 )
@@ -95,6 +98,58 @@ func TestCountsEach(t *testing.T) {
 	must(t, s.Bury(t.Context(), "jobs", "j1", queue.DeadLetter{Died: time.Now()}))
 	if n, err := s.Counts(t.Context()); err != nil || !cmp.Equal(n, map[string]int{"copies": 100, "jobs": 1}) {
 		t.Errorf("counts %v, %v", n, err)
+	}
+}
+
+// TestOfSchool lists and puts back what is of one of two schools, many more than a page holds,
+// and leaves the other's and nobody's.
+func TestOfSchool(t *testing.T) {
+	tab := bbolttest.Open(t, time.Now)
+	alerts := &alert.Store{Table: tab, IDs: id.NewSource(time.Now, rand.Reader), Now: time.Now}
+	s := &dead.Store{Table: tab, Now: time.Now}
+	of := map[string]string{}
+	for _, school := range []string{"s1", "s2", proof.School} {
+		a, _, err := alerts.Accept(t.Context(), alert.Draft{School: school, Kind: alert.Safety, Subject: "台風", Body: "回答してください。", All: true, UsefulUntil: time.Now().Add(time.Hour)}, "")
+		must(t, err)
+		of[school] = a.ID
+	}
+	began := time.Now()
+	bury := func(i int, name, body string) {
+		must(t, s.Bury(t.Context(), "copies", fmt.Sprintf("%s-%d", name, i), queue.DeadLetter{Message: queue.Message{ID: name, Body: body}, Died: began.Add(time.Duration(i) * time.Second)}))
+	}
+	for i := range 120 {
+		bury(i, "mine", `{"a":"`+of["s1"]+`"}`)
+		bury(i, "theirs", `{"a":"`+of["s2"]+`"}`)
+	}
+	bury(0, "invitation", `{"invite":{"s":"s1","j":"j"}}`)
+	bury(1, "of no alert", `{"a":"a1"}`)
+	bury(2, "of the system", `{"a":"`+of[proof.School]+`"}`)
+
+	q := dead.OfSchool(s.Queue("copies"), "s1", alerts)
+	first, err := q.ListDead(t.Context(), "", 50)
+	must(t, err)
+	rest, err := q.ListDead(t.Context(), first[len(first)-1].Handle, 1000)
+	must(t, err)
+	if len(first) != 50 || len(rest) != 71 {
+		t.Errorf("%d letters, and then %d", len(first), len(rest))
+	}
+	others, err := dead.OfSchool(s.Queue("copies"), "s2", alerts).ListDead(t.Context(), "", 1)
+	must(t, err)
+	for _, tt := range []struct {
+		handles []string
+		want    int
+	}{
+		{[]string{others[0].Handle}, 0},
+		{[]string{others[0].Handle, first[0].Handle}, 1},
+		{nil, 120},
+		{nil, 0},
+	} {
+		if n, err := q.Redrive(t.Context(), tt.handles...); err != nil || n != tt.want {
+			t.Errorf("redrive of %v: %d, %v, want %d", tt.handles, n, err, tt.want)
+		}
+	}
+	if left, err := s.Queue("copies").ListDead(t.Context(), "", 1000); err != nil || len(left) != 122 {
+		t.Errorf("%d left, %v", len(left), err)
 	}
 }
 

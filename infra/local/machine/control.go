@@ -17,7 +17,9 @@ import (
 
 	"github.com/todoku/todoku/infra/found"
 	"github.com/todoku/todoku/infra/move"
+	"github.com/todoku/todoku/shared/alert"
 	"github.com/todoku/todoku/shared/audit"
+	"github.com/todoku/todoku/shared/dead"
 	"github.com/todoku/todoku/shared/format"
 	"github.com/todoku/todoku/shared/journal"
 	"github.com/todoku/todoku/shared/keep"
@@ -45,12 +47,14 @@ func (m *Machine) control(ctx context.Context) http.Handler {
 			panic(http.ErrAbortHandler) // a cut connection does not pass for a whole backup
 		}
 	})
-	mux.HandleFunc("GET /dead/{queue}", m.withDead(func(r *http.Request, q queue.DeadLetters) (any, error) {
-		return q.ListDead(r.Context(), r.FormValue("after"), deadPage)
-	}))
-	mux.HandleFunc("POST /dead/{queue}/redrive", m.withDead(func(r *http.Request, q queue.DeadLetters) (any, error) {
-		return q.Redrive(r.Context(), r.URL.Query()["letter"]...)
-	}))
+	for _, of := range []string{"", "/school/{school}"} { // a path of its own: a program of another version refuses it
+		mux.HandleFunc("GET "+of+"/dead/{queue}", m.withDead(func(r *http.Request, q queue.DeadLetters) (any, error) {
+			return q.ListDead(r.Context(), r.FormValue("after"), deadPage)
+		}))
+		mux.HandleFunc("POST "+of+"/dead/{queue}/redrive", m.withDead(func(r *http.Request, q queue.DeadLetters) (any, error) {
+			return q.Redrive(r.Context(), r.URL.Query()["letter"]...)
+		}))
+	}
 	mux.HandleFunc("GET /doctor", answer(func(r *http.Request) (any, error) { return m.Examine(r.Context()) }))
 	mux.HandleFunc("POST /sign-in", answer(func(r *http.Request) (any, error) {
 		var req found.Request
@@ -168,12 +172,33 @@ func (m *Machine) withDead(f func(r *http.Request, q queue.DeadLetters) (any, er
 		if !ok {
 			return nil, problem.New(problem.NotFound, "%[1]s というキューはありません。%[2]s のどれかです。", "There is no queue %[1]s: name one of %[2]s.", r.PathValue("queue"), "jobs, copies, mails")
 		}
+		q, err := LettersOf(r.Context(), m.Table, q, r.PathValue("school"))
+		if err != nil {
+			return nil, err
+		}
 		v, err := f(r, q)
 		if errors.Is(err, queue.ErrInvalid) {
 			err = ErrNoLetter
 		}
 		return v, err
 	})
+}
+
+// LettersOf returns those of a queue's letters that are of the school of a name; of none: all.
+func LettersOf(ctx context.Context, t ports.Table, q queue.DeadLetters, name string) (queue.DeadLetters, error) {
+	if name == "" {
+		return q, nil
+	}
+	schools, err := (&roster.Store{Table: t}).Schools(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, s := range schools {
+		if s.Name == name || s.ID == name {
+			return dead.OfSchool(q, s.ID, &alert.Store{Table: t}), nil
+		}
+	}
+	return nil, problem.New(problem.NotFound, "「%[1]s」という学校はありません。", "There is no school %[1]q.", name)
 }
 
 // ErrNoLetter says that no dead letter has the number that was named.
@@ -302,23 +327,30 @@ func (o *Operator) Import(ctx context.Context, name string) (sum move.Sum, err e
 	return sum, err
 }
 
-// Letters are the dead letters of a queue of the Machine that runs on the folder.
-func (o *Operator) Letters(queueName string) queue.DeadLetters { return asked{o, queueName} }
+// Letters are the dead letters of a queue of the Machine that runs on the folder: those of the
+// school of a name, of none: all.
+func (o *Operator) Letters(queueName, school string) queue.DeadLetters {
+	path := "/dead/" + url.PathEscape(queueName)
+	if school != "" {
+		path = "/school/" + url.PathEscape(school) + path
+	}
+	return asked{o, path}
+}
 
 type asked struct {
 	*Operator
-	queue string
+	path string
 }
 
 // ListDead implements queue.DeadLetters; limit is a page of the Machine's.
 func (a asked) ListDead(ctx context.Context, after string, _ int) (letters []queue.DeadLetter, err error) {
-	err = a.json(ctx, http.MethodGet, "/dead/"+a.queue+"?after="+after, &letters)
+	err = a.json(ctx, http.MethodGet, a.path+"?after="+after, &letters)
 	return letters, err
 }
 
 // Redrive implements queue.DeadLetters.
 func (a asked) Redrive(ctx context.Context, handles ...string) (n int, err error) {
-	err = a.json(ctx, http.MethodPost, "/dead/"+a.queue+"/redrive?"+url.Values{"letter": handles}.Encode(), &n)
+	err = a.json(ctx, http.MethodPost, a.path+"/redrive?"+url.Values{"letter": handles}.Encode(), &n)
 	return n, err
 }
 
