@@ -374,13 +374,13 @@ func (p *Program) sayAudit(reports []audit.Report, err error) error {
 	}
 	faults := 0
 	for _, r := range reports {
-		_, _ = fmt.Fprintf(p.Stdout, "school %s: %d entries, %d days sealed", r.School, r.Entries, r.Days)
+		_, _ = fmt.Fprintf(p.Stdout, p.say("学校%s：記録%d件、封印%d日分", "school %s: %d entries, %d days sealed"), r.School, r.Entries, r.Days)
 		if r.Last.Day != "" {
-			_, _ = fmt.Fprintf(p.Stdout, ", the last %s: %s", r.Last.Day, r.Last.Hash)
+			_, _ = fmt.Fprintf(p.Stdout, p.say("、最後の封印は%s：%s", ", the last %s: %s"), r.Last.Day, r.Last.Hash)
 		}
 		_, _ = fmt.Fprintln(p.Stdout)
 		for _, f := range r.Faults {
-			_, _ = fmt.Fprintln(p.Stdout, "  "+f.String())
+			_, _ = fmt.Fprintln(p.Stdout, "  "+f.Text().In(p.lang))
 		}
 		faults += len(r.Faults)
 	}

@@ -64,12 +64,12 @@ func TestVerifyAudit(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	verify := func(want string, fails bool) {
+	verify := func(language, want string, fails bool) {
 		t.Helper()
 		if err := m.Close(); err != nil {
 			t.Fatal(err)
 		}
-		out, err := exec.Command(program, "verify-audit", "-data", data).CombinedOutput()
+		out, err := exec.Command(program, "verify-audit", "-data", data, "-lang", language).CombinedOutput()
 		if !strings.Contains(string(out), want) || (err != nil) != fails {
 			t.Errorf("%v, printed\n%s\nwant %q", err, out, want)
 		}
@@ -77,11 +77,13 @@ func TestVerifyAudit(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	verify(": 3 entries, 0 days sealed", false)
+	verify("en", ": 3 entries, 0 days sealed", false)
+	verify("ja", "：記録3件、封印0日分", false)
 	if err := tamper(t.Context(), m.Table, entries[1]); err != nil {
 		t.Fatal(err)
 	}
-	verify("what was between is gone", true)
+	verify("en", "what was between is gone", true)
+	verify("ja", "間の記録がありません", true)
 	if err := m.Close(); err != nil {
 		t.Fatal(err)
 	}

@@ -23,6 +23,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/todoku/todoku/shared/lang"
 	"github.com/todoku/todoku/shared/table"
 )
 
@@ -206,11 +207,11 @@ func (l *Log) day(ctx context.Context, school, day string) (entries []Entry, fau
 		}
 		var e Entry
 		if err := json.Unmarshal(item.Value, &e); err != nil {
-			faults = append(faults, Fault{Day: day, At: item.Sort, Why: "cannot be read"})
+			faults = append(faults, Fault{Day: day, At: item.Sort, Why: lang.T("読めません", "cannot be read")})
 			continue
 		}
 		if item.Key != entryKey(e.School, e.Day, e.Strand, e.Seq) || item.Revision != 1 {
-			faults = append(faults, Fault{Day: day, At: item.Sort, Why: "was changed or moved"})
+			faults = append(faults, Fault{Day: day, At: item.Sort, Why: lang.T("書き換えられたか、移されています", "was changed or moved")})
 		}
 		entries = append(entries, e)
 	}

@@ -54,7 +54,7 @@ func (b *book) faults() []string {
 	b.must(err)
 	var out []string
 	for _, f := range r.Faults {
-		out = append(out, f.String())
+		out = append(out, f.Text().EN)
 	}
 	return out
 }

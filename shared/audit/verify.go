@@ -8,8 +8,10 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 
+	"github.com/todoku/todoku/shared/lang"
 	"github.com/todoku/todoku/shared/table"
 )
 
@@ -116,10 +118,14 @@ func (l *Log) LastSeal(ctx context.Context, school string) (Seal, error) {
 type Fault struct {
 	Day string // 2006-01-02
 	At  string // strand/seq; "": the day as a whole
-	Why string
+	Why lang.Text
 }
 
-func (f Fault) String() string { return fmt.Sprintf("%s %s: %s", f.Day, f.At, f.Why) }
+// Text says where it is, and what.
+func (f Fault) Text() lang.Text {
+	where := strings.TrimSpace(f.Day + " " + f.At)
+	return lang.Text{JA: where + "：" + f.Why.JA, EN: where + ": " + f.Why.EN}
+}
 
 // Report says what Verify looked at.
 type Report struct {
@@ -149,14 +155,14 @@ func (l *Log) Verify(ctx context.Context, school string) (Report, error) {
 func (l *Log) verifySeal(ctx context.Context, r *Report, item table.Item) error {
 	var s Seal
 	if err := json.Unmarshal(item.Value, &s); err != nil {
-		r.fault(item.Sort, "", "its seal cannot be read")
+		r.fault(item.Sort, "", lang.T("封印が読めません", "its seal cannot be read"))
 		return nil
 	}
 	switch {
 	case s.Hash != s.sum() || item.Key != sealKey(r.School, s.Day) || s.School != r.School:
-		r.fault(item.Sort, "", "its seal was changed")
+		r.fault(item.Sort, "", lang.T("封印が書き換えられています", "its seal was changed"))
 	case r.Last.Day != "" && (s.Prev != r.Last.Hash || s.Day != next(r.Last.Day)):
-		r.fault(s.Day, "", "its seal does not follow that of "+r.Last.Day)
+		r.fault(s.Day, "", lang.T("封印が、%sの封印に続いていません", "its seal does not follow that of %s", r.Last.Day))
 	}
 	r.Last = s
 	r.Days++
@@ -208,11 +214,11 @@ func (l *Log) verifyDay(ctx context.Context, r *Report, day string, sealed map[s
 		at := fmt.Sprintf("%d/%d", e.Strand, e.Seq)
 		switch {
 		case e.Hash != e.sum():
-			r.fault(day, at, "was changed")
+			r.fault(day, at, lang.T("書き換えられています", "was changed"))
 		case e.Seq != last.Seq+1:
-			r.fault(day, at, fmt.Sprintf("follows %d: what was between is gone", last.Seq))
+			r.fault(day, at, lang.T("%d番に続いています。間の記録がありません", "follows %d: what was between is gone", last.Seq))
 		case e.Prev != last.Hash:
-			r.fault(day, at, "does not follow the entry before")
+			r.fault(day, at, lang.T("前の記録に続いていません", "does not follow the entry before"))
 		}
 		last = e
 	}
@@ -223,12 +229,12 @@ func (l *Log) verifyDay(ctx context.Context, r *Report, day string, sealed map[s
 	for strand := range Strands {
 		name := strconv.Itoa(strand)
 		if found[name] != sealed[name] {
-			r.fault(day, name, fmt.Sprintf("ends at %d, and the day was sealed at %d", found[name].N, sealed[name].N))
+			r.fault(day, name, lang.T("%d番で終わっていますが、封印は%d番までです", "ends at %d, and the day was sealed at %d", found[name].N, sealed[name].N))
 		}
 	}
 	return nil
 }
 
-func (r *Report) fault(day, at, why string) {
+func (r *Report) fault(day, at string, why lang.Text) {
 	r.Faults = append(r.Faults, Fault{Day: day, At: at, Why: why})
 }
