@@ -32,7 +32,7 @@ var partitions = map[string]bool{
 	"due":         true, "docket/due": true, "enrol/due": true, "enrol/told": true, "forget": true, "roster/turns": true,
 	"lane": true, "mailhosts": true, "settings": true, "format": true,
 
-	"account": false, "dead": false, "dead/again": false, "dead/why": false, "doctor": false, "enrol/fed": false, "enrol/recheck": false,
+	"account": false, "dead": false, "dead/again": false, "dead/seen": false, "dead/why": false, "doctor": false, "enrol/fed": false, "enrol/recheck": false,
 	"heal": false, "lane/unheard": false, "limit/*": false, "probe/*": false, "probe/health": false, "proof": false, "\x01health": false,
 }
 

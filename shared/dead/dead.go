@@ -25,6 +25,7 @@ const Life = 14 * 24 * time.Hour
 //	dead        <queue>/<time>-<id>   a letter that was given up
 //	dead/again  <queue>/<time>-<id>   one that the tick is to put back
 //	dead/why    <queue>/<message id>  why a message failed when it was last received
+//	dead/seen   <queue>/<message id>  that a message was buried, even if it is tried again since
 type Store struct {
 	Table table.Table
 	Now   func() time.Time
@@ -46,6 +47,7 @@ const (
 	part      = "dead"
 	againPart = "dead/again"
 	whyPart   = "dead/why"
+	seenPart  = "dead/seen"
 )
 
 // stored is a letter in the table.
@@ -69,7 +71,8 @@ func (s *Store) Because(ctx context.Context, queueName, messageID, reason string
 	return err
 }
 
-// Bury keeps a letter; messageID is the queue's name of it. To bury it twice is no error.
+// Bury keeps a letter; messageID is the queue's name of it. To bury it again is no error and does
+// nothing, whenever that is: who buried it may not have come to take it out of its queue.
 func (s *Store) Bury(ctx context.Context, queueName, messageID string, l queue.DeadLetter) error {
 	why, err := s.Table.Get(ctx, table.Key{Partition: whyPart, Sort: queueName + "/" + messageID})
 	if err != nil && !errors.Is(err, table.ErrNotFound) {
@@ -80,8 +83,10 @@ func (s *Store) Bury(ctx context.Context, queueName, messageID string, l queue.D
 	if err != nil {
 		return err
 	}
-	key := table.Key{Partition: part, Sort: fmt.Sprintf("%s/%013d-%s", queueName, l.Died.UnixMilli(), messageID)}
-	err = s.Table.Write(ctx, "", table.Create{Key: key, Value: value, Expires: s.Now().Add(Life)})
+	ends := s.Now().Add(Life)
+	err = s.Table.Write(ctx, "",
+		table.Create{Key: table.Key{Partition: seenPart, Sort: queueName + "/" + messageID}, Expires: ends},
+		table.Create{Key: table.Key{Partition: part, Sort: fmt.Sprintf("%s/%013d-%s", queueName, l.Died.UnixMilli(), messageID)}, Value: value, Expires: ends})
 	if _, there := table.Conflict(err); there {
 		return nil
 	}
