@@ -92,6 +92,7 @@ var (
 	Unverified = Answer{Status: http.StatusBadRequest, Type: "MessageRejected", Message: "Email address is not verified. The following identities failed the check in region US-EAST-1: somebody@example.jp"}
 	BadAddress = Answer{Status: http.StatusBadRequest, Type: "BadRequestException", Message: "Local address contains control or whitespace"}
 	Broken     = Answer{Status: http.StatusInternalServerError, Type: "InternalServiceErrorException", Message: "Internal failure"}
+	Away       = Answer{Status: http.StatusServiceUnavailable, Type: "ServiceUnavailable", Message: "The request has failed due to a temporary failure of the server."}
 	NoSet      = Answer{Status: http.StatusNotFound, Type: "NotFoundException", Message: "Configuration set <todoku> does not exist."}
 	ReplyLost  = Answer{Status: http.StatusOK, Lost: true}
 )

@@ -63,9 +63,13 @@ func unanswered(ctx context.Context, err error, written bool) error {
 	return &mail.SendError{Scope: mail.ScopeOperator, Text: "no connection to SES", Err: err}
 }
 
+// isThrottling reports whether SES did not take the message because of the rate alone.
+// ServiceUnavailable (503) does not say so: it is "a temporary failure of the server", and of
+// all 5xx Amazon says that to try again can make duplicates
+// (https://docs.aws.amazon.com/ses/latest/DeveloperGuide/api-error-codes.html).
 func isThrottling(code string) bool {
 	switch code {
-	case "TooManyRequestsException", "LimitExceededException", "ThrottlingException", "Throttling", "RequestLimitExceeded", "ServiceUnavailable":
+	case "TooManyRequestsException", "LimitExceededException", "ThrottlingException", "Throttling", "RequestLimitExceeded":
 		return true
 	}
 	return false

@@ -100,7 +100,6 @@ func TestFaultOfAnAnswer(t *testing.T) {
 		{429, "TooManyRequestsException", "Daily message quota exceeded.", operator},
 		{400, "LimitExceededException", "too many", operator},
 		{400, "ThrottlingException", "Rate exceeded", operator},
-		{503, "ServiceUnavailable", "", operator},
 		{400, "SendingPausedException", "Sending paused for this account.", operator},
 		{400, "AccountSuspendedException", "suspended", operator},
 		{400, "MailFromDomainNotVerifiedException", "not verified", operator},
@@ -118,6 +117,8 @@ func TestFaultOfAnAnswer(t *testing.T) {
 		{418, "NewException", "", temporary},
 		{500, "InternalServiceErrorException", "", maybe},
 		{502, "UnknownError", "", maybe},
+		{503, "ServiceUnavailable", "The request has failed due to a temporary failure of the server.", maybe},
+		{503, "ThrottlingException", "Rate exceeded", operator},
 	} {
 		t.Run(tt.code+" "+tt.message, func(t *testing.T) {
 			err := fault(t.Context(), answered(tt.status, tt.code, tt.message), true)

@@ -106,6 +106,7 @@ func TestNoSecondTry(t *testing.T) {
 	}{
 		"throttled":            {&sesfake.Throttled, 0, mail.SendError{Scope: mail.ScopeOperator}},
 		"broken":               {&sesfake.Broken, 0, mail.SendError{Maybe: true}},
+		"away":                 {&sesfake.Away, 0, mail.SendError{Maybe: true}},
 		"accepted, reply lost": {&sesfake.ReplyLost, 1, mail.SendError{Maybe: true}},
 	} {
 		t.Run(name, func(t *testing.T) {
