@@ -336,6 +336,41 @@ func TestProbeThatIsNotUsed(t *testing.T) {
 	}
 }
 
+// TestPauseIsKept: a batch that gets its places by a silence which ends before its first copy
+// leaves begins a pause. Who asks after that is the probe, and does not wait for a second pause.
+func TestPauseIsKept(t *testing.T) {
+	w := newWorld(t, "docomo", as)
+	ago := func(d time.Duration) time.Time { return w.now.Add(-d) }
+	lost := pace.State{
+		Window: 2, Took: time.Second, Out: 1, Probing: true, Stopped: ago(time.Hour), Since: ago(time.Hour), Vain: 4,
+		Until: ago(2 * time.Minute), Sent: ago(time.Minute), Heard: ago(time.Minute), Turned: ago(time.Minute),
+	}
+	err := w.gate.change(t.Context(), "docomo", func(l *Lane) bool { l.State = lost; return true })
+	if err != nil {
+		t.Fatal(err)
+	}
+	who := Who{Place: lane.Place{Lane: "docomo"}}
+	p, err := w.gate.Ask(t.Context(), who, 10)
+	if err != nil || p.N == 0 {
+		t.Fatalf("%d places of a lane of which nothing is heard; %v", p.N, err)
+	}
+	err = errors.Join(w.gate.Report(t.Context(), "docomo", pace.Verdict{Kind: pace.TooFast, Took: time.Minute}), p.Begin(t.Context()))
+	if err != nil || p.N != 0 {
+		t.Fatalf("%d places of a lane that has paused; %v", p.N, err)
+	}
+	wait, _ := p.End(t.Context(), false)
+	for range 2 { // a slot is never told to wait for the whole of a long pause
+		w.now = w.now.Add(wait)
+		if p, err = w.gate.Ask(t.Context(), who, 10); err != nil {
+			t.Fatal(err)
+		}
+		wait = p.Wait
+	}
+	if p.N != 1 {
+		t.Errorf("%d places when the pause is over, to wait %v more", p.N, wait)
+	}
+}
+
 // TestListen: that no event comes is said once, while many copies are out; it is over
 // when one comes. One copy without a verdict is nobody's alarm.
 func TestListen(t *testing.T) {

@@ -95,13 +95,13 @@ func (p *Permit) ask(ctx context.Context, want int) (again bool, err error) {
 	before := l.State
 	p.look(l, want)
 	p.read = l
-	noticed := p.N == 0 && (l.State.Until != before.Until || l.State.Stuck != before.Stuck)
+	news := p.N == 0 && noticed(before, l.State)
 	if p.N > 0 {
 		l.State = before // Begin takes the places
 	}
 	p.shared = l.order.shared(p.who.Place)
 	contested := l.order.contested(p.who.Place)
-	if !noticed && !(p.N > 0 && contested) && !(p.N == 0 && l.order.news && (p.turn || p.shared)) {
+	if !news && !(p.N > 0 && contested) && !(p.N == 0 && l.order.news && (p.turn || p.shared)) {
 		return false, nil
 	}
 	err = p.gate.write(ctx, l)
@@ -113,6 +113,12 @@ func (p *Permit) ask(ctx context.Context, want int) (again bool, err error) {
 		p.noted = p.N > 0
 	}
 	return false, err
+}
+
+// noticed reports whether the law saw something that others must know of, though it gave
+// no place: who sees it only later would begin the pause once more.
+func noticed(before, after pace.State) bool {
+	return after.Until != before.Until || after.Stuck != before.Stuck
 }
 
 // askKept asks for places of a lane in memory. While the lane's window grows from its
@@ -305,14 +311,15 @@ func (p *Permit) Begin(ctx context.Context) error {
 	want := p.N
 	l := p.read
 	for n := range tries {
+		before := l.State
 		p.claim(l, want)
 		p.begun = p.N > 0
-		if !p.begun {
+		if !p.begun && !noticed(before, l.State) {
 			return nil
 		}
 		err := p.gate.write(ctx, l)
 		if _, conflict := table.Conflict(err); !conflict {
-			p.begun = err == nil
+			p.begun = p.begun && err == nil
 			return err
 		}
 		p.gate.stepAside(ctx, n)
