@@ -27,6 +27,7 @@ type Status struct {
 	Again    int64 // copies sent a second time because a worker died: possible duplicates
 	Returned int64 // how often copies went back to their lanes because the mail operator gave them up
 	GaveUp   int64 // of the refused copies, those that it gave up for the last time: not told
+	Away     int64 // of the delayed copies, those that it has and tries by itself
 	Lanes    []LaneStatus
 	Curve    []CurvePoint
 }
@@ -77,6 +78,7 @@ func (s *Store) Status(ctx context.Context, a Alert) (Status, error) {
 		st.Again += take(counts, fieldAgain)
 		st.Returned += take(counts, fieldReturned)
 		st.GaveUp += take(counts, fieldGaveUp)
+		st.Away += take(counts, fieldAway)
 		addCounts(lanes, lane, counts)
 	})
 	if err != nil {

@@ -85,8 +85,11 @@ func (t tallies) countCopy(c *Copy, sign int64) {
 	if c.Returned > 0 {
 		t.add(laneCounter(c.Lane), fieldReturned, sign*int64(c.Returned))
 	}
-	if c.rank() == ranks[gaveUp] {
+	switch c.rank() {
+	case ranks[gaveUp]:
 		t.add(laneCounter(c.Lane), fieldGaveUp, sign)
+	case ranks[away]:
+		t.add(laneCounter(c.Lane), fieldAway, sign)
 	}
 	if c.PutOff > 0 { // when the lane stood still, to ten minutes
 		t.add(laneCounter(c.Lane), putOffPrefix+strconv.FormatInt(c.PutOffAt.Unix()/putOffStep, 10), sign)
@@ -133,6 +136,8 @@ const (
 	// the refused that it gave up for the last time.
 	fieldReturned = "returned"
 	fieldGaveUp   = "gaveup"
+	// fieldAway counts those of the delayed that are in the operator's hands.
+	fieldAway = "away"
 	// putOffPrefix and a number of steps of time count the copies that were first put off then.
 	putOffPrefix = "off@"
 	putOffStep   = 600    // seconds

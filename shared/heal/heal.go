@@ -179,11 +179,8 @@ func (s *Sweeper) alert(ctx context.Context, a alert.Alert, next *State, old Sta
 	if s.Events && now.Sub(a.Starts) >= silence {
 		next.Stuck[Verdict] += st.Copies.By[string(alert.Sent)]
 	}
-	waiting := st.Copies.By[string(alert.Queued)]
-	if !s.Events { // else most of these are in the operator's hands
-		waiting += st.Copies.By[string(alert.Delayed)]
-	}
-	if waiting == 0 {
+	waiting := st.Copies.By[string(alert.Queued)] + st.Copies.By[string(alert.Delayed)] - max(st.Away, 0)
+	if waiting <= 0 { // the counters are not all of one moment
 		return nil
 	}
 	lost, err := s.lost(ctx)

@@ -3,7 +3,6 @@ package heal_test
 import (
 	"context"
 	"crypto/rand"
-	"fmt"
 	"slices"
 	"testing"
 	"time"
@@ -71,9 +70,12 @@ func (b *bench) accept() alert.Alert {
 }
 
 // fannedOut makes the record of a family with one copy in a state, and says that all is made.
-func (b *bench) fannedOut(a alert.Alert, state alert.CopyState) {
+func (b *bench) fannedOut(a alert.Alert, state alert.CopyState) { b.made(a, alert.Copy{State: state}) }
+
+func (b *bench) made(a alert.Alert, c alert.Copy) {
+	c.Contact, c.Lane, c.At = "k", "docomo", b.now
 	f := alert.Family{ID: "f", Children: []alert.Child{{ID: "c", Class: "1", Guardians: []int{0}}}, Guardians: []alert.Guardian{{ID: "g"}},
-		Copies: []alert.Copy{{Contact: "k", Lane: "docomo", State: state, At: b.now}}}
+		Copies: []alert.Copy{c}}
 	p := alert.Progress{Job: alert.FanOut, Done: true, Families: 1, Children: 1, Copies: map[string]int64{"docomo": 1}}
 	b.must(b.sweeper.Alerts.SaveProgress(b.Context(), a, &p, alert.CreateOps(a.ID, []alert.Made{{Class: "1", Family: f}})...))
 }
@@ -133,13 +135,20 @@ func TestSweep(t *testing.T) {
 			t.Errorf("what was put aside for a time is not lost: %+v", s)
 		}
 	})
-	for _, events := range []bool{false, true} {
-		t.Run(fmt.Sprintf("put off, then fell out of the queue, events %t", events), func(t *testing.T) {
+	for _, c := range []struct {
+		name         string
+		events, away bool
+		lost         int64
+	}{
+		{"put off, then fell out of the queue", false, false, 1},
+		{"put off, then fell out of the queue, where events come", true, false, 1},
+		{"put off in the operator's hands", true, true, 0},
+	} {
+		t.Run(c.name, func(t *testing.T) {
 			b := newBench(t)
-			b.sweeper.Events = events
-			b.fannedOut(b.accept(), alert.Delayed)
-			lost := map[bool]int64{false: 1, true: 0}[events] // an operator that reports events has it
-			if s := b.after(8); s.Stuck[heal.Lost] != lost || int64(len(b.jobs)) != lost {
+			b.sweeper.Events = c.events
+			b.made(b.accept(), alert.Copy{State: alert.Delayed, Away: c.away})
+			if s := b.after(8); s.Stuck[heal.Lost] != c.lost || int64(len(b.jobs)) != c.lost {
 				t.Errorf("%+v, jobs %v", s, b.jobs)
 			}
 		})
