@@ -60,7 +60,7 @@ var needs = map[string][]Var{
 	"fanout":       {Table, KeepAlerts, Jobs, Copies, Lanes},
 	"dispatch":     {Table, KeepAlerts, Copies, Keys, MailSets, BaseURL, InboundDomain, Lease, Lanes},
 	"feedback":     {Table, KeepAlerts, Lanes},
-	"inbound":      {Table, KeepAlerts, Copies, Keys, MailSets, BaseURL, InboundDomain},
+	"inbound":      {Table, KeepAlerts, Copies, Keys, MailSets, BaseURL, InboundDomain, Lanes},
 	"tick":         {Table, KeepAlerts, Jobs, Copies, Lanes, MailSets, BaseURL, InboundDomain, Keys, Proof, Mailboxes, DeadMan, Events, Mails, Dead},
 }
 
@@ -103,7 +103,7 @@ func Load(function string, getenv func(string) string) (Config, error) {
 	}
 	var c Config
 	var errs []error
-	for _, v := range vars {
+	for _, v := range lanesFirst(vars) {
 		if err := c.set(v, strings.TrimSpace(getenv(string(v)))); err != nil {
 			errs = append(errs, fmt.Errorf("config: %s %w", v, err))
 		}
@@ -112,6 +112,16 @@ func Load(function string, getenv func(string) string) (Config, error) {
 		errs = append(errs, fmt.Errorf("config: %s and %s go together", OpenIDIssuer, OpenIDClient))
 	}
 	return c, errors.Join(errs...)
+}
+
+// lanesFirst returns the variables with that of the lanes, if it is one, before those
+// that are read by it.
+func lanesFirst(vars []Var) []Var {
+	rest := slices.DeleteFunc(slices.Clone(vars), func(v Var) bool { return v == Lanes })
+	if len(rest) == len(vars) {
+		return rest
+	}
+	return slices.Insert(rest, 0, Lanes)
 }
 
 var errMissing = errors.New("is not set")

@@ -150,6 +150,28 @@ func TestLoadRefusesFaultyLanes(t *testing.T) {
 	}
 }
 
+// TestLoadMailboxes has the lanes read before the mailboxes, wherever a function lists them.
+func TestLoadMailboxes(t *testing.T) {
+	for name, vars := range map[string][]config.Var{
+		"lanes before":  {config.Lanes, config.Mailboxes},
+		"lanes between": {config.Mailboxes, config.Lanes, config.Table},
+		"lanes last":    {config.Mailboxes, config.Table, config.Lanes},
+	} {
+		t.Run(name, func(t *testing.T) {
+			config.SetNeeds(t, "made up", vars)
+			env := whole()
+			env["TODOKU_PROOF_MAILBOXES"] = "proof@docomo.ne.jp"
+			got, err := config.Load("made up", getenv(env))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(got.Mailboxes) != 1 {
+				t.Errorf("mailboxes are %v", got.Mailboxes)
+			}
+		})
+	}
+}
+
 func TestNeedsIsACopy(t *testing.T) {
 	config.Needs("tick")[0] = "CHANGED"
 	if got := config.Needs("tick")[0]; got != config.Table {
