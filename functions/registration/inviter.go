@@ -48,20 +48,30 @@ func (i *Inviter) After(next queue.Handler) queue.Handler {
 				return res, err
 			}
 		}
+		handedBack := map[string]bool{} // by group: what follows waits, too
 		for _, m := range mine {
-			err := i.invite(ctx, m)
-			if errors.Is(err, enrol.ErrUntold) {
-				i.Log.Error("the school's mail is not taken: it was not told of a lost route", "err", err)
-				continue
-			}
-			if err != nil {
-				i.Log.Warn("invitation handed back", "message", m.MessageId, "err", err)
-				queue.Because(ctx, m.MessageId, err)
+			group := m.Attributes[queue.AttrGroup]
+			if handedBack[group] || !i.done(ctx, m) {
+				handedBack[group] = true
 				res.BatchItemFailures = append(res.BatchItemFailures, events.SQSBatchItemFailure{ItemIdentifier: m.MessageId})
 			}
 		}
 		return res, nil
 	}
+}
+
+// done sends one invitation and reports whether it is done with.
+func (i *Inviter) done(ctx context.Context, m events.SQSMessage) bool {
+	err := i.invite(ctx, m)
+	switch {
+	case errors.Is(err, enrol.ErrUntold):
+		i.Log.Error("the school's mail is not taken: it was not told of a lost route", "err", err)
+	case err != nil:
+		i.Log.Warn("invitation handed back", "message", m.MessageId, "err", err)
+		queue.Because(ctx, m.MessageId, err)
+		return false
+	}
+	return true
 }
 
 // laterBy is after how long an invitation comes again that may not leave now.

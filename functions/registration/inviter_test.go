@@ -4,16 +4,21 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
+	"strconv"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/aws/aws-lambda-go/events"
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/todoku/todoku/shared/enrol"
 	"github.com/todoku/todoku/shared/lane"
 	"github.com/todoku/todoku/shared/lane/gate"
 	"github.com/todoku/todoku/shared/mail"
 	"github.com/todoku/todoku/shared/queue"
+	"github.com/todoku/todoku/shared/table"
 )
 
 // gated is the copies' queue, whose invitations ask a gate.
@@ -81,6 +86,59 @@ func TestInvitationsObeyTheLane(t *testing.T) {
 	if known, _ := g.Known(t.Context()); known[0].State.Stopped.IsZero() {
 		t.Error("an invitation was put off, and its lane goes on")
 	}
+}
+
+// kept is a copies' queue from which nobody takes, with one slot a lane.
+type kept struct{ events.SQSEvent }
+
+func (k *kept) Send(_ context.Context, msgs ...queue.Message) error {
+	for _, m := range msgs {
+		k.Records = append(k.Records, events.SQSMessage{MessageId: strconv.Itoa(len(k.Records)), Body: m.Body, Attributes: map[string]string{queue.AttrGroup: lane.PlaceOf(m.Group).Lane + "#0"}})
+	}
+	return nil
+}
+
+func (*kept) Postpone(context.Context, time.Duration, ...string) error { return nil }
+
+// TestInvitationsHandedBack: after one that the store could not record the later ones of its
+// group wait, too, and another group goes on.
+func TestInvitationsHandedBack(t *testing.T) {
+	s := newSchool(t)
+	for _, address := range []string{"a@hibari.example", "b@hibari.example", "c@docomo.ne.jp"} {
+		s.invite(address)
+	}
+	s.now = s.now.Add(enrol.FeedEvery)
+	var k kept
+	s.must(s.store.Feed(t.Context(), &k))
+	slices.SortStableFunc(k.Records, func(a, b events.SQSMessage) int { // hibari.example comes first
+		return strings.Compare(b.Attributes[queue.AttrGroup], a.Attributes[queue.AttrGroup])
+	})
+	i := &Inviter{Poster: s.poster, Now: func() time.Time { return s.now }, Log: s.logger()}
+	s.store.Table = &busyOnce{Table: s.store.Table}
+	res, err := i.After(nil)(t.Context(), k.SQSEvent)
+	s.must(err)
+	var back []string
+	for _, f := range res.BatchItemFailures {
+		back = append(back, f.ItemIdentifier)
+	}
+	want := []string{k.Records[0].MessageId, k.Records[1].MessageId}
+	if diff := cmp.Diff(want, back); diff != "" || len(s.inbox.List()) != 1 {
+		t.Errorf("handed back (-want +got): %s%d mails left", diff, len(s.inbox.List()))
+	}
+}
+
+// busyOnce is a table that does not take the first write.
+type busyOnce struct {
+	table.Table
+	was bool
+}
+
+func (b *busyOnce) Write(ctx context.Context, token string, ops ...table.Op) error {
+	if !b.was {
+		b.was = true
+		return table.ErrBusy
+	}
+	return b.Table.Write(ctx, token, ops...)
 }
 
 // invite has the office invite an address.
