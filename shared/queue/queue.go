@@ -127,8 +127,8 @@ type Settler interface {
 }
 
 // Handler consumes a batch. A message named in BatchItemFailures becomes visible
-// again when its visibility timeout (or what Postpone said) ends; the others are
-// deleted. An error, a panic, or a failure that names no message of the batch
+// again when what Postpone said ends, or else when the queue says: at the latest when its
+// visibility timeout ends. The others are deleted. An error, a panic, or a failure that names no message of the batch
 // means that the whole batch failed. After a failure in a group the handler must
 // also hand back the later messages of that group, or they would be handled out
 // of order.

@@ -160,6 +160,10 @@ const (
 	// every command run into its timeout: on one machine only a crash ends a
 	// handler early, and after a crash everything is visible at once.
 	visibility = time.Hour
+	// retryAfter is how long a message waits with which a handler failed and that it did
+	// not postpone, a guardian's mail in a busy store for example. Copies' handlers
+	// postpone; the memos beside them have as many tries until their ends as on AWS.
+	retryAfter, memoAfter = time.Minute, 3 * time.Minute
 	// workersPerConn is how many slots are in hand for each connection to the relay:
 	// while one sends, the other is claimed and recorded. With more, each would be
 	// taken up sooner with fewer copies, and cost as many writes.
@@ -297,11 +301,11 @@ func (m *Machine) openQueues(copyWorkers int) (err error) {
 		cfg   queue.Config
 	}{
 		{&m.Jobs, queue.Config{Name: "jobs", Concurrency: jobWorkers, MaxReceives: dead.JobReceives}},
-		{&m.Copies, queue.Config{Name: "copies", Concurrency: copyWorkers, MaxReceives: dead.JobReceives, Urgent: isUrgent}},
+		{&m.Copies, queue.Config{Name: "copies", Concurrency: copyWorkers, MaxReceives: dead.JobReceives, Urgent: isUrgent, RetryAfter: memoAfter}},
 		{&m.Mails, queue.Config{Name: "mails", Concurrency: mailWorkers, MaxReceives: dead.EventReceives}},
 		{&m.Probe, queue.Config{Name: "probe", Concurrency: 1}},
 	} {
-		q.cfg.VisibilityTimeout = visibility
+		q.cfg.VisibilityTimeout, q.cfg.RetryAfter = visibility, cmp.Or(q.cfg.RetryAfter, retryAfter)
 		q.cfg.Now, q.cfg.Log, q.cfg.Update = m.cfg.Now, m.cfg.Log, m.Table.Update
 		q.cfg.Misbehave, q.cfg.Seed = m.cfg.Misbehave, m.cfg.Seed
 		*q.queue, err = queue.New(m.db, q.cfg)

@@ -11,7 +11,12 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/aws/aws-lambda-go/events"
+
 	"github.com/todoku/todoku/shared/mail/mailtest"
+	sharedqueue "github.com/todoku/todoku/shared/queue"
+	queue "github.com/todoku/todoku/shared/queue/bbolt"
+	"github.com/todoku/todoku/shared/table"
 )
 
 // TestStop stops while a request is under way that does not end by itself: the stop is none
@@ -62,6 +67,47 @@ func TestStop(t *testing.T) {
 				}
 				if cut := strings.Contains(log.String(), "cut off"); cut != (tt.within == grace) {
 					t.Errorf("the log says: %s", &log)
+				}
+			})
+		})
+	}
+}
+
+// TestHandedBack: what a handler could not handle, and did not postpone, comes again soon,
+// although a handler may take an hour.
+func TestHandedBack(t *testing.T) {
+	for _, tt := range []struct {
+		name  string
+		queue func(*Machine) *queue.Queue
+		after time.Duration
+	}{
+		{"a job", func(m *Machine) *queue.Queue { return m.Jobs }, time.Minute},
+		{"a memo", func(m *Machine) *queue.Queue { return m.Copies }, 3 * time.Minute},
+		{"a guardian's mail", func(m *Machine) *queue.Queue { return m.Mails }, time.Minute},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				m, err := New(Config{Data: t.TempDir(), Addr: "127.0.0.1:0", Log: slog.New(slog.DiscardHandler)})
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer func() { _ = m.Close() }()
+				if err := tt.queue(m).Send(t.Context(), sharedqueue.Message{Group: "g", ID: "m", Body: "x"}); err != nil {
+					t.Fatal(err)
+				}
+				var at []time.Time
+				running, stop := context.WithCancel(t.Context())
+				err = tt.queue(m).Run(running, func(context.Context, events.SQSEvent) (events.SQSEventResponse, error) {
+					if at = append(at, time.Now()); len(at) == 2 {
+						stop()
+					}
+					return events.SQSEventResponse{}, table.ErrBusy
+				})
+				if err != nil {
+					t.Fatal(err)
+				}
+				if waited := at[1].Sub(at[0]); waited != tt.after {
+					t.Errorf("it came again after %v, want %v", waited, tt.after)
 				}
 			})
 		})

@@ -37,10 +37,12 @@ import (
 type Config struct {
 	// Name tells the queues of one file apart; "queue" if empty.
 	Name string
-	// VisibilityTimeout is how long a handler may take, and how long a message it
-	// failed stays hidden; 5 minutes if zero. On AWS it is six times the
-	// function's timeout.
+	// VisibilityTimeout is how long a handler may take; 5 minutes if zero. On AWS it is
+	// six times the function's timeout.
 	VisibilityTimeout time.Duration
+	// RetryAfter is how long a message stays hidden that a handler handed back and had
+	// not postponed. If zero it is the rest of VisibilityTimeout, as with SQS.
+	RetryAfter time.Duration
 	// MaxReceives is how often a message is handed out before it becomes a dead
 	// letter; 10 if zero.
 	MaxReceives int

@@ -25,6 +25,13 @@ func TestConformanceMisbehaving(t *testing.T) {
 	})
 }
 
+// TestConformanceRetrying hands back sooner than a handler may take.
+func TestConformanceRetrying(t *testing.T) {
+	queuetest.Run(t, synctest.Test, func(t *testing.T) queuetest.Subject {
+		return subject(t, bbolt.Config{RetryAfter: 10 * time.Second})
+	})
+}
+
 func subject(t *testing.T, cfg bbolt.Config) queuetest.Subject {
 	cfg.VisibilityTimeout, cfg.MaxReceives = time.Minute, 3
 	q := open(t, openFile(t, filepath.Join(t.TempDir(), "queue.db")), cfg)
@@ -32,6 +39,7 @@ func subject(t *testing.T, cfg bbolt.Config) queuetest.Subject {
 		Queue:       q,
 		Run:         q.Run,
 		Visibility:  cfg.VisibilityTimeout,
+		Retry:       cfg.RetryAfter,
 		MaxReceives: cfg.MaxReceives,
 		Hours:       true,
 	}

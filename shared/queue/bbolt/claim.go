@@ -22,7 +22,7 @@ type entry struct {
 	seq uint64
 	stored
 	attempt           // this one included
-	until   time.Time // set by Postpone
+	until   time.Time // when it comes again if it failed; zero: when the visibility timeout ends
 	failed  bool
 }
 
@@ -43,7 +43,7 @@ func (p *part) failures() (n int) {
 }
 
 // hiddenUntil returns when the last of the failed messages becomes visible: at
-// the end of the visibility timeout unless it was postponed.
+// the end of the visibility timeout unless something else was said.
 func (p *part) hiddenUntil(timeout time.Time) (t time.Time) {
 	for _, e := range p.entries {
 		until := e.until

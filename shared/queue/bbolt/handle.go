@@ -104,11 +104,26 @@ func (q *Queue) finish(b *batch, failed map[string]bool, reasons *queue.Reasons,
 		if p.group.part != p {
 			continue
 		}
+		q.retryLater(p)
 		if q.rand != nil {
 			q.handOutAgain(p)
 		}
 		q.schedule.hold(p.group)
 		q.finished = append(q.finished, p)
+	}
+}
+
+// retryLater says when those messages come again, if they failed, that were not
+// postponed.
+func (q *Queue) retryLater(p *part) {
+	if q.cfg.RetryAfter == 0 {
+		return
+	}
+	until := q.cfg.Now().Add(q.cfg.RetryAfter)
+	for i := range p.entries {
+		if e := &p.entries[i]; e.until.IsZero() {
+			e.until = until
+		}
 	}
 }
 

@@ -30,6 +30,9 @@ type Subject struct {
 	Run func(ctx context.Context, h queue.Handler) error
 	// Visibility is the visibility timeout: whole seconds, at least 3.
 	Visibility time.Duration
+	// Retry is how long a message stays hidden that was handed back and not postponed: at
+	// least 3 seconds, Visibility at most and if zero.
+	Retry time.Duration
 	// MaxReceives makes a message that was received as often a dead letter: 3 or
 	// more.
 	MaxReceives int
