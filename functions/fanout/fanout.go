@@ -49,31 +49,38 @@ func (h *Handler) Handle(ctx context.Context, e events.SQSEvent) (events.SQSEven
 
 func (h *Handler) group(ctx context.Context, msgs []events.SQSMessage) []events.SQSMessage {
 	for i, m := range msgs {
-		if err := h.message(ctx, m); err != nil {
+		if wait, err := h.message(ctx, m); err != nil {
 			queue.Because(ctx, m.MessageId, err)
+			h.postpone(ctx, wait, msgs[i:])
 			return msgs[i:]
 		}
 	}
 	return nil
 }
 
-// message does one job. A job that fails, or that has not the time to end, is
-// handed back and goes on where it was.
-func (h *Handler) message(ctx context.Context, m events.SQSMessage) error {
+// postpone hides messages that are handed back: all of them, since a group waits for the
+// last.
+func (h *Handler) postpone(ctx context.Context, wait time.Duration, msgs []events.SQSMessage) {
+	receipts := make([]string, len(msgs))
+	for i, m := range msgs {
+		receipts[i] = m.ReceiptHandle
+	}
+	if err := h.Jobs.Postpone(ctx, wait, receipts...); err != nil {
+		h.Log.Warn("jobs not postponed", "message", msgs[0].MessageId, "messages", len(msgs), "err", err)
+	}
+}
+
+// message does one job. One that fails, or has not the time to end, is to be handed back
+// for the time that it returns, and goes on where it was.
+func (h *Handler) message(ctx context.Context, m events.SQSMessage) (time.Duration, error) {
 	wait := retryAfter
 	work, cancel := inTime(ctx)
 	defer cancel()
 	err := h.start(work, m, &wait)
-	if err == nil {
-		return nil
-	}
 	if work.Err() != nil {
 		wait = 0
 	}
-	if err := h.Jobs.Postpone(ctx, wait, m.ReceiptHandle); err != nil {
-		h.Log.Warn("job not postponed", "message", m.MessageId, "err", err)
-	}
-	return err
+	return wait, err
 }
 
 const (

@@ -8,12 +8,14 @@ import (
 	"fmt"
 	"log/slog"
 	mathrand "math/rand/v2"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/aws/aws-lambda-go/events"
+	"github.com/google/go-cmp/cmp"
 	"github.com/todoku/todoku/functions/fanout"
 	"github.com/todoku/todoku/shared/alert"
 	"github.com/todoku/todoku/shared/id"
@@ -62,8 +64,8 @@ type list struct {
 	frail     *frail
 	mu        sync.Mutex
 	msgs      []queue.Message
-	sends     int // calls that queued something
-	postponed time.Duration
+	sends     int                      // calls that queued something
+	postponed map[string]time.Duration // by receipt
 }
 
 func (l *list) Send(_ context.Context, msgs ...queue.Message) error {
@@ -80,9 +82,36 @@ func (l *list) Send(_ context.Context, msgs ...queue.Message) error {
 	return nil
 }
 
-func (l *list) Postpone(_ context.Context, d time.Duration, _ ...string) error {
-	l.postponed = d
+func (l *list) Postpone(_ context.Context, d time.Duration, receipts ...string) error {
+	l.postponed = map[string]time.Duration{}
+	for _, r := range receipts {
+		l.postponed[r] = d
+	}
 	return nil
+}
+
+// started is a batch of starts of one job.
+func started(a alert.Alert, starts int) (e events.SQSEvent) {
+	for n := range starts {
+		m := alert.JobMessage(a.ID, alert.FanOut, int64(n))
+		e.Records = append(e.Records, events.SQSMessage{
+			MessageId: m.ID, ReceiptHandle: strconv.Itoa(n), Body: m.Body, Attributes: map[string]string{queue.AttrGroup: m.Group},
+		})
+	}
+	return e
+}
+
+// checkPostponed fails unless exactly the messages of a batch were handed back and hidden
+// for so long.
+func (b *bench) checkPostponed(e events.SQSEvent, r events.SQSEventResponse, by time.Duration) {
+	b.t.Helper()
+	want := map[string]time.Duration{}
+	for _, m := range e.Records {
+		want[m.ReceiptHandle] = by
+	}
+	if diff := cmp.Diff(want, b.copies.postponed); diff != "" || len(r.BatchItemFailures) != len(e.Records) {
+		b.t.Errorf("%d of %d handed back; hidden (-want +got):\n%s", len(r.BatchItemFailures), len(e.Records), diff)
+	}
 }
 
 type bench struct {
@@ -297,12 +326,10 @@ func TestGroupVanished(t *testing.T) {
 func TestWaitsForTheUndoWindow(t *testing.T) {
 	b := newBench(t, 50)
 	a := b.accept(func(d *alert.Draft) { d.Undo = alert.UndoWindow })
-	m := alert.JobMessage(a.ID, alert.FanOut, 0)
-	e := events.SQSEvent{Records: []events.SQSMessage{{MessageId: "1", Body: m.Body}}}
+	e := started(a, 1)
 	r, err := b.handler.Handle(t.Context(), e)
-	if err != nil || len(r.BatchItemFailures) != 1 || b.copies.postponed != alert.UndoWindow {
-		t.Errorf("%v, %v, postponed %v; want it handed back for the undo window", r, err, b.copies.postponed)
-	}
+	must(t, err)
+	b.checkPostponed(e, r, alert.UndoWindow)
 	_, err = b.handler.Alerts.Undo(t.Context(), a.ID)
 	must(t, err)
 	b.run(a, alert.FanOut)
@@ -426,29 +453,27 @@ func (b *bench) checkSince(a alert.Alert) {
 func TestRunsOutOfTime(t *testing.T) {
 	b := newBench(t, 400)
 	a := b.accept(func(*alert.Draft) {})
-	m := alert.JobMessage(a.ID, alert.FanOut, 0)
-	e := events.SQSEvent{Records: []events.SQSMessage{{MessageId: "1", Body: m.Body, Attributes: map[string]string{queue.AttrGroup: m.Group}}}}
+	e := started(a, 1)
 	ctx, cancel := context.WithTimeout(t.Context(), time.Second) // less than what is kept for handing back
 	defer cancel()
-	b.copies.postponed = time.Hour
 	r, err := b.handler.Handle(ctx, e)
-	if err != nil || len(r.BatchItemFailures) != 1 || b.copies.postponed != 0 {
-		t.Errorf("%v, %v, postponed %v; want it handed back, to go on at once", r, err, b.copies.postponed)
-	}
+	must(t, err)
+	b.checkPostponed(e, r, 0)
 	b.run(a, alert.FanOut)
 	if st := b.status(a); st.Copies.Total != 400 {
 		t.Errorf("copies %d, want 400", st.Copies.Total)
 	}
 }
 
+// TestFailedJobWaitsAMoment, and with it the starts of the same job that came with it.
 func TestFailedJobWaitsAMoment(t *testing.T) {
-	b := newBench(t, 10)
-	a := b.accept(func(*alert.Draft) {})
-	b.frail.rand, b.frail.odds = mathrand.New(mathrand.NewPCG(1, 1)), 1
-	m := alert.JobMessage(a.ID, alert.FanOut, 0)
-	r, err := b.handler.Handle(t.Context(), events.SQSEvent{Records: []events.SQSMessage{{MessageId: "1", Body: m.Body}}})
-	if err != nil || len(r.BatchItemFailures) != 1 || b.copies.postponed != 2*time.Second {
-		t.Errorf("%v, %v, postponed %v; want it handed back for two seconds", r, err, b.copies.postponed)
+	for _, starts := range []int{1, 2} {
+		b := newBench(t, 10)
+		e := started(b.accept(func(*alert.Draft) {}), starts)
+		b.frail.rand, b.frail.odds = mathrand.New(mathrand.NewPCG(1, 1)), 1
+		r, err := b.handler.Handle(t.Context(), e)
+		must(t, err)
+		b.checkPostponed(e, r, 2*time.Second)
 	}
 }
 
