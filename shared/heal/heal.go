@@ -46,7 +46,7 @@ const (
 	tooLong  = 4 * time.Minute // no step of a fan-out; a queue that is empty while mails wait
 	silence  = time.Hour       // without a verdict
 	laneLong = 30 * time.Minute
-	every    = time.Minute
+	every    = 55 * time.Second // ticks of a minute are not exact
 	// looked is how many open alerts one run looks at.
 	looked = 20
 )

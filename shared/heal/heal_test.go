@@ -117,6 +117,17 @@ func TestSweep(t *testing.T) {
 			t.Errorf("one alert, begun anew several times: %+v", s)
 		}
 	})
+	t.Run("ticks that are not exact", func(t *testing.T) {
+		b := newBench(t)
+		b.accept()
+		for i := range 20 {
+			b.now = b.now.Add(time.Minute + []time.Duration{1, -1}[i%2]*100*time.Millisecond)
+			b.must(b.sweeper.Run(t.Context()))
+		}
+		if len(b.jobs) != 17 { // one a tick from the fourth minute on
+			t.Errorf("%d looks found it, want 17", len(b.jobs))
+		}
+	})
 	t.Run("fell out of the queue", func(t *testing.T) {
 		b := newBench(t)
 		a := b.accept()
