@@ -10,6 +10,8 @@ import (
 	"net/url"
 	"strings"
 	"time"
+
+	"github.com/todoku/todoku/shared/each"
 )
 
 // perCall bounds a call.
@@ -34,19 +36,19 @@ const laneMark = "{lane}"
 // whole is what stands there for the system.
 const whole = "all"
 
-// pingFor calls the lane's own dead man's switch after each of its proofs, if the address
-// has a place for its name: letters, digits and hyphens.
-func (p *Prover) pingFor(ctx context.Context, lane string) error {
+// switchOf returns the address of the lane's own dead man's switch, which is called after
+// each of its proofs, if there is one with a place for its name: letters, digits and hyphens.
+func (p *Prover) switchOf(lane string) []string {
 	if !strings.Contains(p.DeadMan, laneMark) {
 		return nil
 	}
 	name := strings.ReplaceAll(cmp.Or(lane, whole), ".", "-")
-	return ping(ctx, strings.ReplaceAll(p.DeadMan, laneMark, url.PathEscape(name)))
+	return []string{strings.ReplaceAll(p.DeadMan, laneMark, url.PathEscape(name))}
 }
 
-// pingForAll calls the one dead man's switch of all, at the end of a proof, if the system
-// was proven and no lane is red.
-func (p *Prover) pingForAll(ctx context.Context, s State) error {
+// switchOfAll returns the address of the one dead man's switch of all, which is called at
+// the end of a proof, if the system was proven and no lane is red.
+func (p *Prover) switchOfAll(s State) []string {
 	if p.DeadMan == "" || strings.Contains(p.DeadMan, laneMark) || s.Failed != "" {
 		return nil
 	}
@@ -55,11 +57,17 @@ func (p *Prover) pingForAll(ctx context.Context, s State) error {
 			return nil
 		}
 	}
-	return ping(ctx, p.DeadMan)
+	return []string{p.DeadMan}
 }
 
-func ping(ctx context.Context, address string) error {
-	return call(ctx, &http.Client{Timeout: perCall}, http.MethodGet, address, nil)
+// ping calls addresses side by side: the clock does not wait for one after the other. No
+// failure ends the others.
+func ping(ctx context.Context, addresses []string) error {
+	client := &http.Client{Timeout: perCall}
+	failures, _ := each.Map(ctx, len(addresses), addresses, func(ctx context.Context, address string) (error, error) {
+		return call(ctx, client, http.MethodGet, address, nil), nil
+	})
+	return errors.Join(failures...)
 }
 
 // call fails unless the answer is a good one. Its errors do not hold the path, which

@@ -105,21 +105,21 @@ func (p *Prover) Run(ctx context.Context) error {
 // tell tells whoever watches what has become of a state. That a dead man's switch could not
 // be called, whoever keeps it says; it is no fault of the clock's.
 func (p *Prover) tell(ctx context.Context, was, is State) {
-	var err error
+	var switches []string
 	for _, f := range p.families() {
 		before, now := was.of(f.lane), is.of(f.lane)
 		if before.Open && !now.Open && now.Failed == "" {
 			p.Proven(f.lane, now.Took)
-			err = errors.Join(err, p.pingFor(ctx, f.lane))
+			switches = append(switches, p.switchOf(f.lane)...)
 		}
 	}
 	if p.Test != nil && !is.Tested.Equal(was.Tested) {
 		p.Test()
 	}
 	if was.Alert != "" && is.Alert == "" {
-		err = errors.Join(err, p.pingForAll(ctx, is))
+		switches = append(switches, p.switchOfAll(is)...)
 	}
-	if err != nil {
+	if err := ping(ctx, switches); err != nil {
 		p.Log.Warn("the dead man's switch was not called", "err", err)
 	}
 }
