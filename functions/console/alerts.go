@@ -419,9 +419,7 @@ func (s *Server) previewWith(r *http.Request, me staff.Staff, notice string) (we
 // or that will pass: nothing that was typed is lost. Others are for the error page.
 func (s *Server) formOr(ctx context.Context, me staff.Staff, f filled, err error) (web.Response, error) {
 	problems := s.site.Problems(err)
-	switch problems[0].Kind {
-	case problem.Invalid, problem.Conflict, problem.Busy, problem.TooLarge, problem.Forbidden:
-	default:
+	if !problems.Mendable(problem.Forbidden) {
 		return nil, err
 	}
 	page, failed := s.composeAgain(ctx, me, f.form, problems)

@@ -133,9 +133,7 @@ func (s *Server) saveTemplate(r *http.Request, me staff.Staff) (web.Response, er
 // templateFormOr shows the form again for errors that the person can do something
 // about, or that will pass. Others are for the error page.
 func (s *Server) templateFormOr(t alert.Templates, one alert.Template, place int, err error) (web.Response, error) {
-	problems := s.site.Problems(err)
-	switch problems[0].Kind {
-	case problem.Invalid, problem.Conflict, problem.Busy:
+	if problems := s.site.Problems(err); problems.Mendable() {
 		return s.templateForm(t, one, place, problems), nil
 	}
 	return nil, err

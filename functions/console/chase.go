@@ -112,12 +112,7 @@ func (s *Server) setChase(r *http.Request, me staff.Staff) (web.Response, error)
 
 // chaseProblems returns what the person can do something about, or that will pass.
 func (s *Server) chaseProblems(err error) problem.List {
-	if err == nil {
-		return nil
-	}
-	l := s.site.Problems(err)
-	switch l[0].Kind {
-	case problem.Invalid, problem.Conflict, problem.Busy:
+	if l := s.site.Problems(err); err != nil && l.Mendable() {
 		return l
 	}
 	return nil

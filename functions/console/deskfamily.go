@@ -145,17 +145,7 @@ func (s *Server) familyAgain(r *http.Request, me staff.Staff, form callForm, wro
 	if err := s.fillFamily(r, p); err != nil {
 		return nil, err
 	}
-	page := web.Page{Template: "family.html", Data: p}
-	if wrong != nil {
-		p.Problems = s.site.Problems(wrong)
-		switch k := p.Problems[0].Kind; k {
-		case problem.Invalid, problem.Conflict, problem.Gone, problem.Busy:
-			page.Status = web.Status(k)
-		default:
-			return nil, wrong
-		}
-	}
-	return page, nil
+	return s.orProblem(web.Page{Template: "family.html", Data: p}, &p.Base, wrong)
 }
 
 func (s *Server) fillFamily(r *http.Request, p *familyPage) error {

@@ -139,12 +139,11 @@ func (s *Server) orProblem(page web.Page, b *web.Base, wrong error) (web.Respons
 		return page, nil
 	}
 	b.Problems = s.site.Problems(wrong)
-	switch k := b.Problems[0].Kind; k {
-	case problem.Invalid, problem.Conflict, problem.Gone, problem.Busy:
-		page.Status = web.Status(k)
-		return page, nil
+	if !b.Problems.Mendable() {
+		return nil, wrong
 	}
-	return nil, wrong
+	page.Status = web.Status(b.Problems[0].Kind)
+	return page, nil
 }
 
 // gateRows puts children in the order of the class's list.

@@ -2,7 +2,6 @@ package console
 
 import (
 	"context"
-	"errors"
 	"net/http"
 	"net/mail"
 	"net/url"
@@ -330,14 +329,8 @@ func (s *Server) changed(ctx context.Context, me staff.Staff, said string, m sta
 
 // fixable returns what of an error the person can put right in the form.
 func fixable(err error) problem.List {
-	var l problem.List
-	if errors.As(err, &l) {
+	if l := problem.Of(err); l.Mendable() {
 		return l
-	}
-	for _, k := range []problem.Kind{problem.Invalid, problem.Conflict, problem.TooLarge} {
-		if problem.Is(err, k) {
-			return problem.Of(err)
-		}
 	}
 	return nil
 }

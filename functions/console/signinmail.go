@@ -51,11 +51,12 @@ func (s *Server) askMail(r *http.Request) (web.Response, error) {
 }
 
 func (s *Server) mailWrong(typed string, err error) (web.Response, error) {
-	if !problem.Is(err, problem.Invalid) && !problem.Is(err, problem.TooLarge) && !problem.Is(err, problem.TooMany) {
+	wrong := problem.Of(err)
+	if !wrong.Mendable() {
 		return nil, err
 	}
 	p := &signInPage{Passkeys: s.passkeys != nil, OpenID: s.OpenID != nil, Mail: typed}
-	p.Problems = problem.List{problem.Of(err)[0].In("mail")}
+	p.Problems = problem.List{wrong[0].In("mail")}
 	p.Scripts = []string{"passkey.js"}
 	status := web.Status(problem.Invalid)
 	if problem.Is(err, problem.TooMany) {

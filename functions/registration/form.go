@@ -154,12 +154,7 @@ func (h *handler) begin(r *http.Request, p *formPage, a address.Address) (web.Re
 
 // shown returns the problems that a person can do something about in the form.
 func shown(err error) (problem.List, bool) {
-	if err == nil {
-		return nil, false
-	}
-	l := problem.Of(err)
-	switch l[0].Kind {
-	case problem.Invalid, problem.TooMany, problem.Gone:
+	if l := problem.Of(err); err != nil && l.Mendable() {
 		return l, true
 	}
 	return nil, false

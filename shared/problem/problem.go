@@ -5,6 +5,7 @@ package problem
 
 import (
 	"errors"
+	"slices"
 
 	"github.com/todoku/todoku/shared/lang"
 )
@@ -72,6 +73,13 @@ func (l List) Error() string {
 		s += "; " + e.Error()
 	}
 	return s
+}
+
+// Mendable reports whether the form from which l came is shown again: its person can do
+// something about it, or it will pass. also are the kinds that a form explains besides.
+// Others are for the error page, and the log.
+func (l List) Mendable(also ...Kind) bool {
+	return len(l) > 0 && slices.Contains(append(also, Invalid, Conflict, Gone, TooLarge, TooMany, Busy), l[0].Kind)
 }
 
 // Of returns the problems in err: those of a List, the one that it wraps, or, if
