@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/json"
+	"errors"
 	"io"
 	"log/slog"
 	"net/http"
@@ -120,11 +121,23 @@ func (o *office) pass(d time.Duration) {
 	o.now = o.now.Add(d)
 }
 
-// switched is the table, or a store that is busy.
+// switched is the table, or a store that is busy, or that cannot write some partitions.
 type switched struct {
 	table.Table
 	busy      bool
 	busyQuery bool
+	worn      string // how the names of partitions begin that cannot be written; "": none's
+}
+
+var errWorn = errors.New("the disk is worn")
+
+func (s *switched) Write(ctx context.Context, token string, ops ...table.Op) error {
+	for _, op := range ops {
+		if s.worn != "" && strings.HasPrefix(op.OpKey().Partition, s.worn) {
+			return errWorn
+		}
+	}
+	return s.Table.Write(ctx, token, ops...)
 }
 
 func (s *switched) Query(ctx context.Context, q table.Query) (table.Page, error) {

@@ -297,7 +297,7 @@ func (s *Server) keyIn(r *http.Request, p *paperPage, form web.Form) (web.Respon
 			saved, row.Chosen, row.Note, row.At = saved+1, "", "", ""
 			continue
 		}
-		for _, e := range s.site.Problems(err) {
+		for _, e := range s.problemsOf(err, "a row of a paper copy was not recorded", "paper", p.Paper.Number, "row", row.No) {
 			p.Problems = append(p.Problems, problem.New(e.Kind, "%[1]s番：%[2]s", "Row %[1]s: %[3]s", no, e.Text.JA, e.Text.EN).In("row_"+no))
 		}
 	}

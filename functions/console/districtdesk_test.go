@@ -186,3 +186,40 @@ func TestDistrictDeskOfNobodyElse(t *testing.T) {
 		t.Error("the empty list does not say so")
 	}
 }
+
+// TestDistrictOwnFault: what is not the person's to mend is in the log, whether it has a
+// page of its own or stands on one that goes on with the rest.
+func TestDistrictOwnFault(t *testing.T) {
+	o := newOffice(t)
+	c, _ := o.ofDistrict()
+	a := o.checkAt("s1", "一つ目", alert.Safety)
+	o.checkAt("s2", "二つ目", alert.Safety)
+	next := o.submit(c, districtDesk+"/next", nil).Header.Get("Location")
+	call := formOf(o.visit(c, next).body)
+	call.Set("outcome", "no_reply")
+	paper := o.submit(c, districtDesk+"/paper", url.Values{}).Header.Get("Location") + "/enter"
+	row := formOf(o.visit(c, paper).body)
+	row.Set("row_1", "no_reply")
+	waiting := o.alert(func(d *alert.Draft) { d.School, d.Undo = "s1", time.Minute }, false)
+	tests := map[string]struct {
+		worn, path string
+		form       url.Values
+		status     int
+	}{
+		"a claim":           {"desk/", next + "/claim", nil, http.StatusInternalServerError},
+		"a call":            {"desk/", next + "/calls", call, http.StatusInternalServerError},
+		"a row of a paper":  {"desk/", paper, row, http.StatusInternalServerError},
+		"an alert to undo":  {"alert/", "/district/undo", url.Values{"sent": {"s1/" + waiting.ID}}, http.StatusConflict},
+		"a refused undoing": {"", "/district/undo", url.Values{"sent": {"s1/" + a.ID}}, http.StatusConflict},
+	}
+	for name, tt := range tests {
+		o.log.reset()
+		o.table.worn = tt.worn
+		got := o.submit(c, tt.path, tt.form)
+		o.table.worn = ""
+		logged := strings.Contains(o.log.String(), "level=ERROR") && strings.Contains(o.log.String(), errWorn.Error())
+		if got.StatusCode != tt.status || logged != (tt.worn != "") {
+			t.Errorf("%s: status %d, logged %q", name, got.StatusCode, o.log)
+		}
+	}
+}

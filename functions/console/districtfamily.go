@@ -133,12 +133,7 @@ func (s *Server) householdAgain(r *http.Request, me staff.Staff, form callForm, 
 	if err := s.fillHousehold(r, p, all); err != nil {
 		return nil, err
 	}
-	page := web.Page{Template: "district_family.html", Data: p}
-	if wrong != nil {
-		p.Problems = s.site.Problems(wrong)
-		page.Status = web.Status(p.Problems[0].Kind)
-	}
-	return page, nil
+	return s.orProblem(web.Page{Template: "district_family.html", Data: p}, &p.Base, wrong)
 }
 
 // fillHousehold adds what is known of each family, and who may be handed the household.

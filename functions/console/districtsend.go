@@ -323,9 +323,9 @@ func (s *Server) undoDistrictAlert(r *http.Request, me staff.Staff) (web.Respons
 		a, err := s.undoAt(ctx, me, v, ids[v.ID])
 		p.Results[i] = schoolResult{School: v, Alert: a}
 		if err != nil {
-			p.Results[i].Wrong = s.site.Problems(err)
+			p.Results[i].Wrong = s.problemsOf(err, "an alert of the district was not undone at a school", "school", v.ID, "staff", me.ID)
 		}
-		return nil
+		return nil // the others go on
 	})
 	page := web.Page{Template: "district_sent.html", Data: p}
 	if p.Failed() {

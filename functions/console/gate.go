@@ -146,6 +146,16 @@ func (s *Server) orProblem(page web.Page, b *web.Base, wrong error) (web.Respons
 	return page, nil
 }
 
+// problemsOf returns what to show of an error on a page that goes on with the rest. What is
+// our fault is logged, as it would be on a page of its own.
+func (s *Server) problemsOf(err error, what string, about ...any) problem.List {
+	l := s.site.Problems(err)
+	if l[0].Kind == problem.Internal {
+		s.Log.Error(what, append(about, "err", err)...)
+	}
+	return l
+}
+
 // gateRows puts children in the order of the class's list.
 func (s *Server) gateRows(r *http.Request, me staff.Staff, lines []childLine) ([]gateRow, error) {
 	byStaff := func(c childLine) bool {
