@@ -174,7 +174,7 @@ func TestDistrictDeskOfNobodyElse(t *testing.T) {
 	var ref alert.Ref
 	o.must(o.server.eachChild(t.Context(), far.ID, func(lines []alert.ChildLine) error { ref = lines[0].Ref; return nil }))
 	name := far.ID + memberPart + ref.Class + memberPart + ref.Family
-	for _, path := range []string{districtDesk + "/families/" + name, districtDesk + "/families/x", districtDesk + "/families/a.b.c", districtDesk + "/version?alert=" + far.ID} {
+	for _, path := range []string{districtDesk + "/families/" + name, districtDesk + "/families/x", districtDesk + "/families/a.b.c", districtDesk + "/families/" + name + memberSign + "x", districtDesk + "/version?alert=" + far.ID} {
 		if got := o.visit(c, path); got.StatusCode != http.StatusNotFound {
 			t.Errorf("%s: status %d", path, got.StatusCode)
 		}

@@ -51,20 +51,24 @@ func (s *Server) partiesOf(r *http.Request, me staff.Staff) (parties, error) {
 	if len(names) > desk.MaxTogether {
 		return nil, alert.ErrNotFound
 	}
-	all := make(parties, len(names))
-	g, ctx := errgroup.WithContext(r.Context())
+	refs := make([]alert.Ref, len(names))
 	for i, name := range names {
 		ids := strings.Split(name, memberPart)
 		if len(ids) != 3 {
 			return nil, alert.ErrNotFound
 		}
+		refs[i] = alert.Ref{Alert: ids[0], Class: ids[1], Family: ids[2]}
+	}
+	all := make(parties, len(refs))
+	g, ctx := errgroup.WithContext(r.Context())
+	for i, ref := range refs {
 		g.Go(func() error {
-			b, err := s.branchOf(ctx, me, ids[0])
+			b, err := s.branchOf(ctx, me, ref.Alert)
 			if err != nil {
 				return err
 			}
-			made, err := s.Alerts.FindFamily(ctx, alert.Ref{Alert: ids[0], Class: ids[1], Family: ids[2]})
-			all[i] = party{b, made.Ref(ids[0])}
+			made, err := s.Alerts.FindFamily(ctx, ref)
+			all[i] = party{b, made.Ref(ref.Alert)}
 			return err
 		})
 	}
