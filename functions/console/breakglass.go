@@ -149,11 +149,11 @@ func (a *App) hold(ctx context.Context, me staff.Staff, d alert.Draft, key strin
 
 // behindAnswer does work after the answer where a request can be outlived.
 func (s *Server) behindAnswer(ctx context.Context, work func(context.Context)) {
-	if s.QueueImports {
+	if s.Background == nil {
 		work(ctx)
 		return
 	}
-	s.background(ctx, work)
+	s.Background(work)
 }
 
 // tellManagers mails the managers that an alert is held behind glass.

@@ -329,7 +329,7 @@ func TestSignInTakesAsLong(t *testing.T) {
 	}
 	synctest.Test(t, func(t *testing.T) {
 		o := newOffice(t)
-		o.server.QueueImports = true
+		o.server.Background = nil
 		for _, mail := range o.accounts() {
 			begun := time.Now()
 			o.askFor(webtest.Client(o.handler), mail)

@@ -242,10 +242,10 @@ func (p *rosterPages) begin(ctx context.Context, me staff.Staff, importID string
 
 // run has an import that was begun done: by the queue of jobs, or here.
 func (p *rosterPages) run(ctx context.Context, me staff.Staff, in imports.Import) error {
-	if p.QueueImports {
+	if p.Background == nil {
 		return p.Jobs.Send(ctx, imports.Message(me.School, in))
 	}
-	p.background(ctx, func(ctx context.Context) { _ = p.imports.Run(ctx, me.School, in) }) // one that was cut off stalls
+	p.Background(func(ctx context.Context) { _ = p.imports.Run(ctx, me.School, in) }) // one that was cut off stalls
 	return nil
 }
 

@@ -40,7 +40,7 @@ func (k *handed) Postpone(_ context.Context, _ time.Duration, receipts ...string
 // withQueue has imports done by a Handler, as on AWS.
 func (o *office) withQueue() (*handed, *imports.Handler) {
 	k := &handed{}
-	o.server.QueueImports, o.server.Jobs = true, k
+	o.server.Background, o.server.Jobs = nil, k
 	return k, &imports.Handler{Worker: imports.NewWorker(o.server.Roster, nil, o.clock, o.server.Log), Jobs: k}
 }
 

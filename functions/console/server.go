@@ -34,13 +34,10 @@ type Server struct {
 	School web.School
 	// Secure says that the console is reached by HTTPS only.
 	Secure bool
-	// Background runs work that outlives the request that asked for it, such as an
-	// import; its context ends when the work is to stop. If it is nil the work runs
-	// in a goroutine, to its end.
+	// Background runs work that outlives the request that asked for it; its context ends
+	// when the work is to stop. If it is nil no work does, as on AWS: an imports.Handler
+	// takes imports of rosters from Jobs, and answers wait for mails.
 	Background func(work func(ctx context.Context))
-	// QueueImports has imports of rosters done by an imports.Handler, which takes them from
-	// Jobs: on AWS no work outlives its request.
-	QueueImports bool
 	// MaxSheet is how many bytes a class list may have where less than
 	// roster.MaxSheetBytes gets through; 0: that many.
 	MaxSheet int64
@@ -103,15 +100,6 @@ func (s *Server) Handler() (http.Handler, error) {
 	s.lostRoutes(rt)
 	s.routes = rt.all
 	return s.recognise(site.Root(rt.mux)), nil
-}
-
-// background does work apart from the request that asked for it.
-func (s *Server) background(ctx context.Context, work func(context.Context)) {
-	if s.Background != nil {
-		s.Background(work)
-		return
-	}
-	go work(context.WithoutCancel(ctx))
 }
 
 // explain gives what the domain does not find a sentence.

@@ -42,10 +42,10 @@ func (s *Server) askMail(r *http.Request) (web.Response, error) {
 		browser = s.Staff.NewBrowser()
 	}
 	work := func(ctx context.Context) { s.mailLinks(ctx, to.String(), browser, asker) }
-	if s.QueueImports {
+	if s.Background == nil {
 		web.Padded(r.Context(), work)
 	} else {
-		s.background(r.Context(), work)
+		s.Background(work)
 	}
 	return web.Redirect{To: signInPath + "/mail", Header: web.Cookies(s.cookie(browserCookie, browser, staff.MailedLife))}, nil
 }

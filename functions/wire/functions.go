@@ -55,7 +55,7 @@ func Console(p *Parts) (any, error) {
 			Pace: func(ctx context.Context) (float64, error) { return sendrate.Told(ctx, p.store) },
 		},
 		Staff: p.Staff(), Lanes: p.Config.Lanes, School: p.school(), Secure: p.secure(),
-		QueueImports: true, MaxSheet: maxSheet, OpenID: p.openID(),
+		MaxSheet: maxSheet, OpenID: p.openID(),
 	}
 	h, err := s.Handler()
 	if err != nil {
