@@ -22,9 +22,8 @@ import (
 
 // Limits of a lane. MaxName leaves room for the rest of a message group (Place).
 const (
-	MaxSlots    = 100
-	MaxMessages = 1000
-	MaxName     = queue.MaxIDBytes - len("#199.") - MaxAlert
+	MaxSlots = 100
+	MaxName  = queue.MaxIDBytes - len("#199.") - MaxAlert
 )
 
 // Lane is one receiving mail operator.
@@ -35,9 +34,6 @@ type Lane struct {
 	Label lang.Text // what people read
 	// Slots is how many copies may be on their way at once, 1 to MaxSlots.
 	Slots int
-	// MessagesPerConnection is after how many messages a connection to the
-	// operator should be given up, 1 to MaxMessages.
-	MessagesPerConnection int
 }
 
 // Listed reports whether the lanes file has the lane: no name in the file has a dot, and

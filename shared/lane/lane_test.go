@@ -93,10 +93,9 @@ func TestOfMX(t *testing.T) {
 func TestLaneOutsideTheFile(t *testing.T) {
 	got := load(t, `{}`).Of("www.example.jp")
 	want := Lane{
-		Name:                  "example.jp",
-		Label:                 lang.Text{JA: "example.jp", EN: "example.jp"},
-		Slots:                 2,
-		MessagesPerConnection: 20,
+		Name:  "example.jp",
+		Label: lang.Text{JA: "example.jp", EN: "example.jp"},
+		Slots: 2,
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)

@@ -38,10 +38,12 @@ type entry struct {
 
 // figures are an operator's limits, each with where it comes from.
 type figures struct {
-	Slots          *int   `json:"slots"`
-	SlotsSource    string `json:"slots_source"`
-	Messages       *int   `json:"messages_per_connection"`
-	MessagesSource string `json:"messages_source"`
+	Slots       *int   `json:"slots"`
+	SlotsSource string `json:"slots_source"`
+	// Files of before have these, which never did anything: the relay or SES opens the
+	// connections to an operator. They are no reason not to start.
+	Messages       any `json:"messages_per_connection"`
+	MessagesSource any `json:"messages_source"`
 }
 
 type label struct {
@@ -51,11 +53,11 @@ type label struct {
 
 // Load returns the shipped lanes with the operator's file over them; r may be nil.
 //
-// A lane of the file with a shipped name changes that lane: slots,
-// messages_per_connection and label replace, domains and mx are added. Any other
-// name is a new lane, which needs domains or mx; what it leaves out is as in
-// default. Keys that are not known, values outside the limits, and domains in two
-// lanes are problems; each names the line or the lane and says what to do.
+// A lane of the file with a shipped name changes that lane: slots and label replace,
+// domains and mx are added. Any other name is a new lane, which needs domains or mx;
+// what it leaves out is as in default. Keys that are not known, values outside the
+// limits, and domains in two lanes are problems; each names the line or the lane and
+// says what to do.
 func Load(r io.Reader) (*Lanes, error) {
 	base, err := decode(bytes.NewReader(shipped))
 	if err != nil {
@@ -104,9 +106,6 @@ func (e entry) with(own entry) entry {
 func (f figures) with(own figures) figures {
 	if own.Slots != nil {
 		f.Slots, f.SlotsSource = own.Slots, own.SlotsSource
-	}
-	if own.Messages != nil {
-		f.Messages, f.MessagesSource = own.Messages, own.MessagesSource
 	}
 	return f
 }
@@ -235,16 +234,12 @@ func (b *builder) label(e entry) lang.Text {
 }
 
 func (b *builder) lane(name string, f figures) Lane {
-	return Lane{
-		Name:                  name,
-		Slots:                 b.figure(name, "slots", f.Slots, MaxSlots),
-		MessagesPerConnection: b.figure(name, "messages_per_connection", f.Messages, MaxMessages),
-	}
+	return Lane{Name: name, Slots: b.slots(name, f.Slots)}
 }
 
-func (b *builder) figure(lane, key string, n *int, most int) int {
-	if n == nil || *n < 1 || *n > most {
-		b.refuse(lane, "%s は1から%dまでの数にしてください。", "%s must be a number from 1 to %d.", key, most)
+func (b *builder) slots(lane string, n *int) int {
+	if n == nil || *n < 1 || *n > MaxSlots {
+		b.refuse(lane, "slots は1から%dまでの数にしてください。", "slots must be a number from 1 to %d.", MaxSlots)
 		return 1
 	}
 	return *n
