@@ -74,7 +74,7 @@ func (o *office) cookieOf(m staff.Staff) string {
 	o.must(err)
 	secret, _, err := o.server.Staff.SignIn(o.t.Context(), link, "")
 	o.must(err)
-	return o.server.sessionCookie() + "=" + secret
+	return o.server.cookieName(sessionCookie) + "=" + secret
 }
 
 var wildcard = regexp.MustCompile(`\{(\w+)(\.\.\.)?\}`)

@@ -115,7 +115,7 @@ func TestMailIsNoProofOfAPasskey(t *testing.T) {
 		signIn := func(token, browser string) bool {
 			secret, _, err := o.server.Staff.SignIn(t.Context(), token, browser)
 			o.must(err)
-			a := o.send("GET", "/people/new", http.NoBody, "Cookie", o.server.sessionCookie()+"="+secret)
+			a := o.send("GET", "/people/new", http.NoBody, "Cookie", o.server.cookieName(sessionCookie)+"="+secret)
 			return a.StatusCode == http.StatusOK
 		}
 		browser := o.server.Staff.NewBrowser()

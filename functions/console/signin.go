@@ -48,9 +48,6 @@ func (s *Server) cookieName(name string) string {
 	return name
 }
 
-// sessionCookie returns the name of the session's cookie.
-func (s *Server) sessionCookie() string { return s.cookieName(sessionCookie) }
-
 const sessionCookie = "session"
 
 // sessionSecret returns the secret of a request's session, "" if it has none.

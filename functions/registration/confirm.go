@@ -22,7 +22,6 @@ type waitPage struct {
 	Join     enrol.Join
 	Why      lang.Text // why the mail was refused or put off
 	From     string    // the domain to let through
-	FromMail string
 	Operator lane.Lane
 	Help     string // address of the page on how to let mail through
 }
@@ -37,7 +36,7 @@ func (h *handler) wait(r *http.Request) (web.Response, error) {
 }
 
 func (h *handler) waitPage(o opened, j enrol.Join, wrong problem.List) web.Response {
-	p := &waitPage{Base: o.base(), Token: o.token, Join: j, Why: enrol.Why(j.Mail), FromMail: o.school.Mail}
+	p := &waitPage{Base: o.base(), Token: o.token, Join: j, Why: enrol.Why(j.Mail)}
 	_, p.From, _ = strings.Cut(o.school.Mail, "@")
 	if a, err := address.Parse(j.Address); err == nil {
 		p.Operator = h.Lanes.Of(a.Domain)

@@ -101,13 +101,3 @@ func Is(err error, kind Kind) bool {
 	var e *Error
 	return errors.As(err, &e) && e.Kind == kind
 }
-
-// Say returns what to tell a person at a terminal: a problem's sentence in both
-// languages, and of another error its text.
-func Say(err error) string {
-	var e *Error
-	if errors.As(err, &e) {
-		return e.Text.JA + "\n" + e.Text.EN
-	}
-	return err.Error()
-}

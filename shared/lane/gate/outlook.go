@@ -14,7 +14,6 @@ type Outlook struct {
 	Held    bool // by people
 	Paused  bool // by its operator's word: one copy at a time is tried
 	Silent  bool // no events come: it sends cautiously
-	Limited bool // the operator's rate is known, or guessed after a refusal
 	Unknown bool // nothing was ever sent there: the times are by the slots alone
 
 	delay time.Duration // before any copy leaves
@@ -31,7 +30,7 @@ func (g *Gate) Outlook(l Lane, waiting int64) Outlook {
 	now, limits, s := g.Now().UTC(), g.limits(l.Name), l.State
 	o := Outlook{
 		Lane: l.Name, Waiting: waiting, Held: !l.Hold.over(now), Paused: !s.Stopped.IsZero(),
-		Silent: s.Silent(limits, now) && now.Sub(s.Sent) <= pace.Forget, Limited: s.Rate > 0, Unknown: s.Window == 0,
+		Silent: s.Silent(limits, now) && now.Sub(s.Sent) <= pace.Forget, Unknown: s.Window == 0,
 	}
 	slots := float64(max(limits.Slots, 1))
 	switch {
