@@ -25,7 +25,6 @@ func (p *Parts) doctorRecords() *doctor.Records { return &doctor.Records{Table: 
 // daily returns what examines once a day, and when somebody asks.
 func (p *Parts) daily() *doctor.Daily {
 	e := &examiner{parts: p, roster: p.Roster(), enrol: p.Enrol(), account: ses.OpenDoctor(p.aws, p.Config.MailSets)}
-	e.account.Recipients, e.account.Known = e.recipients, e.known
 	return &doctor.Daily{Records: *p.doctorRecords(), Version: e.version, Setup: e.setup, Log: p.Log, Tell: doctor.TellManagers(&memo.Office{Staff: p.Staff(), Copies: p.Copies()}, e.roster, p.Now)}
 }
 
@@ -53,7 +52,6 @@ type examiner struct {
 	roster  *roster.Store
 	enrol   *enrol.Store
 	account *ses.Doctor
-	schools []roster.School // as of the last setup
 }
 
 func (e *examiner) setup(ctx context.Context) (doctor.Setup, error) {
@@ -61,19 +59,21 @@ func (e *examiner) setup(ctx context.Context) (doctor.Setup, error) {
 	if err != nil {
 		return doctor.Setup{}, err
 	}
-	e.schools = schools
+	account := *e.account
+	account.Recipients = func(ctx context.Context) (int, error) { return e.recipients(ctx, schools) }
+	account.Known = func(ctx context.Context, address string) (bool, error) { return e.known(ctx, schools, address) }
 	s := doctor.Setup{Web: e.parts.Config.BaseURL, Inbound: e.parts.Config.InboundDomain, Now: e.parts.Now}
 	if dns, ok := resolver.(doctor.Resolver); ok {
 		s.DNS = dns
 	}
 	found := doctor.NoSchool(schools)
 	for _, domain := range doctor.Domains(schools) {
-		m, findings := e.account.Mail(ctx, domain)
+		m, findings := account.Mail(ctx, domain)
 		s.Mails = append(s.Mails, m)
 		found = append(found, findings...)
 	}
 	identities := func(context.Context) ([]doctor.Finding, []doctor.Fact) { return found, nil }
-	s.More = []func(context.Context) ([]doctor.Finding, []doctor.Fact){identities, e.account.Account, e.account.Set, e.account.Suppressed}
+	s.More = []func(context.Context) ([]doctor.Finding, []doctor.Fact){identities, account.Account, account.Set, account.Suppressed}
 	return s, nil
 }
 
@@ -83,10 +83,10 @@ func (e *examiner) version(ctx context.Context) (string, error) {
 	return deployed() + " " + strings.Join(doctor.Domains(schools), " "), err
 }
 
-// recipients returns how many addresses get an alert to everybody of every school, as
+// recipients returns how many addresses get an alert to everybody of the schools, as
 // they were counted today.
-func (e *examiner) recipients(ctx context.Context) (n int, err error) {
-	for _, s := range e.schools {
+func (e *examiner) recipients(ctx context.Context, schools []roster.School) (n int, err error) {
+	for _, s := range schools {
 		scores, err := e.enrol.Scores(ctx, s.ID, 1)
 		if err != nil {
 			return 0, err
@@ -98,13 +98,13 @@ func (e *examiner) recipients(ctx context.Context) (n int, err error) {
 	return n, nil
 }
 
-// known reports whether an address is in a roster.
-func (e *examiner) known(ctx context.Context, text string) (bool, error) {
+// known reports whether an address is in a roster of the schools.
+func (e *examiner) known(ctx context.Context, schools []roster.School, text string) (bool, error) {
 	a, err := address.Parse(text)
 	if err != nil {
 		return false, nil //nolint:nilerr // what cannot be read is in no roster
 	}
-	for _, s := range e.schools {
+	for _, s := range schools {
 		_, err := e.roster.FindByAddress(ctx, s.ID, a.Key())
 		if err == nil {
 			return true, nil

@@ -16,6 +16,7 @@ import (
 	mathrand "math/rand/v2"
 	"os"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/aws/aws-lambda-go/lambda"
@@ -44,7 +45,7 @@ import (
 )
 
 // Parts are what handlers are made of. Each is made when a handler asks for it, so
-// a function carries only what it uses.
+// a function carries only what it uses; what remembers something is made once.
 type Parts struct {
 	Config config.Config
 	Log    *slog.Logger
@@ -55,6 +56,22 @@ type Parts struct {
 	table *dynamo.Table // as it is, for its health
 	store table.Table   // table, for all who write to it: guarded, and with what is kept for how long
 	ids   *id.Source
+
+	hosts  once[mailhost.Store]
+	docket once[docket.Store]
+	lanes  once[gate.Gate]
+	links  once[link.Signer]
+}
+
+// once is a part that remembers what it has read: all who ask for it get the same.
+type once[T any] struct {
+	sync.Once
+	part *T
+}
+
+func (o *once[T]) get(open func() *T) *T {
+	o.Do(func() { o.part = open() })
+	return o.part
 }
 
 // Start runs the function of a name until Lambda ends the process. handler makes
@@ -95,10 +112,12 @@ func (p *Parts) Roster() *roster.Store { return &roster.Store{Table: p.store, ID
 // Hosts returns what DNS says of mail domains. The functions are in no VPC: AWS's
 // resolver answers them.
 func (p *Parts) Hosts() *mailhost.Store {
-	return &mailhost.Store{
-		Table: p.store, Lanes: p.Config.Lanes, Now: p.Now,
-		Asker: &mailhost.Asker{Resolver: resolver, Now: p.Now},
-	}
+	return p.hosts.get(func() *mailhost.Store {
+		return &mailhost.Store{
+			Table: p.store, Lanes: p.Config.Lanes, Now: p.Now,
+			Asker: &mailhost.Asker{Resolver: resolver, Now: p.Now},
+		}
+	})
 }
 
 // Enrol returns the codes and the addresses that wait for their confirmation.
@@ -108,7 +127,9 @@ func (p *Parts) Enrol() *enrol.Store {
 
 // Docket returns what judges refusals.
 func (p *Parts) Docket() *docket.Store {
-	return &docket.Store{Table: p.store, Alerts: p.Alerts(), Roster: p.Roster(), Events: true, Now: p.Now}
+	return p.docket.get(func() *docket.Store {
+		return &docket.Store{Table: p.store, Alerts: p.Alerts(), Roster: p.Roster(), Events: true, Now: p.Now}
+	})
 }
 
 // poster returns what sends their mails.
@@ -146,14 +167,18 @@ func (p *Parts) pacedMail() mail.Sender {
 
 // gate returns what hands out the places of lanes.
 func (p *Parts) gate() *gate.Gate {
-	return &gate.Gate{Table: p.store, Lanes: p.Config.Lanes, Events: true, Now: p.Now, Dice: mathrand.Float64, Log: p.Log}
+	return p.lanes.get(func() *gate.Gate {
+		return &gate.Gate{Table: p.store, Lanes: p.Config.Lanes, Events: true, Now: p.Now, Dice: mathrand.Float64, Log: p.Log}
+	})
 }
 
 // Links returns what signs and reads the links in mails.
 func (p *Parts) Links() *link.Signer {
-	secret := settings.NewSecret(p.aws, p.Config.KeysSecret)
-	k := &keys{read: secret.Read, now: p.Now, log: p.Log}
-	return link.NewSignerOf(k.get)
+	return p.links.get(func() *link.Signer {
+		secret := settings.NewSecret(p.aws, p.Config.KeysSecret)
+		k := &keys{read: secret.Read, now: p.Now, log: p.Log}
+		return link.NewSignerOf(k.get)
+	})
 }
 
 // openID returns the provider with which staff can sign in as well, nil if there is none.

@@ -239,3 +239,11 @@ func TestNoSchool(t *testing.T) {
 		t.Errorf("%q, then %q, %v", before, after, err)
 	}
 }
+
+// TestPartsAreShared: what reads keys, brakes and lanes reads them once for all of a function.
+func TestPartsAreShared(t *testing.T) {
+	p := &Parts{Now: time.Now}
+	if p.Links() != p.Links() || p.Docket() != p.Docket() || p.gate() != p.gate() || p.Hosts() != p.Hosts() {
+		t.Error("a part is there twice")
+	}
+}
