@@ -7,6 +7,7 @@ import (
 	"github.com/todoku/todoku/shared/format"
 	"github.com/todoku/todoku/shared/keep"
 	"github.com/todoku/todoku/shared/problem"
+	"github.com/todoku/todoku/shared/roster"
 )
 
 // ErrKeep says that alerts would be given an end, and nobody has said which.
@@ -24,5 +25,8 @@ func Migrate(ctx context.Context, s format.Store, alerts time.Duration) (format.
 	if alerts == 0 && m.Is == 1 && m.Check() == nil {
 		return format.Report{}, ErrKeep
 	}
-	return format.Migrate(ctx, s, []format.Step{{From: 1, Rewrite: keep.Table{Alerts: alerts}.Rewrite}})
+	return format.Migrate(ctx, s, []format.Step{
+		{From: 1, Rewrite: keep.Table{Alerts: alerts}.Rewrite},
+		{From: 3, Rewrite: roster.Repack}, // since 2 families are packed, since 3 their places in groups
+	})
 }

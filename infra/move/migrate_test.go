@@ -20,6 +20,9 @@ const (
 	families = 60
 )
 
+// place is a family's in a group, which form 1 wrote as JSON.
+var place = table.Key{Partition: "school/s/in/class-1-1", Sort: "f"}
+
 func family(i int) table.Key {
 	return table.Key{Partition: "alert/" + oldAlert + "/class", Sort: fmt.Sprintf("family/%02d", i)}
 }
@@ -29,6 +32,7 @@ func asForm1(t *testing.T, s format.Store) {
 	t.Helper()
 	ops := []table.Op{
 		table.Create{Key: table.Key{Partition: "schools", Sort: "s"}, Value: []byte("{}")},
+		table.Create{Key: place, Value: []byte(`{"children":["c"]}`)},
 		table.Add{Key: table.Key{Partition: "alert/" + oldAlert, Sort: "class/c"}, Deltas: map[string]int64{"n": 1}},
 	}
 	for i := range families {
@@ -132,6 +136,9 @@ func testMigrate(t *testing.T, s format.Store) {
 	wantMark(t, s, format.Mark{Is: format.Now, To: format.Now})
 	if n := ends(t, s); n != families {
 		t.Errorf("after it %d of %d families have an end", n, families)
+	}
+	if it, err := s.Get(t.Context(), place); err != nil || it.Value[0] == '{' {
+		t.Errorf("a place in a group is %q, %v", it.Value, err)
 	}
 	for key, want := range map[table.Key]string{family(0): "new", family(1): "newer", last: "faster", family(7): "old"} {
 		if it, err := s.Get(t.Context(), key); err != nil || string(it.Value) != want {

@@ -3,6 +3,7 @@ package roster
 import (
 	"encoding/json"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/todoku/todoku/shared/judge"
@@ -171,6 +172,33 @@ func decodeMember(item table.Item) (Member, error) {
 	m, err := unpack(item, memberV1, readMember)
 	m.Family = item.Sort
 	return m, err
+}
+
+// Repack returns what takes the place of a family, or of its place in a group, that is still
+// JSON; of anything else there is nothing to write.
+func Repack(item table.Item) (table.Op, bool) {
+	parts := strings.SplitN(item.Partition, "/", 3) // as part puts them together
+	if len(parts) < 3 || parts[0] != "school" || len(item.Value) == 0 || item.Value[0] != '{' {
+		return nil, false
+	}
+	var packed []byte
+	switch what, _, _ := strings.Cut(parts[2], "/"); what {
+	case "families":
+		f, err := decodeFamily(item)
+		if err != nil {
+			return nil, false // who reads it next says so
+		}
+		packed = encodeFamily(&f)
+	case "in":
+		m, err := decodeMember(item)
+		if err != nil {
+			return nil, false
+		}
+		packed = encodeMember(&m)
+	default:
+		return nil, false
+	}
+	return table.Replace{Key: item.Key, Revision: item.Revision, Value: packed}, true
 }
 
 func readMember(r *pack.Reader, _ byte) Member {

@@ -88,6 +88,42 @@ func TestMemberRoundTrip(t *testing.T) {
 	}
 }
 
+// TestRepack has what is still JSON packed, once, and everything else left alone.
+func TestRepack(t *testing.T) {
+	family := packtest.Full[Family](nil)
+	member := packtest.Full[Member](nil)
+	family.Revision, member.Family = 7, "f"
+	asJSON := func(key table.Key, v any) table.Item {
+		b, err := json.Marshal(v)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return table.Item{Key: key, Revision: 7, Value: b}
+	}
+	for _, tt := range []struct {
+		it   table.Item
+		want []byte // nil: nothing is written
+	}{
+		{asJSON(familyKey("s", "f"), &family), encodeFamily(&family)},
+		{asJSON(memberKey("s", "class-1-1", "f"), &member), encodeMember(&member)},
+		{table.Item{Key: familyKey("s", "f"), Value: encodeFamily(&family)}, nil},
+		{table.Item{Key: familyKey("s", "f"), Value: []byte("{damaged")}, nil},
+		{asJSON(groupKey("s", "g"), Group{ID: "g"}), nil},
+		{asJSON(pastKey("s", "t", "f"), &family), nil},
+		{asJSON(schoolKey("s"), School{ID: "s"}), nil},
+	} {
+		op, is := Repack(tt.it)
+		if is != (tt.want != nil) {
+			t.Errorf("%s: to be written is %v", tt.it.Key, is)
+			continue
+		}
+		want := table.Replace{Key: tt.it.Key, Revision: 7, Value: tt.want}
+		if diff := cmp.Diff(want, op); is && diff != "" {
+			t.Errorf("%s (-want +got):\n%s", tt.it.Key, diff)
+		}
+	}
+}
+
 func FuzzFamily(f *testing.F) {
 	full := packtest.Full[Family](nil)
 	f.Add(encodeFamily(&full))
