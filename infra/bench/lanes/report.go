@@ -55,16 +55,16 @@ func (r *report) schools() error {
 // behindSES is schools where SES owns the way to the operator and reports events.
 func (r *report) behindSES() error {
 	head := []any{"operator", "", "1st alert", "worst", "2nd", "worst", "3rd", "worst", "blocks"}
-	rows, ofEven := [][]any{head}, [][]any{head}
+	rows, ofSeeing := [][]any{head}, [][]any{head}
 	for _, name := range r.Profiles.Names() {
 		rs := r.Each(func(v int) lanesim.World { return r.School(name, v) }, lanesim.SESSchedulers)
 		for _, how := range lanesim.SESSchedulers[1:] {
 			rows = append(rows, overAlerts(name, how, rs, lanesim.InformedSES))
 		}
-		ofEven = append(ofEven, overAlerts(name, lanesim.TodokuSES, rs, lanesim.EvenSES))
+		ofSeeing = append(ofSeeing, overAlerts(name, lanesim.TodokuSES, rs, lanesim.ClairvoyantSES))
 	}
-	r.table("The same behind the stand-in for SES, as a multiple of informed, which sees SES's connections (goal: median 2.00)", rows...)
-	r.table("And as a multiple of the best even rate, which knows every limit and sees no more than Todoku (goal: median 2.00)", ofEven...)
+	r.table("The same behind the stand-in for SES, as a multiple of informed, which knows every limit and sees what Todoku sees: the best even rate (goal: median 2.00)", rows...)
+	r.table("And as a multiple of the clairvoyant, which sees SES's connections, too", ofSeeing...)
 	return nil
 }
 
@@ -162,12 +162,12 @@ func (r *report) ahead(rs map[lanesim.Scheduler][]lanesim.Result) int {
 
 // mixedBySES is city and prefecture behind the stand-in for SES.
 func (r *report) mixedBySES() error {
-	hows := []lanesim.Scheduler{lanesim.InformedSES, lanesim.TodokuSES, lanesim.BlindSES}
+	hows := []lanesim.Scheduler{lanesim.ClairvoyantSES, lanesim.TodokuSES, lanesim.BlindSES}
 	for title, world := range map[string]func(int) lanesim.World{"City": r.City, "Prefecture": r.Prefecture} {
 		rs := r.Each(world, hows)
-		rows := [][]any{{"", "50 %", "90 %", "99 %", "of informed", "worst", "blocks"}}
+		rows := [][]any{{"", "50 %", "90 %", "99 %", "of the clairvoyant", "worst", "blocks"}}
 		for _, how := range hows {
-			over := lanesim.Ratio(rs[how], rs[lanesim.InformedSES], 0)
+			over := lanesim.Ratio(rs[how], rs[lanesim.ClairvoyantSES], 0)
 			rows = append(rows, []any{
 				how,
 				clock(lanesim.Median(rs[how], func(x lanesim.Result) time.Duration { return x.Alert[0].T50 })),

@@ -178,15 +178,16 @@ func (t *todokuByEvents) event(kind pace.Kind, took time.Duration) {
 	t.state.Judge(t.limits, t.now(), pace.Verdict{Kind: kind, Took: took}, t.dice.Float64())
 }
 
-// informedByEvents hands over what the receiver takes at the moment.
-type informedByEvents struct {
+// clairvoyant hands over what the receiver takes at the moment, because it sees the bucket
+// and SES's own connections, which nobody can.
+type clairvoyant struct {
 	sim   *Sim
 	r     *Receiver
 	route *sesRoute
 	sent  int // handed over, and not yet asked of the receiver's bucket
 }
 
-func (i *informedByEvents) next() time.Duration {
+func (i *clairvoyant) next() time.Duration {
 	i.r.fill()
 	switch {
 	case i.sim.Now < i.r.until, float64(i.route.out) >= i.r.MaxConnections, float64(i.route.out) >= math.Floor(i.route.window),
@@ -197,7 +198,7 @@ func (i *informedByEvents) next() time.Duration {
 	return 0
 }
 
-func (i *informedByEvents) event(pace.Kind, time.Duration) {}
+func (i *clairvoyant) event(pace.Kind, time.Duration) {}
 
 // blind hands over as fast as the account allows, as whoever trusts SES does.
 type blind struct{}
@@ -205,11 +206,12 @@ type blind struct{}
 func (blind) next() time.Duration            { return 0 }
 func (blind) event(pace.Kind, time.Duration) {}
 
-// evens are the rates of which EvenSES has the best of each alert, chosen in hindsight: a
-// bound for whoever knows an operator's every figure, and does not see SES's connections.
+// evens are the rates of which InformedSES has the best of each alert, chosen in hindsight, a fifth
+// apart: what whoever knows an operator's every figure, and sees no more than events, can reach
+// by the distance between copies.
 func evens() []float64 {
 	var rates []float64
-	for rate := accountRate; rate > 0.25; rate /= math.Sqrt2 {
+	for rate := accountRate; rate > 0.25; rate /= math.Pow(2, 0.25) {
 		rates = append(rates, rate)
 	}
 	return rates

@@ -141,9 +141,9 @@ func (b Bench) Each(world func(variation int) World, schedulers []Scheduler) map
 	return results
 }
 
-// best runs a world once, or with EvenSES at every rate.
+// best runs a world once, or with InformedSES at every rate.
 func (b Bench) best(w World, how Scheduler, variation int) Result {
-	if how != EvenSES {
+	if how != InformedSES {
 		return b.one(w, how, variation)
 	}
 	var best Result

@@ -22,11 +22,12 @@ const (
 	Kumo     Scheduler = "KumoMTA-style shaping"
 	Informed Scheduler = "informed"
 
-	// Behind the stand-in for SES, which owns the way to the receivers.
-	TodokuSES   Scheduler = "Todoku by events"
-	EvenSES     Scheduler = "best even rate"
-	BlindSES    Scheduler = "all to SES at once"
-	InformedSES Scheduler = "informed, by events"
+	// Behind the stand-in for SES, which owns the way to the receivers. Informed knows every
+	// limit and sees what Todoku sees; the clairvoyant sees SES's connections as well.
+	TodokuSES      Scheduler = "Todoku by events"
+	InformedSES    Scheduler = "informed: the best even rate"
+	BlindSES       Scheduler = "all to SES at once"
+	ClairvoyantSES Scheduler = "clairvoyant"
 )
 
 // Schedulers are all of them.
@@ -39,7 +40,7 @@ type Alert struct {
 }
 
 // SESSchedulers are those behind the stand-in for SES.
-var SESSchedulers = []Scheduler{InformedSES, TodokuSES, EvenSES, BlindSES}
+var SESSchedulers = []Scheduler{InformedSES, TodokuSES, ClairvoyantSES, BlindSES}
 
 // World is everything that a run begins with, but chance.
 type World struct {
@@ -49,7 +50,7 @@ type World struct {
 	Alerts   []Alert
 	End      time.Duration    // when the run is given up
 	Watched  func(*Copy) bool // which copies are looked at by themselves; nil: none
-	Even     float64          // copies a second of EvenSES
+	Even     float64          // copies a second of InformedSES
 }
 
 // Run is what became of a world under a scheduler.
@@ -115,7 +116,7 @@ type outlet interface{ add(cs ...*Copy) }
 
 func newOutlets(s *Sim, lines []*line, how Scheduler, lanes *lane.Lanes, even float64) []outlet {
 	switch how {
-	case TodokuSES, BlindSES, InformedSES, EvenSES:
+	case TodokuSES, BlindSES, ClairvoyantSES, InformedSES:
 		return newSESLanes(s, lines, how, lanes, even)
 	case Global: // listmonk: concurrency 10, message_rate 10
 		return []outlet{&sender{sim: s, lanes: lines, pace: &fixed{sim: s, most: 10, rate: 10, again: postfixBackoff}}}
@@ -137,11 +138,11 @@ func newSESLanes(s *Sim, lines []*line, how Scheduler, lanes *lane.Lanes, even f
 			limits := limitsOf(l.Profile, lanes)
 			limits.Events, limits.Alive = true, true
 			o.how = &todokuByEvents{todoku{sim: s, dice: l.rand, limits: limits}}
-		case InformedSES:
-			in := &informedByEvents{sim: s, r: l.Receiver, route: e.inner[i].pace.(*sesRoute)}
+		case ClairvoyantSES:
+			in := &clairvoyant{sim: s, r: l.Receiver, route: e.inner[i].pace.(*sesRoute)}
 			l.asked = func() { in.sent = max(in.sent-1, 0) }
 			o.how = in
-		case EvenSES:
+		case InformedSES:
 			o.how = &evenly{sim: s, every: seconds(1 / even)}
 		default:
 			o.how = blind{}
