@@ -10,7 +10,7 @@ import (
 func (s *State) Judge(l Limits, now time.Time, v Verdict, dice float64) {
 	full := float64(s.Out) >= math.Floor(s.Window)
 	left := now.Add(-v.Took)
-	s.heard(now, left, v.Held)
+	s.heard(now, left, v)
 	if l.Events { // events come many at once, and late
 		full, left = s.Full, left.Add(-EventLag)
 		v.Kind = s.timed(now, v)
@@ -30,10 +30,13 @@ func (s *State) Judge(l Limits, now time.Time, v Verdict, dice float64) {
 	}
 }
 
-// heard gives a place back, unless it is held.
-func (s *State) heard(now, left time.Time, held bool) {
-	s.Heard, s.Last = now, now
-	if held {
+// heard gives a place back, unless it is held. Of a copy that did not leave nothing was
+// heard: a lane that waits for verdicts in vain goes on to.
+func (s *State) heard(now, left time.Time, v Verdict) {
+	if v.Kind != Untold {
+		s.Heard, s.Last = now, now
+	}
+	if v.Held {
 		return
 	}
 	s.Out = max(s.Out-1, 0)

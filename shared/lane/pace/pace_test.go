@@ -288,6 +288,22 @@ func TestOneEventOneAnswer(t *testing.T) {
 	}
 }
 
+// TestUntoldIsSilence: behind SES a lane of which nothing is heard goes on at its cautious
+// rate, though some of the places that it gave were not used.
+func TestUntoldIsSilence(t *testing.T) {
+	events := Limits{Slots: 4, Events: true}
+	var s State
+	s.Take(events, at(0), 20)
+	silent := at(0).Add(Silence + time.Second)
+	n, _ := s.Take(events, silent, 10)
+	for range n / 2 {
+		s.Judge(events, silent, Verdict{Kind: Untold}, 0)
+	}
+	if next, _ := s.Take(events, silent.Add(time.Second), 10); next == 0 || !s.Last.IsZero() {
+		t.Errorf("%d places of %d were not used, and %d are given after that; last heard %v", n/2, n, next, s.Last)
+	}
+}
+
 // TestForget: places of verdicts that never come are given back.
 func TestForget(t *testing.T) {
 	var s State
