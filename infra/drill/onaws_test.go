@@ -26,7 +26,8 @@ func buildFunctions(t testing.TB, tags ...string) string {
 
 // TestAWS is the lane of the AWS mode: the scenarios that every kind of system
 // must do, and what only this kind can be asked. All share the built functions and
-// the servers; each has tables, queues and an SES of its own.
+// the servers; each has tables, queues and an SES of its own. What waits more than it works
+// runs side by side, when what measures is done.
 func TestAWS(t *testing.T) {
 	cfg := cloud.Config{Dynamo: peers.Dynoxide(t), SQS: peers.Fauxqs(t), Most: 4}
 	cfg.Programs = buildFunctions(t)
@@ -38,7 +39,6 @@ func TestAWS(t *testing.T) {
 			})
 		}
 	})
-	t.Run("stops", func(t *testing.T) { awsStops(t, cfg) })
 	t.Run("passkey", func(t *testing.T) { awsPasskey(t, cfg) })
 	t.Run("passkeys only", func(t *testing.T) {
 		cfg := cfg
@@ -49,10 +49,11 @@ func TestAWS(t *testing.T) {
 	t.Run("proven lanes", func(t *testing.T) { awsLanesProven(t, cfg).try() })
 	t.Run("dead", func(t *testing.T) { awsDead(t, cfg) })
 	t.Run("moves", func(t *testing.T) { awsMoves(t, cfg) })
-	t.Run("heal", func(t *testing.T) { awsHeal(t, cfg) })
 	t.Run("lanes", func(t *testing.T) { awsLanes(t, cfg) })
 	t.Run("upgrade", func(t *testing.T) { awsUpgrade(t, cfg) })
-	t.Run("kill", func(t *testing.T) { awsKill(t, cfg) })
 	t.Run("cost", func(t *testing.T) { awsCost(t, cfg) })
 	t.Run("cold start", func(t *testing.T) { coldStart(t, cfg) })
+	t.Run("kill", func(t *testing.T) { t.Parallel(); awsKill(t, cfg) })
+	t.Run("stops", func(t *testing.T) { t.Parallel(); awsStops(t, cfg) })
+	t.Run("heal", func(t *testing.T) { t.Parallel(); awsHeal(t, cfg) })
 }
