@@ -51,9 +51,9 @@ func New(cfg Config) (http.Handler, error) {
 	}
 	h := &handler{cfg}
 	mux := http.NewServeMux()
-	mux.Handle("GET /a/{token}", site.Handle(h.show))
-	mux.Handle("POST /a/{token}", site.Handle(h.answer))
-	mux.Handle("GET /r/{token}", site.Handle(h.read))
+	mux.Handle("GET "+link.Answer.Path()+"{token}", site.Handle(h.show))
+	mux.Handle("POST "+link.Answer.Path()+"{token}", site.Handle(h.answer))
+	mux.Handle("GET "+link.Read.Path()+"{token}", site.Handle(h.read))
 	return site.Root(mux), nil
 }
 

@@ -108,7 +108,7 @@ func (h *handler) page(o opened, chosen map[string]string, problems problem.List
 // share makes the address to pass on: it holds neither family nor contact.
 func (h *handler) share(o opened, p *alertPage) error {
 	token, err := h.Links.Sign(link.Link{Kind: link.Read, Alert: o.alert.ID, Expires: o.alert.UsefulUntil})
-	p.Share = h.BaseURL + "/r/" + token
+	p.Share = h.BaseURL + link.Read.Path() + token
 	return err
 }
 
@@ -173,7 +173,7 @@ func (h *handler) answer(r *http.Request) (web.Response, error) {
 	if err := h.record(r, o, chosen); err != nil {
 		return h.refused(o, chosen, err)
 	}
-	return web.Redirect{To: "/a/" + o.token + "?done=1"}, nil
+	return web.Redirect{To: link.Answer.Path() + o.token + "?done=1"}, nil
 }
 
 var (

@@ -120,7 +120,7 @@ func (a *App) Preview(ctx context.Context, d alert.Draft) (Preview, error) {
 func (a *App) sample(d alert.Draft, school roster.School) *mail.Message {
 	sample := alert.Alert{Kind: d.Kind, Choices: d.Choices, Subject: d.Subject, Body: d.Body, Sender: d.Sender, UsefulUntil: d.UsefulUntil}
 	w := letter.NewWriter(sample, school, 0, a.InboundDomain != "")
-	return w.Sample("preview", address.MailboxOf(d.Sender.Mail), a.BaseURL+"/a/example", a.Now())
+	return w.Sample("preview", address.MailboxOf(d.Sender.Mail), a.BaseURL+link.Answer.Path()+"example", a.Now())
 }
 
 // Send accepts an alert of somebody's and has its copies made. The same key gives the same

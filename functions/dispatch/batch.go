@@ -331,7 +331,7 @@ func (r *run) letter(ctx context.Context, j *job) (*mail.Message, error) {
 	if err != nil {
 		return nil, err
 	}
-	m := w.Letter(j.ref, j.lang, j.copy.Mailbox, r.BaseURL+"/a/"+token, r.Now())
+	m := w.Letter(j.ref, j.lang, j.copy.Mailbox, r.BaseURL+link.Answer.Path()+token, r.Now())
 	m.Unsubscribe, err = r.unsubscribe(j)
 	m.OneClick = true
 	if r.Replies != "" && err == nil {
@@ -350,7 +350,7 @@ func (r *run) unsubscribe(j *job) (string, error) {
 	token, err := r.Links.Sign(link.Link{
 		Kind: link.Leave, Class: r.alert.School, Family: j.ref.Family, Contact: j.ref.Contact, Expires: r.Now().Add(unsubscribeLife),
 	})
-	return r.BaseURL + "/register/leave/" + token, err
+	return r.BaseURL + link.Leave.Path() + token, err
 }
 
 // recordTries is how often a record is tried again while the store is busy: what

@@ -22,7 +22,7 @@ func (h *Handler) isProof(to []string) bool {
 }
 
 // answerLink is a link in a mail of an alert.
-var answerLink = regexp.MustCompile(`/a/([A-Za-z0-9_-]{40,})`)
+var answerLink = regexp.MustCompile(regexp.QuoteMeta(link.Answer.Path()) + `([A-Za-z0-9_-]{40,})`)
 
 // maxLinks is how many links of a mail are looked at.
 const maxLinks = 5

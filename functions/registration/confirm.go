@@ -73,7 +73,7 @@ func (h *handler) sendAgain(r *http.Request) (web.Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	return web.Redirect{To: enrol.Path + "/wait/" + o.token}, nil
+	return web.Redirect{To: link.Wait.Path() + o.token}, nil
 }
 
 // confirmPage is the data of confirm.html.
@@ -162,7 +162,7 @@ func (h *handler) confirm(r *http.Request) (web.Response, error) {
 		return nil, err
 	}
 	h.Log.Info("address confirmed", "join", j.ID, "school", j.School)
-	return web.Redirect{To: enrol.Path + "/confirm/" + o.token}, nil
+	return web.Redirect{To: link.Confirm.Path() + o.token}, nil
 }
 
 // lines returns the children with the names of their classes.

@@ -164,7 +164,7 @@ func (h *handler) changeOwn(r *http.Request) (web.Response, error) {
 	if do == "leave" && contact == o.link.Contact { // the link went with it
 		return web.Page{Template: "left.html", Data: &leftPage{Base: o.base()}}, nil
 	}
-	return web.Redirect{To: enrol.Path + "/own/" + o.token + "?done=" + do}, nil
+	return web.Redirect{To: link.Own.Path() + o.token + "?done=" + do}, nil
 }
 
 // leftPage is the data of left.html.
@@ -274,5 +274,5 @@ func (h *handler) leave(r *http.Request) (web.Response, error) {
 	if f.Has("List-Unsubscribe") { // a mail program: RFC 8058, section 3.1, forbids a redirect
 		return web.Page{Template: "leave.html", Data: &leavePage{Base: o.base(), Token: o.token, Quiet: true}}, nil
 	}
-	return web.Redirect{To: enrol.Path + "/leave/" + o.token}, nil
+	return web.Redirect{To: link.Leave.Path() + o.token}, nil
 }

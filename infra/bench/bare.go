@@ -114,12 +114,12 @@ func (b *bare) letter(to recipient) (*mail.Message, error) {
 	if err != nil {
 		return nil, err
 	}
-	m := b.writer.Letter(to.CopyRef, "", to.mailbox, origin+"/a/"+token, time.Now())
+	m := b.writer.Letter(to.CopyRef, "", to.mailbox, origin+link.Answer.Path()+token, time.Now())
 	if token, err = b.links.Sign(link.Link{
 		Kind: link.Leave, Class: b.school, Family: to.Family, Contact: to.Contact, Expires: b.until,
 	}); err != nil {
 		return nil, err
 	}
-	m.Unsubscribe, m.OneClick = origin+"/register/leave/"+token, true
+	m.Unsubscribe, m.OneClick = origin+link.Leave.Path()+token, true
 	return m, nil
 }

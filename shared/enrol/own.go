@@ -122,7 +122,7 @@ func (p *Poster) OwnLink(school string, place roster.Place, kind link.Kind) (str
 	token, err := p.Links.Sign(link.Link{
 		Kind: kind, Class: school, Family: place.Family, Contact: place.Contact, Expires: p.Store.Now().Add(OwnLife),
 	})
-	return p.BaseURL + Path + "/" + pages[kind] + "/" + token, err
+	return p.BaseURL + kind.Path() + token, err
 }
 
 // Add keeps a further address of the guardian until it is confirmed; replaces is

@@ -147,11 +147,9 @@ func (p *Poster) letter(ctx context.Context, j Join, how letter.Asking) (*mail.M
 // Link returns the address of a join's page: link.Wait or link.Confirm.
 func (p *Poster) Link(j Join, kind link.Kind) (string, error) {
 	token, err := p.Links.Sign(link.Link{Kind: kind, Alert: j.ID, Class: j.School, Expires: j.Expires})
-	return p.BaseURL + Path + "/" + pages[kind] + "/" + token, err
+	return p.BaseURL + kind.Path() + token, err
 }
 
-// Path is where the pages of guardians' registration begin; a slip's page is
-// Path + "/" + code.
+// Path is where the pages of guardians' registration begin, those of links included; a
+// slip's page is Path + "/" + code.
 const Path = "/register"
-
-var pages = map[link.Kind]string{link.Wait: "wait", link.Confirm: "confirm", link.Own: "own", link.Leave: "leave"}

@@ -41,6 +41,15 @@ const (
 	Leave Kind = 6 // get no more notices
 )
 
+// paths are in mails that are out.
+var paths = map[Kind]string{
+	Answer: "/a/", Read: "/r/",
+	Wait: "/register/wait/", Confirm: "/register/confirm/", Own: "/register/own/", Leave: "/register/leave/",
+}
+
+// Path returns where links of the kind lead: the token follows.
+func (k Kind) Path() string { return paths[k] }
+
 // Link is what a token says.
 type Link struct {
 	Kind    Kind

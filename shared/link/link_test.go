@@ -57,6 +57,18 @@ func TestRoundTrip(t *testing.T) {
 	}
 }
 
+// TestPaths: the mails that are out lead to the same pages for good.
+func TestPaths(t *testing.T) {
+	for kind, want := range map[link.Kind]string{
+		link.Answer: "/a/", link.Read: "/r/", link.Wait: "/register/wait/", link.Confirm: "/register/confirm/",
+		link.Own: "/register/own/", link.Leave: "/register/leave/",
+	} {
+		if got := kind.Path(); got != want {
+			t.Errorf("links of kind %d lead to %q, want %q", kind, got, want)
+		}
+	}
+}
+
 func TestSignRefuses(t *testing.T) {
 	s := newSigner(t, key(1))
 	long, other := sample(), sample()

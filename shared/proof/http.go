@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/todoku/todoku/shared/each"
+	"github.com/todoku/todoku/shared/link"
 )
 
 // perCall bounds a call.
@@ -22,7 +23,7 @@ const perCall = 10 * time.Second
 func Phone(base string) func(ctx context.Context, token, alert, choice string) error {
 	client := &http.Client{Timeout: perCall, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	return func(ctx context.Context, token, alert, choice string) error {
-		page := base + "/a/" + token
+		page := base + link.Answer.Path() + token
 		if err := call(ctx, client, http.MethodGet, page, nil); err != nil {
 			return err
 		}

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/todoku/todoku/shared/dead"
+	"github.com/todoku/todoku/shared/link"
 )
 
 // Function is one Lambda function. Its program is functions/<Name>/lambda.
@@ -52,7 +53,7 @@ func (EveryMinute) trigger() {}
 // all its users together may send. Its key is also all that the access log says
 // of a request's path, because paths hold the tokens of links.
 type Route struct {
-	Key   string // as API Gateway writes it: "ANY /a/{proxy+}", or "$default"
+	Key   string // as API Gateway writes it: "ANY " + link.Answer.Path() + "{proxy+}", or "$default"
 	Rate  int
 	Burst int
 }
@@ -174,8 +175,8 @@ var Functions = []Function{
 		// Of 64,000 guardians a third open their link within two minutes: 180 a
 		// second, each with the style sheet and an answer.
 		Trigger: HTTP{[]Route{
-			{"ANY /a/{proxy+}", 600, 1200},
-			{"ANY /r/{proxy+}", 600, 1200},
+			{"ANY " + link.Answer.Path() + "{proxy+}", 600, 1200},
+			{"ANY " + link.Read.Path() + "{proxy+}", 600, 1200},
 			{"GET /static/{name}", 600, 1200},
 		}},
 		Uses: []Use{ReadTable, WriteTable, ReadKeys},

@@ -12,6 +12,7 @@ import (
 	"github.com/todoku/todoku/functions/registration"
 	"github.com/todoku/todoku/functions/registration/mailhelp"
 	"github.com/todoku/todoku/shared/enrol"
+	"github.com/todoku/todoku/shared/link"
 	"github.com/todoku/todoku/shared/mail/inbox"
 	"github.com/todoku/todoku/shared/web"
 	"github.com/todoku/todoku/shared/web/health"
@@ -49,8 +50,8 @@ func (m *Machine) routes(ctx context.Context, mux *http.ServeMux) error {
 	mux.Handle(enrol.Path+"/", registerPages)
 	mux.Handle(mailhelp.Path, registerPages)
 	mux.Handle(mailhelp.Path+"/", registerPages)
-	mux.Handle("/a/", answerPages)
-	mux.Handle("/r/", answerPages)
+	mux.Handle(link.Answer.Path(), answerPages)
+	mux.Handle(link.Read.Path(), answerPages)
 	mux.Handle("GET /healthz", m.health())
 	if m.Inbox == nil {
 		return nil
