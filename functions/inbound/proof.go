@@ -60,9 +60,9 @@ func (h *Handler) answerProof(ctx context.Context, l link.Link) (dropped string,
 	if err != nil {
 		return "", err
 	}
-	child, guardian := f.Children[0].ID, f.Guardians[0].ID
+	child, guardian := f.Children[0].ID, f.Guardians[0].ID // there are no others
 	err = h.Alerts.Answer(ctx, a, alert.AnswerRequest{
-		Ref: ref, By: guardian, Contact: l.Contact, Way: alert.ByMail, Choices: map[string]string{child: a.Choices[0].ID},
+		Ref: ref, Guardian: 0, By: guardian, Contact: l.Contact, Way: alert.ByMail, Choices: map[string]string{child: a.Choices[0].ID},
 	})
 	if problem.Is(err, problem.Gone) {
 		return "the proof is over", nil

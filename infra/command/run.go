@@ -20,7 +20,7 @@ import (
 	"github.com/todoku/todoku/shared/web"
 )
 
-// options is what the flags of serve say.
+// options is what the flags of run say.
 type options struct {
 	machine.Config
 	demo    bool
