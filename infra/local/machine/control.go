@@ -168,7 +168,7 @@ const deadPage = 100
 
 func (m *Machine) withDead(f func(r *http.Request, q queue.DeadLetters) (any, error)) http.HandlerFunc {
 	return answer(func(r *http.Request) (any, error) {
-		q, ok := map[string]queue.DeadLetters{"jobs": m.Jobs, "copies": m.Copies, "mails": m.Mails}[r.PathValue("queue")]
+		q, ok := m.queues()[r.PathValue("queue")]
 		if !ok {
 			return nil, problem.New(problem.NotFound, "%[1]s というキューはありません。%[2]s のどれかです。", "There is no queue %[1]s: name one of %[2]s.", r.PathValue("queue"), "jobs, copies, mails")
 		}

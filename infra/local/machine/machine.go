@@ -363,7 +363,7 @@ func (m *Machine) wire(sender mail.Sender) {
 		Doctor: &doctor.Records{Table: m.store, Now: m.cfg.Now},
 		Proof:  m.proofs,
 		Stuck:  m.stuck(),
-		Dead:   map[string]sharedqueue.DeadLetters{"jobs": m.Jobs, "copies": m.Copies, "mails": m.Mails},
+		Dead:   m.letters(),
 		Audit:  m.Audit,
 		Alerts: m.Alerts, Roster: m.Roster, Jobs: m.Jobs, Mail: sender, Links: m.Links, Gate: m.Gate, Hosts: m.Hosts,
 		BaseURL: m.cfg.BaseURL, Now: m.cfg.Now, Log: m.cfg.Log, Enrol: m.Enrol, InboundDomain: m.cfg.InboundDomain,
@@ -372,6 +372,20 @@ func (m *Machine) wire(sender mail.Sender) {
 	m.postman = &memo.Postman{Staff: m.Staff, Schools: m.Roster, Mail: sender, BaseURL: m.cfg.BaseURL, Now: m.cfg.Now, Log: m.cfg.Log}
 	m.wireInbound()
 	m.probes = newProbes(m.Probe)
+}
+
+// queues are the machine's queues, by name.
+func (m *Machine) queues() map[string]*queue.Queue {
+	return map[string]*queue.Queue{"jobs": m.Jobs, "copies": m.Copies, "mails": m.Mails}
+}
+
+// letters are what the queues gave up.
+func (m *Machine) letters() map[string]sharedqueue.DeadLetters {
+	all := map[string]sharedqueue.DeadLetters{}
+	for name, q := range m.queues() {
+		all[name] = q
+	}
+	return all
 }
 
 // copies is the handler of the copies' queue: alerts, and the invitations and memos

@@ -13,7 +13,6 @@ import (
 	"github.com/todoku/todoku/shared/doctor"
 	"github.com/todoku/todoku/shared/metrics"
 	"github.com/todoku/todoku/shared/metrics/gather"
-	queue "github.com/todoku/todoku/shared/queue/bbolt"
 )
 
 // counted is a slog.Handler that counts warnings and errors.
@@ -90,7 +89,7 @@ func (m *Machine) Samples(ctx context.Context) ([]metrics.Sample, error) {
 	if err != nil {
 		return nil, err
 	}
-	for name, q := range map[string]*queue.Queue{"jobs": m.Jobs, "copies": m.Copies, "mails": m.Mails} {
+	for name, q := range m.queues() {
 		st, err := q.Stats()
 		if err != nil {
 			return nil, err

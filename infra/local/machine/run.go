@@ -14,7 +14,6 @@ import (
 
 	"github.com/todoku/todoku/shared/dead"
 	sharedqueue "github.com/todoku/todoku/shared/queue"
-	queue "github.com/todoku/todoku/shared/queue/bbolt"
 )
 
 // Invoke runs one function on an event by hand, as its trigger would.
@@ -128,7 +127,7 @@ func (m *Machine) runTick(ctx context.Context) error {
 			if err := m.Gate.Flush(ctx); err != nil && ctx.Err() == nil {
 				m.cfg.Log.Warn("the lanes' memory was not written, it will be", "err", err)
 			}
-			for _, q := range []*queue.Queue{m.Jobs, m.Copies, m.Mails} {
+			for _, q := range m.queues() {
 				if err := q.Forget(m.cfg.Now().Add(-dead.Life)); err != nil && ctx.Err() == nil {
 					m.cfg.Log.Error("old dead letters not removed", "err", err)
 				}
