@@ -48,6 +48,7 @@ type Gate struct {
 	kept  map[string]*Lane // if Alone: what is in memory
 	relay pace.State       // if Alone: of the relay itself
 	looks looks
+	vain  time.Time     // since when Listen sees verdicts stay away; zero: it does not
 	freed chan struct{} // closed when a batch has ended; nil: nobody waits
 	queue int           // how many wait in Ask for their turn
 }

@@ -391,6 +391,9 @@ func TestListen(t *testing.T) {
 	w.now = w.now.Add(time.Minute)
 	listen(false, false)
 	w.send(100)
+	listen(false, false) // a lane that has just begun to send after a while looks like this
+	w.now = w.now.Add(time.Minute)
+	w.send(1)
 	listen(true, true)
 	listen(true, false)
 	w.lost = false

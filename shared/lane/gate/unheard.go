@@ -49,9 +49,9 @@ func (g *Gate) unheard(ctx context.Context) (u Unheard, revision int64, err erro
 	return u, item.Revision, err
 }
 
-// Listen looks whether verdicts stay away from lanes that send, and keeps that as an
-// event. begun is true once for each, for whoever looked first. It is asked once a minute
-// while an alert is open.
+// Listen looks whether verdicts stay away from lanes that send, and keeps as an event what
+// is so at two looks. begun is true once for each, for whoever looked first. It is asked once
+// a minute while an alert is open.
 func (g *Gate) Listen(ctx context.Context) (u Unheard, begun bool, err error) {
 	if g == nil || !g.Events {
 		return u, false, nil
@@ -66,8 +66,9 @@ func (g *Gate) Listen(ctx context.Context) (u Unheard, begun bool, err error) {
 	}
 	now := g.Now().UTC()
 	lanes, heard := g.waitInVain(ls, now)
+	again := g.again(len(lanes) > 0, heard, now)
 	switch {
-	case !u.Lasts() && len(lanes) > 0:
+	case !u.Lasts() && again:
 		u = Unheard{Since: now, Lanes: lanes}
 		value, _ := json.Marshal(u) // a time and names
 		err = g.Table.Write(ctx, "", table.Create{Key: unheardKey, Value: value})
@@ -84,6 +85,22 @@ func (g *Gate) Listen(ctx context.Context) (u Unheard, begun bool, err error) {
 		return Unheard{}, false, err
 	}
 	return u, false, nil
+}
+
+// again reports whether verdicts stay away and did so at an earlier look, since when none
+// came. At one look it may be that a lane which had been still has just begun to send.
+func (g *Gate) again(inVain bool, heard, now time.Time) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	switch {
+	case !inVain:
+		g.vain = time.Time{}
+	case g.vain.IsZero() || !heard.Before(g.vain):
+		g.vain = now
+	default:
+		return now.Sub(g.vain) > pace.EventLag
+	}
+	return false
 }
 
 // waitInVain returns the lanes from which no verdict came on what they sent last, if
