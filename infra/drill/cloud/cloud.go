@@ -351,9 +351,13 @@ func (c *Cloud) pass(ctx context.Context) error {
 func (c *Cloud) Waiting(ctx context.Context) (now, later int, err error) {
 	const pause = 30 * time.Millisecond
 	time.Sleep(pause)
-	now = c.SES.Untold()
-	for _, l := range c.lines {
-		n, hidden, err := l.waiting(ctx)
+	// In the order in which one leads to the other: what has left a queue before it was
+	// looked at is seen in the next.
+	for _, name := range []string{plan.Mails, plan.Jobs, plan.Copies, plan.Events} {
+		if name == plan.Events {
+			now += c.SES.Untold()
+		}
+		n, hidden, err := c.lines[name].waiting(ctx)
 		if err != nil {
 			return 0, 0, err
 		}

@@ -11,6 +11,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/todoku/todoku/infra/cdk/plan"
+	"github.com/todoku/todoku/infra/drill/sesfake"
 	"github.com/todoku/todoku/shared/bridge"
 )
 
@@ -92,6 +94,33 @@ func TestLogLines(t *testing.T) {
 	want := "level=WARN msg=hello alert=a1\nlevel=ERROR msg=\"a function printed\" line=\"panic: no\"\n"
 	if diff := cmp.Diff(want, out.String()); diff != "" {
 		t.Errorf("log (-want +got):\n%s", diff)
+	}
+}
+
+// TestWaitingFollowsMessages: what goes from queue to queue while they are looked at is seen.
+func TestWaitingFollowsMessages(t *testing.T) {
+	way := []string{plan.Mails, plan.Jobs, plan.Copies, plan.Events}
+	at := 0
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		ready := ""
+		if strings.HasSuffix(r.URL.Path, "/"+way[at]) {
+			ready = "{}"
+		}
+		_, _ = io.WriteString(w, `{"messages":{"ready":[`+ready+`]}}`)
+		at = min(at+1, len(way)-1) // it goes on as soon as a queue was looked at
+	}))
+	t.Cleanup(server.Close)
+	for range 5 * len(way) {
+		at = 0
+		c := &Cloud{SES: sesfake.New(sesfake.Config{}), lines: map[string]*line{}}
+		for _, name := range way {
+			c.lines[name] = &line{endpoint: server.URL}
+			c.lines[name].QueueURL = "/" + name
+		}
+		now, later, err := c.Waiting(t.Context())
+		if now == 0 || later != 0 || err != nil {
+			t.Fatalf("%d wait, %d later, %v", now, later, err)
+		}
 	}
 }
 
