@@ -11,6 +11,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"maps"
 	"slices"
 
 	"github.com/aws/aws-lambda-go/events"
@@ -39,6 +40,12 @@ func (h *Handler) Handle(ctx context.Context, e events.SQSEvent) (events.SQSEven
 	byAlert := map[string][]item{}
 	var order []string
 	var res events.SQSEventResponse
+	again := func(message string, err error) {
+		if err != nil {
+			queue.Because(ctx, message, err)
+			res.BatchItemFailures = append(res.BatchItemFailures, events.SQSBatchItemFailure{ItemIdentifier: message})
+		}
+	}
 	for _, m := range e.Records {
 		r, err := parse(m.Body)
 		if err != nil {
@@ -47,17 +54,13 @@ func (h *Handler) Handle(ctx context.Context, e events.SQSEvent) (events.SQSEven
 		}
 		if r.complaint {
 			h.Log.Warn("complaint", "alert", r.copy.Alert, "contact", r.copy.Contact)
-			if !h.complaint(ctx, r) {
-				res.BatchItemFailures = append(res.BatchItemFailures, events.SQSBatchItemFailure{ItemIdentifier: m.MessageId})
-			}
+			again(m.MessageId, h.complaint(ctx, r))
 		}
 		if r.state == "" {
 			continue
 		}
 		if r.join != "" || r.test != "" {
-			if !h.letter(ctx, r) {
-				res.BatchItemFailures = append(res.BatchItemFailures, events.SQSBatchItemFailure{ItemIdentifier: m.MessageId})
-			}
+			again(m.MessageId, h.letter(ctx, r))
 			continue
 		}
 		if byAlert[r.copy.Alert] == nil {
@@ -66,23 +69,23 @@ func (h *Handler) Handle(ctx context.Context, e events.SQSEvent) (events.SQSEven
 		byAlert[r.copy.Alert] = append(byAlert[r.copy.Alert], item{message: m.MessageId, report: r})
 	}
 	for _, a := range order {
-		for _, failed := range h.alert(ctx, byAlert[a]) {
-			res.BatchItemFailures = append(res.BatchItemFailures, events.SQSBatchItemFailure{ItemIdentifier: failed})
+		for message, err := range h.alert(ctx, byAlert[a]) {
+			again(message, err)
 		}
 	}
 	return res, nil
 }
 
-// complaint has a complaint noted, and reports whether it was.
-func (h *Handler) complaint(ctx context.Context, r report) bool {
+// complaint has a complaint noted. After an error it is to come again.
+func (h *Handler) complaint(ctx context.Context, r report) error {
 	if h.Court == nil || r.copy.Contact == "" {
-		return true
+		return nil
 	}
 	err := h.Court.Complain(ctx, r.copy, r.at)
 	if err != nil {
 		h.Log.Warn("complaint not noted, it will come again", "alert", r.copy.Alert, "contact", r.copy.Contact, "err", err)
 	}
-	return err == nil
+	return err
 }
 
 // letterStates is what an event about a registration's mail means for it.
@@ -90,8 +93,9 @@ var letterStates = map[alert.CopyState]enrol.LetterState{
 	alert.Sent: enrol.Accepted, alert.Delayed: enrol.Accepted, alert.Delivered: enrol.Delivered, alert.Refused: enrol.Refused,
 }
 
-// letter records what became of a mail that is no copy, and reports whether it did.
-func (h *Handler) letter(ctx context.Context, r report) bool {
+// letter records what became of a mail that is no copy. After an error the event is to
+// come again.
+func (h *Handler) letter(ctx context.Context, r report) error {
 	if r.test != "" {
 		return h.test(ctx, r)
 	}
@@ -101,15 +105,14 @@ func (h *Handler) letter(ctx context.Context, r report) bool {
 	if err == nil {
 		err = h.alive(ctx, r, j)
 	}
-	switch {
-	case err == nil:
-	case errors.Is(err, enrol.ErrNotFound):
+	if errors.Is(err, enrol.ErrNotFound) {
 		h.Log.Info("event of an unknown registration passed over", "join", r.join)
-	default:
-		h.Log.Warn("event not recorded, it will come again", "join", r.join, "err", err)
-		return false
+		return nil
 	}
-	return true
+	if err != nil {
+		h.Log.Warn("event not recorded, it will come again", "join", r.join, "err", err)
+	}
+	return err
 }
 
 // alive has an address taken off SES's list from which its owner has just written: the reply
@@ -126,11 +129,11 @@ func (h *Handler) alive(ctx context.Context, r report, j enrol.Join) error {
 }
 
 // test records what became of a test mail to an operator.
-func (h *Handler) test(ctx context.Context, r report) bool {
+func (h *Handler) test(ctx context.Context, r report) error {
 	var refused judge.Class
 	switch {
 	case h.Court == nil, r.state != alert.Delivered && r.state != alert.Refused:
-		return true
+		return nil
 	case r.state == alert.Refused:
 		refused = judge.Of(r.evidence)
 	}
@@ -138,7 +141,7 @@ func (h *Handler) test(ctx context.Context, r report) bool {
 	if err != nil {
 		h.Log.Warn("a test's event was not recorded, it will come again", "school", r.school, "err", err)
 	}
-	return err == nil
+	return err
 }
 
 // item is one report with the id of its message.
@@ -149,9 +152,9 @@ type item struct {
 	back bool   // the copy went back to its lane
 }
 
-// alert records reports of one alert's copies, has refusals judged, and returns the ids
-// of the messages that failed.
-func (h *Handler) alert(ctx context.Context, items []item) []string {
+// alert records reports of one alert's copies, has refusals judged, and returns why
+// messages failed, by their ids.
+func (h *Handler) alert(ctx context.Context, items []item) map[string]error {
 	all := make([]heard, len(items))
 	open, err := h.open(ctx, items)
 	if err != nil {
@@ -163,7 +166,7 @@ func (h *Handler) alert(ctx context.Context, items []item) []string {
 	}
 	clear(all)
 	defer func() { h.tellLanes(ctx, all) }()
-	var failed []string
+	failed := map[string]error{}
 	var recorded []item
 	for i := range items {
 		it := items[i : i+1]
@@ -180,11 +183,11 @@ func (h *Handler) alert(ctx context.Context, items []item) []string {
 			h.Log.Info("event of an unknown copy passed over", "alert", it[0].copy.Alert, "contact", it[0].copy.Contact)
 		default:
 			h.Log.Warn("event not recorded, it will come again", "alert", it[0].copy.Alert, "contact", it[0].copy.Contact, "err", err)
-			queue.Because(ctx, it[0].message, err)
-			failed = append(failed, it[0].message)
+			failed[it[0].message] = err
 		}
 	}
-	return append(failed, h.hear(ctx, recorded)...)
+	maps.Copy(failed, h.hear(ctx, recorded))
+	return failed
 }
 
 // open returns the alert of reports if it is still useful, and if one of them needs to know.
@@ -199,20 +202,25 @@ func (h *Handler) open(ctx context.Context, items []item) (*alert.Alert, error) 
 	return &a, err
 }
 
-// failed returns the ids of messages that have to come again.
-func (h *Handler) failed(items []item, err error) (messages []string) {
+// failed returns an error as that of all messages: they have to come again.
+func (h *Handler) failed(items []item, err error) map[string]error {
 	h.Log.Warn("events not recorded, they will come again", "alert", items[0].copy.Alert, "events", len(items), "err", err)
+	return byMessage(items, err)
+}
+
+func byMessage(items []item, err error) map[string]error {
+	messages := map[string]error{}
 	for _, it := range items {
-		messages = append(messages, it.message)
+		messages[it.message] = err
 	}
 	return messages
 }
 
-// hear has the refusals among recorded reports of one alert judged, and returns the ids of
+// hear has the refusals among recorded reports of one alert judged, and returns the errors of
 // those that have to come again for it.
-func (h *Handler) hear(ctx context.Context, items []item) []string {
+func (h *Handler) hear(ctx context.Context, items []item) map[string]error {
 	var refusals []docket.Refusal
-	var messages []string
+	var judged []item
 	for _, it := range items {
 		if it.state != alert.Refused || it.evidence.Bounce == "" || it.lane == "" || it.back {
 			continue // SES itself refused to send it, there is no such copy, or it is sent again
@@ -220,7 +228,7 @@ func (h *Handler) hear(ctx context.Context, items []item) []string {
 		refusals = append(refusals, docket.Refusal{
 			Copy: it.copy, Lane: it.lane, Class: judge.Of(withLane(it.evidence, it.lane)), Status: it.why.Status, Words: it.evidence.Text, At: it.at, Hard: hard(it.evidence),
 		})
-		messages = append(messages, it.message)
+		judged = append(judged, it)
 	}
 	if h.Court == nil || len(refusals) == 0 {
 		return nil
@@ -231,7 +239,7 @@ func (h *Handler) hear(ctx context.Context, items []item) []string {
 	}
 	if err != nil && !errors.Is(err, alert.ErrNotFound) {
 		h.Log.Warn("refusals not judged, they will come again", "alert", refusals[0].Copy.Alert, "copies", len(refusals), "err", err)
-		return messages
+		return byMessage(judged, err)
 	}
 	return nil
 }
