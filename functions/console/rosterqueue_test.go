@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/aws/aws-lambda-go/events"
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/todoku/todoku/functions/console/imports"
 	"github.com/todoku/todoku/shared/queue"
@@ -20,7 +21,7 @@ import (
 // handed is a queue of which the test plays the consumer.
 type handed struct {
 	messages  []events.SQSMessage
-	postponed []string
+	postponed map[string]time.Duration // by receipt
 }
 
 func (k *handed) Send(_ context.Context, msgs ...queue.Message) error {
@@ -32,8 +33,11 @@ func (k *handed) Send(_ context.Context, msgs ...queue.Message) error {
 	return queue.Check(msgs...)
 }
 
-func (k *handed) Postpone(_ context.Context, _ time.Duration, receipts ...string) error {
-	k.postponed = append(k.postponed, receipts...)
+func (k *handed) Postpone(_ context.Context, d time.Duration, receipts ...string) error {
+	k.postponed = map[string]time.Duration{}
+	for _, r := range receipts {
+		k.postponed[r] = d
+	}
 	return nil
 }
 
@@ -86,9 +90,7 @@ func TestImportIsCutOff(t *testing.T) {
 	o.submit(c, path+"/confirm", nil)
 	ended, cancel := context.WithCancel(t.Context())
 	cancel()
-	if failed := o.handle(ended, importer, k.messages...); failed != 1 {
-		t.Fatalf("%d messages handed back, want 1", failed)
-	}
+	o.handedBack(ended, k, importer, 0)
 	o.pass(imports.Stalls)
 	o.submit(c, path+"/confirm", nil)
 	if len(k.messages) != 2 || k.messages[0].Attributes[queue.AttrGroup] == k.messages[1].Attributes[queue.AttrGroup] {
@@ -101,6 +103,47 @@ func TestImportIsCutOff(t *testing.T) {
 	if n := o.children(); n != 3 {
 		t.Errorf("%d children, want 3", n)
 	}
+}
+
+// handedBack has the first message handled, which is to fail with a reason and to come again
+// after a time.
+func (o *office) handedBack(ctx context.Context, k *handed, i *imports.Handler, after time.Duration) {
+	o.t.Helper()
+	ctx, reasons := queue.WithReasons(ctx)
+	m := k.messages[0]
+	if failed := o.handle(ctx, i, m); failed != 1 || reasons.Of(m.MessageId) == "" {
+		o.t.Fatalf("%d messages handed back, because %q", failed, reasons.Of(m.MessageId))
+	}
+	if diff := cmp.Diff(map[string]time.Duration{m.ReceiptHandle: after}, k.postponed); diff != "" {
+		o.t.Errorf("postponed (-want +got):\n%s", diff)
+	}
+}
+
+// neverDone is a table that does not take the end of an import.
+type neverDone struct{ table.Table }
+
+func (n neverDone) Write(ctx context.Context, token string, ops ...table.Op) error {
+	if r, ok := ops[0].(table.Replace); ok && strings.Contains(string(r.Value), `"state":"done"`) {
+		return table.ErrBusy
+	}
+	return n.Table.Write(ctx, token, ops...)
+}
+
+// TestImportWithoutEnd: one whose end could not be recorded goes on by itself.
+func TestImportWithoutEnd(t *testing.T) {
+	o := newOffice(t)
+	c := o.signIn()
+	k, importer := o.withQueue()
+	path := o.upload(c, "a.csv", []byte(smallRoster))
+	o.submit(c, path+"/confirm", nil)
+	whole := importer.Table
+	importer.Table = neverDone{whole}
+	o.handedBack(t.Context(), k, importer, 2*time.Second)
+	importer.Table = whole
+	if failed := o.handle(t.Context(), importer, k.messages...); failed > 0 {
+		t.Fatalf("%d imports failed", failed)
+	}
+	o.holds(o.visit(c, path), "を取り込みました")
 }
 
 // meanwhile is a table at which something happens before the first family is written.

@@ -53,6 +53,9 @@ type Handler struct {
 // instances of the function are at imports.
 const slice = 20 * time.Second
 
+// retryAfter is how long an import waits that failed, in a busy store for example.
+const retryAfter = 2 * time.Second
+
 // Handle does the imports that the messages ask for.
 func (h *Handler) Handle(ctx context.Context, e events.SQSEvent) (events.SQSEventResponse, error) {
 	return queue.EachGroup(ctx, e, h.group), nil
@@ -62,6 +65,7 @@ func (h *Handler) group(ctx context.Context, msgs []events.SQSMessage) []events.
 	for i, msg := range msgs {
 		if err := h.message(ctx, msg); err != nil {
 			h.log.Warn("import cut off, it will go on", "message", msg.MessageId, "err", err)
+			queue.Because(ctx, msg.MessageId, err)
 			return msgs[i:]
 		}
 	}
@@ -69,6 +73,21 @@ func (h *Handler) group(ctx context.Context, msgs []events.SQSMessage) []events.
 }
 
 func (h *Handler) message(ctx context.Context, msg events.SQSMessage) error {
+	work, cancel := context.WithTimeout(ctx, slice)
+	defer cancel()
+	err := h.work(work, msg)
+	if err == nil {
+		return nil
+	}
+	wait := retryAfter
+	if work.Err() != nil {
+		wait = 0
+	}
+	return errors.Join(err, h.Jobs.Postpone(context.WithoutCancel(ctx), wait, msg.ReceiptHandle))
+}
+
+// work goes on with the import that a message asks for, until it is done or ctx ends.
+func (h *Handler) work(ctx context.Context, msg events.SQSMessage) error {
 	var asked ref
 	if err := json.Unmarshal([]byte(msg.Body), &asked); err != nil {
 		return err
@@ -80,11 +99,5 @@ func (h *Handler) message(ctx context.Context, msg events.SQSMessage) error {
 	case err != nil:
 		return err
 	}
-	work, cancel := context.WithTimeout(ctx, slice)
-	defer cancel()
-	err = h.Run(work, asked.School, in)
-	if err != nil {
-		err = errors.Join(err, h.Jobs.Postpone(context.WithoutCancel(ctx), 0, msg.ReceiptHandle))
-	}
-	return err
+	return h.Run(ctx, asked.School, in)
 }

@@ -116,8 +116,8 @@ func (w *Worker) BeginUndo(ctx context.Context, school, importID string) (in Imp
 // could make a child twice whom nothing but its name tells apart.
 var errOvertaken = errors.New("imports: the import was begun anew")
 
-// Run does an import and records how it ended. If ctx ends before, so does Run,
-// with its error; nothing is recorded, and the import can be taken up again. If it
+// Run does an import and records how it ended. If ctx ends before, or that cannot be
+// recorded, Run returns the error, and the import can be taken up again. If it
 // is begun anew meanwhile, Run leaves it to that one and returns nil.
 func (w *Worker) Run(ctx context.Context, school string, in Import) error {
 	work, stop := context.WithCancelCause(ctx)
@@ -147,7 +147,7 @@ func (w *Worker) Run(ctx context.Context, school string, in Import) error {
 	in, err = w.Change(ctx, school, in.ID, end)
 	if err != nil {
 		w.log.Warn("import's end not recorded", "import", in.ID, "school", school, "err", err)
-		return nil
+		return err
 	}
 	if in.Turn && (in.State == Done || in.State == Undone) {
 		if err := w.drop(ctx, in); err != nil {
