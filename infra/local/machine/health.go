@@ -44,6 +44,7 @@ func (p *probes) check(ctx context.Context) error {
 	p.mu.Lock()
 	p.open[id] = c
 	p.mu.Unlock()
+	defer p.forget(id)
 	if err := p.queue.Send(ctx, queue.Message{Group: "probe", ID: id, Body: id}); err != nil {
 		return err
 	}
@@ -51,9 +52,13 @@ func (p *probes) check(ctx context.Context) error {
 	case <-c:
 		return nil
 	case <-ctx.Done():
-		p.mu.Lock()
-		defer p.mu.Unlock()
-		delete(p.open, id)
 		return errProbe
 	}
+}
+
+// forget has nobody wait for a probe any more.
+func (p *probes) forget(id string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	delete(p.open, id)
 }
