@@ -97,6 +97,23 @@ func TestOwnTakesAsLong(t *testing.T) {
 	})
 }
 
+// TestOwnNotMailed: that a mail operator did not take the link is in the log, without the
+// address, and whoever asked sees what he or she always sees.
+func TestOwnNotMailed(t *testing.T) {
+	s := newSchool(t)
+	s.openOwn("hana@gmail.com")
+	s.inbox.FailWith(func(*mail.Message) error { return &mail.SendError{Code: 421, Enhanced: "4.7.0", Text: "too fast"} })
+	for address, logged := range map[string]bool{"hana@gmail.com": true, "nobody@gmail.com": false} {
+		s.log.Reset()
+		if got := s.do("POST", "/register/own", url.Values{"address": {address}}); got.StatusCode != 303 || got.Header.Get("Location") != "/register/own?sent=1" {
+			t.Errorf("%s: %d, to %s", address, got.StatusCode, got.Header.Get("Location"))
+		}
+		if log := s.log.String(); strings.Contains(log, "too fast") != logged || strings.Contains(log, "@") {
+			t.Errorf("%s: the log says %q", address, log)
+		}
+	}
+}
+
 // contact returns a contact of the one family, and its id.
 func (s *school) contact(address string) roster.Contact {
 	s.Helper()

@@ -75,14 +75,15 @@ func (s *Store) MayAskOwn(ctx context.Context, source string) error {
 }
 
 // RequestOwn mails the link to the own page if the address is a contact of any
-// school, and does nothing if not. It takes longer if it is: nobody who asked is to wait
-// for it.
+// school, and does nothing if not. It takes longer if it is, and only then can the error be
+// the operator's: whoever asked is not to wait for it, nor to be told.
 func (p *Poster) RequestOwn(ctx context.Context, a address.Address) error {
 	s := p.Store
 	schools, err := s.Roster.Schools(ctx)
 	if err != nil {
 		return err
 	}
+	var unsent error
 	for _, school := range schools {
 		place, err := s.Roster.FindByAddress(ctx, school.ID, a.Key())
 		if errors.Is(err, roster.ErrNotFound) {
@@ -92,7 +93,7 @@ func (p *Poster) RequestOwn(ctx context.Context, a address.Address) error {
 			return err
 		}
 		if err := s.spend(ctx, "letters", a.Key(), MaxLetters, 24*time.Hour); errors.Is(err, ErrTooMany) {
-			return nil // as if it were nobody's
+			return unsent // as if it were nobody's
 		} else if err != nil {
 			return err
 		}
@@ -100,10 +101,10 @@ func (p *Poster) RequestOwn(ctx context.Context, a address.Address) error {
 		if err != nil {
 			return err
 		}
-		// Whether the operator took it is not told either: that, too, would tell.
-		_ = p.Mail.Send(ctx, letter.OwnPage(letter.To{School: school, Lang: s.langOf(ctx, school.ID, place), ID: s.IDs.New(), Mailbox: a.Mailbox(), Now: s.Now()}, to))
+		err = p.Mail.Send(ctx, letter.OwnPage(letter.To{School: school, Lang: s.langOf(ctx, school.ID, place), ID: s.IDs.New(), Mailbox: a.Mailbox(), Now: s.Now()}, to))
+		unsent = errors.Join(unsent, err)
 	}
-	return nil
+	return unsent
 }
 
 // langOf returns in which language a contact's guardian wants to be written to, "" if
