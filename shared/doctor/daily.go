@@ -63,9 +63,12 @@ func (r *Records) Waits(ctx context.Context) (bool, error) {
 	return s.waits(), err
 }
 
+// tries bounds how often a write is begun anew because somebody else was faster.
+const tries = 8
+
 // change changes the state if change says so; who is overtaken looks again.
 func (r *Records) change(ctx context.Context, change func(*state) bool) error {
-	for {
+	for range tries {
 		s, revision, err := table.Load[state](ctx, r.Table, stateKey)
 		if err != nil || !change(&s) {
 			return err
@@ -75,6 +78,7 @@ func (r *Records) change(ctx context.Context, change func(*state) bool) error {
 			return err
 		}
 	}
+	return table.ErrBusy
 }
 
 func (r *Records) keep(ctx context.Context, rep Report) error {

@@ -10,7 +10,9 @@ import (
 	"time"
 
 	"github.com/todoku/todoku/shared/roster"
+	"github.com/todoku/todoku/shared/table"
 	"github.com/todoku/todoku/shared/table/bbolt/bbolttest"
+	"github.com/todoku/todoku/shared/table/tabletest"
 )
 
 func TestDaily(t *testing.T) {
@@ -71,6 +73,14 @@ func TestDaily(t *testing.T) {
 	now = now.Add(every)
 	if err := d.Run(short); err != nil || looks != 4 {
 		t.Errorf("%d looks with too little time, %v", looks, err)
+	}
+}
+
+// TestOvertaken: who is always overtaken is busy at last.
+func TestOvertaken(t *testing.T) {
+	r := Records{Table: &tabletest.Overtaken{Table: bbolttest.Open(t, time.Now)}, Now: time.Now}
+	if err := r.Ask(t.Context()); !errors.Is(err, table.ErrBusy) {
+		t.Error(err)
 	}
 }
 

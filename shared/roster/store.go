@@ -268,6 +268,9 @@ func (s *Store) read(ctx context.Context, key table.Key, v any) (int64, error) {
 	return item.Revision, json.Unmarshal(item.Value, v)
 }
 
+// tries bounds how often a write is begun anew because somebody else was faster.
+const tries = 8
+
 // set writes a record whatever was there before. It begins anew if somebody else
 // writes it at the same time.
 func (s *Store) set(ctx context.Context, key table.Key, v any) error {
@@ -275,7 +278,7 @@ func (s *Store) set(ctx context.Context, key table.Key, v any) error {
 	if err != nil {
 		return err
 	}
-	for {
+	for range tries {
 		old, err := s.Table.Get(ctx, key)
 		if err != nil && !errors.Is(err, table.ErrNotFound) {
 			return err
@@ -285,6 +288,7 @@ func (s *Store) set(ctx context.Context, key table.Key, v any) error {
 			return err
 		}
 	}
+	return table.ErrBusy
 }
 
 // all reads all records that a query finds.

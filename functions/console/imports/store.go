@@ -109,6 +109,9 @@ func (s *Store) File(ctx context.Context, in Import) ([]byte, error) {
 	return io.ReadAll(z)
 }
 
+// tries bounds how often a write is begun anew because somebody else was faster.
+const tries = 8
+
 // Change writes an import as f leaves it, unless f returns false. f is called
 // again if somebody else wrote first. What was done is remembered (package keep says for
 // how long); what was not confirmed expires.
@@ -153,7 +156,7 @@ type turning struct {
 
 // change writes an import as f leaves it, together with what more returns.
 func (s *Store) change(ctx context.Context, school, importID string, f func(*Import) bool, more func(Import) ([]table.Op, error)) (Import, error) {
-	for {
+	for range tries {
 		in, err := s.Get(ctx, school, importID)
 		if err != nil || !f(&in) {
 			return in, err
@@ -170,10 +173,8 @@ func (s *Store) change(ctx context.Context, school, importID string, f func(*Imp
 		if _, conflict := table.Conflict(err); !conflict {
 			return in, err
 		}
-		if err := ctx.Err(); err != nil {
-			return in, err
-		}
 	}
+	return Import{}, table.ErrBusy
 }
 
 // keepOn keeps the file of a turn that was begun until the turn can be undone no longer:

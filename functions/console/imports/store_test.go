@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/todoku/todoku/shared/id"
+	"github.com/todoku/todoku/shared/table"
 	"github.com/todoku/todoku/shared/table/bbolt/bbolttest"
 	"github.com/todoku/todoku/shared/table/tabletest"
 )
@@ -103,6 +104,19 @@ func TestTurnsAtOnce(t *testing.T) {
 				t.Errorf("the second: %v, %v", begun, err)
 			}
 		})
+	}
+}
+
+// TestOvertaken: who is always overtaken is busy at last.
+func TestOvertaken(t *testing.T) {
+	s := Store{Table: bbolttest.Open(t, time.Now), IDs: id.NewSource(time.Now, rand.Reader), Now: time.Now}
+	in, err := s.Keep(t.Context(), "s1", "x.csv", nil, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Table = &tabletest.Overtaken{Table: s.Table}
+	if _, err := s.Change(t.Context(), "s1", in.ID, func(*Import) bool { return true }); !errors.Is(err, table.ErrBusy) {
+		t.Error(err)
 	}
 }
 

@@ -144,13 +144,13 @@ func (w *Worker) Run(ctx context.Context, school string, in Import) error {
 	if err != nil {
 		w.log.Warn("import failed", "import", in.ID, "school", school, "err", Withhold(err))
 	}
-	in, err = w.Change(ctx, school, in.ID, end)
+	is, err := w.Change(ctx, school, in.ID, end)
 	if err != nil {
 		w.log.Warn("import's end not recorded", "import", in.ID, "school", school, "err", err)
 		return err
 	}
-	if in.Turn && (in.State == Done || in.State == Undone) {
-		if err := w.drop(ctx, in); err != nil {
+	if is.Turn && (is.State == Done || is.State == Undone) {
+		if err := w.drop(ctx, is); err != nil {
 			w.log.Warn("list of a turn not deleted, it expires", "import", in.ID, "school", school, "err", err)
 		}
 	}

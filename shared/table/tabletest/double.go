@@ -2,6 +2,7 @@ package tabletest
 
 import (
 	"context"
+	"errors"
 
 	"github.com/todoku/todoku/shared/table"
 )
@@ -31,4 +32,18 @@ type Counted struct {
 func (c *Counted) Write(ctx context.Context, token string, ops ...table.Op) error {
 	c.Writes++
 	return c.Table.Write(ctx, token, ops...)
+}
+
+// Overtaken is a table on which somebody else is always faster with a write.
+type Overtaken struct {
+	table.Table
+	writes int
+}
+
+// Write implements table.Table. Who never gives up is told at last.
+func (o *Overtaken) Write(context.Context, string, ...table.Op) error {
+	if o.writes++; o.writes > 100 {
+		return errors.New("tabletest: a write is begun anew without end")
+	}
+	return &table.ConflictError{Ops: []int{0}}
 }
