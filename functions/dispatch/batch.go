@@ -437,7 +437,7 @@ func (r *run) retry(j *job) func() []table.Op {
 		if j.copy.State != alert.Delayed || j.ofLane {
 			return nil
 		}
-		d := alert.Due{CopyRef: j.ref, Group: r.group, Tries: j.copy.Tries}
+		d := alert.Due{CopyRef: j.ref, Group: r.group, Number: j.copy.Tries}
 		return []table.Op{alert.DueOp(d, r.Now().Add(again(j.copy.Reason, j.copy.Tries)))}
 	}
 }

@@ -67,7 +67,7 @@ func (r *run) setAside(ctx context.Context, parked []*job, now time.Time) error 
 	for _, j := range parked {
 		if !seen[j.ref] { // a message can come twice in one batch
 			// The number tells this time from the next: the queue would drop a repeated message.
-			ops = append(ops, alert.DueOp(alert.Due{CopyRef: j.ref, Group: r.group, Tries: int(now.Unix())}, now.Add(parkFor)))
+			ops = append(ops, alert.DueOp(alert.Due{CopyRef: j.ref, Group: r.group, Number: int(now.Unix())}, now.Add(parkFor)))
 		}
 		seen[j.ref] = true
 	}

@@ -280,7 +280,7 @@ func (h *Handler) changes(items []item, all []heard, open *alert.Alert) []alert.
 				return false
 			}
 			if it.back {
-				due = alert.Due{CopyRef: it.copy, Group: c.Group(*open), Tries: c.Tries}
+				due = alert.Due{CopyRef: it.copy, Group: c.Group(*open), Number: c.Tries}
 			}
 			all[i] = it.hears(before)
 			return true

@@ -133,7 +133,7 @@ func (h *Handler) retry(ctx context.Context) error {
 		}
 		msgs := make([]queue.Message, len(due))
 		for i, d := range due {
-			msgs[i] = d.Message(d.Group, d.Tries)
+			msgs[i] = d.Message(d.Group, d.Number)
 		}
 		if err := h.Copies.Send(ctx, msgs...); err != nil {
 			return err

@@ -66,12 +66,12 @@ func CopyOfTags(tags map[string]string) (CopyRef, bool) {
 	return c, err == nil && round >= 0 && c.Class != ""
 }
 
-// Message returns the queue message that has a copy sent. tries tells one
+// Message returns the queue message that has a copy sent. number tells one
 // attempt from the next: without it the queue would drop the second as repeated.
-func (c CopyRef) Message(group string, tries int) queue.Message {
+func (c CopyRef) Message(group string, number int) queue.Message {
 	name := c.ID()
-	if tries > 0 {
-		name += "-" + strconv.Itoa(tries)
+	if number > 0 {
+		name += "-" + strconv.Itoa(number)
 	}
 	return queue.Message{Group: group, ID: name, Body: string(table.Encode(c))}
 }
@@ -169,16 +169,16 @@ func ParseCopies(body string) ([]CopyRef, error) {
 // wait so, one by one; a lane waits in its queue.
 type Due struct {
 	CopyRef
-	Group string `json:"q"` // the queue's message group
-	Tries int    `json:"n"`
-	key   table.Key
+	Group  string `json:"q"` // the queue's message group
+	Number int    `json:"n"` // which of the copy's waits it is, such as its tries
+	key    table.Key
 }
 
 const duePart = "due"
 
 // DueOp returns the op that has the copy tried again at a time.
 func DueOp(d Due, at time.Time) table.Op {
-	sortKey := at.UTC().Format(time.RFC3339) + "/" + d.ID() + "/" + strconv.Itoa(d.Tries)
+	sortKey := at.UTC().Format(time.RFC3339) + "/" + d.ID() + "/" + strconv.Itoa(d.Number)
 	return table.Create{Key: table.Key{Partition: duePart, Sort: sortKey}, Value: table.Encode(d)}
 }
 

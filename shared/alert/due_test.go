@@ -35,3 +35,19 @@ func TestDone(t *testing.T) {
 		t.Errorf("some are left: %t, %v", left, err)
 	}
 }
+
+// TestDueForm: what waits is read by the versions before and after.
+func TestDueForm(t *testing.T) {
+	s, c := newStore(t)
+	d := alert.Due{CopyRef: alert.CopyRef{Ref: alert.Ref{Alert: "a", Class: "c", Family: "f"}, Contact: "k"}, Group: "docomo#0", Number: 3}
+	op := alert.DueOp(d, c.now).(table.Create)
+	if got, want := string(op.Value), `{"a":"a","c":"c","f":"f","k":"k","q":"docomo#0","n":3}`; got != want {
+		t.Errorf("written %s, want %s", got, want)
+	}
+	if err := s.Table.Write(t.Context(), "", op); err != nil {
+		t.Fatal(err)
+	}
+	if due, err := s.DueBy(t.Context(), c.now, 1); err != nil || len(due) != 1 || due[0].Number != 3 {
+		t.Errorf("read %+v, %v", due, err)
+	}
+}
