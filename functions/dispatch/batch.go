@@ -404,7 +404,9 @@ func (r *run) changes(now time.Time) []alert.Change {
 }
 
 // outcome returns the change that records what the operator said of the copy. It is
-// nil if the copy was not sent and stays as it was.
+// nil if the copy was not sent and stays as it was. It also decides which of those that
+// were tried go back to the queue: after sooner, which counts those that had no place, and
+// before hear and undone.
 func (j *job) outcome(now time.Time) func(*alert.Copy) {
 	if j.fate != tried {
 		return nil
@@ -431,7 +433,8 @@ func why(e *mail.SendError) alert.Failure {
 }
 
 // retry returns, for a copy that the operator put off, the op that has it tried
-// again in the same write. What waits for its lane stays in the queue.
+// again in the same write. What waits for its lane stays in the queue. It is asked when
+// the change was applied, which has set what is known of the copy.
 func (r *run) retry(j *job) func() []table.Op {
 	return func() []table.Op {
 		if j.copy.State != alert.Delayed || j.ofLane {
