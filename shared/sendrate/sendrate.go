@@ -3,10 +3,10 @@
 //
 // A mail operator such as SES allows an account so many messages a second, in
 // all. Workers that know nothing of each other either leave a part of that unused
-// or run into refusals. So a worker reserves its turns before it sends: one item
-// of the table says when the next turn is free, and moving it on by n turns is one
-// write at a revision. This is the virtual scheduling form of the generic cell rate
-// algorithm (ITU-T I.371, annex A): no token is counted, only a time is kept.
+// or run into refusals. So a worker reserves its turns before it sends: one item of
+// the table says which turns of the next seconds are taken, a bit each, and taking some
+// is one write at a revision. A batch takes turns as far apart as its sends take, and
+// others' lie between (docs/decisions/0016-account-rate.md).
 //
 // A reservation that fails keeps nobody from sending: whoever cannot reserve sends
 // at once, and the operator's own refusals slow him down.
