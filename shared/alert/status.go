@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/todoku/todoku/shared/lane"
 	"github.com/todoku/todoku/shared/table"
 )
 
@@ -128,10 +129,8 @@ func (s *Store) addHands(ctx context.Context, alert string, lanes map[string]map
 		if err := h.decode(item); err != nil {
 			return err
 		}
-		group := item.Sort[len(handPrefix):]
-		lane := group[:max(strings.LastIndexByte(group, '#'), 0)]
 		if s.Now().Before(h.until) {
-			addCounts(lanes, lane, map[string]int64{fieldHand: int64(len(h.copies))})
+			addCounts(lanes, lane.PlaceOf(item.Sort[len(handPrefix):]).Lane, map[string]int64{fieldHand: int64(len(h.copies))})
 		}
 		return nil
 	})

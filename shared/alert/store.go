@@ -16,19 +16,27 @@ import (
 // Store keeps alerts in a table:
 //
 //	alert/<id>           alert                       the Alert
-//	                     fanout, cancel, remind      how far each job is (Progress)
-//	                     lane/.. class/.. ..         counters (tally.go)
-//	                     hand/<lane>#<slot>          copies that are being sent (Hand)
+//	                     plan                        what its fan-out walks over (Plan)
+//	                     fanout fanout/<strand>      how far each job is (Progress)
+//	                     cancel remind.. again/<time>
+//	                     lane/.. children/..         counters (tally.go)
+//	                     class/.. curve/..
+//	                     hand/<group>                copies of a slot that are being sent (Hand)
+//	                     reply/<family>/<mail>       mails that staff are to read (Reply)
+//	                     silence                     what was seen of its lanes (silence.go)
 //	alert/<id>/<class>   family/<family>             a Family, or a pointer to it in another class
 //	                     answer/<child>/<id>         every answer ever given for the child
+//	                     taken/<family>/<mail>       mails whose answers were taken
 //	school/<id>/alerts   <alert>                     the school's alerts, newest last
 //	school/<id>/accepts  <idempotency key>           which alert a repeated request made
 //	school/<id>/summaries <alert>                     what is kept of it when it is over (Summary)
 //	school/<id>/drills    plan                       when drills are held (DrillPlan)
 //	school/<id>/chase     chase                      how answers are chased (Chases)
 //	school/<id>/templates templates                  what the big buttons say (Template)
+//	school/<id>/silence   past                       what the school's lanes are like (silence.go)
 //	open                 <alert>                     alerts that the tick looks after
 //	due                  <time>/...                  copies to be tried again (due.go)
+//	forget               <time>/<contact>            addresses that were deleted (Forget)
 type Store struct {
 	Table table.Table
 	IDs   *id.Source
