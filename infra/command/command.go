@@ -103,6 +103,9 @@ func say(err error, l lang.Lang) string {
 	if !errors.As(err, &list) {
 		var one *problem.Error
 		if !errors.As(err, &one) {
+			one = ofSystem(err)
+		}
+		if one == nil {
 			return err.Error()
 		}
 		list = problem.List{one}

@@ -3,14 +3,39 @@ package command
 import (
 	"errors"
 	"fmt"
+	"io/fs"
+	"net"
 	"runtime/debug"
 	"strings"
+	"syscall"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
 	"github.com/todoku/todoku/shared/problem"
 )
+
+// ofSystem says what an operator does about an error of the operating system; nil of one that
+// few ever meet.
+func ofSystem(err error) *problem.Error {
+	var file *fs.PathError
+	var listen *net.OpError
+	switch {
+	case errors.As(err, &listen) && listen.Op == "listen" && listen.Addr != nil && errors.Is(err, syscall.EADDRINUSE):
+		return problem.New(problem.Conflict, "%[1]s は、ほかのプログラムが使っています。届くがもう動いていないか確かめるか、別のポートを指定してください。",
+			"Another program uses %[1]s. See whether Todoku runs already, or choose another port.", listen.Addr)
+	case errors.As(err, &listen) && listen.Op == "listen" && listen.Addr != nil && errors.Is(err, fs.ErrPermission):
+		return problem.New(problem.Forbidden, "%[1]s で待ち受ける権限がありません。1024より小さいポートには権限が要ります（systemdなら AmbientCapabilities=CAP_NET_BIND_SERVICE）。",
+			"There is no permission to listen on %[1]s. Ports below 1024 need it (with systemd AmbientCapabilities=CAP_NET_BIND_SERVICE).", listen.Addr)
+	case errors.As(err, &file) && errors.Is(err, fs.ErrNotExist):
+		return problem.New(problem.NotFound, "%[1]s がありません。名前と場所を確かめてください。", "There is no %[1]s. Check its name and place.", file.Path)
+	case errors.As(err, &file) && errors.Is(err, fs.ErrPermission):
+		return problem.New(problem.Forbidden, "%[1]s を読み書きする権限がありません。持ち主と権限を確かめてください。", "There is no permission for %[1]s. Check its owner and mode.", file.Path)
+	case errors.Is(err, syscall.ENOSPC):
+		return problem.New(problem.Internal, "ディスクがいっぱいです。空きを作ってから、もう一度お試しください。", "The disk is full. Make room, then try again.")
+	}
+	return nil
+}
 
 // known refuses a command that there is not, and says which may be meant.
 func (p *Program) known(c *cobra.Command, args []string) error {

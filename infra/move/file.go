@@ -42,6 +42,9 @@ func ToFile(ctx context.Context, from format.Store, keys []link.Key, now time.Ti
 	if _, err := os.Lstat(name); err == nil {
 		return sum, errExists
 	}
+	if _, err := os.Stat(filepath.Dir(name)); err != nil {
+		return sum, err // that of CreateTemp names a file that nobody knows
+	}
 	f, err := os.CreateTemp(filepath.Dir(name), ".todoku-export-*") // for the owner alone
 	if err != nil {
 		return sum, err

@@ -59,6 +59,8 @@ func TestProgram(t *testing.T) {
 		{"address of no page", []string{"run", "--base-url", "todoku.school.example.jp", "--proof", "-5m"}, "メールのリンクが開けません", "Give --proof a time such as 1h, or 0 for none."},
 		{"nothing runs", []string{"redrive", "copies"}, "動いている届くがありません", "Nothing runs on this folder"},
 		{"no database", []string{"doctor"}, "ここにはデータベースがありません", "There is no database here"},
+		{"no database to copy", []string{"backup", "--data", "none", "b"}, "none に、届くのデータベースはありません", "There is no database of Todoku in none"},
+		{"no folder for a copy", []string{"backup", "nowhere/b"}, "nowhere がありません", "There is no nowhere. Check"},
 		{"unknown shell", []string{"completion", "tcsh"}, "bash・zsh・fish", "Choose bash, zsh or fish"},
 		{"AWS without its pages", []string{"sign-in", "--table", "t"}, "スタックの出力Web", "the stack's output Web"},
 		{"unknown step", []string{"keys", "rotate"}, "add・promote・drop", "add, promote, drop"},

@@ -239,6 +239,9 @@ func (o *Operator) Backup(ctx context.Context, name string) error {
 	if _, err := os.Lstat(name); err == nil {
 		return problem.New(problem.Conflict, "%[1]s は、すでにあります。別の名前を指定してください。", "%[1]s exists: choose another name.", name)
 	}
+	if _, err := os.Stat(filepath.Dir(name)); err != nil {
+		return err // that of CreateTemp names a file that nobody knows
+	}
 	out, err := os.CreateTemp(filepath.Dir(name), ".todoku-backup-*")
 	if err != nil {
 		return err
@@ -427,8 +430,12 @@ func (o *Operator) ask(ctx context.Context, method, path string, body ...byte) (
 
 // withTable opens the database of a folder on which no Machine runs.
 func (o *Operator) withTable(f func(*table.Table) error) error {
-	if _, err := os.Stat(filepath.Join(o.data, FileName)); err != nil {
-		return err // to open it would make it
+	_, err := os.Stat(filepath.Join(o.data, FileName)) // to open it would make it
+	if errors.Is(err, os.ErrNotExist) {
+		return problem.New(problem.NotFound, "%[1]s に、届くのデータベースはありません。--data でフォルダーを指定してください。", "There is no database of Todoku in %[1]s: name its folder with --data.", o.data).Because(err)
+	}
+	if err != nil {
+		return err
 	}
 	return o.makeTable(f)
 }
