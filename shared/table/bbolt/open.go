@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	bolt "go.etcd.io/bbolt"
@@ -82,7 +83,8 @@ func guarded[DB any](open func() (*DB, error)) (db *DB, err error) {
 
 func isNoDatabase(err error) bool {
 	kinds := []error{boltErrors.ErrInvalid, boltErrors.ErrVersionMismatch, boltErrors.ErrChecksum}
-	return slices.ContainsFunc(kinds, func(kind error) bool { return errors.Is(err, kind) })
+	isKind := func(kind error) bool { return errors.Is(err, kind) }
+	return slices.ContainsFunc(kinds, isKind) || strings.Contains(err.Error(), "file size too small") // which has no kind
 }
 
 // ensureFile makes an empty database at path if there is no file, and returns the
