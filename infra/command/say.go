@@ -20,7 +20,11 @@ import (
 func ofSystem(err error) *problem.Error {
 	var file *fs.PathError
 	var listen *net.OpError
+	var address *net.AddrError
 	switch {
+	case errors.As(err, &listen) && listen.Op == "listen" && errors.As(err, &address):
+		return problem.New(problem.Invalid, "「%[1]s」は、待ち受けるアドレスとして読めません。127.0.0.1:8080 や :8080 のように、ポートの前に「:」を付けて書いてください。",
+			"%[1]q cannot be read as an address to listen on. Write it like 127.0.0.1:8080 or :8080, with a colon before the port.", address.Addr)
 	case errors.As(err, &listen) && listen.Op == "listen" && listen.Addr != nil && errors.Is(err, syscall.EADDRINUSE):
 		return problem.New(problem.Conflict, "%[1]s は、ほかのプログラムが使っています。届くがもう動いていないか確かめるか、別のポートを指定してください。",
 			"Another program uses %[1]s. See whether Todoku runs already, or choose another port.", listen.Addr)

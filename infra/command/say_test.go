@@ -24,6 +24,7 @@ func TestSaySystem(t *testing.T) {
 	}{
 		{"port in use", fmt.Errorf("cannot listen: %w", listen(syscall.EADDRINUSE)), "0.0.0.0:25 は、ほかのプログラムが使っています", "Another program uses 0.0.0.0:25."},
 		{"small port", errors.Join(listen(syscall.EACCES), nil), "0.0.0.0:25 で待ち受ける権限がありません", "There is no permission to listen on 0.0.0.0:25."},
+		{"no colon", fmt.Errorf("cannot listen: %w", &net.OpError{Op: "listen", Net: "tcp", Err: &net.AddrError{Err: "missing port in address", Addr: "8080"}}), "「8080」は、待ち受けるアドレスとして読めません", `"8080" cannot be read as an address`},
 		{"no file", &fs.PathError{Op: "open", Path: "lanes.json", Err: syscall.ENOENT}, "lanes.json がありません", "There is no lanes.json."},
 		{"not for us", &fs.PathError{Op: "open", Path: "data", Err: syscall.EACCES}, "data を読み書きする権限がありません", "There is no permission for data."},
 		{"full disk", &fs.PathError{Op: "write", Path: "data", Err: syscall.ENOSPC}, "ディスクがいっぱいです", "The disk is full."},

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net"
 	"net/http"
 	"net/url"
@@ -399,6 +400,23 @@ var errNotRunning = problem.New(problem.Conflict,
 	"このフォルダーで動いている届くがありません。始めてから、もう一度お試しください（フォルダーは --data で指定します）。",
 	"Nothing runs on this folder: start Todoku, then give the command again (--data names the folder).")
 
+// errNotYours says that a Machine may run, and takes no command of whoever gives this one.
+var errNotYours = problem.New(problem.Forbidden,
+	"このフォルダーを使う権限がありません。届くを動かしているのと同じ利用者で、もう一度お試しください（例: sudo -u todoku todoku ...）。",
+	"There is no permission for this folder. Give the command as the user who runs Todoku, for example: sudo -u todoku todoku ...")
+
+// unasked returns why a Machine could not be asked.
+func unasked(err error) error {
+	var dial *net.OpError
+	switch {
+	case !errors.As(err, &dial) || dial.Op != "dial":
+		return err
+	case errors.Is(err, fs.ErrPermission):
+		return errNotYours.Because(err)
+	}
+	return errNotRunning
+}
+
 func (o *Operator) json(ctx context.Context, method, path string, v any, body ...byte) error {
 	got, err := o.ask(ctx, method, path, body...)
 	if err != nil {
@@ -414,12 +432,8 @@ func (o *Operator) ask(ctx context.Context, method, path string, body ...byte) (
 		return nil, err
 	}
 	res, err := o.http.Do(req)
-	var dial *net.OpError
-	if errors.As(err, &dial) && dial.Op == "dial" {
-		return nil, errNotRunning
-	}
 	if err != nil {
-		return nil, err
+		return nil, unasked(err)
 	}
 	if res.StatusCode != http.StatusOK {
 		defer func() { _ = res.Body.Close() }()

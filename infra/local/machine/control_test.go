@@ -2,14 +2,42 @@ package machine
 
 import (
 	"errors"
+	"io"
+	"net"
 	"net/http"
+	"net/url"
 	"os"
+	"strings"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/todoku/todoku/shared/mail/mailtest"
 )
+
+// TestUnasked: that a command is given by the wrong user is not taken for nothing running.
+func TestUnasked(t *testing.T) {
+	dial := func(why error) error {
+		return &url.Error{Op: "Get", URL: "http://todoku", Err: &net.OpError{Op: "dial", Net: "unix", Err: &os.SyscallError{Syscall: "connect", Err: why}}}
+	}
+	for _, tt := range []struct {
+		name string
+		err  error
+		want error
+	}{
+		{"no socket", dial(syscall.ENOENT), errNotRunning},
+		{"nobody at the socket", dial(syscall.ECONNREFUSED), errNotRunning},
+		{"somebody else's folder", dial(syscall.EACCES), syscall.EACCES},
+		{"cut off", io.ErrUnexpectedEOF, io.ErrUnexpectedEOF},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			if err := unasked(tt.err); !errors.Is(err, tt.want) || errors.Is(tt.want, syscall.EACCES) != strings.Contains(err.Error(), "the user who runs Todoku") {
+				t.Errorf("%v", err)
+			}
+		})
+	}
+}
 
 // TestInTime has somebody ask for an answer that is slow to take it, and then takes no more:
 // the answer ends a stall later.
