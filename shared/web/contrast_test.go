@@ -4,6 +4,7 @@ import (
 	"math"
 	"regexp"
 	"strconv"
+	"strings"
 	"testing"
 )
 
@@ -67,6 +68,13 @@ func TestContrast(t *testing.T) {
 				t.Errorf("%.2f:1, less than %.1f:1", ratio, tt.least)
 			}
 		})
+	}
+}
+
+// TestHidden: what is hidden until a script shows it stays so, whatever it is displayed as.
+func TestHidden(t *testing.T) {
+	if !strings.Contains(string(assets["style.css"].body), "[hidden]{display:none!important}") {
+		t.Error("a button with a display of its own is seen though it is hidden")
 	}
 }
 
