@@ -3,6 +3,7 @@ package console
 import (
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -61,6 +62,42 @@ func TestSiblingsAreOneFamilyOnTheDesk(t *testing.T) {
 	list := o.visit(o.signIn(), "/alerts/"+a.ID+"/desk").body
 	if n := strings.Count(list, "<b>見本 一郎</b>"); n != 1 || !strings.Contains(list, "見本 一郎</b> ／ 2年1組 1 <b>見本 二葉") {
 		t.Errorf("the siblings stand in %d rows", n)
+	}
+}
+
+// A form that is sent again counts once; one that was changed is refused, and can then be
+// sent with an id of its own.
+func TestCallSentAgain(t *testing.T) {
+	o := newOffice(t)
+	o.load(smallRoster)
+	a := o.alert(nil, true)
+	rows, _, _, err := o.server.deskRows(t.Context(), o.me, a, deskView{Of: 1, Part: 1})
+	o.must(err)
+	c, path := o.signIn(), familyPath(rows[0].Ref)
+	form := url.Values{"id": {"entry-1"}, "newest": {"0"}, "outcome": {"no_reply"}, "note": {"留守"}}
+	for range 2 {
+		if got := o.submit(c, path+"/calls", form); got.StatusCode != http.StatusSeeOther {
+			t.Fatalf("status %d: %s", got.StatusCode, got.body)
+		}
+	}
+	form.Set("outcome", "answered")
+	for _, child := range rows[0].Children {
+		form.Set("choice_"+child.ID, "help")
+	}
+	got := o.submit(c, path+"/calls", form)
+	id := formOf(got.body).Get("id")
+	if got.StatusCode != http.StatusConflict || id == "" || id == "entry-1" || !strings.Contains(got.body, "留守</textarea>") || !strings.Contains(got.body, `value="answered" checked`) {
+		t.Fatalf("status %d, id %q: %s", got.StatusCode, id, got.body)
+	}
+	if log := o.recorded(); !slices.ContainsFunc(log, func(line string) bool { return strings.Contains(line, "conflict") }) {
+		t.Errorf("the log does not say that the call was refused: %q", log)
+	}
+	form.Set("id", id)
+	if got := o.submit(c, path+"/calls", form); got.StatusCode != http.StatusSeeOther {
+		t.Errorf("with the new id: status %d: %s", got.StatusCode, got.body)
+	}
+	if sum, err := o.server.Alerts.Sum(t.Context(), a.ID); err != nil || sum.Help != int64(len(rows[0].Children)) {
+		t.Errorf("%+v, %v", sum, err)
 	}
 }
 

@@ -2,6 +2,7 @@ package console
 
 import (
 	"cmp"
+	"errors"
 	"net/http"
 	"net/url"
 	"slices"
@@ -138,7 +139,7 @@ func (s *Server) familyAgain(r *http.Request, me staff.Staff, form callForm, wro
 	if p.Row.Other, err = d.Elsewhere(r.Context(), ref, &row.Family); err != nil {
 		return nil, err
 	}
-	if p.Form.ID == "" {
+	if p.Form.ID == "" || errors.Is(wrong, desk.ErrRecorded) {
 		p.Form.ID = s.Alerts.IDs.New()
 	}
 	p.Form.Newest = nanosecondsOf(row.Family.NewestAnswer())

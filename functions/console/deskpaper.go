@@ -2,6 +2,7 @@ package console
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -283,8 +284,9 @@ func (s *Server) keyPaperIn(r *http.Request, me staff.Staff) (web.Response, erro
 // shown again.
 func (s *Server) keyIn(r *http.Request, p *paperPage, form web.Form) (web.Response, error) {
 	p.Problems = form.Wrong
+	fresh := p.Key
 	p.Key = form.Get("key")
-	saved := 0
+	saved, changed := 0, false
 	for i := range p.Rows {
 		row := &p.Rows[i]
 		no := strconv.Itoa(row.No)
@@ -297,12 +299,16 @@ func (s *Server) keyIn(r *http.Request, p *paperPage, form web.Form) (web.Respon
 			saved, row.Chosen, row.Note, row.At = saved+1, "", "", ""
 			continue
 		}
+		changed = changed || errors.Is(err, desk.ErrRecorded)
 		for _, e := range s.problemsOf(err, "a row of a paper copy was not recorded", "paper", p.Paper.Number, "row", row.No) {
 			p.Problems = append(p.Problems, problem.New(e.Kind, "%[1]s番：%[2]s", "Row %[1]s: %[3]s", no, e.Text.JA, e.Text.EN).In("row_"+no))
 		}
 	}
 	if len(p.Problems) == 0 {
 		return web.Redirect{To: fmt.Sprintf("%s/enter?saved=%d&from=%d", p.Self, saved, firstRow(form.Values)+1)}, nil
+	}
+	if changed {
+		p.Key = fresh
 	}
 	return web.Page{Template: "paper_enter.html", Data: p, Status: web.Status(p.Problems[0].Kind)}, nil
 }

@@ -2,6 +2,7 @@ package console
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"net/url"
 	"slices"
@@ -131,7 +132,7 @@ func (s *Server) householdAgain(r *http.Request, me staff.Staff, form callForm, 
 	if p.Row.Other, err = h.Elsewhere(ctx, all[0].desk); err != nil {
 		return nil, err
 	}
-	if p.Form.ID == "" {
+	if p.Form.ID == "" || errors.Is(wrong, desk.ErrRecorded) {
 		p.Form.ID = s.Alerts.IDs.New()
 	}
 	if err := s.fillHousehold(r, p, all); err != nil {

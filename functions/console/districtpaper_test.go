@@ -75,6 +75,11 @@ func TestDistrictPaper(t *testing.T) {
 	if again := o.submit(c, self+"/enter", form); again.StatusCode != http.StatusSeeOther {
 		t.Errorf("sent again: status %d", again.StatusCode)
 	}
+	form.Set(row, "no_reply")
+	changed := o.submit(c, self+"/enter", form)
+	if key := formOf(changed.body).Get("key"); changed.StatusCode != http.StatusConflict || key == form.Get("key") || !strings.Contains(changed.body, `value="no_reply" selected`) {
+		t.Errorf("changed and sent again: status %d, key %s: %s", changed.StatusCode, key, changed.body)
+	}
 	for _, a := range []alert.Alert{first, second} {
 		sum, err := o.server.Alerts.Sum(t.Context(), a.ID)
 		o.must(err)

@@ -115,9 +115,28 @@ func (r Record) CallAt() time.Time {
 	return time.Time{}
 }
 
-func (r Record) call(id string) bool {
-	return slices.ContainsFunc(r.Calls, func(c Call) bool { return c.ID == id })
+// has reports whether a call is there. It fails with ErrRecorded if another is, by its ID.
+func (r Record) has(c Call) (bool, error) {
+	i := slices.IndexFunc(r.Calls, func(was Call) bool { return was.ID == c.ID })
+	if i < 0 {
+		return false, nil
+	}
+	if !r.Calls[i].says(c) {
+		return false, ErrRecorded
+	}
+	return true, nil
 }
+
+// says reports whether two calls are the same to those who entered them.
+func (c Call) says(d Call) bool {
+	return c.Outcome == d.Outcome && c.Phone == d.Phone && c.Note == d.Note && c.CallAt.Equal(d.CallAt) && maps.Equal(c.Choices, d.Choices)
+}
+
+// ErrRecorded is the conflict of an entry whose ID is that of a call that is recorded and
+// says something else: somebody went back to a form and changed it. It needs a new ID.
+var ErrRecorded = problem.New(problem.Conflict,
+	"この画面からは、別の内容をすでに記録しています。今の内容も記録する場合は、もう一度押してください。",
+	"Something else was already recorded from this page. To record what it says now as well, press once more.")
 
 func part(alertID string) string { return "desk/" + alertID }
 
@@ -213,8 +232,8 @@ type Entry struct {
 	Newest time.Time
 }
 
-// Enter records a call and gives the family back. An entry with the ID of one that is
-// recorded changes nothing. Of an outcome Answered the answers are recorded in the
+// Enter records a call and gives the family back. An entry that is sent again changes
+// nothing; another with its ID fails with ErrRecorded. Of an outcome Answered the answers are recorded in the
 // same write, also after the alert is over; if a guardian has answered since the
 // caller looked, nothing is recorded and it is a conflict of the field "newest". Who
 // has lost the family to a colleague meanwhile has phoned all the same: the call is
@@ -246,10 +265,15 @@ func (d Desk) Enter(ctx context.Context, a alert.Alert, ref alert.Ref, e Entry) 
 	})
 	if errors.Is(err, alert.ErrNewer) {
 		// The entry's own answer is the newest if it was recorded before.
-		if r, err := d.Record(ctx, ref); err != nil || r.call(e.ID) {
+		r, err := d.Record(ctx, ref)
+		if err != nil {
 			return r, err
 		}
-		return Record{}, overtaken
+		there, err := r.has(e.Call)
+		if err == nil && !there {
+			err = overtaken
+		}
+		return r, err
 	}
 	return first(r, unlessNothing(err))
 }
@@ -266,9 +290,14 @@ func unlessNothing(err error) error {
 	return err
 }
 
-// enter adds a call. It fails with errNothing if it is there.
+// enter adds a call. It fails with errNothing if it is there, and with ErrRecorded if
+// another is.
 func (r *Record) enter(c Call, now time.Time) error {
-	if r.call(c.ID) {
+	there, err := r.has(c)
+	if err != nil {
+		return err
+	}
+	if there {
 		return errNothing
 	}
 	c.At = now.UTC()

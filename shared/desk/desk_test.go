@@ -240,6 +240,12 @@ func TestEntries(t *testing.T) {
 			r.must(err)
 			r.pass(time.Second)
 		}
+		for _, other := range []desk.Outcome{desk.Message, desk.Answered} { // somebody went back to the form
+			e.Outcome, e.Choices = other, map[string]string{child: "help"}
+			if _, err := r.Enter(t.Context(), r.alert, ref, e); !errors.Is(err, desk.ErrRecorded) {
+				t.Errorf("%s over %s: %v", other, o, err)
+			}
+		}
 	}
 	row := r.row(ref)
 	history, err := r.Alerts.History(t.Context(), ref, child)

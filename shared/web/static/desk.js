@@ -102,6 +102,8 @@
     if (page === "") return location.assign(form.dataset.next);
     if (page) {
       document.querySelector("main").replaceWith(document.adoptNode(page.querySelector("main")));
+      const now = forms()[0]?.elements.namedItem("id")?.value; // another if the old one is used up
+      if (now && now !== id) { const e = load()[id]; set(id); set(now, e); }
       document.getElementById("summary")?.focus();
     } else {
       form.reset();
