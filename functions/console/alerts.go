@@ -312,9 +312,7 @@ func (s *Server) judge(ctx context.Context, f *filled) (Preview, error) {
 		return p, err
 	}
 	if len(f.wrong) == 0 && p.Size.Children == 0 {
-		f.wrong = append(f.wrong, problem.New(problem.Invalid,
-			"選ばれたグループには児童生徒がいません。別のグループを選んでください。",
-			"There are no children in the groups that you chose. Choose other groups.").In("groups"))
+		f.wrong = append(f.wrong, errNobody)
 	}
 	return p, nil
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/todoku/todoku/shared/alert"
+	"github.com/todoku/todoku/shared/roster"
 	"github.com/todoku/todoku/shared/staff"
 )
 
@@ -110,6 +111,33 @@ func TestAPIAlertFields(t *testing.T) {
 	if strings.Contains(o.log.String(), "お子さん") {
 		t.Error("the text of an alert is in the log")
 	}
+}
+
+// TestAlertToNobody: an alert that reaches no child is refused, by the API and by a form
+// that goes past the preview; one to children without an address is not.
+func TestAlertToNobody(t *testing.T) {
+	o := newOffice(t)
+	empty := roster.NewClass(3, "1")
+	o.must(o.server.Roster.PutGroup(t.Context(), o.me.School, empty))
+	refused := func(name, body string) {
+		t.Helper()
+		if a := o.api("POST", "/alerts", body); a.StatusCode != 422 || o.problem(a).Errors[0].Field != "groups" {
+			t.Errorf("%s: status %d: %s", name, a.StatusCode, a.body)
+		}
+	}
+	refused("a school without children", safety(nil))
+	c := o.signIn()
+	form := formOf(o.visit(c, "/quick/safety").body)
+	form.Set("all", "1")
+	form.Set("subject", "地震")
+	form.Set("body", "状況を回答してください。")
+	if a := o.submit(c, "/alerts", form); a.StatusCode != 422 || !strings.Contains(a.body, "児童生徒がいません") {
+		t.Errorf("a form: status %d: %s", a.StatusCode, a.body)
+	}
+	o.load("学年,組,番号,氏名,保護者1氏名,保護者1電話\n1,1,1,見本 一郎,見本 花子,090-0000-0001\n")
+	refused("an empty class", safety(map[string]any{"all": nil, "groups": []string{empty.ID}}))
+	o.newAlert(nil)
+	o.newAlert(map[string]any{"all": nil, "groups": []string{o.group("1年1組"), empty.ID}})
 }
 
 func TestAPIMalformedJSON(t *testing.T) {

@@ -29,6 +29,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/todoku/todoku/shared/address"
@@ -131,10 +132,11 @@ func (a *App) Send(ctx context.Context, me staff.Staff, d alert.Draft, key strin
 		a.start(ctx, al.ID, alert.FanOut)
 		return al, nil
 	}
-	names, err := a.audienceNames(ctx, d)
-	if err != nil {
+	groups, err := audience.Groups(ctx, a.Roster, d.School, d.Groups, d.All)
+	if err != nil && !d.All {
 		return alert.Alert{}, err
 	}
+	known, names := err == nil, audience.Names(groups, d.All)
 	if d.Follows != "" {
 		names += "（未回答の家庭）"
 	}
@@ -146,6 +148,9 @@ func (a *App) Send(ctx context.Context, me staff.Staff, d alert.Draft, key strin
 	d.TellMissing = chases.Of(d.Kind).TellMissing
 	if _, wrong := d.Tidy(a.Now()); len(wrong) > 0 {
 		return alert.Alert{}, wrong // nothing that could be done, so nothing to record
+	}
+	if known && d.Follows == "" && a.nobody(ctx, d.School, groups) {
+		return alert.Alert{}, errNobody
 	}
 	made := false
 	al, err := recording(ctx, a, sendEntry(me, d), func() (al alert.Alert, err error) {
@@ -165,15 +170,23 @@ func (a *App) Send(ctx context.Context, me staff.Staff, d alert.Draft, key strin
 	return al, nil
 }
 
-// audienceNames returns what the draft's groups are called. For the whole school
-// it reads nothing, so that sending takes no longer for a large one.
-func (a *App) audienceNames(ctx context.Context, d alert.Draft) (string, error) {
-	if d.All || len(d.Groups) == 0 {
-		return audience.Names(nil, d.All), nil
+// nobody reports whether it is certain that no child is in the groups: an alert to nobody
+// must not look sent, and one to somebody is not kept back for what cannot be read. Where
+// there are children it reads nothing, so that sending takes no longer for a large school.
+func (a *App) nobody(ctx context.Context, school string, groups []roster.Group) bool {
+	if slices.ContainsFunc(groups, func(g roster.Group) bool { return g.Children > 0 }) {
+		return false
 	}
-	groups, err := audience.Groups(ctx, a.Roster, d.School, d.Groups, false)
-	return audience.Names(groups, false), err
+	return !slices.ContainsFunc(groups, func(g roster.Group) bool {
+		members, _, err := a.Roster.Members(ctx, school, g.ID, "")
+		return err != nil || len(members) > 0
+	})
 }
+
+// errNobody says that an alert would reach no child.
+var errNobody = problem.New(problem.Invalid,
+	"選ばれたグループには児童生徒がいません。別のグループを選んでください。",
+	"There are no children in the groups that you chose. Choose other groups.").In("groups")
 
 // start asks for a job. If the queue is away the alert is accepted all the same:
 // the tick asks again for every job that has not begun.
