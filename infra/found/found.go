@@ -3,7 +3,7 @@
 // school or the person is not there yet, it makes them.
 //
 // It writes to the table as the operator: on one machine through the running program,
-// on AWS with the operator's own rights.
+// on AWS with the operator's own rights. What it does stands in the school's audit log.
 package found
 
 import (
@@ -62,9 +62,14 @@ func (f Founder) Link(ctx context.Context, r Request) (string, error) {
 		return "", err
 	}
 	if person.ID == "" {
-		person, err = people.PutStaff(ctx, person)
+		if err := f.record(ctx, audit.Entry{School: school.ID, Kind: audit.People, Said: "追加: " + person.Name + " / " + string(person.Role)}); err != nil {
+			return "", err
+		}
+		if person, err = people.PutStaff(ctx, person); err != nil {
+			return "", err
+		}
 	}
-	if err != nil {
+	if err := f.record(ctx, audit.Entry{School: school.ID, Kind: audit.Link, What: person.ID, Said: person.Name}); err != nil {
 		return "", err
 	}
 	token, err := people.NewLink(ctx, person.ID, linkLife)
@@ -153,8 +158,14 @@ func from(typed string) (string, error) {
 	return a.Mailbox(), nil
 }
 
-// keep writes a school if it is new or changed. What an operator changes stands in the
-// school's audit log.
+// record writes what the operator is about to do into the school's audit log.
+func (f Founder) record(ctx context.Context, e audit.Entry) error {
+	e.Name = "運用者"
+	_, err := (&audit.Log{Table: f.Table, Now: f.Now}).Add(ctx, e)
+	return err
+}
+
+// keep writes a school if it is new or changed.
 func (f Founder) keep(ctx context.Context, was, school roster.School, isFirst bool) error {
 	if school == was {
 		return nil
@@ -164,11 +175,8 @@ func (f Founder) keep(ctx context.Context, was, school roster.School, isFirst bo
 			return err
 		}
 	}
-	if was.ID != "" {
-		log := &audit.Log{Table: f.Table, Now: f.Now}
-		if _, err := log.Add(ctx, audit.Entry{School: school.ID, Kind: audit.Settings, Name: "運用者", Said: "連絡の送信元: " + school.Mail + "、電話番号: " + school.Phone}); err != nil {
-			return err
-		}
+	if err := f.record(ctx, audit.Entry{School: school.ID, Kind: audit.Settings, Said: "連絡の送信元: " + school.Mail + "、電話番号: " + school.Phone}); err != nil {
+		return err
 	}
 	return f.schools().PutSchool(ctx, school)
 }

@@ -131,8 +131,8 @@ func TestPasted(t *testing.T) {
 	}
 }
 
-// TestCorrect gives a school's address and phone anew, which is recorded; what is not given
-// stays.
+// TestCorrect gives a school's address and phone anew; what is not given stays, and what is
+// done is recorded.
 func TestCorrect(t *testing.T) {
 	f := newFounder(t)
 	link, err := f.Link(t.Context(), first())
@@ -166,9 +166,14 @@ func TestCorrect(t *testing.T) {
 	must(t, err)
 	var said []string
 	for _, e := range entries {
-		said = append(said, e.Said)
+		said = append(said, strings.TrimRight(string(e.Kind)+" "+e.Name+" "+e.What+" "+e.Said, " "))
 	}
-	if d := cmp.Diff([]string{"連絡の送信元: anzen@mihon.example.jp、電話番号: 03-0000-0000", "連絡の送信元: anzen@mihon.example.jp、電話番号: 03-1111-1111"}, said); d != "" {
+	linked := "link 運用者 " + who.ID + " 教頭 見本"
+	if d := cmp.Diff([]string{
+		"settings 運用者  連絡の送信元: anzen@school.example.jp、電話番号: 03-0000-0000", "people 運用者  追加: 教頭 見本 / manager", linked,
+		"settings 運用者  連絡の送信元: anzen@mihon.example.jp、電話番号: 03-0000-0000", linked,
+		"settings 運用者  連絡の送信元: anzen@mihon.example.jp、電話番号: 03-1111-1111", linked, linked, linked,
+	}, said); d != "" {
 		t.Error(d)
 	}
 }
