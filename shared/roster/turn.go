@@ -44,7 +44,7 @@ type Turning struct {
 	Moved, Stay, New int // children in the list: in another class than before, in the same, and new
 	Classes          []ClassTurn
 	Leavers          []Child // who leave, as Plan.Missing
-	Top              int     // the highest grade; its children are expected to leave
+	Top              int     // the highest grade, of the roster and the list; its children are expected to leave
 }
 
 // ClassTurn says where the children of a class come from.
@@ -283,6 +283,7 @@ func (p *Plan) summarise(k *known) {
 		}
 		slices.SortFunc(c.From, func(a, b Origin) int { return cmp.Or(natural(a.Name, b.Name)) })
 		p.Turning.Classes = append(p.Turning.Classes, *c)
+		p.Turning.Top = max(p.Turning.Top, g.Grade) // a new school gets a grade more each year
 	}
 	for _, g := range k.groups {
 		p.Turning.Top = max(p.Turning.Top, gradeNow(g))

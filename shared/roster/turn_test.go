@@ -129,6 +129,23 @@ func TestTurn(t *testing.T) {
 	}
 }
 
+// TestTurnGrows: in a school that gets a grade more, who is not in the list has not finished
+// school.
+func TestTurnGrows(t *testing.T) {
+	s := newStore(t)
+	if err := plan(t, s, "学年,組,氏名\n1,1,山田 太郎\n1,1,海老 一\n1,1,転出 子\n").Commit(t.Context(), nil); err != nil {
+		t.Fatal(err)
+	}
+	seen := turnOf(t, s, "学年,組,氏名\n2,1,山田 太郎\n2,1,海老 一\n1,1,新 入\n", Turn{ID: s.IDs.New()})
+	groups, err := s.Groups(t.Context(), testSchool)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n, others := seen.Turning.Graduates(Grades(groups)); seen.Turning.Rise != 1 || n != 0 || len(others) != 1 || others[0].Name != "転出 子" {
+		t.Errorf("%d graduates and %v of %+v", n, others, seen.Turning)
+	}
+}
+
 // TestTurnCutOff: a turn that stops after any write and begins anew ends as one that
 // was not cut off, also with a child in each grade of one name.
 func TestTurnCutOff(t *testing.T) {
