@@ -114,14 +114,14 @@ func (s *Store) Cards(ctx context.Context, school string) (map[string]Card, erro
 }
 
 // Card returns the card with a code, and the child's family as it is now. It fails with
-// ErrWrongCode for a code of nobody, which counts against the source, and with
-// ErrTooMany if the source has tried too many.
+// ErrWrongCode for a code of nobody, which counts against the source unless its check
+// character is wrong: nobody guesses with those. It fails with ErrTooMany if the source has tried too many.
 func (s *Store) Card(ctx context.Context, typed, source string) (Card, roster.Family, error) {
 	if err := s.mayTry(ctx, source); err != nil {
 		return Card{}, roster.Family{}, err
 	}
 	c, f, err := s.card(ctx, typed)
-	if errors.Is(err, ErrWrongCode) {
+	if _, whole := ParseCode(typed); whole && errors.Is(err, ErrWrongCode) {
 		if err := s.tried(ctx, source); err != nil {
 			return Card{}, roster.Family{}, err
 		}

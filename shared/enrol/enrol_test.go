@@ -360,6 +360,30 @@ func TestGuess(t *testing.T) {
 	}
 }
 
+// TestMistypedCards: families on one Wi-Fi that mistype their cards do not shut each other
+// out; a source that guesses is.
+func TestMistypedCards(t *testing.T) {
+	b := newBench(t)
+	cards, err := b.store.IssueCards(t.Context(), "s1", []enrol.ChildRef{{Family: b.one.ID, Child: b.one.Children[0].ID}}, false)
+	b.must(err)
+	for name, tt := range map[string]struct {
+		typed func(int) string
+		want  error
+	}{
+		"mistyped": {func(int) string { return "00010-ABCDE" }, nil},
+		"guessed":  {guess, enrol.ErrTooMany},
+	} {
+		for i := range enrol.MaxWrong {
+			if _, _, err := b.store.Card(t.Context(), tt.typed(i), name); !errors.Is(err, enrol.ErrWrongCode) {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+		if _, _, err := b.store.Card(t.Context(), cards[0].Code, name); !errors.Is(err, tt.want) {
+			t.Errorf("%s, then a card: %v, want %v", name, err, tt.want)
+		}
+	}
+}
+
 // guess is a code with the right check character.
 func guess(i int) string {
 	body := fmt.Sprintf("%09d", i*7919)
