@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"strings"
 	"time"
@@ -14,6 +15,7 @@ import (
 	"github.com/todoku/todoku/functions/console"
 	"github.com/todoku/todoku/infra/local/machine"
 	"github.com/todoku/todoku/shared/keep"
+	"github.com/todoku/todoku/shared/mail/smtp"
 	"github.com/todoku/todoku/shared/problem"
 	"github.com/todoku/todoku/shared/roster"
 	"github.com/todoku/todoku/shared/staff"
@@ -73,7 +75,7 @@ func (p *Program) options(c *cobra.Command) func() (options, error) {
 	})
 	openID := p.openIDFlags(f)
 	alerts := p.keepFlag(c, int(keep.Alerts/day))
-	f.BoolVar(&o.demo, "demo", false, p.say("架空の学校を作り、APIトークンを表示", "make a demo school, and print an API token"))
+	f.BoolVar(&o.demo, "demo", false, p.say("架空の学校を作り、APIトークンを表示（外の中継サーバーとは使えない）", "make a demo school, and print an API token; not with a relay outside this machine"))
 	f.BoolVar(&o.signIn, "sign-in", false, p.say("最初の管理者のサインイン用リンクを表示", "print a one-time sign-in link for the first manager"))
 	f.BoolVarP(&o.verbose, "verbose", "v", false, p.say("うまくいったことも記録", "log what happens, not only what goes wrong"))
 	f.StringVar(&o.school.Name, "school", "", p.say("最初に始めるとき、学校の`名前`", "`NAME` of the school, at the first start"))
@@ -119,8 +121,26 @@ func (p *Program) openIDFlags(f *pflag.FlagSet) func() (*console.OpenID, error) 
 	}
 }
 
+// errDemoMail says that mail to people who are made up does not leave the machine.
+var errDemoMail = problem.New(problem.Invalid,
+	"--demo の学校のアドレスは架空ですが、ドメインは実在のメール会社のものです。外の中継サーバーから送ると、送信元として拒否されるようになるおそれがあります。--smtp を外すか、この機械の中継サーバー（127.0.0.1）を指定してください。",
+	"The addresses of the school of --demo are made up, at real mail operators: sent through a relay outside, they would have the operators block its mail. Leave out --smtp, or name a relay on this machine (127.0.0.1).")
+
+// checkDemo refuses a relay outside this machine for a made-up school. What is wrong with
+// the relay's URL is said where it is used.
+func (o options) checkDemo() error {
+	relay, err := smtp.ParseURL(o.Relay)
+	if !o.demo || o.Relay == "" || err != nil || relay.Host == "localhost" || net.ParseIP(relay.Host).IsLoopback() {
+		return nil
+	}
+	return errDemoMail
+}
+
 // serve runs the whole of Todoku until ctx ends.
 func (p *Program) serve(ctx context.Context, o options) error {
+	if err := o.checkDemo(); err != nil {
+		return err
+	}
 	m, err := machine.New(o.Config)
 	if err != nil {
 		return err
