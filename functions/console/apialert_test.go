@@ -73,6 +73,8 @@ func TestAPIAlertFields(t *testing.T) {
 		{"useful_until a number", safety(set{"useful_until": 1775444400}), "useful_until"},
 		{"too many answers", safety(set{"answers": []string{"a", "b", "c", "d", "e", "f", "g"}}), "answers"},
 		{"an empty answer", safety(set{"answers": []string{""}}), "answers"},
+		{"two equal answers", safety(set{"answers": []string{"はい", "はい"}}), "answers"},
+		{"two answers that look alike", safety(set{"answers": []set{{"ja": "はい"}, {"ja": " はい", "help": true}}}), "answers"},
 		{"a long answer", safety(set{"answers": []string{strings.Repeat("あ", 41)}}), "answers"},
 		{"an answer that is a number", safety(set{"answers": []int{1}}), "answers"},
 		{"an answer with an unknown member", safety(set{"answers": []set{{"ja": "a", "id": "b"}}}), "answers"},

@@ -108,15 +108,16 @@ func (d Draft) checkChoices() problem.List {
 	if len(d.Choices) > MaxChoices {
 		l = append(l, problem.New(problem.Invalid, "回答の選択肢は%d個までです。", "Offer at most %d answers.", MaxChoices).In("choices"))
 	}
-	seen := map[string]bool{}
+	seen, said := map[string]bool{}, map[string]bool{}
 	for _, c := range d.Choices {
+		text := oneLine(c.JA)
 		if e := checkLine(c.JA, MaxChoiceText, "回答の選択肢", "an answer"); e != nil {
 			l = append(l, e.In("choices"))
 		}
-		if c.ID == "" || seen[c.ID] {
+		if c.ID == "" || seen[c.ID] || said[text] {
 			l = append(l, problem.New(problem.Invalid, "同じ選択肢が二つあります。片方を消してください。", "Two of the answers are the same: remove one.").In("choices"))
 		}
-		seen[c.ID] = true
+		seen[c.ID], said[text] = true, true
 	}
 	return l
 }
