@@ -48,6 +48,8 @@ func TestAPIAlertFields(t *testing.T) {
 		{"kind a number", safety(set{"kind": 1}), "kind"},
 		{"subject missing", safety(set{"subject": nil}), "subject"},
 		{"subject blank", safety(set{"subject": " \u3000\n"}), "subject"},
+		{"subject without width", safety(set{"subject": "\u200b"}), "subject"},
+		{"subject of half a character", strings.Replace(safety(set{"subject": "x"}), `"x"`, `"\ud800"`, 1), "subject"},
 		{"subject too long", safety(set{"subject": strings.Repeat("あ", 101)}), "subject"},
 		{"subject an object", safety(set{"subject": set{}}), "subject"},
 		{"subject with NUL", safety(set{"subject": "a\x00b"}), "subject"},

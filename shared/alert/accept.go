@@ -87,7 +87,7 @@ func withoutBreaks(s string) string { return strings.NewReplacer("\n", "", "\t",
 // with which a text can be made to read as another.
 func checkLine(s string, limit int, ja, en string) *problem.Error {
 	switch n := utf8.RuneCountInString(s); {
-	case strings.TrimSpace(s) == "":
+	case !strings.ContainsFunc(s, legible):
 		return problem.New(problem.Invalid, "%[1]sを入力してください。", "Enter %[2]s.", ja, en)
 	case n > limit:
 		return problem.New(problem.Invalid, "%[1]sは%[3]d文字までです（いま%[4]d文字）。短くしてください。", "Shorten %[2]s: it has %[4]d characters, at most %[3]d are possible.", ja, en, limit, n)
@@ -97,6 +97,13 @@ func checkLine(s string, limit int, ja, en string) *problem.Error {
 		return problem.New(problem.Invalid, "%[1]sに使えない制御文字が含まれています。貼り付けではなく、直接入力してください。", "Type %[2]s instead of pasting it: it contains control characters.", ja, en)
 	}
 	return nil
+}
+
+// legible reports whether a character alone says something: blanks, those without width and
+// what stands for lost ones (U+FFFD) do not.
+func legible(r rune) bool {
+	return !unicode.IsSpace(r) && r != utf8.RuneError &&
+		!unicode.In(r, unicode.Cf, unicode.Other_Default_Ignorable_Code_Point, unicode.Variation_Selector)
 }
 
 func unprintable(r rune) bool {

@@ -136,6 +136,8 @@ func TestDraftProblems(t *testing.T) {
 		field  string
 	}{
 		{"no subject", func(d *alert.Draft) { d.Subject = " \u3000" }, "subject"},
+		{"subject without width", func(d *alert.Draft) { d.Subject = "\u200b\ufeff\u3164" }, "subject"},
+		{"lost subject", func(d *alert.Draft) { d.Subject = "\ufffd" }, "subject"},
 		{"long subject", func(d *alert.Draft) { d.Subject = strings.Repeat("あ", alert.MaxSubject+1) }, "subject"},
 		{"NUL in subject", func(d *alert.Draft) { d.Subject = "a\x00b" }, "subject"},
 		{"right-to-left override", func(d *alert.Draft) { d.Subject = "a\u202eb" }, "subject"},
