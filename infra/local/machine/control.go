@@ -173,11 +173,11 @@ func (m *Machine) withDead(f func(r *http.Request, q queue.DeadLetters) (any, er
 		if !ok {
 			return nil, problem.New(problem.NotFound, "%[1]s というキューはありません。%[2]s のどれかです。", "There is no queue %[1]s: name one of %[2]s.", r.PathValue("queue"), "jobs, copies, mails")
 		}
-		q, err := LettersOf(r.Context(), m.Table, q, r.PathValue("school"))
+		letters, err := LettersOf(r.Context(), m.Table, q, r.PathValue("school"))
 		if err != nil {
 			return nil, err
 		}
-		v, err := f(r, q)
+		v, err := f(r, letters)
 		if errors.Is(err, queue.ErrInvalid) {
 			err = ErrNoLetter
 		}
