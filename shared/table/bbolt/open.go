@@ -47,6 +47,9 @@ func Open(path string) (*journal.DB, error) {
 		return nil, fault(fmt.Errorf("bbolt: make the file: %w", err))
 	}
 	db, err := guarded(func() (*journal.DB, error) {
+		if err := checkLength(path); err != nil {
+			return nil, err
+		}
 		return journal.Open(path, &bolt.Options{
 			Timeout:         lockWait,
 			FreelistType:    bolt.FreelistMapType,
@@ -60,6 +63,24 @@ func Open(path string) (*journal.DB, error) {
 	}
 	db.File().AllocSize = grow
 	return db, nil
+}
+
+// checkLength refuses a file that ends before its last page: to read there is no error of
+// Go but a fault, and bbolt meets it in a goroutine of its own when it looks for free pages.
+// What is opened read-only looks at the first two pages only.
+func checkLength(path string) error {
+	db, err := bolt.Open(path, 0o600, &bolt.Options{ReadOnly: true, Timeout: lockWait})
+	if err != nil {
+		return err
+	}
+	defer func() { _ = db.Close() }()
+	return db.View(func(tx *bolt.Tx) error {
+		info, err := os.Stat(path) // only now: whoever had the file open may have made it longer
+		if err == nil && info.Size() < tx.Size() {
+			err = noDatabase.Because(fmt.Errorf("bbolt: %d bytes of %d", info.Size(), tx.Size()))
+		}
+		return err
+	})
 }
 
 // guarded opens a file that exists and says for people what is wrong with it.

@@ -17,8 +17,12 @@ import (
 
 func TestOpenRefuses(t *testing.T) {
 	dir := t.TempDir()
-	text, short, damaged, inUse := filepath.Join(dir, "text"), filepath.Join(dir, "cut off"), filepath.Join(dir, "damaged"), filepath.Join(dir, "in use")
-	for path, data := range map[string][]byte{text: []byte(strings.Repeat("not a database\n", 1000)), short: backup(t)[:5000], damaged: disordered(backup(t))} {
+	text, damaged, inUse := filepath.Join(dir, "text"), filepath.Join(dir, "damaged"), filepath.Join(dir, "in use")
+	page, half := filepath.Join(dir, "a page"), filepath.Join(dir, "half")
+	whole := backup(t)
+	for path, data := range map[string][]byte{
+		text: []byte(strings.Repeat("not a database\n", 1000)), damaged: disordered(whole), page: whole[:5000], half: whole[:len(whole)/2],
+	} {
 		if err := os.WriteFile(path, data, 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -28,7 +32,9 @@ func TestOpenRefuses(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer db.Close()
-	for path, want := range map[string]string{text: "not Todoku's data", short: "it is damaged", damaged: "it is damaged", inUse: "Another Todoku"} {
+	for path, want := range map[string]string{
+		text: "not Todoku's data", damaged: "it is damaged", page: "it is damaged", half: "it is damaged", inUse: "Another Todoku",
+	} {
 		_, err := bbolt.Open(path)
 		wantProblem(t, err, want)
 	}
@@ -36,7 +42,7 @@ func TestOpenRefuses(t *testing.T) {
 	if !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("without a folder: %v", err)
 	}
-	wantFiles(t, dir, "cut off", "damaged", "in use", "in use.journal", "in use.journal2", "text")
+	wantFiles(t, dir, "a page", "damaged", "half", "in use", "in use.journal", "in use.journal2", "text")
 }
 
 // TestOpenAgain finds what was written before, and leaves no other file behind.
