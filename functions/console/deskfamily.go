@@ -260,15 +260,15 @@ func (s *Server) copyWords(c alert.Copy) lang.Text {
 }
 
 // MinCallAt proposes when to call back: in half an hour.
-func (p *familyPage) MinCallAt() string {
-	return p.At.Add(30 * time.Minute).In(p.Zone).Format(localTime)
+func (f *deskFrame) MinCallAt() string {
+	return f.At.Add(30 * time.Minute).In(f.Zone).Format(localTime)
 }
 
 // Outcomes lists how a call can end.
-func (p *familyPage) Outcomes() []outcomeOption {
+func (f callForm) Outcomes() []outcomeOption {
 	var all []outcomeOption
 	for _, o := range desk.Outcomes {
-		all = append(all, outcomeOption{string(o), outcomeNames[o], p.Form.Outcome == string(o)})
+		all = append(all, outcomeOption{string(o), outcomeNames[o], f.Outcome == string(o)})
 	}
 	return all
 }

@@ -7,7 +7,6 @@ import (
 	"net/url"
 	"slices"
 	"strings"
-	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -219,20 +218,6 @@ func (m householdPart) Field(name string) string { return name + "_" + m.Alert.I
 // Chosen reports whether a choice is ticked for a child.
 func (p *householdPage) Chosen(part householdPart, child, choice string) bool {
 	return p.Form.Choices[part.Alert.ID+"_"+child] == choice
-}
-
-// MinCallAt proposes when to call back: in half an hour.
-func (p *householdPage) MinCallAt() string {
-	return p.At.Add(30 * time.Minute).In(p.Zone).Format(localTime)
-}
-
-// Outcomes lists how a call can end.
-func (p *householdPage) Outcomes() []outcomeOption {
-	var all []outcomeOption
-	for _, o := range desk.Outcomes {
-		all = append(all, outcomeOption{string(o), outcomeNames[o], p.Form.Outcome == string(o)})
-	}
-	return all
 }
 
 // together does something to a household, and shows it with what kept that from being done.
