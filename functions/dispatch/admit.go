@@ -70,9 +70,10 @@ func (r *run) sooner() time.Duration {
 	return 0
 }
 
-// transmit hands messages to the operator, until it answers for its whole lane.
+// transmit hands messages to the operator, until it answers for its whole lane. What has
+// not been sent in time is put back, instead of staying in a dead invocation's hands.
 func (r *run) transmit(ctx context.Context, msgs []*mail.Message, jobs []*job) {
-	ctx, cancel := inTime(ctx)
+	ctx, cancel := queue.InTime(ctx)
 	defer cancel()
 	ctx = mail.AtPlace(mail.OnTurn(ctx, r.onTurn), r.place(jobs[0]))
 	began, puzzled := r.Now(), false

@@ -300,18 +300,6 @@ func (b *batch) heed(err error) {
 	}
 }
 
-// spare is the time of an invocation that is kept for recording what was sent.
-const spare = 5 * time.Second
-
-// inTime returns a context that ends before the invocation does: what has not been
-// sent by then is put back, instead of staying in a dead invocation's hands.
-func inTime(ctx context.Context) (context.Context, context.CancelFunc) {
-	if end, ok := ctx.Deadline(); ok {
-		return context.WithDeadline(ctx, end.Add(-spare))
-	}
-	return context.WithCancel(ctx)
-}
-
 // letter writes a copy's mail.
 func (r *run) letter(ctx context.Context, j *job) (*mail.Message, error) {
 	key := writerKey{j.ref.Alert, j.ref.Round}

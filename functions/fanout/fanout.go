@@ -74,7 +74,7 @@ func (h *Handler) postpone(ctx context.Context, wait time.Duration, msgs []event
 // for the time that it returns, and goes on where it was.
 func (h *Handler) message(ctx context.Context, m events.SQSMessage) (time.Duration, error) {
 	wait := retryAfter
-	work, cancel := inTime(ctx)
+	work, cancel := queue.InTime(ctx)
 	defer cancel()
 	err := h.start(work, m, &wait)
 	if work.Err() != nil {
@@ -83,20 +83,8 @@ func (h *Handler) message(ctx context.Context, m events.SQSMessage) (time.Durati
 	return wait, err
 }
 
-const (
-	// retryAfter is how long a job waits that failed, in a busy store for example.
-	retryAfter = 2 * time.Second
-	// spare is the time of an invocation that is kept for handing a job back.
-	spare = 5 * time.Second
-)
-
-// inTime returns a context that ends before the invocation does.
-func inTime(ctx context.Context) (context.Context, context.CancelFunc) {
-	if end, ok := ctx.Deadline(); ok {
-		return context.WithDeadline(ctx, end.Add(-spare))
-	}
-	return context.WithCancel(ctx)
-}
+// retryAfter is how long a job waits that failed, in a busy store for example.
+const retryAfter = 2 * time.Second
 
 // start reads what a message asks for and does it. If it is too early it sets how
 // long to wait.

@@ -3,6 +3,7 @@ package queue
 import (
 	"context"
 	"sync"
+	"time"
 
 	"github.com/aws/aws-lambda-go/events"
 )
@@ -25,6 +26,18 @@ func EachGroup(ctx context.Context, e events.SQSEvent, handle func(ctx context.C
 		}
 	}
 	return r
+}
+
+// spare is the time of an invocation that InTime keeps.
+const spare = 5 * time.Second
+
+// InTime returns a context that ends before the invocation does, so that what was done is
+// still recorded, and the rest handed back.
+func InTime(ctx context.Context) (context.Context, context.CancelFunc) {
+	if end, ok := ctx.Deadline(); ok {
+		return context.WithDeadline(ctx, end.Add(-spare))
+	}
+	return context.WithCancel(ctx)
 }
 
 // split sorts messages by group, keeping the order in each.
