@@ -17,7 +17,15 @@ type Who struct {
 }
 
 // Permit is the places of one batch of copies of one lane. It is used by one
-// goroutine, and ends with End.
+// goroutine, in this order:
+//
+//	             in memory                                many processes
+//	Ask          takes: begun, open and relayed if N > 0  looks: noted if others wait, too
+//	Begin        nothing more                             takes: begun, unless others were faster
+//	Heard, Left  Heard: told; open no more after the last Left: told
+//	End          gives back what was not told, and clears begun, open, relayed and noted
+//
+// A Permit without a gate counts nothing.
 type Permit struct {
 	N    int           // how many copies may leave
 	Wait time.Duration // if they are fewer than were asked for: until it is worth asking again
