@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/todoku/todoku/shared/alert"
+	"github.com/todoku/todoku/shared/desk"
 	"github.com/todoku/todoku/shared/roster"
 	"github.com/todoku/todoku/shared/staff"
 )
@@ -115,5 +116,15 @@ func TestDistrict(t *testing.T) {
 	}
 	if got := o.submit(c, "/alerts/"+a.ID+"/desk/next", nil); got.StatusCode != http.StatusSeeOther {
 		t.Errorf("phoning for a school: status %d", got.StatusCode)
+	}
+}
+
+// TestOneWordForOneState: what stands for several states at the desk and in a report is not
+// called like one of them.
+func TestOneWordForOneState(t *testing.T) {
+	for state, name := range childStateNames {
+		if both := needNames[desk.NoMail]; name.JA == both.JA || name.EN == both.EN {
+			t.Errorf("%s is called like all to whom no mail gets through: %s", state, name.JA)
+		}
 	}
 }

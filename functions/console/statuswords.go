@@ -11,7 +11,7 @@ var childStateNames = map[alert.ChildState]lang.Text{
 	alert.Answered:     lang.T("回答あり", "Answered"),
 	alert.Reached:      lang.T("メール到着・未回答", "Mail arrived, no answer"),
 	alert.Silent:       lang.T("未回答", "No answer"),
-	alert.RouteRefused: lang.T("メールが届かない", "Mail refused"),
+	alert.RouteRefused: lang.T("メール受け取り拒否", "Mail refused"),
 	alert.NoRoute:      lang.T("メール宛先なし", "No mail address"),
 }
 
