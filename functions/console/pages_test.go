@@ -224,7 +224,7 @@ func TestSendTwice(t *testing.T) {
 	}
 	form.Set("body", "別の本文")
 	changed := o.submit(c, "/alerts", form)
-	if changed.StatusCode != http.StatusConflict || !strings.Contains(changed.body, "すでに連絡を送信しています") || !strings.Contains(changed.body, "別の本文") {
+	if changed.StatusCode != http.StatusConflict || !strings.Contains(changed.body, "すでに連絡を送信しています") || !strings.Contains(changed.body, "別の本文") || !strings.Contains(changed.body, "まだ送信されていません") {
 		t.Errorf("status %d: %.300s", changed.StatusCode, changed.body)
 	}
 	key := keyPattern.FindStringSubmatch(changed.body)

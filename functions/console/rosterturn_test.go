@@ -117,6 +117,9 @@ func TestTurnSeesTheRosterAnew(t *testing.T) {
 	if a.StatusCode != http.StatusConflict || !strings.Contains(a.body, "途中 転入") || o.children() != 5 {
 		t.Errorf("status %d", a.StatusCode)
 	}
+	if !strings.Contains(a.body, "この操作は受け付けられませんでした") || strings.Contains(a.body, "まだ送信されていません") {
+		t.Error("the heading does not fit where nothing was being sent")
+	}
 }
 
 func TestTurnTooLateToUndo(t *testing.T) {
