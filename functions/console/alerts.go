@@ -42,6 +42,7 @@ type homePage struct {
 	Next       string // where older alerts go on; "": nowhere
 	First      bool   // it is the newest page
 	NoRoster   bool
+	Loads      bool             // this person may load one
 	May        bool             // send alerts
 	Edit       bool             // the buttons
 	Quick      []alert.Template // the buttons
@@ -81,7 +82,7 @@ func (s *Server) home(r *http.Request, me staff.Staff) (web.Response, error) {
 		}
 	}
 	groups, err := s.Roster.Groups(r.Context(), me.School)
-	p.NoRoster = len(groups) == 0
+	p.NoRoster, p.Loads = len(groups) == 0, access.May(me, access.Roster, access.Target{School: me.School})
 	if err != nil {
 		return nil, err
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/todoku/todoku/shared/mail"
 	"github.com/todoku/todoku/shared/mail/inbox"
 	"github.com/todoku/todoku/shared/roster"
+	"github.com/todoku/todoku/shared/staff"
 	"github.com/todoku/todoku/shared/table"
 	"github.com/todoku/todoku/shared/web"
 	"github.com/todoku/todoku/shared/web/webtest"
@@ -306,6 +307,10 @@ func TestEmptyRoster(t *testing.T) {
 	o := newOffice(t)
 	if got := o.visit(o.signIn(), "/"); !strings.Contains(got.body, "まず、名簿を読み込んでください") || strings.Contains(got.body, "新しい連絡を作る") {
 		t.Errorf("the first page does not lead to the roster: %.500s", got.body)
+	}
+	o.me, _ = o.hireAt(o.me.School, staff.Teacher)
+	if got := o.visit(o.signIn(), "/"); !strings.Contains(got.body, "名簿がまだありません") || strings.Contains(got.body, `href="/roster"`) {
+		t.Errorf("the first page leads to what is refused: %.500s", got.body)
 	}
 }
 
