@@ -143,6 +143,9 @@ var (
 	turnUnsure = problem.New(problem.Invalid,
 		"リストにいない児童生徒の名前を確かめて、チェックを入れてください。",
 		"Look at the names of those who are not in the list, then tick the box.").In("sure")
+	turnKept = problem.New(problem.Invalid,
+		"名簿から外れる人の情報を消すまでの日数を選んでください。",
+		"Choose after how many days the data of those who leave is deleted.").In("keep")
 	turnChanged = problem.New(problem.Conflict,
 		"確認している間に名簿が変わりました。下の内容をもう一度確かめてから、実行してください。",
 		"The roster has changed meanwhile. Look at the new preview below, then confirm.")
@@ -168,8 +171,8 @@ func (p *rosterPages) confirmTurn(r *http.Request, me staff.Staff, in imports.Im
 		return nil, err
 	}
 	c := turnConfirmed{seen: form.Get("seen"), sure: form.Get("sure") != "", keep: turnKeep}
-	if keep, err := strconv.Atoi(form.Get("keep")); err == nil && slices.Contains(turnKeeps, keep) {
-		c.keep = keep
+	if form.Has("keep") {
+		c.keep, _ = strconv.Atoi(form.Get("keep"))
 	}
 	sheet, plan, wrong, err := p.beginTurn(r.Context(), me, in, c)
 	switch {
@@ -201,6 +204,8 @@ func (p *rosterPages) beginTurn(ctx context.Context, me staff.Staff, in imports.
 		return sheet, plan, imports.ErrOpen, nil
 	case len(plan.Errors) > 0 || plan.Children.Total() == 0:
 		return sheet, plan, roster.ErrFaulty, nil
+	case !slices.Contains(turnKeeps, c.keep):
+		return sheet, plan, turnKept, nil
 	case c.seen != seenTurn(plan):
 		return sheet, plan, turnChanged, nil
 	case len(others) > 0 && !c.sure:

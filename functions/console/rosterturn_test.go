@@ -61,6 +61,7 @@ func TestTurnOfTheYear(t *testing.T) {
 		"without the tick":        {"seen": {seen}},
 		"of another preview":      {"seen": {"x"}, "sure": {"1"}},
 		"without having seen any": {"sure": {"1"}},
+		"to be kept for years":    {"seen": {seen}, "sure": {"1"}, "keep": {"9999"}},
 	} {
 		if a := o.submit(c, path+"/confirm", form); a.StatusCode == http.StatusSeeOther || o.children() != 4 {
 			t.Errorf("%s: status %d", name, a.StatusCode)
