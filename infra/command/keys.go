@@ -67,8 +67,8 @@ var steps = map[string]func(keys []link.Key, random io.Reader) ([]link.Key, erro
 func parseKeys(secret []byte) ([]link.Key, error) {
 	keys, err := config.ParseKeys(secret)
 	if err != nil {
-		return nil, problem.New(problem.Invalid, "標準入力から、署名鍵のシークレットを渡してください。",
-			"Give the secret with the keys on standard input: %v", err)
+		return nil, problem.New(problem.Invalid, "標準入力から、署名鍵のシークレットを渡してください（%v）。",
+			"Give the secret with the keys on standard input (%v).", err)
 	}
 	return keys, nil
 }

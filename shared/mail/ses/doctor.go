@@ -162,7 +162,7 @@ func quota(q types.SendQuota, n int) (findings []doctor.Finding, facts []doctor.
 	const link = docs + "manage-sending-quotas.html"
 	if q.MaxSendRate > 0 {
 		takes := time.Duration(float64(n) / q.MaxSendRate * float64(time.Second)).Round(time.Second)
-		facts = append(facts, doctor.Fact{Check: "ses", Text: lang.T("全員（%d件）への連絡は、毎秒%.0f通で %v かかります。", "An alert to everybody (%d addresses) takes %[3]v at %[2].0f a second.", n, q.MaxSendRate, takes)})
+		facts = append(facts, doctor.Fact{Check: "ses", Text: lang.T("全員（%d件）への連絡は、毎秒%.0f通で %v かかります。", "An alert to everybody (%d addresses) takes %[3]v at %.0[2]f a second.", n, q.MaxSendRate, takes)})
 		if takes > soon {
 			findings = append(findings, doctor.Finding{
 				Check: "ses", ID: "ses-slow", Level: doctor.Warn, Link: link,
