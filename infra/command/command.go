@@ -184,6 +184,10 @@ func (p *Program) tree() *cobra.Command {
 		c.InitDefaultHelpFlag()
 		c.Flags().Lookup("help").Usage = p.say("この説明を表示", "show this help")
 	}
+	root.Version = version()
+	root.SetVersionTemplate("{{.Version}}\n")
+	root.InitDefaultVersionFlag()
+	root.Flags().Lookup("version").Usage = p.say("版を表示", "say which version this is")
 	root.InitDefaultHelpFlag()
 	root.Flags().Lookup("help").Usage = p.say("この説明を表示", "show this help")
 	return root

@@ -92,6 +92,10 @@ func words(list ...string) cobra.CompletionFunc {
 
 // flagError says what is wrong with a flag.
 func (p *Program) flagError(c *cobra.Command, err error) error {
+	help := "todoku help"
+	if c.HasParent() {
+		help += " " + c.Name()
+	}
 	var unknown *pflag.NotExistError
 	var empty *pflag.ValueRequiredError
 	var value *pflag.InvalidValueError
@@ -101,21 +105,24 @@ func (p *Program) flagError(c *cobra.Command, err error) error {
 	case errors.As(err, &unknown):
 		name := unknown.GetSpecifiedName()
 		if near := nearFlag(c.Flags(), name); near != "" {
-			return problem.New(problem.Invalid, "%[1]s に --%[2]s という指定はありません。--%[3]s のことですか。使い方は todoku help %[1]s で見られます。",
-				"%[1]s has no flag --%[2]s. Do you mean --%[3]s? See todoku help %[1]s.", c.Name(), name, near)
+			return problem.New(problem.Invalid, "%[1]s に --%[2]s という指定はありません。--%[3]s のことですか。使い方は %[4]s で見られます。",
+				"%[1]s has no flag --%[2]s. Do you mean --%[3]s? See %[4]s.", c.Name(), name, near, help)
 		}
-		return problem.New(problem.Invalid, "%[1]s に --%[2]s という指定はありません。使い方は todoku help %[1]s で見られます。",
-			"%[1]s has no flag --%[2]s. See todoku help %[1]s.", c.Name(), name)
+		return problem.New(problem.Invalid, "%[1]s に --%[2]s という指定はありません。使い方は %[3]s で見られます。",
+			"%[1]s has no flag --%[2]s. See %[3]s.", c.Name(), name, help)
 	case errors.As(err, &empty):
 		kind, _ := pflag.UnquoteUsage(empty.GetFlag())
-		return problem.New(problem.Invalid, "--%[2]s のあとに%[3]sを書いてください。使い方は todoku help %[1]s で見られます。",
-			"--%[2]s needs its %[3]s after it. See todoku help %[1]s.", c.Name(), empty.GetSpecifiedName(), kind)
+		return problem.New(problem.Invalid, "--%[2]s のあとに%[3]sを書いてください。使い方は %[1]s で見られます。",
+			"--%[2]s needs its %[3]s after it. See %[1]s.", help, empty.GetSpecifiedName(), kind)
 	case errors.As(err, &value):
 		kind, _ := pflag.UnquoteUsage(value.GetFlag())
-		return problem.New(problem.Invalid, "--%[2]s の値「%[3]s」は、%[4]sとして使えません（%[5]v）。使い方は todoku help %[1]s で見られます。",
-			"--%[2]s: %[3]q is no %[4]s (%[5]v). See todoku help %[1]s.", c.Name(), value.GetFlag().Name, value.GetValue(), kind, errors.Unwrap(value))
+		if kind == "" { // of a switch, which needs no value
+			kind = p.say("真偽値（trueかfalse）", "boolean, true or false")
+		}
+		return problem.New(problem.Invalid, "--%[2]s の値「%[3]s」は、%[4]sとして使えません（%[5]v）。使い方は %[1]s で見られます。",
+			"--%[2]s: %[3]q is no %[4]s (%[5]v). See %[1]s.", help, value.GetFlag().Name, value.GetValue(), kind, errors.Unwrap(value))
 	}
-	return problem.New(problem.Invalid, "指定の書き方が違います（%[2]v）。使い方は todoku help %[1]s で見られます。", "This cannot be read (%[2]v). See todoku help %[1]s.", c.Name(), err)
+	return problem.New(problem.Invalid, "指定の書き方が違います（%[2]v）。使い方は %[1]s で見られます。", "This cannot be read (%[2]v). See %[1]s.", help, err)
 }
 
 // nearFlag is the flag that is most like a name, if one is.

@@ -53,6 +53,8 @@ func TestProgram(t *testing.T) {
 		{"unknown flag, nearly one", []string{"run", "-smpt", "smtp://127.0.0.1"}, "--smtp のことですか", "Do you mean --smtp?"},
 		{"flag without its value", []string{"run", "--addr"}, "--addr のあとにホスト:ポートを書いてください", "--addr needs its HOST:PORT after it"},
 		{"flag with a bad value", []string{"run", "--proof", "often"}, "--proof の値「often」は", `--proof: "often" is no TIME`},
+		{"switch with a bad value", []string{"run", "-demo=maybe"}, "「maybe」は、真偽値（trueかfalse）として使えません", `"maybe" is no boolean, true or false`},
+		{"unknown flag of no command", []string{"--frobnicate"}, "使い方は todoku help で見られます", "todoku has no flag --frobnicate. See todoku help."},
 		{"argument is missing", []string{"backup"}, "FILE を指定してください", "Say which FILE. See todoku help backup."},
 		{"argument too many", []string{"restore", "a", "b"}, "「b」は余分です", `"b" is one too many`},
 		{"no school yet", []string{"run", "--addr", "127.0.0.1:0"}, "まだ学校がありません", "There is no school yet"},
@@ -78,8 +80,11 @@ func TestProgram(t *testing.T) {
 	t.Run("completion", func(t *testing.T) { testCompletion(t, todoku) })
 	t.Run("manual page", func(t *testing.T) { testManual(t, todoku) })
 	t.Run("version", func(t *testing.T) {
-		if out, _, status := todoku("en", "version"); status != 0 || !strings.HasPrefix(out, "todoku ") {
-			t.Errorf("exit status %d: %q", status, out)
+		want, _, _ := todoku("en", "version")
+		for _, asked := range []string{"version", "--version", "-version"} {
+			if out, _, status := todoku("en", asked); status != 0 || !strings.HasPrefix(out, "todoku ") || out != want {
+				t.Errorf("%s: exit status %d: %q", asked, status, out)
+			}
 		}
 	})
 }
