@@ -84,7 +84,7 @@ func strict(event []byte, v any) error {
 	d := json.NewDecoder(bytes.NewReader(event))
 	d.DisallowUnknownFields()
 	if err := d.Decode(v); err != nil {
-		return fmt.Errorf("the file does not hold such an event: %w", err)
+		return problem.New(problem.Invalid, "ファイルの中身は、その関数のイベントではありません（%[1]v）。", "The file does not hold such an event (%[1]v).", err)
 	}
 	return nil
 }

@@ -31,6 +31,9 @@ func ofSystem(err error) *problem.Error {
 	case errors.As(err, &listen) && listen.Op == "listen" && listen.Addr != nil && errors.Is(err, fs.ErrPermission):
 		return problem.New(problem.Forbidden, "%[1]s で待ち受ける権限がありません。1024より小さいポートには権限が要ります（systemdなら AmbientCapabilities=CAP_NET_BIND_SERVICE）。",
 			"There is no permission to listen on %[1]s. Ports below 1024 need it (with systemd AmbientCapabilities=CAP_NET_BIND_SERVICE).", listen.Addr)
+	case errors.As(err, &listen) && listen.Op == "listen" && listen.Addr != nil:
+		return problem.New(problem.Conflict, "%[1]s で待ち受けられません（%[2]v）。別のアドレスを指定してください。",
+			"Cannot listen on %[1]s (%[2]v). Choose another address.", listen.Addr, listen.Err)
 	case errors.As(err, &file) && errors.Is(err, fs.ErrNotExist):
 		return problem.New(problem.NotFound, "%[1]s がありません。名前と場所を確かめてください。", "There is no %[1]s. Check its name and place.", file.Path)
 	case errors.As(err, &file) && errors.Is(err, fs.ErrPermission):

@@ -19,6 +19,8 @@ type Sum struct {
 	Digest string `json:"digest"`
 }
 
+// String is the line that is compared with that of another place. It is the same in all
+// languages: the two may be printed at terminals of different ones.
 func (s Sum) String() string { return fmt.Sprintf("%d items, digest %s", s.Items, s.Digest) }
 
 // summer adds up the hashes of items, so that their order is of no account.

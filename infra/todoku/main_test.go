@@ -41,6 +41,10 @@ var commands = []string{"run", "doctor", "invoke", "backup", "restore", "export"
 // TestProgram asks the built program as an operator does.
 func TestProgram(t *testing.T) {
 	todoku := build(t)
+	event, err := filepath.Abs("../../events/dispatch.json")
+	if err != nil {
+		t.Fatal(err)
+	}
 	for _, tt := range []struct {
 		name   string
 		args   []string
@@ -63,6 +67,11 @@ func TestProgram(t *testing.T) {
 		{"no database", []string{"doctor"}, "ここにはデータベースがありません", "There is no database here"},
 		{"no database to copy", []string{"backup", "--data", "none", "b"}, "none に、届くのデータベースはありません", "There is no database of Todoku in none"},
 		{"no folder for a copy", []string{"backup", "nowhere/b"}, "nowhere がありません", "There is no nowhere. Check"},
+		{"no such backup", []string{"restore", "/nonexist"}, "/nonexist がありません。", "There is no /nonexist."},
+		{"nothing to export", []string{"export", "all"}, "data に、届くのデータベースはありません", "There is no database of Todoku in data"},
+		{"no such function", []string{"invoke", "feedback", event}, "「feedback」という関数はありません", "There is no function feedback."},
+		{"no such event", []string{"invoke", "dispatch", "/dev/null"}, "ファイルの中身は、その関数のイベントではありません", "The file does not hold such an event"},
+		{"address of another machine", []string{"run", "--demo", "--addr", "192.0.2.1:8080"}, "192.0.2.1:8080 で待ち受けられません", "Cannot listen on 192.0.2.1:8080"},
 		{"unknown shell", []string{"completion", "tcsh"}, "bash・zsh・fish", "Choose bash, zsh or fish"},
 		{"AWS without its pages", []string{"sign-in", "--table", "t"}, "スタックの出力Web", "the stack's output Web"},
 		{"unknown step", []string{"keys", "rotate"}, "add・promote・drop", "add, promote, drop"},

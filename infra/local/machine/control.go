@@ -6,7 +6,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"io/fs"
 	"net"
@@ -259,7 +258,8 @@ func (o *Operator) Backup(ctx context.Context, name string) error {
 		return err
 	}
 	if err := noteBackup(o.data, defaultNow()); err != nil {
-		return fmt.Errorf("the backup is whole, but the doctor will not know of it: %w", err)
+		return problem.New(problem.Internal, "控えは取れましたが、それをdoctorのために書き留められませんでした（%[1]v）。",
+			"The backup is whole, but the doctor will not know of it (%[1]v).", err).Because(err)
 	}
 	return nil
 }

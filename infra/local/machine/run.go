@@ -3,7 +3,6 @@ package machine
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net"
 	"net/http"
 	"time"
@@ -13,6 +12,7 @@ import (
 	"github.com/aws/aws-lambda-go/events"
 
 	"github.com/todoku/todoku/shared/dead"
+	"github.com/todoku/todoku/shared/problem"
 	sharedqueue "github.com/todoku/todoku/shared/queue"
 )
 
@@ -26,7 +26,9 @@ func (m *Machine) Invoke(ctx context.Context, function string, event events.SQSE
 	case "inbound":
 		return m.inbound.Handle(ctx, event)
 	}
-	return events.SQSEventResponse{}, fmt.Errorf("no function %q takes an SQS event", function)
+	return events.SQSEventResponse{}, problem.New(problem.NotFound,
+		"「%[1]s」という関数はありません。fanout・dispatch・inbound・tick のどれかを指定してください。",
+		"There is no function %[1]s. Name one of fanout, dispatch, inbound and tick.", function)
 }
 
 // Tick runs the tick once, now.
