@@ -53,6 +53,7 @@ func (m *Machine) routes(ctx context.Context, mux *http.ServeMux) error {
 	mux.Handle(link.Answer.Path(), answerPages)
 	mux.Handle(link.Read.Path(), answerPages)
 	mux.Handle("GET /healthz", m.health())
+	mux.Handle("/healthz", onlyGet) // else the staff pages would say that there is no such page
 	if m.Inbox == nil {
 		return nil
 	}
@@ -60,10 +61,16 @@ func (m *Machine) routes(ctx context.Context, mux *http.ServeMux) error {
 	if err != nil {
 		return err
 	}
-	mux.Handle("GET /inbox", inboxPages)
-	mux.Handle("GET /inbox.json", inboxPages)
+	mux.Handle("/inbox", inboxPages)
+	mux.Handle("/inbox.json", inboxPages)
 	return nil
 }
+
+// onlyGet refuses what is none.
+var onlyGet = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Allow", "GET, HEAD")
+	w.WriteHeader(http.StatusMethodNotAllowed)
+})
 
 // firstSchool is the school that error pages name when nothing else is known.
 func (m *Machine) firstSchool(ctx context.Context) (web.School, error) {

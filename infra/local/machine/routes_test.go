@@ -44,3 +44,18 @@ func TestBehindProxy(t *testing.T) {
 		}
 	}
 }
+
+// TestWrongMethod: what is only read says so, and does not pass for a page that is not there.
+func TestWrongMethod(t *testing.T) {
+	mux := http.NewServeMux()
+	if err := newMachine(t, Config{}).routes(t.Context(), mux); err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{"/healthz", "/inbox", "/inbox.json", "/alerts/new"} {
+		w := httptest.NewRecorder()
+		mux.ServeHTTP(w, httptest.NewRequest(http.MethodPut, path, http.NoBody))
+		if w.Code != http.StatusMethodNotAllowed || w.Header().Get("Allow") == "" {
+			t.Errorf("PUT %s: status %d, Allow %q", path, w.Code, w.Header().Get("Allow"))
+		}
+	}
+}
