@@ -170,6 +170,11 @@ var errRole = problem.New(problem.Forbidden,
 	"この操作は、学校の管理者だけができます。管理者に依頼してください。",
 	"Only a manager of the school can do this. Please ask one.")
 
+// errDistrict is errRole of what is not a school's.
+var errDistrict = problem.New(problem.Forbidden,
+	"この操作は、教育委員会の担当者だけができます。",
+	"Only somebody who looks after the district's schools can do this.")
+
 // errGroups says that it is.
 var errGroups = problem.New(problem.Forbidden,
 	"担当していない学級・グループが含まれているため、この操作はできません。担当する学級・グループだけを選ぶか、管理者に依頼してください。",
@@ -190,6 +195,14 @@ func Check(who staff.Staff, do Action, to Target) error {
 	case MayAnywhere(who, do) && rules[do].of(who.Role) == ownGroups:
 		return errGroups
 	}
+	return noRole(do)
+}
+
+// noRole says whose an action is that is not the asking person's.
+func noRole(do Action) error {
+	if rules[do].of(staff.Manager) == nowhere && rules[do].of(staff.District) > nowhere {
+		return errDistrict
+	}
 	return errRole
 }
 
@@ -201,7 +214,7 @@ func CheckAnywhere(who staff.Staff, do Action) error {
 	case !within(who, do):
 		return errScope
 	}
-	return errRole
+	return noRole(do)
 }
 
 // Known reports whether an action is one: Public, or in the table.

@@ -169,6 +169,7 @@ func TestCheckSaysWhatToDo(t *testing.T) {
 		{"a teacher of other groups", staff.Teacher, Send, "担当する学級"},
 		{"a teacher at the roster", staff.Teacher, Roster, "管理者"},
 		{"a viewer", staff.Viewer, Send, "管理者"},
+		{"a manager at the district", staff.Manager, Overview, "教育委員会"},
 	} {
 		err := Check(person(tt.role), tt.do, Target{School: "s1"})
 		if !problem.Is(err, problem.Forbidden) || !strings.Contains(problem.Of(err)[0].Text.JA, tt.want) {
