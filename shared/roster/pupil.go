@@ -34,12 +34,19 @@ type gatherer struct {
 	pupils   []*pupil
 	byNumber map[string]*pupil
 	byName   map[string][]*pupil
+	bySeat   map[seat]*pupil
+}
+
+// seat is what one child of a class has alone.
+type seat struct {
+	class  string
+	number int
 }
 
 // gather returns the children in the rows, in the order of their first rows. It
 // notes rows that contradict each other, and returns those that it refuses.
 func gather(rr *rowReader, entries []entry) (pupils []*pupil, refused []entry) {
-	g := &gatherer{rr: rr, byNumber: map[string]*pupil{}, byName: map[string][]*pupil{}}
+	g := &gatherer{rr: rr, byNumber: map[string]*pupil{}, byName: map[string][]*pupil{}, bySeat: map[seat]*pupil{}}
 	for _, e := range entries {
 		before := len(rr.errors)
 		g.add(e)
@@ -62,6 +69,7 @@ func (g *gatherer) add(e entry) {
 		p = &pupil{child: e.child, hasGroups: e.hasGroups}
 		g.pupils = append(g.pupils, p)
 		g.byName[nameKey(e.child)] = append(g.byName[nameKey(e.child)], p)
+		g.warnSeat(p, e)
 	case fold(p.child.Name) != fold(e.child.Name):
 		g.rr.fail(e.number, Number, problem.New(problem.Invalid, "学籍番号「%s」は%d行目の「%s」と同じです。どちらかを直してください。",
 			"The student number “%s” is that of row %d, “%s”. Please correct one.", e.child.Number, p.row(), p.child.Name))
@@ -87,6 +95,18 @@ func (g *gatherer) warnNamesake(e entry) {
 			g.rr.warn(e.number, Name, lang.T("「%s」は同じ組の%d行目にもいます。学籍番号かふりがなが違うので、別の人とします。",
 				"“%s” is in row %d, too, in the same class. The number or reading is another, so these are taken for two children.", e.child.Name, p.row()))
 		}
+	}
+}
+
+// warnSeat says that another child has the seat: mostly one number is a slip.
+func (g *gatherer) warnSeat(p *pupil, e entry) {
+	at := seat{e.child.Class, e.child.Seat}
+	switch other := g.bySeat[at]; {
+	case at.number == 0:
+	case other == nil:
+		g.bySeat[at] = p
+	default:
+		g.rr.warn(e.number, Seat, lang.T("出席番号%dは、同じ組の%d行目の「%s」と同じです。", "The seat number %d is that of row %d, “%s”, in the same class.", at.number, other.row(), other.child.Name))
 	}
 }
 

@@ -148,8 +148,8 @@ func (rr *rowReader) readSeat(e *entry, cell string) {
 	}
 	n, err := strconv.Atoi(s)
 	if err != nil || n < 1 || n > 9999 {
-		rr.fail(e.number, Seat, problem.New(problem.Invalid, "出席番号「%.20s」は数字ではありません。数字を入れるか、空にしてください。",
-			"The seat number “%.20s” is not a number. Please correct it or leave it out.", clean(cell)))
+		rr.fail(e.number, Seat, problem.New(problem.Invalid, "出席番号「%.20s」は、1から9999までの数字ではありません。直すか、空にしてください。",
+			"The seat number “%.20s” is not a number from 1 to 9999. Please correct it or leave it out.", clean(cell)))
 	}
 	e.child.Seat = n
 }
