@@ -132,7 +132,7 @@ func TestReportAndCalls(t *testing.T) {
 			t.Errorf("the report lacks %s", want)
 		}
 	}
-	if english := o.visit(c, "/alerts/"+a.ID+"/report?lang=en").body; !strings.Contains(english, "Phoning began") {
+	if english := o.visit(c, "/alerts/"+a.ID+"/report?lang=en").body; !strings.Contains(english, "Phoning began") || !strings.Contains(english, "Sent by "+o.me.Name+", Mon") {
 		t.Error("the report is not in English")
 	}
 	calls := o.visit(c, "/alerts/"+a.ID+"/calls.csv?lang=ja").body

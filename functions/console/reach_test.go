@@ -8,8 +8,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/todoku/todoku/shared/enrol"
 	"github.com/todoku/todoku/shared/judge"
 	"github.com/todoku/todoku/shared/roster"
+	"github.com/todoku/todoku/shared/table"
 )
 
 // reachSchool is a child for each kind of trouble.
@@ -218,5 +220,19 @@ func TestRemoveContact(t *testing.T) {
 	}
 	if a := o.visit(c, reachPath+"/"+class); strings.Contains(a.body, "one@docomo.ne.jp") {
 		t.Error("the address is still there")
+	}
+}
+
+// TestReachOnItsFirstDay: one score is told once, and as of its day.
+func TestReachOnItsFirstDay(t *testing.T) {
+	o := newOffice(t)
+	o.load(smallRoster)
+	score := enrol.Score{Day: "2026-04-06", Children: 3}
+	o.must(o.table.Write(t.Context(), "", table.Create{Key: table.Key{Partition: "school/" + o.me.School + "/reach", Sort: score.Day}, Value: table.Encode(score)}))
+	c := o.signIn()
+	for lang, want := range map[string]string{"ja": "2026-04-06 は 0%。記録は毎日一回", "en": "0% on 2026-04-06. It is recorded once a day"} {
+		if a := o.visit(c, reachPath+"?lang="+lang); strings.Count(a.body, "2026-04-06 は")+strings.Count(a.body, "on 2026-04-06") != 1 || !strings.Contains(a.body, want) {
+			t.Errorf("not %q, once", want)
+		}
 	}
 }

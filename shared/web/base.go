@@ -67,6 +67,12 @@ func (b *Base) T(ja, en string, args ...any) string { return lang.T(ja, en, args
 // Say returns a text in the page's language.
 func (b *Base) Say(t lang.Text) string { return t.In(b.Lang) }
 
+// Sep returns what stands between the parts of a list.
+func (b *Base) Sep() string { return b.T("、", ", ") }
+
+// Aside puts what is said by the way into the brackets of the page's language.
+func (b *Base) Aside(s string) string { return b.T("（%s）", " (%s)", s) }
+
 // Asset returns the address of a static file.
 func (b *Base) Asset(name string) string { return Asset(name) }
 
