@@ -116,7 +116,7 @@ func (*personPage) RoleName(r staff.Role) lang.Text { return roleNames[r] }
 func (*personPage) RoleHint(r staff.Role) lang.Text { return roleHints[r] }
 
 var roleHints = map[staff.Role]lang.Text{
-	staff.Teacher: lang.T("担当する学級・グループに連絡し、回答を見ます。", "Sends to the own classes and groups, and sees their answers."),
+	staff.Teacher: lang.T("担当するクラス・グループに連絡し、回答を見ます。", "Sends to the own classes and groups, and sees their answers."),
 	staff.Manager: lang.T("学校全体への連絡、名簿、教職員の管理。", "Sends to the whole school; looks after the roster and the people."),
 	staff.Viewer:  lang.T("電話での確認だけ。連絡は送れません。", "Looks and phones. Cannot send."),
 }

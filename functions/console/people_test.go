@@ -231,7 +231,7 @@ func TestHandOver(t *testing.T) {
 		}
 	}
 	a := o.submit(c, "/people/hand-over/preview", form("残留　二郎、山田花子", ""))
-	for _, want := range []string{"1年1組 を受け持つ", "2年1組 を外れる", "停止", "担任がいない学級：2年1組"} {
+	for _, want := range []string{"1年1組 を受け持つ", "2年1組 を外れる", "停止", "担任がいないクラス：2年1組"} {
 		if !strings.Contains(a.body, want) {
 			t.Errorf("the preview does not say %q: %s", want, a.body)
 		}

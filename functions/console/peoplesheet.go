@@ -222,7 +222,7 @@ func (p *peopleReader) ownGroups(r *personRow, cell string) {
 	for _, word := range splitWords(cell) {
 		ids := p.groups[roster.HeaderKey(word)]
 		if len(ids) == 0 {
-			r.wrong("学級・グループ「%.30s」が名簿にありません。", "There is no class or group “%.30s” in the roster.", word)
+			r.wrong("クラス・グループ「%.30s」が名簿にありません。", "There is no class or group “%.30s” in the roster.", word)
 		}
 		r.Staff.Groups = append(r.Staff.Groups, ids...)
 	}

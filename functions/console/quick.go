@@ -34,7 +34,7 @@ func (p *quickPage) Drill() bool { return p.Template.Kind == alert.Drill }
 // Audience spells out who is told, as quick.js does after a change.
 func (p *quickPage) Audience() lang.Text {
 	if p.Form.All {
-		return lang.T("全校（%[1]d学級・%[2]d人）", "The whole school (%[1]d classes, %[2]d children)", len(p.Classes), p.Children)
+		return lang.T("全校（%[1]dクラス・%[2]d人）", "The whole school (%[1]d classes, %[2]d children)", len(p.Classes), p.Children)
 	}
 	var ja, en []string
 	total := 0

@@ -28,7 +28,7 @@ func TestQuickAudience(t *testing.T) {
 			t.Errorf("a teacher's page offers %q", secret)
 		}
 	}
-	if a := o.visit(o.signIn(), "/quick/weather"); !strings.Contains(a.body, "全校（2学級・3人）") || !strings.Contains(a.body, `name="all" value="1" data-children="3" checked`) {
+	if a := o.visit(o.signIn(), "/quick/weather"); !strings.Contains(a.body, "全校（2クラス・3人）") || !strings.Contains(a.body, `name="all" value="1" data-children="3" checked`) {
 		t.Error("a manager's page does not choose the whole school")
 	}
 	viewer, _ := o.person("s1", staff.Viewer)

@@ -112,7 +112,7 @@ func (s *Server) mailLink(ctx context.Context, m staff.Staff, browser string, as
 	return s.Mail.Send(ctx, &tmail.Message{
 		ID: s.Alerts.IDs.New(), From: mail.Address{Name: school.Name, Address: school.Mail}, To: mail.Address{Address: address.MailboxOf(m.Mail)},
 		Subject: "サインイン用リンク / Sign-in link",
-		Text: school.Name + "\n\n依頼したブラウザで、15分以内に開いてください。一度だけ使えます。\nOpen this within 15 minutes, in the browser in which you asked for it. It works once.\n\n" + link +
+		Text: school.Name + "\n\n依頼したブラウザーで、15分以内に開いてください。一度だけ使えます。\nOpen this within 15 minutes, in the browser in which you asked for it. It works once.\n\n" + link +
 			"\n\n心当たりがなければ、何もしないでください。だれもサインインできません。\nIf you did not ask for this, do nothing: nobody can sign in.\n",
 		Date: now, Deadline: now.Add(staff.MailedLife),
 	})

@@ -57,7 +57,7 @@ func TestMailedLink(t *testing.T) {
 	}
 	o.askFor(thief, "somebody@school.example") // so that the thief has such a cookie, too
 	for _, method := range []string{"GET", "POST"} {
-		if a := o.fetch(thief, method, links[0], nil); a.StatusCode != http.StatusForbidden || !strings.Contains(a.body, "依頼したブラウザでだけ") || strings.Contains(a.body, o.me.Name) {
+		if a := o.fetch(thief, method, links[0], nil); a.StatusCode != http.StatusForbidden || !strings.Contains(a.body, "依頼したブラウザーでだけ") || strings.Contains(a.body, o.me.Name) {
 			t.Errorf("%s from another browser: status %d", method, a.StatusCode)
 		}
 		if a := o.send(method, links[0], http.NoBody); a.StatusCode != http.StatusForbidden {

@@ -91,7 +91,7 @@ func missingMemo(a alert.Alert, round int, m alert.Missing, names map[string]str
 		body.JA += "・" + name + "：" + "未回答 " + strconv.FormatInt(c.Unaccounted(), 10) + " / " + strconv.FormatInt(c.Total, 10) + "人\n"
 	}
 	if m.More || len(m.Classes) > missingClasses {
-		body.JA += "・ほかの学級は、画面で確認してください。\n"
+		body.JA += "・ほかのクラスは、画面で確認してください。\n"
 	}
 	body = join(body, "", lang.T("回答がない家庭に再送しています（%[1]d回目、%[2]d回まで）。再送の結果を待たず、電話も始めてください。",
 		"Those families are being reminded (%[1]d of at most %[2]d times). Do not wait for that: start to phone.", round, a.Rounds()))

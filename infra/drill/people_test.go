@@ -28,7 +28,7 @@ func (d *Drill) hire(name, address, role string, classes ...string) *Browser {
 	b := d.NewBrowser()
 	b.Open(page).Form("/sign-in/mail").Set("mail", address).Press("")
 	link := signInLink.FindString(d.Arrive(signInSubject, address)[address].Text)
-	d.NewBrowser().Open(link).Says(http.StatusForbidden, "依頼したブラウザでだけ")
+	d.NewBrowser().Open(link).Says(http.StatusForbidden, "依頼したブラウザーでだけ")
 	b.Open(link).Form("/sign-in/").Press("").Says(http.StatusOK, "連絡")
 	return b
 }

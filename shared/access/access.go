@@ -177,7 +177,7 @@ var errDistrict = problem.New(problem.Forbidden,
 
 // errGroups says that it is.
 var errGroups = problem.New(problem.Forbidden,
-	"担当していない学級・グループが含まれているため、この操作はできません。担当する学級・グループだけを選ぶか、管理者に依頼してください。",
+	"担当していないクラス・グループが含まれているため、この操作はできません。担当するクラス・グループだけを選ぶか、管理者に依頼してください。",
 	"This concerns groups that are not yours. Choose only your own groups, or ask a manager.").In("groups")
 
 // errScope says that it is a question of what the API token is for.

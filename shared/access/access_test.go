@@ -166,7 +166,7 @@ func TestCheckSaysWhatToDo(t *testing.T) {
 		do   Action
 		want string
 	}{
-		{"a teacher of other groups", staff.Teacher, Send, "担当する学級"},
+		{"a teacher of other groups", staff.Teacher, Send, "担当するクラス"},
 		{"a teacher at the roster", staff.Teacher, Roster, "管理者"},
 		{"a viewer", staff.Viewer, Send, "管理者"},
 		{"a manager at the district", staff.Manager, Overview, "教育委員会"},

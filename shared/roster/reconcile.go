@@ -355,7 +355,7 @@ func (b *builder) noteKept(p *pupil, g Guardian, named []string) {
 	if g.Name != "" && slices.ContainsFunc(named, func(id string) bool { return fold(b.guardian(id).Name) == fold(g.Name) }) {
 		return
 	}
-	b.note(p.row(), GuardianName, lang.T("「%[1]s」の保護者「%[2]s」はこの行にありませんが、本人が確認したアドレスなので残り、連絡が届き続けます。この子の保護者でなければ、「登録状況」でこの子の学級を開き、「このアドレスを外す」で、この子から外してください。",
+	b.note(p.row(), GuardianName, lang.T("「%[1]s」の保護者「%[2]s」はこの行にありませんが、本人が確認したアドレスなので残り、連絡が届き続けます。この子の保護者でなければ、「登録状況」でこの子のクラスを開き、「このアドレスを外す」で、この子から外してください。",
 		"“%[2]s”, a guardian of “%[1]s”, is not in this row, but has confirmed an address and goes on being told. If this is nobody of the child's, open the class under “Registration”, choose “Remove this address”, and take the person off the child.", p.child.Name, g.label()))
 }
 

@@ -53,7 +53,7 @@ func (s *Store) CheckLink(ctx context.Context, token, browser string) error {
 // ErrBrowser says that a link was asked for in another browser. Whose it is, it does
 // not say.
 var ErrBrowser = problem.New(problem.Forbidden,
-	"このリンクは、メールを依頼したブラウザでだけ使えます。そのブラウザで開くか、このブラウザで、もう一度サインインのメールを依頼してください。",
+	"このリンクは、メールを依頼したブラウザーでだけ使えます。そのブラウザーで開くか、このブラウザーで、もう一度サインインのメールを依頼してください。",
 	"This link works only in the browser in which it was asked for. Open it there, or ask for a new mail in this one.")
 
 // SignIn uses a link up and starts a session; secret is for the person's cookie.

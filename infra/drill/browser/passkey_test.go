@@ -194,7 +194,7 @@ func TestRecovery(t *testing.T) {
 	b.goTo("/sign-in")
 	b.write("mail", o.manager.Mail)
 	b.follow("サインイン用リンクをメールで受け取る")
-	b.says("15分以内に、このブラウザで")
+	b.says("15分以内に、このブラウザーで")
 	var link string
 	b.sleepUntil("the mail is there", func() bool {
 		for _, e := range o.Inbox.List() {
@@ -205,7 +205,7 @@ func TestRecovery(t *testing.T) {
 		return link != ""
 	})
 	thief.goTo(link)
-	thief.says("依頼したブラウザでだけ使えます")
+	thief.says("依頼したブラウザーでだけ使えます")
 	b.goTo(link)
 	b.follow("サインイン")
 	b.goTo("/roster")

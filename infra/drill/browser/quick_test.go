@@ -111,7 +111,7 @@ func TestStrayTouch(t *testing.T) {
 	}
 	b.touch("全校")
 	b.says("送り先を選んでください")
-	b.touch("学級を選ぶ")
+	b.touch("クラスを選ぶ")
 	b.touch("1年1組")
 	b.touch("1年2組")
 	b.says("計")
