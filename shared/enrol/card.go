@@ -6,6 +6,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/todoku/todoku/shared/problem"
 	"github.com/todoku/todoku/shared/roster"
 	"github.com/todoku/todoku/shared/table"
 )
@@ -25,6 +26,11 @@ type Card struct {
 
 	Revision int64 `json:"-"`
 }
+
+// ErrWrongCard says that a code is that of no card.
+var ErrWrongCard = problem.New(problem.Invalid,
+	"この家庭カードのコードは使えません。カードのQRコードを、もう一度読み取ってください。古いカードの場合は、学校に新しいカードをもらってください。",
+	"The code of this family card does not work. Scan the card again. If the card is old, ask the school for a new one.").In("code")
 
 // CardPath is where the page behind a card is, before the code.
 const CardPath = Path + "/card"
@@ -114,14 +120,14 @@ func (s *Store) Cards(ctx context.Context, school string) (map[string]Card, erro
 }
 
 // Card returns the card with a code, and the child's family as it is now. It fails with
-// ErrWrongCode for a code of nobody, which counts against the source unless its check
+// ErrWrongCard for a code of nobody, which counts against the source unless its check
 // character is wrong: nobody guesses with those. It fails with ErrTooMany if the source has tried too many.
 func (s *Store) Card(ctx context.Context, typed, source string) (Card, roster.Family, error) {
 	if err := s.mayTry(ctx, source); err != nil {
 		return Card{}, roster.Family{}, err
 	}
 	c, f, err := s.card(ctx, typed)
-	if _, whole := ParseCode(typed); whole && errors.Is(err, ErrWrongCode) {
+	if _, whole := ParseCode(typed); whole && errors.Is(err, ErrWrongCard) {
 		if err := s.tried(ctx, source); err != nil {
 			return Card{}, roster.Family{}, err
 		}
@@ -132,19 +138,19 @@ func (s *Store) Card(ctx context.Context, typed, source string) (Card, roster.Fa
 func (s *Store) card(ctx context.Context, typed string) (Card, roster.Family, error) {
 	code, ok := ParseCode(typed)
 	if !ok {
-		return Card{}, roster.Family{}, ErrWrongCode
+		return Card{}, roster.Family{}, ErrWrongCard
 	}
 	var c Card
 	_, err := s.read(ctx, cardKey(code), &c)
 	if errors.Is(err, ErrNotFound) {
-		return Card{}, roster.Family{}, ErrWrongCode
+		return Card{}, roster.Family{}, ErrWrongCard
 	}
 	if err != nil {
 		return Card{}, roster.Family{}, err
 	}
 	f, err := s.familyOf(ctx, c.School, c.ChildRef)
 	if errors.Is(err, errGone) {
-		return Card{}, roster.Family{}, ErrWrongCode
+		return Card{}, roster.Family{}, ErrWrongCard
 	}
 	return c, f, err
 }

@@ -303,6 +303,17 @@ func TestJoinOnce(t *testing.T) {
 	}
 }
 
+// TestWrongCard: who scans a card of nobody is not told of registration codes.
+func TestWrongCard(t *testing.T) {
+	b := newBench(t)
+	for name, code := range map[string]string{"of no card": b.codes(b.one)[0], "no code": "x"} {
+		_, _, err := b.store.Card(t.Context(), code, "somebody")
+		if !errors.Is(err, enrol.ErrWrongCard) || !strings.Contains(problem.Of(err)[0].Text.JA, "家庭カード") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
 func TestCodesEnd(t *testing.T) {
 	b := newBench(t)
 	old := b.codes(b.one)[0]

@@ -57,7 +57,7 @@ func (d *draft) withoutClosed(g party, row int) party {
 			kept.addresses = append(kept.addresses, a)
 			continue
 		}
-		d.note(row, Mail, lang.T("アドレス %s は、保護者が自分で変えたか消したもの、または学校が外したものなので、名簿に戻しません。このアドレスにも届けるときは、「登録状況」でこの子の学級を開き、「アドレスを入力して招待する」で加えてください。",
+		d.note(row, Mail, lang.T("アドレス %s は、保護者が自分で変えたか消したもの、または学校が外したものなので、名簿に戻しません。このアドレスにも届けるときは、「登録状況」でこの子のクラスを開き、「アドレスを入力して招待する」で加えてください。",
 			"The address %s is not put back: its guardian has changed or removed it, or the school took it out. To use it again, open the class under “Registration” and choose “Invite addresses”.", a.String()))
 	}
 	return kept
