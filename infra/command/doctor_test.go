@@ -136,6 +136,7 @@ func TestRefused(t *testing.T) {
 		{"no such person", []string{"sign-in", "-school", school.Name, "-manager-mail", "y@school.example.jp"}, "アドレスが y@school.example.jp の人はいません", "Nobody at the school has the address y@school.example.jp."},
 		{"no such queue", []string{"dead", "events"}, "events というキューはありません", "There is no queue events: name one of jobs, copies, mails."},
 		{"no letter of no such school", []string{"redrive", "copies", "-school", "別の学校"}, "「別の学校」という学校はありません", `There is no school "別の学校"`},
+		{"no letter of that number", []string{"redrive", "copies", "999"}, "その番号のものはありません", "There is none of that number."},
 		{"no such letter", []string{"redrive", "copies", "zz"}, "その番号のものはありません", "There is none of that number."},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -335,7 +335,7 @@ func (p *Program) redrive() *cobra.Command {
 			return err
 		}
 		n, err := letters.Redrive(c.Context(), args[1:]...)
-		if errors.Is(err, queue.ErrInvalid) {
+		if errors.Is(err, queue.ErrInvalid) || err == nil && n == 0 && len(args) > 1 {
 			err = machine.ErrNoLetter
 		}
 		if err == nil {
