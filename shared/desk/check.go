@@ -38,8 +38,8 @@ func (d Desk) check(a alert.Alert, e *Entry) error {
 	switch {
 	case e.Outcome != CallBack:
 		e.CallAt = time.Time{}
-	case e.CallAt.IsZero(), e.CallAt.After(now.Add(MaxCallBack)): // one that was kept on a device can be past
-		wrong = append(wrong, problem.New(problem.Invalid, "かけ直す日時を、今から7日以内で入力してください。", "Enter when to call back, within 7 days.").In("call_at"))
+	case e.CallAt.Before(a.Accepted), e.CallAt.After(now.Add(MaxCallBack)): // one that was kept on a device can be past
+		wrong = append(wrong, problem.New(problem.Invalid, "かけ直す日時を、今から7日以内で入力してください。", "Enter when to call back, within 7 days from now.").In("call_at"))
 	}
 	if n := utf8.RuneCountInString(e.Note); n > MaxNote {
 		wrong = append(wrong, problem.New(problem.Invalid, "メモは%d文字までです（いま%d文字）。短くしてください。", "Shorten the note: at most %d characters are possible, it has %d.", MaxNote, n).In("note"))

@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -278,18 +279,25 @@ func TestEntryIsChecked(t *testing.T) {
 	r := newRoom(t)
 	ref := r.family("1-1", nil)
 	for name, change := range map[string]func(*desk.Entry){
-		"outcome": func(e *desk.Entry) { e.Outcome = "party" },
-		"choice":  func(e *desk.Entry) { e.Outcome = desk.Answered },
-		"call_at": func(e *desk.Entry) { e.Outcome = desk.CallBack },
-		"note":    func(e *desk.Entry) { e.Note = fmt.Sprintf("%*d", desk.MaxNote+1, 1) },
+		"outcome":           func(e *desk.Entry) { e.Outcome = "party" },
+		"choice":            func(e *desk.Entry) { e.Outcome = desk.Answered },
+		"call_at":           func(e *desk.Entry) { e.Outcome = desk.CallBack },
+		"call_at long past": func(e *desk.Entry) { e.Outcome, e.CallAt = desk.CallBack, begin.Add(-time.Minute) },
+		"note":              func(e *desk.Entry) { e.Note = fmt.Sprintf("%*d", desk.MaxNote+1, 1) },
 	} {
 		e := r.entry(sato, desk.NoReply)
 		change(&e)
 		_, err := r.Enter(t.Context(), r.alert, ref, e)
-		if p := problem.Of(err)[0]; p.Kind != problem.Invalid || p.Field != name {
+		field, _, _ := strings.Cut(name, " ")
+		if p := problem.Of(err)[0]; p.Kind != problem.Invalid || p.Field != field {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
+	late := r.entry(sato, desk.CallBack) // it was kept on a device until its time had come
+	late.CallAt = begin.Add(time.Minute)
+	r.pass(time.Hour)
+	_, err := r.Enter(t.Context(), r.alert, ref, late)
+	r.must(err)
 }
 
 func TestPaper(t *testing.T) {
