@@ -146,8 +146,8 @@ func apiNames(err error) error {
 // keyed reads a request that does no more when it is sent again with its key.
 func keyed(r *http.Request) (key string, body []byte, err error) {
 	key = r.Header.Get("Idempotency-Key")
-	if !isKey(key) {
-		return "", nil, badKey
+	if _, sent := r.Header["Idempotency-Key"]; !isKey(key) || sent && key == "" {
+		return "", nil, badKey // an empty one is meant to keep a retry from sending twice, and does not
 	}
 	body, err = io.ReadAll(r.Body)
 	return key, body, err
