@@ -60,9 +60,7 @@ func (o *office) alert(change func(*alert.Draft), fanOut bool) alert.Alert {
 	if change != nil {
 		change(&d)
 	}
-	if d.School != o.me.School {
-		o.childAt(d.School)
-	}
+	o.childAt(d.School)
 	a, err := o.server.Send(o.t.Context(), o.me, d, "")
 	o.must(err)
 	if fanOut {
@@ -71,12 +69,17 @@ func (o *office) alert(change func(*alert.Draft), fanOut bool) alert.Alert {
 	return a
 }
 
-// childAt puts somebody into a school who can be told.
+// childAt sees that a school has somebody who can be told.
 func (o *office) childAt(school string) {
 	o.t.Helper()
+	groups, err := o.server.Roster.Groups(o.t.Context(), school)
+	o.must(err)
+	if len(groups) > 0 {
+		return
+	}
 	class := roster.NewClass(1, "1")
 	o.must(o.server.Roster.PutGroup(o.t.Context(), school, class))
-	_, err := o.server.Roster.PutFamily(o.t.Context(), school, roster.Family{Children: []roster.Child{{Name: "他校 一子", Class: class.ID}}})
+	_, err = o.server.Roster.PutFamily(o.t.Context(), school, roster.Family{Children: []roster.Child{{Name: "他校 一子", Class: class.ID}}})
 	o.must(err)
 }
 
