@@ -57,7 +57,7 @@ func callDesk(d *Drill) {
 	call := page.Form(page.URL.Path + "/calls")
 	call.Press("").Says(http.StatusUnprocessableEntity, "電話の結果を選んでください")
 	call.Set("outcome", "call_back").Set("call_at", "").Set("note", "夜なら出られる").Press("").Says(http.StatusUnprocessableEntity, "かけ直す日時を")
-	call.Set("call_at", d.Clock.Now().Add(time.Hour).Format("2006-01-02T15:04")).Press("").Says(http.StatusOK, "電話の結果を記録しました")
+	call.Set("call_at", d.Clock.Now().Add(time.Hour).In(begin.Location()).Format("2006-01-02T15:04")).Press("").Says(http.StatusOK, "電話の結果を記録しました")
 	call.Press("").Says(http.StatusOK, "電話の結果を記録しました") // once more: it counts once
 	d.desk(id, n-1).Says(http.StatusOK, "対応中：0")
 	again := page.Open(page.URL.Path).Says(http.StatusOK, "夜なら出られる")
@@ -90,7 +90,7 @@ func (d *Drill) callTogether(id string, left int) {
 	keyIn := paper.Open(paper.URL.Path + "/enter").Form(paper.URL.Path + "/enter")
 	keyIn.Set("row_1", "answered safe").Set("row_2", "no_reply").Set("note_2", "留守")
 	keyIn.Set("row_3", "call_back").Set("at_3", "").Press("").Says(http.StatusUnprocessableEntity, "かけ直す日時を")
-	keyIn.Set("row_1", "").Set("row_2", "").Set("at_3", d.Clock.Now().Add(time.Hour).Format("2006-01-02T15:04")).Press("").Says(http.StatusOK, "1件を記録しました")
+	keyIn.Set("row_1", "").Set("row_2", "").Set("at_3", d.Clock.Now().Add(time.Hour).In(begin.Location()).Format("2006-01-02T15:04")).Press("").Says(http.StatusOK, "1件を記録しました")
 	d.desk(id, left-2).Says(http.StatusOK, "留守")
 	if s := d.Status(id); s.Children["answered"] < 3 {
 		d.Errorf("answered: %d", s.Children["answered"])
