@@ -35,8 +35,8 @@ import (
 func (p *Program) invoke() *cobra.Command {
 	c := &cobra.Command{
 		Use: "invoke [flags] FUNCTION FILE", Short: p.say("関数を1つ、ファイルのイベントで実行", "run one function on an event"),
-		Long: p.say("AWSならきっかけとなるイベントを、ファイルから読んで、関数fanout・dispatch・inbound・tickのどれかに渡し、その答えを表示します。eventsフォルダーに見本があります。届くを止めてから使います。",
-			"Reads an event as a trigger on AWS would send it from FILE, gives it to one of the functions fanout, dispatch, inbound and tick, and prints the answer. The folder events holds samples. Stop Todoku first."),
+		Long: p.say("AWSならきっかけとなるイベントを、ファイルから読んで、関数fanout・dispatch・inbound・tickのどれかに渡し、その答えを表示します。eventsフォルダーに見本があります。メールは外に出ないので、架空の学校のフォルダーか、空のフォルダーでだけ使えます。届くを止めてから使います。",
+			"Reads an event as a trigger on AWS would send it from FILE, gives it to one of the functions fanout, dispatch, inbound and tick, and prints the answer. The folder events holds samples. No mail leaves the machine, so it works only on a folder with the demo school, or an empty one. Stop Todoku first."),
 		Example: "  todoku invoke dispatch events/dispatch.json",
 		Args:    p.exactly("FUNCTION", "FILE"), ValidArgsFunction: words("fanout", "dispatch", "inbound", "tick"),
 	}
@@ -47,6 +47,9 @@ func (p *Program) invoke() *cobra.Command {
 			return err
 		}
 		return p.withMachine(*data, func(m *machine.Machine) error {
+			if err := invocable(c.Context(), m); err != nil {
+				return err
+			}
 			answer, err := call(c.Context(), m, args[0], event)
 			if err != nil {
 				return err
@@ -55,6 +58,20 @@ func (p *Program) invoke() *cobra.Command {
 		})
 	}
 	return c
+}
+
+// errReal says why invoke does nothing.
+var errReal = problem.New(problem.Invalid,
+	"invokeは、架空の学校のフォルダーか、空のフォルダーでだけ使えます。このフォルダーには学校のデータがあり、メールが外に出ないまま、送信済みと記録されてしまいます。--data で別のフォルダーを指定してください。",
+	"invoke works only on a folder with the demo school, or an empty one. This folder holds a school's data: mails would be recorded as sent and would not leave. Give another folder with --data.")
+
+// invocable refuses a folder of a real school: what invoke sends goes nowhere.
+func invocable(ctx context.Context, m *machine.Machine) error {
+	demo, err := m.OnlyDemo(ctx)
+	if err == nil && !demo {
+		err = errReal
+	}
+	return err
 }
 
 func (p *Program) json(v any) error {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -70,6 +71,13 @@ func (m *Machine) FoundDemo(ctx context.Context) (staff.Staff, error) {
 		return manager, err
 	}
 	return manager, m.importSheet(ctx, manager.School, sheet)
+}
+
+// OnlyDemo reports whether there is no school but the demo school.
+func (m *Machine) OnlyDemo(ctx context.Context) (bool, error) {
+	_, demo := roster.Demo(demoSeed)
+	schools, err := m.Roster.Schools(ctx)
+	return !slices.ContainsFunc(schools, func(s roster.School) bool { return s.ID != demo.ID }), err
 }
 
 func (m *Machine) importSheet(ctx context.Context, school string, csv []byte) error {
