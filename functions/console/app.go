@@ -132,11 +132,10 @@ func (a *App) Send(ctx context.Context, me staff.Staff, d alert.Draft, key strin
 		a.start(ctx, al.ID, alert.FanOut)
 		return al, nil
 	}
-	groups, err := audience.Groups(ctx, a.Roster, d.School, d.Groups, d.All)
-	if err != nil && !d.All {
+	names, nobody, err := a.audienceOf(ctx, d)
+	if err != nil {
 		return alert.Alert{}, err
 	}
-	known, names := err == nil, audience.Names(groups, d.All)
 	if d.Follows != "" {
 		names += "（未回答の家庭）"
 	}
@@ -149,7 +148,7 @@ func (a *App) Send(ctx context.Context, me staff.Staff, d alert.Draft, key strin
 	if _, wrong := d.Tidy(a.Now()); len(wrong) > 0 {
 		return alert.Alert{}, wrong // nothing that could be done, so nothing to record
 	}
-	if known && d.Follows == "" && a.nobody(ctx, d.School, groups) {
+	if nobody && d.Follows == "" {
 		return alert.Alert{}, errNobody
 	}
 	made := false
@@ -170,10 +169,22 @@ func (a *App) Send(ctx context.Context, me staff.Staff, d alert.Draft, key strin
 	return al, nil
 }
 
-// nobody reports whether it is certain that no child is in the groups: an alert to nobody
-// must not look sent, and one to somebody is not kept back for what cannot be read. Where
-// there are children it reads nothing, so that sending takes no longer for a large school.
-func (a *App) nobody(ctx context.Context, school string, groups []roster.Group) bool {
+// audienceOf returns what the draft's groups are called, and whether it is certain that no
+// child is in them: an alert to nobody must not look sent, and one to somebody is not kept
+// back for what cannot be read. For the whole school it reads one family, so that sending
+// takes no longer for a large one.
+func (a *App) audienceOf(ctx context.Context, d alert.Draft) (names string, nobody bool, err error) {
+	if d.All {
+		families, _, err := a.Roster.FamiliesUpTo(ctx, d.School, "", 1)
+		return audience.Names(nil, true), err == nil && len(families) == 0, nil
+	}
+	groups, err := audience.Groups(ctx, a.Roster, d.School, d.Groups, false)
+	return audience.Names(groups, false), err == nil && a.empty(ctx, d.School, groups), err
+}
+
+// empty reports whether it is certain that no child is in the groups. Where their counters
+// say that there are children it reads nothing.
+func (a *App) empty(ctx context.Context, school string, groups []roster.Group) bool {
 	if slices.ContainsFunc(groups, func(g roster.Group) bool { return g.Children > 0 }) {
 		return false
 	}
