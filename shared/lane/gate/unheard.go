@@ -88,7 +88,8 @@ func (g *Gate) Listen(ctx context.Context) (u Unheard, begun bool, err error) {
 }
 
 // again reports whether verdicts stay away and did so at an earlier look, since when none
-// came. At one look it may be that a lane which had been still has just begun to send.
+// came. At one look it may be that a lane which had been still has just begun to send. The
+// earlier look is in memory: on AWS a fresh instance looks twice anew.
 func (g *Gate) again(inVain bool, heard, now time.Time) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
