@@ -243,7 +243,8 @@ func TestNoSchool(t *testing.T) {
 // TestPartsAreShared: what reads keys, brakes and lanes reads them once for all of a function.
 func TestPartsAreShared(t *testing.T) {
 	p := &Parts{Now: time.Now}
-	if p.Links() != p.Links() || p.Docket() != p.Docket() || p.gate() != p.gate() || p.Hosts() != p.Hosts() {
+	links, docket, gate, hosts := p.Links(), p.Docket(), p.gate(), p.Hosts()
+	if p.Links() != links || p.Docket() != docket || p.gate() != gate || p.Hosts() != hosts {
 		t.Error("a part is there twice")
 	}
 }

@@ -385,7 +385,7 @@ func TestMistypedCards(t *testing.T) {
 		"guessed":  {guess, enrol.ErrTooMany},
 	} {
 		for i := range enrol.MaxWrong {
-			if _, _, err := b.store.Card(t.Context(), tt.typed(i), name); !errors.Is(err, enrol.ErrWrongCode) {
+			if _, _, err := b.store.Card(t.Context(), tt.typed(i), name); !errors.Is(err, enrol.ErrWrongCard) {
 				t.Errorf("%s: %v", name, err)
 			}
 		}
