@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"testing"
 
 	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/log"
@@ -18,9 +19,10 @@ import (
 type watch struct {
 	mu       sync.Mutex
 	asked    map[network.RequestID]string // addresses, of all requests
-	open     map[network.RequestID]string // and of those of this document that are not through
+	own      map[network.RequestID]bool   // of those, what this document asked for
+	open     map[network.RequestID]string // and of them, the addresses of those that are not through
 	loader   cdp.LoaderID                 // of the document
-	bytes    float64                      // that came, with their headers
+	bytes    float64                      // that came for this document, with their headers
 	status   int64                        // of the document
 	document string                       // its address
 	trouble  []string
@@ -29,7 +31,7 @@ type watch struct {
 func (w *watch) forget() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.asked, w.open = map[network.RequestID]string{}, map[network.RequestID]string{}
+	w.asked, w.own, w.open = map[network.RequestID]string{}, map[network.RequestID]bool{}, map[network.RequestID]string{}
 	w.bytes, w.status, w.document, w.trouble = 0, 0, "", nil
 }
 
@@ -63,7 +65,9 @@ func (w *watch) hear(event any) {
 			w.status, w.document = e.Response.Status, e.Response.URL
 		}
 	case *network.EventLoadingFinished:
-		w.bytes += e.EncodedDataLength
+		if w.own[e.RequestID] {
+			w.bytes += e.EncodedDataLength
+		}
 		delete(w.open, e.RequestID)
 	case *network.EventLoadingFailed:
 		delete(w.open, e.RequestID)
@@ -72,12 +76,16 @@ func (w *watch) hear(event any) {
 	}
 }
 
-// hearRequest notes what the document waits for. What the one before it asked for at its
-// end may never be told to be through.
+// hearRequest notes what the document asks for and waits for. What the one before it
+// asked for at its end may come after it, and may never be told to be through.
 func (w *watch) hearRequest(e *network.EventRequestWillBeSent) {
 	if e.Type == network.ResourceTypeDocument && e.LoaderID != w.loader {
-		w.loader = e.LoaderID
+		w.loader, w.bytes = e.LoaderID, 0
+		clear(w.own)
 		clear(w.open)
+	}
+	if e.LoaderID == w.loader {
+		w.own[e.RequestID] = true
 	}
 	if e.Type != network.ResourceTypeOther && e.LoaderID == w.loader { // the icon, which nobody waits for
 		w.open[e.RequestID] = e.Request.Method + " " + e.Request.URL
@@ -135,4 +143,37 @@ func hostOf(address string) string {
 		return address
 	}
 	return u.Host
+}
+
+// TestWatch has what a page asked for at its end come after the next one was asked for,
+// as a list that keeps itself up to date does.
+func TestWatch(t *testing.T) {
+	var w watch
+	document := func(id network.RequestID, loader cdp.LoaderID) {
+		w.hear(&network.EventRequestWillBeSent{RequestID: id, LoaderID: loader, Type: network.ResourceTypeDocument, Request: &network.Request{}})
+	}
+	part := func(id network.RequestID, loader cdp.LoaderID) {
+		w.hear(&network.EventRequestWillBeSent{RequestID: id, LoaderID: loader, Type: network.ResourceTypeFetch, Request: &network.Request{}})
+	}
+	came := func(id network.RequestID, kilobytes float64) {
+		w.hear(&network.EventLoadingFinished{RequestID: id, EncodedDataLength: kilobytes * 1024})
+	}
+	w.forget()
+	document("1", "one")
+	part("1.1", "one")
+	came("1", 30)
+	w.forget()
+	part("1.2", "one")
+	came("1.1", 20)
+	document("2", "two")
+	part("2.1", "two")
+	came("1.2", 20)
+	came("2", 30)
+	if w.kilobytes() != 30 || len(w.waiting()) != 1 {
+		t.Errorf("%v KB came and %d requests are under way, not the 30 KB of the document and the part of it", w.kilobytes(), len(w.waiting()))
+	}
+	came("2.1", 5)
+	if w.kilobytes() != 35 || len(w.waiting()) != 0 {
+		t.Errorf("%v KB came and %d requests are under way, not 35 and none", w.kilobytes(), len(w.waiting()))
+	}
 }
