@@ -66,7 +66,7 @@ func (p *Program) doctor() *cobra.Command {
 	f := c.Flags()
 	asJSON := f.Bool("json", false, p.say("JSONで表示", "print JSON"))
 	from := f.String("from", "", p.say("これから使う学校の`アドレス`。なければフォルダーにある学校", "mail `ADDRESS` of a school that is to be; without it, that of the schools in the folder"))
-	f.StringVar(&cfg.Relay, "smtp", "", p.say("中継サーバーの`URL`。なければ動いている届くのもの", "`URL` of the mail relay; without it, that of the program that runs on the folder"))
+	relay := p.relayFlags(f, &cfg.Relay, p.say("中継サーバーの`URL`。なければ動いている届くのもの", "`URL` of the mail relay; without it, that of the program that runs on the folder"))
 	f.StringVar(&cfg.BaseURL, "base-url", "", p.say("保護者が開く画面の`アドレス`", "`ADDRESS` at which guardians reach the pages"))
 	f.StringVar(&cfg.InboundDomain, "inbound-domain", "", p.say("保護者が空メールを送る`ドメイン`", "`DOMAIN` to which guardians send their empty mail"))
 	f.Func("dns", p.say("たずねるDNSサーバーの`ホスト:ポート`。なければシステムのもの", "`HOST:PORT` of a DNS server to ask, such as that of the domain; without it the system's"), func(v string) error {
@@ -77,6 +77,9 @@ func (p *Program) doctor() *cobra.Command {
 	})
 	p.sending(f, &cfg.Sending)
 	c.RunE = func(c *cobra.Command, _ []string) error {
+		if err := relay(); err != nil {
+			return err
+		}
 		if cfg.InboundDomain != "" {
 			cfg.Inbound = "-" // somebody takes it
 		}

@@ -59,7 +59,7 @@ func (p *Program) options(c *cobra.Command) func() (options, error) {
 	f := c.Flags()
 	f.StringVar(&o.Addr, "addr", "127.0.0.1:8080", p.say("待ち受ける`ホスト:ポート`", "`HOST:PORT` to listen on"))
 	f.StringVar(&o.BaseURL, "base-url", "", p.say("保護者が開く画面の`アドレス`（なければ http://ADDR。--addr :8080 などと --smtp を使うときは必要）", "`ADDRESS` at which guardians reach this program; without it http://ADDR. Needed with --smtp and an --addr such as :8080"))
-	f.StringVar(&o.Relay, "smtp", "", p.say("メールの中継サーバーの`URL`（smtp://user:pass@host:587、smtps://...）。なければ受信箱のページへ", "`URL` of the mail relay, smtp://user:pass@host:587 or smtps://...; without it mail goes to the inbox page"))
+	relay := p.relayFlags(f, &o.Relay, p.say("メールの中継サーバーの`URL`（smtp://user:pass@host:587、smtps://...）。なければ受信箱のページへ", "`URL` of the mail relay, smtp://user:pass@host:587 or smtps://...; without it mail goes to the inbox page"))
 	f.StringVar(&o.Lanes, "lanes", "", p.say("配送レーンの設定を上書きする`ファイル`", "`FILE` that overrides the shipped lanes"))
 	f.StringVar(&o.Inbound, "inbound", "", p.say("保護者の空メールを受け取る`ホスト:ポート`。なければ受け取らない", "`HOST:PORT` on which to take guardians' empty mail; without it none is taken"))
 	f.StringVar(&o.InboundDomain, "inbound-domain", "", p.say("保護者がその空メールを送る`ドメイン`（MXレコードが--inboundを指すこと）", "`DOMAIN` to which guardians send that mail; its MX record leads to --inbound"))
@@ -86,6 +86,9 @@ func (p *Program) options(c *cobra.Command) func() (options, error) {
 	f.StringVar(&o.manager.Name, "manager", "", p.say("最初に始めるとき、管理者の`氏名`", "`NAME` of the first manager, at the first start"))
 	f.StringVar(&o.manager.Mail, "manager-mail", "", p.say("最初に始めるとき、管理者の`アドレス`", "mail `ADDRESS` of the first manager, at the first start"))
 	return func() (_ options, err error) {
+		if err = relay(); err != nil {
+			return *o, err
+		}
 		if o.OpenID, err = openID(); err != nil {
 			return *o, err
 		}
@@ -95,6 +98,35 @@ func (p *Program) options(c *cobra.Command) func() (options, error) {
 		o.Data = *data
 		o.Log = p.log(o.verbose)
 		return *o, nil
+	}
+}
+
+// What is wrong with the flags of a relay.
+var (
+	errTwoRelays = problem.New(problem.Invalid, "--smtp と --smtp-file は、どちらか一方を指定してください。", "Give --smtp or --smtp-file, not both.")
+	errNoRelay   = problem.New(problem.Invalid, "--smtp-file のファイルが空です。中継サーバーのURL（smtp://user:pass@host:587 など）を1行で書いてください。", "The file of --smtp-file is empty. Write the URL of the relay into it, on one line, such as smtp://user:pass@host:587.")
+)
+
+// relayFlags adds the flags of a mail relay, and returns what reads them: a URL on the
+// command line is seen by all users of the machine.
+func (p *Program) relayFlags(f *pflag.FlagSet, relay *string, usage string) func() error {
+	f.StringVar(relay, "smtp", "", usage)
+	file := f.String("smtp-file", "", p.say("そのURLを1行で書いた`ファイル`。パスワードがプロセスの一覧に出ない", "`FILE` with that URL on one line: its password stays out of the list of processes"))
+	return func() error {
+		switch {
+		case *file == "":
+			return nil
+		case *relay != "":
+			return errTwoRelays
+		}
+		said, err := os.ReadFile(*file)
+		if err != nil {
+			return err
+		}
+		if *relay = strings.TrimSpace(string(said)); *relay == "" {
+			return errNoRelay
+		}
+		return nil
 	}
 }
 

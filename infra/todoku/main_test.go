@@ -34,7 +34,7 @@ func build(t *testing.T) func(lang string, args ...string) (stdout, stderr strin
 	}
 }
 
-// commands are those of the help, which is also what issue 8 asks for.
+// commands are those of the help.
 var commands = []string{"run", "doctor", "invoke", "backup", "restore", "export", "import", "migrate", "redrive", "dead",
 	"verify-audit", "sign-in", "keys", "bench", "version", "completion", "man", "help"}
 
@@ -88,6 +88,7 @@ func TestProgram(t *testing.T) {
 	t.Run("help", func(t *testing.T) { testHelp(t, todoku) })
 	t.Run("completion", func(t *testing.T) { testCompletion(t, todoku) })
 	t.Run("manual page", func(t *testing.T) { testManual(t, todoku) })
+	t.Run("service", func(t *testing.T) { testService(t, todoku) })
 	t.Run("version", func(t *testing.T) {
 		want, _, _ := todoku("en", "version")
 		for _, asked := range []string{"version", "--version", "-version"} {
@@ -160,7 +161,8 @@ func testCompletion(t *testing.T, todoku func(string, ...string) (string, string
 			t.Errorf("%s: exit status %d", shell, status)
 		}
 		if _, err := exec.LookPath(shell); err != nil {
-			continue // the scripts are cobra's, which tests them
+			t.Logf("%s is not here: it has not read its script, which is cobra's", shell)
+			continue
 		}
 		c := exec.CommandContext(t.Context(), shell, "-n")
 		c.Stdin = strings.NewReader(script)
@@ -186,5 +188,43 @@ func testManual(t *testing.T, todoku func(string, ...string) (string, string, in
 				t.Errorf("%s says nothing of %s", file, c)
 			}
 		}
+	}
+}
+
+// testService starts the program as the unit in docs does, as far as to what a first start
+// lacks; and has systemd read the unit, where it is installed.
+func testService(t *testing.T, todoku func(string, ...string) (string, string, int)) {
+	unit, err := os.ReadFile("../../docs/todoku.service")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, start, found := strings.Cut(strings.ReplaceAll(string(unit), "\\\n", ""), "\nExecStart=/usr/local/bin/todoku ")
+	start, _, _ = strings.Cut(start, "\n")
+	if !found {
+		t.Fatalf("the unit starts no todoku:\n%s", unit)
+	}
+	state, credentials := t.TempDir(), t.TempDir()
+	args := strings.Fields(strings.NewReplacer("${STATE_DIRECTORY}", state, "${CREDENTIALS_DIRECTORY}", credentials).Replace(start))
+	for content, want := range map[string]string{
+		"": "The file of --smtp-file is empty.", "smtp://user:pass@127.0.0.1:587\n": "There is no school yet.",
+	} {
+		if err := os.WriteFile(filepath.Join(credentials, "relay"), []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if _, said, status := todoku("en", args...); status != 1 || !strings.Contains(said, want) {
+			t.Errorf("%q: exit status %d, %q, want %q", args, status, said, want)
+		}
+	}
+	if _, err := exec.LookPath("systemd-analyze"); err != nil {
+		t.Log("systemd-analyze is not here: systemd has not read the unit")
+		return
+	}
+	file := filepath.Join(t.TempDir(), "todoku.service")
+	if err := os.WriteFile(file, bytes.ReplaceAll(unit, []byte("/usr/local/bin/todoku"), []byte("/bin/true")), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	out, err := exec.CommandContext(t.Context(), "systemd-analyze", "verify", "--man=no", file).CombinedOutput()
+	if bytes.Contains(out, []byte("todoku.service:")) { // not what it says of the machine
+		t.Errorf("systemd-analyze verify: %v\n%s", err, out)
 	}
 }
