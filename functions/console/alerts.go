@@ -259,10 +259,14 @@ func (s *Server) seenAlert(ctx context.Context, me staff.Staff, id string) (aler
 }
 
 // sendable returns the groups to which somebody may send, and the grades of which
-// they may send to every class.
+// they may send to every class. What nobody is in is left out, such as a class that a turn
+// of the year made and that was undone.
 func sendable(me staff.Staff, groups []roster.Group) []roster.Group {
 	var mine []roster.Group
 	for _, g := range groups {
+		if g.Children == 0 {
+			continue
+		}
 		to := access.Target{School: me.School, Groups: []string{g.ID}}
 		if g.Kind == roster.Grade {
 			to.Groups = g.Classes

@@ -317,6 +317,20 @@ func TestEmptyRoster(t *testing.T) {
 	}
 }
 
+// TestEmptyClass: a class that nobody is in is offered nowhere.
+func TestEmptyClass(t *testing.T) {
+	o := newOffice(t)
+	o.load("学年,組,番号,氏名,保護者メール\n1,1,1,見本 一子,a@example.jp\n")
+	empty := roster.NewClass(9, "7")
+	o.must(o.server.Roster.PutGroup(t.Context(), o.me.School, empty))
+	c := o.signIn()
+	for _, path := range []string{"/alerts/new", "/quick/safety", "/roster"} {
+		if body := o.visit(c, path).body; strings.Contains(body, empty.Name) || !strings.Contains(body, "1年1組") {
+			t.Errorf("%s: the class without children is there, or the other is not:\n%s", path, body)
+		}
+	}
+}
+
 // Nobody's name, address, phone or answer goes into the log.
 func TestPagesLogNoPeople(t *testing.T) {
 	o := newOffice(t)

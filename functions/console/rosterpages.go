@@ -70,6 +70,9 @@ func (p *rosterPages) overviewWith(ctx context.Context, me staff.Staff, wrong pr
 		return nil, err
 	}
 	for _, g := range groups {
+		if g.Children == 0 {
+			continue // such as a class that a turn of the year made and that was undone
+		}
 		switch g.Kind {
 		case roster.Class:
 			data.Classes = append(data.Classes, g)
