@@ -4,8 +4,10 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"os"
 	"os/exec"
 	"path"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -206,6 +208,33 @@ func TestDependencies(t *testing.T) {
 		}
 		if held == 0 {
 			t.Errorf("no package is in %v: the rule has lost its object", r.packages)
+		}
+	}
+}
+
+// TestReasons: each module that is required by name has its line in the decision.
+func TestReasons(t *testing.T) {
+	reasons, err := os.ReadFile("../../docs/decisions/0005-dependencies.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := exec.Command("go", "mod", "edit", "-json", "../../go.mod").Output()
+	if err != nil {
+		t.Fatalf("go mod edit: %v", err)
+	}
+	var mod struct {
+		Require []struct {
+			Path     string
+			Indirect bool
+		}
+	}
+	if err := json.Unmarshal(out, &mod); err != nil || len(mod.Require) == 0 {
+		t.Fatalf("%d modules, %v", len(mod.Require), err)
+	}
+	version := regexp.MustCompile(`/v\d+$`)
+	for _, m := range mod.Require {
+		if name := path.Base(version.ReplaceAllString(m.Path, "")); !m.Indirect && !strings.Contains(string(reasons), name) {
+			t.Errorf("docs/decisions/0005-dependencies.md does not say what %s (%s) is for", name, m.Path)
 		}
 	}
 }

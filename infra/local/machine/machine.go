@@ -348,8 +348,8 @@ func (m *Machine) wire(sender mail.Sender) {
 	m.dispatch = &dispatch.Handler{
 		Alerts: m.Alerts, Schools: m.Roster, Queue: m.Copies, Mail: proof.Sender{Sender: sender, Check: m.checkMail}, Links: m.Links, Gate: m.Gate,
 		BaseURL: m.cfg.BaseURL, Replies: m.replies(), Now: m.cfg.Now, Jitter: mathrand.Float64, Log: m.cfg.Log,
-		// The lock on the file keeps every other process out, so a claim that
-		// this one did not make is a dead one's.
+		// The lock on the file keeps every other process out, so a hand that
+		// this one did not take is a dead one's.
 		Worker: alert.Worker{ID: m.Alerts.IDs.New(), Lease: visibility, Alone: true, Hand: 2 * alert.MaxBundle}, Court: m.Docket,
 	}
 	m.tick = &tick.Handler{Audit: m.Audit, Schools: m.Roster, Alerts: m.Alerts, Enrol: m.Enrol, Jobs: m.Jobs, Copies: m.Copies, Memos: &memo.Office{Staff: m.Staff, Copies: m.Copies}, Lanes: m.Lanes, Gate: m.Gate, Now: m.cfg.Now, Log: m.cfg.Log}
