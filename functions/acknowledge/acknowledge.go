@@ -63,6 +63,7 @@ type opened struct {
 	link   link.Link
 	alert  alert.Alert // the newest
 	newer  bool        // it is not the one that the link was mailed for
+	others bool        // it is for others than the link's family
 	school roster.School
 	now    time.Time
 
@@ -124,7 +125,8 @@ func (h *handler) findFamily(ctx context.Context, o *opened) error {
 	if o.newer {
 		made, err = h.inNewest(ctx, o.alert.ID, made.Family)
 		if errors.Is(err, alert.ErrNotFound) {
-			return nil
+			o.others, err = h.Alerts.FannedOut(ctx, o.alert.ID) // or they are about to be told
+			return err
 		}
 		if err != nil {
 			return err

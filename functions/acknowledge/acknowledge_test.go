@@ -311,13 +311,16 @@ func TestSuperseded(t *testing.T) {
 		name   string
 		newest []alert.Made
 		wait   time.Duration
+		done   bool // the newest has all its families
 		answer bool
+		others bool // the newest is for others
 	}{
-		{"the family is in the newest", []alert.Made{siblings}, 0, true},
-		{"it is kept in another class there", []alert.Made{elsewhere}, 0, true},
-		{"it is not in the newest", []alert.Made{s.only()}, 0, false},
-		{"the address is no longer on record", []alert.Made{noContact}, 0, false},
-		{"the old link has expired", []alert.Made{siblings}, 2 * time.Hour, false},
+		{"the family is in the newest", []alert.Made{siblings}, 0, true, true, false},
+		{"it is kept in another class there", []alert.Made{elsewhere}, 0, true, true, false},
+		{"it is not in the newest", []alert.Made{s.only()}, 0, true, false, true},
+		{"it is not in the newest yet", []alert.Made{s.only()}, 0, false, false, false},
+		{"the address is no longer on record", []alert.Made{noContact}, 0, true, false, false},
+		{"the old link has expired", []alert.Made{siblings}, 2 * time.Hour, true, false, false},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -325,6 +328,9 @@ func TestSuperseded(t *testing.T) {
 			old := s.alert(func(d *alert.Draft) { d.UsefulUntil = s.now.Add(time.Hour) }, siblings)
 			newest := s.alert(func(d *alert.Draft) { d.Supersedes, d.Subject = old.ID, "迎えは不要です" }, tt.newest...)
 			s.must(s.alerts.Supersede(t.Context(), newest))
+			if tt.done {
+				s.must(s.alerts.SaveProgress(t.Context(), newest, &alert.Progress{Job: alert.FanOut, Done: true}))
+			}
 			s.now = s.now.Add(tt.wait)
 			path := "/a/" + s.link(old, siblings, "hana-mail")
 			page := s.do("GET", path, nil)
@@ -333,6 +339,9 @@ func TestSuperseded(t *testing.T) {
 			}
 			if form := strings.Contains(page.body, "<form"); form != tt.answer {
 				t.Errorf("the page has a form: %v, want %v", form, tt.answer)
+			}
+			if others := strings.Contains(page.body, "対象ではありません"); others != tt.others {
+				t.Errorf("the page says that the alert is for others: %v, want %v", others, tt.others)
 			}
 			if !tt.answer {
 				s.do("POST", path, url.Values{"alert": {newest.ID}, child("futaba"): {"safe"}})

@@ -60,6 +60,7 @@ type alertPage struct {
 	Children []childForm
 	Share    string // address of the page to pass on
 	NoAnswer bool   // the link is for answering, but cannot
+	Others   bool   // because the alert is for others
 }
 
 // childForm is one child with what was said, or is about to be said, for it.
@@ -100,7 +101,7 @@ func (h *handler) page(o opened, chosen map[string]string, problems problem.List
 		return page, h.share(o, p)
 	default:
 		page.Template = "read.html"
-		p.NoAnswer = o.link.Kind == link.Answer
+		p.NoAnswer, p.Others = o.link.Kind == link.Answer, o.others
 	}
 	return page, nil
 }

@@ -121,7 +121,7 @@ func TestAPIWrongRequests(t *testing.T) {
 
 func TestAPIProblemsSpeakBothLanguages(t *testing.T) {
 	o := newOffice(t)
-	for language, want := range map[string]string{"": "件名を入力してください", "ja": "件名を入力してください", "en-GB,en": "Enter a subject"} {
+	for language, want := range map[string]string{"": "件名を入力してください", "ja": "件名を入力してください", "en-GB,en": "Enter the subject"} {
 		a := o.api("POST", "/alerts", `{"kind":"safety","body":"x","all":true,"useful_until":"2026-04-06T17:00:00+09:00"}`, "Accept-Language", language)
 		if doc := o.problem(a); !strings.Contains(doc.Detail, want) {
 			t.Errorf("Accept-Language %q: %q", language, doc.Detail)

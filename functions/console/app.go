@@ -85,6 +85,9 @@ type Preview struct {
 	Draft alert.Draft
 	Size  audience.Size
 	Mail  *mail.Message // as a guardian will see it, with an example link
+	// Left are the children of the alert to be replaced who are not among those whom this one
+	// is for. If that one was only for families that had not answered, they are at most so many.
+	Left int
 
 	groups   []roster.Group
 	families []string         // ids
@@ -114,7 +117,32 @@ func (a *App) Preview(ctx context.Context, d alert.Draft) (Preview, error) {
 	if err != nil {
 		return Preview{Draft: d}, err
 	}
-	return Preview{Draft: d, Size: size, Mail: a.sample(d, school), groups: groups, families: families}, nil
+	p := Preview{Draft: d, Size: size, Mail: a.sample(d, school), groups: groups, families: families}
+	p.Left, err = a.leftOut(ctx, p)
+	return p, err
+}
+
+// leftOut counts the children for whom the alert that a preview's would replace was, and who
+// are in none of the preview's groups. What is wrong with that alert is said when it is sent.
+func (a *App) leftOut(ctx context.Context, p Preview) (int, error) {
+	if p.Draft.Supersedes == "" || p.Draft.All {
+		return 0, nil
+	}
+	old, err := a.Alerts.Alert(ctx, p.Draft.Supersedes)
+	if err != nil || old.School != p.Draft.School {
+		return 0, nil //nolint:nilerr // see above
+	}
+	both, err := audience.Groups(ctx, a.Roster, old.School, old.Groups, old.All)
+	if err != nil && !problem.Is(err, problem.Invalid) { // a group that vanished
+		return 0, err
+	}
+	for _, g := range p.groups {
+		if !slices.ContainsFunc(both, func(o roster.Group) bool { return o.ID == g.ID }) {
+			both = append(both, g)
+		}
+	}
+	size, _, err := audience.Count(ctx, a.Roster, old.School, both)
+	return size.Children - p.Size.Children, err
 }
 
 // sample is the mail that a draft would send, to the sender.

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/text/unicode/norm"
+
 	"github.com/todoku/todoku/shared/alert"
 	"github.com/todoku/todoku/shared/lang"
 	"github.com/todoku/todoku/shared/problem"
@@ -182,7 +184,7 @@ func (c compose) draft(me staff.Staff, loc *time.Location) (alert.Draft, problem
 
 // parseUntil reads the field; empty is left to the domain to refuse.
 func parseUntil(s string, loc *time.Location) (time.Time, *problem.Error) {
-	s = strings.TrimSpace(s)
+	s = strings.TrimSpace(norm.NFKC.String(s)) // with full-width digits, too
 	if s == "" {
 		return time.Time{}, nil
 	}
@@ -197,7 +199,7 @@ func parseUntil(s string, loc *time.Location) (time.Time, *problem.Error) {
 }
 
 func parseRemind(s string) (time.Duration, *problem.Error) {
-	s = strings.TrimSpace(s)
+	s = strings.TrimSpace(norm.NFKC.String(s)) // with full-width digits, too
 	if s == "" {
 		return 0, nil
 	}

@@ -317,6 +317,40 @@ func TestEmptyRoster(t *testing.T) {
 	}
 }
 
+// TestReplacedForFewer: the preview says how many children are no longer told.
+func TestReplacedForFewer(t *testing.T) {
+	o := newOffice(t)
+	o.load(clubRoster)
+	old := o.alert(nil, true)
+	c := o.signIn()
+	classes, err := o.server.Roster.Groups(t.Context(), o.me.School)
+	o.must(err)
+	for _, groups := range []string{"1年1組", "2年1組"} {
+		form := goodForm(o)
+		form.Set("supersedes", old.ID)
+		form.Set("remind_after", "３０")
+		form.Del("all")
+		form["groups"] = []string{o.group(groups)}
+		all, mine := 0, 0
+		for _, g := range classes {
+			if g.Kind == roster.Class {
+				all += g.Children
+			}
+			if g.Name == groups {
+				mine = g.Children
+			}
+		}
+		want := fmt.Sprintf("%d人は、この連絡の対象ではありません", all-mine)
+		if a := o.submit(c, "/alerts/preview", form); !strings.Contains(a.body, want) {
+			t.Errorf("%s: status %d, not %q:\n%s", groups, a.StatusCode, want, a.body)
+		}
+		form.Set("all", "1")
+		if a := o.submit(c, "/alerts/preview", form); a.StatusCode != 200 || strings.Contains(a.body, "この連絡の対象ではありません") {
+			t.Errorf("to all: status %d:\n%s", a.StatusCode, a.body)
+		}
+	}
+}
+
 // TestEmptyClass: a class that nobody is in is offered nowhere.
 func TestEmptyClass(t *testing.T) {
 	o := newOffice(t)

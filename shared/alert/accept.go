@@ -71,10 +71,10 @@ func (d Draft) checkText() problem.List {
 	default:
 		l = append(l, problem.New(problem.Invalid, "種類（お知らせ・安否確認・訓練）を選んでください。", "Choose a kind: notice, safety or drill.").In("kind"))
 	}
-	if e := checkLine(d.Subject, MaxSubject, "件名", "a subject"); e != nil {
+	if e := checkLine(d.Subject, MaxSubject, "件名", "the subject"); e != nil {
 		l = append(l, e.In("subject"))
 	}
-	if e := checkLine(withoutBreaks(d.Body), MaxBody, "本文", "a text"); e != nil {
+	if e := checkLine(withoutBreaks(d.Body), MaxBody, "本文", "the text"); e != nil {
 		l = append(l, e.In("body"))
 	}
 	return l
@@ -118,7 +118,7 @@ func (d Draft) checkChoices() problem.List {
 	seen, said := map[string]bool{}, map[string]bool{}
 	for _, c := range d.Choices {
 		text := oneLine(c.JA)
-		if e := checkLine(c.JA, MaxChoiceText, "回答の選択肢", "an answer"); e != nil {
+		if e := checkLine(c.JA, MaxChoiceText, "回答の選択肢", "the answer"); e != nil {
 			l = append(l, e.In("choices"))
 		}
 		if c.ID == "" || seen[c.ID] || said[text] {

@@ -24,7 +24,7 @@ const (
 // CheckNote returns the text of a note put right, or what is wrong with it.
 func CheckNote(text string) (string, error) {
 	text = tidyBody(text)
-	if e := checkLine(withoutBreaks(text), MaxNote, "追記", "an update"); e != nil {
+	if e := checkLine(withoutBreaks(text), MaxNote, "追記", "the update"); e != nil {
 		return text, e.In("note")
 	}
 	return text, nil

@@ -76,6 +76,16 @@ func (s *Store) Progress(ctx context.Context, alert string, job Job) (Progress, 
 	return p, err
 }
 
+// FannedOut reports whether all families of an alert have their records. It reads one item.
+func (s *Store) FannedOut(ctx context.Context, alert string) (bool, error) {
+	var p Progress
+	_, err := s.read(ctx, progressKey(alert, FanOut), &p)
+	if errors.Is(err, ErrNotFound) {
+		return false, nil
+	}
+	return p.Done, err
+}
+
 // fanOut reads the record of the whole fan-out and adds its strands' to it. Once it
 // is done it holds all totals itself.
 func (s *Store) fanOut(ctx context.Context, alert string) (Progress, error) {

@@ -120,13 +120,13 @@ func (t Template) tidy() (Template, problem.List) {
 	t.Name = lang.Text{JA: oneLine(t.Name.JA), EN: oneLine(t.Name.EN)}
 	t.Subject, t.Body = oneLine(t.Subject), tidyBody(t.Body)
 	var wrong problem.List
-	if e := checkLine(t.Name.JA, MaxTemplateName, "ボタンの名前", "a name"); e != nil {
+	if e := checkLine(t.Name.JA, MaxTemplateName, "ボタンの名前", "the name"); e != nil {
 		wrong = append(wrong, e.In("name"))
 	}
 	if t.Name.EN == "" {
 		t.Name.EN = t.Name.JA
 	}
-	if e := checkLine(t.Name.EN, MaxTemplateName, "ボタンの英語の名前", "an English name"); e != nil && len(wrong) == 0 {
+	if e := checkLine(t.Name.EN, MaxTemplateName, "ボタンの英語の名前", "the English name"); e != nil && len(wrong) == 0 {
 		wrong = append(wrong, e.In("name_en"))
 	}
 	return t, append(wrong, Draft{Kind: t.Kind, Subject: t.Subject, Body: t.Body}.checkText()...)

@@ -23,5 +23,5 @@ func fault(err error) error {
 }
 
 var diskFull = problem.New(problem.Internal,
-	"ディスクの空き容量が足りないため、保存できませんでした。何も変更されていません。届く（Todoku）が動いている機器の空き容量を増やしてから、もう一度お試しください。",
-	"The disk is full, so nothing was saved or changed. Free some space on the machine that runs Todoku, then try again.")
+	"ディスクの空き容量が足りないため、保存できませんでした。届く（Todoku）が動いている機器の空き容量を増やしてから、もう一度同じ操作をしてください。",
+	"The disk is full, so this was not saved. Free some space on the machine that runs Todoku, then do it again.")

@@ -8,7 +8,7 @@
 //	form subject=
 //	form body=Please collect\nyour children
 //	code == 422
-//	body contains Enter a subject.
+//	body contains Enter the subject.
 //	body !contains {{
 //	header Retry-After ==
 //	capture key body ~ name="key" value="([^"]*)"
