@@ -7,7 +7,6 @@
 package found
 
 import (
-	"cmp"
 	"context"
 	"io"
 	"strings"
@@ -126,12 +125,15 @@ func (f Founder) become(was, want roster.School) (roster.School, error) {
 		return newSchool(want)
 	}
 	school := was
-	school.Phone = cmp.Or(strings.TrimSpace(want.Phone), was.Phone)
-	if want.Mail == "" {
-		return school, nil
-	}
 	var err error
-	school.Mail, err = from(want.Mail)
+	if strings.TrimSpace(want.Phone) != "" {
+		if school.Phone, err = phone(want.Phone); err != nil {
+			return school, err
+		}
+	}
+	if want.Mail != "" {
+		school.Mail, err = from(want.Mail)
+	}
 	return school, err
 }
 
@@ -145,8 +147,21 @@ func newSchool(s roster.School) (roster.School, error) {
 		return s, problem.New(problem.Invalid, "--zone の「%[1]s」という時間帯はありません。Asia/Tokyo のように指定してください。", "There is no time zone %[1]s. Give --zone one like Asia/Tokyo.", s.Zone)
 	}
 	var err error
+	if s.Phone, err = phone(s.Phone); err != nil {
+		return s, err
+	}
 	s.Mail, err = from(s.Mail)
 	return s, err
+}
+
+// phone returns the number as guardians' telephones dial it.
+func phone(typed string) (string, error) {
+	number, ok := roster.PhoneNumber(typed)
+	if !ok {
+		return "", problem.New(problem.Invalid, "--phone の「%[1]s」は電話番号として読めません。03-0000-0000 のように、市外局番から指定してください。",
+			"--phone: %[1]q is no phone number. Give it whole, such as 03-0000-0000.", typed)
+	}
+	return number, nil
 }
 
 // from returns the address as it is written into mail.

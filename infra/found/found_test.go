@@ -143,12 +143,13 @@ func TestCorrect(t *testing.T) {
 	school.BreakGlass = roster.GlassOff
 	must(t, f.schools().PutSchool(t.Context(), school))
 
-	for _, r := range []roster.School{{Mail: "学校<anzen@mihon.example.jp>"}, {Phone: " 03-1111-1111 "}, {Mail: "anzen@mihon.example.jp", Phone: "03-1111-1111"}, {}} {
+	for _, r := range []roster.School{{Mail: "学校<anzen@mihon.example.jp>"}, {Phone: " ０３－１１１１－１１１１ "}, {Mail: "anzen@mihon.example.jp", Phone: "03-1111-1111"}, {}} {
 		r.Name = school.Name
 		_, err = f.Link(t.Context(), Request{School: r, Person: staff.Staff{Mail: who.Mail}})
 		must(t, err)
 	}
 	for name, r := range map[string]Request{
+		"no number":      {School: roster.School{Name: school.Name, Phone: "abc"}, Person: staff.Staff{Mail: who.Mail}},
 		"no address":     {School: roster.School{Name: school.Name, Mail: "anzen"}, Person: staff.Staff{Mail: who.Mail}},
 		"unknown person": {School: roster.School{Name: school.Name, Phone: "03-2222-2222"}, Person: staff.Staff{Mail: "x@school.example.jp"}},
 	} {

@@ -62,6 +62,7 @@ func TestProgram(t *testing.T) {
 		{"argument is missing", []string{"backup"}, "FILE を指定してください", "Say which FILE. See todoku help backup."},
 		{"argument too many", []string{"restore", "a", "b"}, "「b」は余分です", `"b" is one too many`},
 		{"no school yet", []string{"run", "--addr", "127.0.0.1:0"}, "まだ学校がありません", "There is no school yet"},
+		{"no phone number", []string{"run", "--addr", "127.0.0.1:0", "--school", "見本小学校", "--from", "anzen@school.example.jp", "--phone", "abc", "--manager", "山田花子", "--manager-mail", "yamada@school.example.jp"}, "「abc」は電話番号として読めません", `"abc" is no phone number`},
 		{"address of no page", []string{"run", "--base-url", "todoku.school.example.jp", "--proof", "-5m"}, "メールのリンクが開けません", "Give --proof a time such as 1h, or 0 for none."},
 		{"nothing runs", []string{"redrive", "copies"}, "動いている届くがありません", "Nothing runs on this folder"},
 		{"no database", []string{"doctor"}, "ここにはデータベースがありません", "There is no database here"},

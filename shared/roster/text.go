@@ -106,3 +106,10 @@ var nothing = map[string]bool{
 }
 
 func isNothing(cell string) bool { return nothing[fold(cell)] }
+
+// PhoneNumber returns a phone number in the form in which it is dialled and shown, and whether it
+// is one: what people type may have full-width digits, blanks, or no leading 0.
+func PhoneNumber(typed string) (number string, ok bool) {
+	number, _, wrong := parsePhone(typed)
+	return number, wrong == nil
+}
