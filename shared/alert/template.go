@@ -41,8 +41,8 @@ func ShippedTemplates() []Template {
 		{
 			ID: "weather", Name: lang.T("大雨・台風", "Heavy weather"), Kind: Notice,
 			Subject: "悪天候による対応のお知らせ / Severe weather",
-			Body: "天候が悪化しています。児童生徒は、校内で安全に待機しています。\nお迎えや下校については、次の連絡をお待ちください。\n\n無理な外出は控えてください。学校への電話は、緊急の場合だけにしてください。\n\n" +
-				"The weather is getting worse. The children are safe at school.\nPlease wait for our next message about going home, and do not set out in dangerous conditions.",
+			Body: "天候が悪化しています。無理な外出は控えてください。\n登校・下校やお迎えについては、次の連絡をお待ちください。\n\n学校にいる児童生徒は、校内で待機します。学校への電話は、緊急の場合だけにしてください。\n\n" +
+				"The weather is getting worse. Please do not set out in dangerous conditions.\nWait for our next message about coming to school and going home. Children who are at school stay inside.",
 		},
 		{
 			ID: "home", Name: lang.T("下校・お迎え", "Going home"), Kind: Notice,
@@ -59,8 +59,8 @@ func ShippedTemplates() []Template {
 		{
 			ID: "safety", Name: lang.T("安否確認", "Safety check"), Kind: Safety,
 			Subject: "安否確認 / Safety check",
-			Body: "お子さんの状況を、下のリンクから回答してください。\n回答は、リンクを開いてボタンを一つ押すだけです。\n\n電話は大変混み合います。できるだけこのメールから回答してください。\n\n" +
-				"Please tell us by the link below how your child is.\nIt takes one touch. The phone lines will be busy.",
+			Body: "お子さんの状況を回答してください。\n回答は、ボタンを一つ押すだけです。\n\n電話は大変混み合います。できるだけ電話をかけずに回答してください。\n\n" +
+				"Please tell us how your child is.\nIt takes one touch. The phone lines will be busy.",
 		},
 	}
 }

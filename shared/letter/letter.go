@@ -66,12 +66,22 @@ func (w *Writer) lead(l lang.Lang) string { return w.title(l) + "\n" + w.alert.B
 
 var (
 	askAnswer = lang.T("次のリンクを開いて、お子さんの状況を回答してください。", "Please open this link and answer for your child:")
+	askSeen   = lang.T("お読みになったら、次のリンクを開いてボタンを押してください。", "When you have read this, please open this link and press the button:")
 	until     = lang.T("この連絡の有効期限", "Useful until")
 	isDrill   = lang.T("これは訓練です。", "This is a drill.")
 	isYours   = lang.T("リンクはあなた専用です。転送しないでください。", "The link is yours alone: please do not forward it.")
 	phoneWord = lang.T("電話", "Phone")
 	press     = lang.T("回答する", "Answer")
 )
+
+// ask is what a guardian is asked to do: with one answer to choose there is nothing to say
+// of the child.
+func (w *Writer) ask() lang.Text {
+	if len(w.alert.Choices) == 1 {
+		return askSeen
+	}
+	return askAnswer
+}
 
 func (w *Writer) footer(l lang.Lang) string {
 	const or = " / "
@@ -112,7 +122,7 @@ func (w *Writer) askReply(l lang.Lang) string {
 }
 
 func (w *Writer) textParts(l lang.Lang) [2]string {
-	return [2]string{w.lead(l) + "\n\n" + askAnswer.First(l, "\n") + "\n", "\n\n" + w.askReply(l) + w.footer(l)}
+	return [2]string{w.lead(l) + "\n\n" + w.ask().First(l, "\n") + "\n", "\n\n" + w.askReply(l) + w.footer(l)}
 }
 
 func htmlHead(l lang.Lang) string {
@@ -124,7 +134,7 @@ func htmlHead(l lang.Lang) string {
 }
 
 func (w *Writer) htmlParts(l lang.Lang) [2]string {
-	before := htmlHead(lang.JA) + `<p style="font-size:18px;font-weight:bold;margin:0">` + html.EscapeString(w.title(l)) + `</p><p style="margin:0 0 24px">` + lines(w.alert.Body) + `</p><p>` + lines(askAnswer.First(l, "\n")) + `</p>`
+	before := htmlHead(lang.JA) + `<p style="font-size:18px;font-weight:bold;margin:0">` + html.EscapeString(w.title(l)) + `</p><p style="margin:0 0 24px">` + lines(w.alert.Body) + `</p><p>` + lines(w.ask().First(l, "\n")) + `</p>`
 	after := `<p>` + lines(w.askReply(l)) + `</p><p style="font-size:14px;color:#4d4d4d">` + lines(w.footer(l)) + `</p></body></html>`
 	return [2]string{before, after}
 }

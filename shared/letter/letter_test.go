@@ -39,6 +39,21 @@ func TestReplyTo(t *testing.T) {
 	}
 }
 
+// TestAsks: who is only to read is not asked how the child is.
+func TestAsks(t *testing.T) {
+	for kind, want := range map[alert.Kind]string{
+		alert.Notice: "お読みになったら、次のリンクを開いてボタンを押してください。", alert.Safety: "お子さんの状況を回答してください。", alert.Drill: "お子さんの状況を回答してください。",
+	} {
+		a := alert.Alert{Kind: kind, Choices: alert.DefaultChoices(kind), Subject: "x", Body: "y", UsefulUntil: now.Add(time.Hour)}
+		m := letter.NewWriter(a, school, 0, false).Letter(alert.CopyRef{}, lang.JA, "a@gmail.com", "http://todoku.test/a/x", now)
+		for _, part := range []string{m.Text, m.HTML} {
+			if !strings.Contains(part, want) || strings.Contains(part, "状況") != (kind != alert.Notice) {
+				t.Errorf("%s: does not ask %q:\n%s", kind, want, part)
+			}
+		}
+	}
+}
+
 // TestLanguageFirst: what is said in both languages says the reader's first, and an
 // unknown language is taken for Japanese.
 func TestLanguageFirst(t *testing.T) {
