@@ -85,13 +85,22 @@ type signInPage struct {
 const nextCookie = "next"
 
 func (s *Server) getSignIn(r *http.Request) (web.Response, error) {
-	data := &signInPage{Name: visitorOf(r).staff.Name, Passkeys: s.passkeys != nil, OpenID: s.OpenID != nil}
-	data.Scripts = []string{"passkey.js"}
-	p := web.Page{Template: "signin.html", Data: data}
+	p := s.waysIn(r, nil)
 	if next := r.URL.Query().Get("next"); isLocal(next) {
 		p.Header = web.Cookies(s.cookie(nextCookie, url.QueryEscape(next), staff.LinkLife))
 	}
 	return p, nil
+}
+
+// waysIn shows how to sign in, and what is wrong with the way that was tried.
+func (s *Server) waysIn(r *http.Request, wrong problem.List) web.Page {
+	data := &signInPage{Name: visitorOf(r).staff.Name, Passkeys: s.passkeys != nil, OpenID: s.OpenID != nil}
+	data.Scripts, data.Problems = []string{"passkey.js"}, wrong
+	p := web.Page{Template: "signin.html", Data: data}
+	if len(wrong) > 0 {
+		p.Status = web.Status(wrong[0].Kind)
+	}
+	return p
 }
 
 // isLocal reports whether an address is a path of this site. A second slash or a
@@ -122,12 +131,15 @@ func (s *Server) getSignInLink(r *http.Request) (web.Response, error) {
 }
 
 // linkFailed leads those on who are signed in already, most often by this very
-// link: they opened it again, or clicked twice.
+// link: they opened it again, or clicked twice. The others see how else to sign in.
 func (s *Server) linkFailed(r *http.Request, err error) (web.Response, error) {
-	if errors.Is(err, staff.ErrLink) && visitorOf(r).err == nil {
+	switch {
+	case !errors.Is(err, staff.ErrLink):
+		return nil, err
+	case visitorOf(r).err == nil:
 		return web.Redirect{To: "/"}, nil
 	}
-	return nil, err
+	return s.waysIn(r, problem.Of(err)), nil
 }
 
 func (s *Server) postSignInLink(r *http.Request) (web.Response, error) {

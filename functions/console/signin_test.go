@@ -55,10 +55,10 @@ func TestSignInLinkThatDoesNotWork(t *testing.T) {
 	for name, path := range map[string]string{
 		"expired": old, "unknown": "/sign-in/AAAAAAAAAAAAAAAAAAAAAA", "hostile": "/sign-in/%00%3Cscript%3E%E2%80%AE", "long": "/sign-in/" + strings.Repeat("a", 5000),
 	} {
-		for language, says := range map[string]string{"ja": "新しいリンクを発行してください", "en": "Ask for a new one"} {
+		for language, says := range map[string]string{"ja": "この画面から、もう一度サインインしてください", "en": "Sign in again from this page"} {
 			for _, method := range []string{"GET", "POST"} {
 				a := o.send(method, path, http.NoBody, "Accept-Language", language)
-				if a.StatusCode != http.StatusGone || !strings.Contains(a.body, says) || strings.Contains(a.body, "<script>") {
+				if a.StatusCode != http.StatusGone || !strings.Contains(a.body, says) || !strings.Contains(a.body, `action="/sign-in/mail"`) || strings.Contains(a.body, "<script>") {
 					t.Errorf("%s, %s in %s: status %d", name, method, language, a.StatusCode)
 				}
 			}

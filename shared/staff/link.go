@@ -16,8 +16,8 @@ const LinkLife = 30 * time.Minute
 // ErrLink says that a sign-in link does not work, or no longer. Which of the two
 // is not known: nothing is kept of a link that was used.
 var ErrLink = problem.New(problem.Gone,
-	"このサインイン用リンクは、使用済みか、期限が切れています。新しいリンクを発行してください。",
-	"This sign-in link has been used already or has expired. Ask for a new one.")
+	"このサインイン用リンクは、使用済みか、期限が切れています。この画面から、もう一度サインインしてください。",
+	"This sign-in link has been used already or has expired. Sign in again from this page.")
 
 // signIn is what is kept of a link.
 type signIn struct {
