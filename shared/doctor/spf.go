@@ -38,6 +38,11 @@ func (x *exam) spf(ctx context.Context, m Mail) verdict {
 		f.ID, f.Link, f.Record = "spf-missing", rfcSPF+"3", x.spfRecord(domain, "v=spf1 ~all", m)
 		f.What = lang.T("%s にSPFレコードがありません。", "%s has no SPF record.", domain)
 		f.Fix = lang.T("次のレコードをDNSに追加してください。", "Add this record to DNS.")
+		if len(x.senders(m)) == 0 { // it would permit nobody, and have all mail fail
+			f.Record = ""
+			f.Fix = lang.T("メールがどこから外へ出るかが、わかっていません。中継サーバーの管理者に、SPFに書く値（include: または ip4:）をたずね、「v=spf1 その値 ~all」をDNSに追加してください。--send-ip で外へ出るアドレスを指定すると、レコードを示します。",
+				"It is not known from where mail leaves. Ask who runs the relay what SPF must name (include: or ip4:), and add “v=spf1 THAT ~all” to DNS. With --send-ip, the address from which mail leaves, the record is shown here.")
+		}
 		x.find(f)
 		return fails
 	case 1:
