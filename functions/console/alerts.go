@@ -59,6 +59,12 @@ type alertLine struct {
 }
 
 func (s *Server) home(r *http.Request, me staff.Staff) (web.Response, error) {
+	if me.At == "" && access.MayAnywhere(me, access.Overview) {
+		// Who looks after several schools has not said which: its buttons would tell one alone.
+		if schools, err := s.schoolsOf(r.Context(), me, access.Overview); err != nil || len(schools) > 1 {
+			return web.Redirect{To: districtPath}, err
+		}
+	}
 	after := r.URL.Query().Get("after")
 	p := &homePage{First: after == ""}
 	alerts, next, err := s.Alerts.List(r.Context(), me.School, after, alertsPerPage)

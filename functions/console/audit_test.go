@@ -127,7 +127,7 @@ func TestAuditPage(t *testing.T) {
 		{"the day in Japan", "from=2026-04-06&to=2026-04-06", 200, "大雨のお迎え", "calc2"},
 		{"no day", "from=yesterday&to=2026-04-06", 422, "2026-04-06」の形で", "大雨"},
 		{"too long", "from=2026-01-01&to=2026-04-06", 422, "31日以内", "大雨"},
-		{"backwards", "from=2026-04-06&to=2026-04-01", 422, "31日以内", "大雨"},
+		{"backwards", "from=2026-04-06&to=2026-04-01", 422, "始まりの日より前", "大雨"},
 		{"hostile", "q=%3Cscript%3E&kind=%00&from=%E2%80%AE", 422, "の形で", "<script>"},
 		{"in English", "lang=en", 200, "Sent an alert", "連絡の送信"},
 		{"roles in English", "lang=en", 200, "山田 花子 (Manager)", "（"},

@@ -58,7 +58,12 @@ func (q auditQuery) span(zone *time.Location) (from, to time.Time, wrong problem
 		wrong = append(wrong, badDay.In("to"))
 	}
 	to = to.AddDate(0, 0, 1)
-	if len(wrong) == 0 && (!from.Before(to) || to.Sub(from) > (auditDays+1)*24*time.Hour) {
+	switch {
+	case len(wrong) > 0:
+	case !from.Before(to):
+		wrong = append(wrong, problem.New(problem.Invalid,
+			"終わりの日が、始まりの日より前です。終わりの日を直してください。", "The last day is before the first. Correct the last day.").In("to"))
+	case to.Sub(from) > (auditDays+1)*24*time.Hour:
 		wrong = append(wrong, problem.New(problem.Invalid,
 			"期間は、始まりの日から%d日以内にしてください。", "Choose at most %d days, beginning with the first.", auditDays).In("to"))
 	}

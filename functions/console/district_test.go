@@ -78,6 +78,10 @@ func TestTurn(t *testing.T) {
 			t.Errorf("has %s: %v, has %s: %v", has, strings.Contains(page, has), hasNot, strings.Contains(page, hasNot))
 		}
 	}
+	if a := o.fetch(c, "GET", "/", nil); a.Header.Get("Location") != "/district" {
+		t.Errorf("the first page, before a school was chosen: status %d to %q", a.StatusCode, a.Header.Get("Location"))
+	}
+	o.submit(c, "/district/turn", url.Values{"school": {"s1"}})
 	holds("一つ目", "二つ目")
 	if a := o.submit(c, "/district/turn", url.Values{"school": {"s2"}, "alert": {o.of("s2").ID}}); a.Header.Get("Location") != "/alerts/"+o.of("s2").ID {
 		t.Errorf("status %d to %s", a.StatusCode, a.Header.Get("Location"))
@@ -120,7 +124,7 @@ func TestSendToTheDistrict(t *testing.T) {
 		form.Set(k, v)
 	}
 	a := o.submit(c, "/district/preview", form)
-	if a.StatusCode != 200 || !strings.Contains(a.body, "2校・児童生徒6人") {
+	if a.StatusCode != 200 || !strings.Contains(a.body, "2校・児童生徒6人") || !strings.Contains(a.body, "2026年4月6日（月）18:00") || !strings.Contains(a.body, "リンクはあなた専用です") {
 		t.Fatalf("status %d: %s", a.StatusCode, a.body)
 	}
 	form = formOf(a.body)

@@ -55,7 +55,7 @@ func (s *Server) districtPaperOf(r *http.Request, me staff.Staff, from, rows int
 		return nil, err
 	}
 	p := &paperPage{
-		deskFrame: s.districtFrame(r, me), Desk: lang.T("全校の電話連絡", "Call desk of all schools"),
+		deskFrame: s.districtFrame(r, me), Desk: lang.T("地区の電話連絡", "Call desk of all schools"),
 		List: districtDesk, Self: fmt.Sprintf("%s/%d", districtPapers, number),
 	}
 	ctx := r.Context()

@@ -54,7 +54,7 @@ func TestDistrictPaper(t *testing.T) {
 	if len(screen) != 2 || !slices.EqualFunc(screen, print, slices.Equal[[]string]) {
 		t.Errorf("the screen has\n%q\nand the paper\n%q", screen, print)
 	}
-	for _, want := range []string{"全校の電話連絡", "地震の安否確認", "2家庭", "第一小学校", "第二小学校", "□無事です", "□出ない", "090-0000-0001"} {
+	for _, want := range []string{"地区の電話連絡", "地震の安否確認", "2家庭", "第一小学校", "第二小学校", "□無事です", "□出ない", "090-0000-0001"} {
 		if !strings.Contains(paper, want) {
 			t.Errorf("the paper lacks %s", want)
 		}

@@ -14,6 +14,7 @@ import (
 	"github.com/todoku/todoku/shared/alert"
 	"github.com/todoku/todoku/shared/audit"
 	"github.com/todoku/todoku/shared/lang"
+	"github.com/todoku/todoku/shared/mail"
 	"github.com/todoku/todoku/shared/problem"
 	"github.com/todoku/todoku/shared/roster"
 	"github.com/todoku/todoku/shared/staff"
@@ -114,6 +115,8 @@ type districtAlertPage struct {
 	Form     compose
 	Schools  []schoolBox
 	Ready    bool // nothing is wrong: ask once more
+	Until    time.Time
+	Mail     *mail.Message // as guardians of the first of the schools will see it
 }
 
 // Kinds returns the kinds to choose from.
@@ -205,8 +208,10 @@ func (s *Server) fillDistrict(r *http.Request, me staff.Staff) (districtDraft, e
 	_, more := d.Tidy(s.Now())
 	f.add(more)
 	boxes, err := s.schoolBoxes(r.Context(), me, false, r.PostForm["schools"])
-	p := &districtAlertPage{Form: f.form, Schools: boxes}
-	if len(p.Chosen()) == 0 {
+	p := &districtAlertPage{Form: f.form, Schools: boxes, Until: d.UsefulUntil}
+	if chosen := p.Chosen(); len(chosen) > 0 {
+		p.Mail = s.sample(*d, chosen[0].School)
+	} else {
 		f.wrong = append(f.wrong, errNoSchool)
 	}
 	return districtDraft{f, p}, err

@@ -367,7 +367,7 @@ func (p *Program) redrive() *cobra.Command {
 func (p *Program) verifyAudit() *cobra.Command {
 	c := &cobra.Command{
 		Use: "verify-audit [flags]", Short: p.say("操作の記録が完全かを調べる", "check that the audit log is whole"),
-		Long: p.say("全校の操作の記録を読み、書き換えや欠けがないかを調べ、学校ごとの件数と、最後の封印を表示します。封印を控えておくと、あとで比べられます。届くが動いていても止まっていても使えます。",
+		Long: p.say("すべての学校の操作の記録を読み、書き換えや欠けがないかを調べ、学校ごとの件数と、最後の封印を表示します。封印を控えておくと、あとで比べられます。届くが動いていても止まっていても使えます。",
 			"Reads the audit logs of all schools, says what was changed or is missing, and prints how many entries each has and its last seal. Write the seal down to compare it later. It works whether Todoku runs or not."),
 		Args: p.exactly(),
 	}
@@ -430,7 +430,7 @@ func (p *Program) signIn() *cobra.Command {
 	f.StringVar(&r.School.District, "district", "", p.say("新しい学校の場合、所属する`地区`", "its `DISTRICT`, if it belongs to one; of a new school"))
 	f.StringVar(&r.Person.Name, "manager", "", p.say("新しい人の場合、`氏名`", "`NAME` of the person; of a new one"))
 	f.StringVar(&r.Person.Mail, "manager-mail", "", p.say("その人の`アドレス`", "mail `ADDRESS` of the person"))
-	office := f.Bool("for-district", false, p.say("管理者ではなく、地区の全校を見守る人のため", "for somebody who looks after all schools of the school's district, not for a manager"))
+	office := f.Bool("for-district", false, p.say("管理者ではなく、地区のすべての学校を見守る人のため", "for somebody who looks after all schools of the school's district, not for a manager"))
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		if *office {
 			r.Person.Role = staff.District
