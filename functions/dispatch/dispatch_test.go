@@ -329,14 +329,20 @@ func TestAloneTakesOverAtOnce(t *testing.T) {
 	}
 }
 
+// brief is a context with a second left, which is less than what is kept for recording,
+// however slow the machine is.
+type brief struct{ context.Context }
+
+// Deadline implements context.Context.
+func (brief) Deadline() (time.Time, bool) { return time.Now().Add(time.Second), true }
+
 // TestRunsOutOfTime has an invocation that ends before it can send: what it has
 // claimed is put back.
 func TestRunsOutOfTime(t *testing.T) {
 	b := newBench(t, 1)
 	ref := alert.CopyRef{Ref: b.made[0].Ref(b.alert.ID), Contact: b.made[0].Family.Copies[0].Contact}
 	m := ref.Message("docomo#0", 0)
-	ctx, cancel := context.WithTimeout(t.Context(), time.Second) // less than what is kept for recording
-	defer cancel()
+	ctx := brief{t.Context()}
 	r, err := b.handler.Handle(ctx, events.SQSEvent{Records: []events.SQSMessage{{MessageId: "m", Body: m.Body, ReceiptHandle: "r"}}})
 	if err != nil || len(r.BatchItemFailures) != 1 || b.inbox.Total() != 0 {
 		t.Errorf("%v, %v, %d mails; want it handed back and nothing sent", r, err, b.inbox.Total())
