@@ -65,7 +65,8 @@ func (s *stranger) undoes() {
 		s.b.Errorf("it can be undone for %d seconds, not 10", first)
 	}
 	if s.scripts {
-		s.b.until("the seconds are counted", left+" < 10")
+		s.b.pass(time.Second)
+		s.b.until("the seconds are counted", left+" === 9")
 	}
 	s.b.follow("送信を取り消す")
 	s.b.says("誰にも送っていません")
@@ -101,7 +102,7 @@ func (s *stranger) seesNews(board *tab, what, script string) {
 	begun := time.Now()
 	board.until(what, script)
 	s.b.Logf("%s after %v", what, time.Since(begun).Round(time.Millisecond))
-	if stayed := run[bool](board, "document.unmoved === true"); stayed != s.scripts {
+	if stayed := board.asked("document.unmoved === true"); stayed != s.scripts {
 		s.b.Errorf("the page stayed: %v, with scripts: %v", stayed, s.scripts)
 	}
 }

@@ -3,8 +3,8 @@
 //
 // There is one browser process for all tests. Every person has a browser context
 // of his or her own, so no cookie is shared; the machine's clock stands still
-// until a test moves it. Only what the browser itself counts, such as the seconds
-// until a page looks for news, passes in real time.
+// until a test moves it, and so do the seconds that a page counts. Only what the
+// browser itself counts, such as the time until a page looks for news, is real.
 package browser
 
 import (

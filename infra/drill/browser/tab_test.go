@@ -20,7 +20,7 @@ import (
 const (
 	// patience is how long anything may take. Nothing ever takes so long on a
 	// machine that works; a slow one must not fail.
-	patience = 40 * time.Second
+	patience = 3 * time.Minute
 	step     = 20 * time.Millisecond // between two looks
 )
 
@@ -68,8 +68,23 @@ func (b *tab) open(parent context.Context, options ...chromedp.ContextOption) *t
 	b.do(chromedp.Func(func(context.Context, *chromedp.Target) error { return nil })) // opens it
 	b.must(chromedp.Listen(ctx, b.watch.hear))
 	call(b, network.Enable, network.EnableParams{})
+	call(b, page.AddScriptToEvaluateOnNewDocument, page.AddScriptToEvaluateOnNewDocumentParams{Source: standing})
 	b.look(b.screen)
 	return b
+}
+
+// standing has the clock by which a page shows how long something is still possible stand
+// still until a test moves it: a slow machine must not find that the time is over.
+const standing = `(() => {
+	let now = performance.now();
+	performance.now = () => now;
+	window.pass = (ms) => { now += ms; return true; };
+})()`
+
+// pass moves the page's clock.
+func (b *tab) pass(by time.Duration) {
+	b.Helper()
+	run[bool](b, fmt.Sprintf("pass(%d)", by.Milliseconds()))
 }
 
 // look gives the tab a screen.
@@ -245,6 +260,17 @@ func (b *tab) until(what, script string) {
 		yes, err := chromedp.Run(b.limited(), chromedp.Evaluate[bool]("!!("+script+")"))
 		return err == nil && yes // between two pages there is nothing to ask
 	})
+}
+
+// asked returns whether a script is true, also of a page that may just go away.
+func (b *tab) asked(script string) (yes bool) {
+	b.Helper()
+	b.sleepUntil("there is a page to ask", func() (there bool) {
+		var err error
+		yes, err = chromedp.Run(b.limited(), chromedp.Evaluate[bool]("!!("+script+")"))
+		return err == nil
+	})
+	return yes
 }
 
 // says fails unless the page comes to show the words.

@@ -12,6 +12,7 @@ import (
 	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/log"
 	"github.com/chromedp/cdproto/network"
+	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/cdproto/runtime"
 )
 
@@ -19,9 +20,10 @@ import (
 type watch struct {
 	mu       sync.Mutex
 	asked    map[network.RequestID]string // addresses, of all requests
-	own      map[network.RequestID]bool   // of those, what this document asked for
-	open     map[network.RequestID]string // and of them, the addresses of those that are not through
+	own      map[network.RequestID]bool   // of those, what this document is made of
+	open     map[network.RequestID]string // of those of this document, the addresses of those that are not through
 	loader   cdp.LoaderID                 // of the document
+	loaded   bool                         // the document is; what it asks for later is news
 	bytes    float64                      // that came for this document, with their headers
 	status   int64                        // of the document
 	document string                       // its address
@@ -60,6 +62,8 @@ func (w *watch) hear(event any) {
 	case *network.EventRequestWillBeSent:
 		w.asked[e.RequestID] = e.Request.URL
 		w.hearRequest(e)
+	case *page.EventLifecycleEvent:
+		w.loaded = w.loaded || e.Name == "load" && e.LoaderID == w.loader
 	case *network.EventResponseReceived:
 		if e.Type == network.ResourceTypeDocument {
 			w.status, w.document = e.Response.Status, e.Response.URL
@@ -80,11 +84,11 @@ func (w *watch) hear(event any) {
 // asked for at its end may come after it, and may never be told to be through.
 func (w *watch) hearRequest(e *network.EventRequestWillBeSent) {
 	if e.Type == network.ResourceTypeDocument && e.LoaderID != w.loader {
-		w.loader, w.bytes = e.LoaderID, 0
+		w.loader, w.loaded, w.bytes = e.LoaderID, false, 0
 		clear(w.own)
 		clear(w.open)
 	}
-	if e.LoaderID == w.loader {
+	if e.LoaderID == w.loader && !w.loaded {
 		w.own[e.RequestID] = true
 	}
 	if e.Type != network.ResourceTypeOther && e.LoaderID == w.loader { // the icon, which nobody waits for
@@ -146,7 +150,8 @@ func hostOf(address string) string {
 }
 
 // TestWatch has what a page asked for at its end come after the next one was asked for,
-// as a list that keeps itself up to date does.
+// as a list that keeps itself up to date does, and has the next one look for news, which
+// is no part of what it costs to open it.
 func TestWatch(t *testing.T) {
 	var w watch
 	document := func(id network.RequestID, loader cdp.LoaderID) {
@@ -175,5 +180,17 @@ func TestWatch(t *testing.T) {
 	came("2.1", 5)
 	if w.kilobytes() != 35 || len(w.waiting()) != 0 {
 		t.Errorf("%v KB came and %d requests are under way, not 35 and none", w.kilobytes(), len(w.waiting()))
+	}
+	w.hear(&page.EventLifecycleEvent{LoaderID: "one", Name: "load"})
+	part("2.2", "two")
+	came("2.2", 5)
+	w.hear(&page.EventLifecycleEvent{LoaderID: "two", Name: "load"})
+	part("2.3", "two")
+	if w.kilobytes() != 40 || len(w.waiting()) != 1 {
+		t.Errorf("%v KB came and %d requests are under way, not 40 and one", w.kilobytes(), len(w.waiting()))
+	}
+	came("2.3", 20)
+	if w.kilobytes() != 40 || len(w.waiting()) != 0 {
+		t.Errorf("%v KB came with the news and %d requests are under way, not 40 and none", w.kilobytes(), len(w.waiting()))
 	}
 }
