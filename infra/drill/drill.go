@@ -189,16 +189,17 @@ func (d *Drill) empty() bool {
 // that paused has postponed comes out when its time has come.
 func (d *Drill) drain() {
 	const moment = 3 * time.Second
+	d.Quiet()
 	for end := time.Now().Add(moment); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
 		if d.empty() {
 			return
 		}
 	}
 	for range 60 {
-		d.Advance(time.Minute)
-		if d.empty() {
+		if d.Quiet(); d.empty() {
 			return
 		}
+		d.Advance(time.Minute)
 	}
 }
 

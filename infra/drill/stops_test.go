@@ -74,6 +74,16 @@ func (s stopped) until(what string, most time.Duration, holds func() bool) (afte
 	return 0
 }
 
+// soon waits until something holds that may need one more step of the clock, and otherwise
+// time alone: a machine that stands still for a moment is red for as long.
+func (s stopped) soon(what string, holds func() bool) {
+	s.Helper()
+	if !holds() {
+		s.advance()
+	}
+	(&Drill{TB: s.T}).Until(what, holds)
+}
+
 // try stops one part for two periods and lets it work again: it is red on /healthz, nobody
 // calls the dead man's switch, and nobody need do anything for it to be green again.
 func (s stopped) try(p stop) (row string) {
@@ -89,15 +99,13 @@ func (s stopped) try(p stop) (row string) {
 		for range (limit - first) / step { // a look at a part that does not answer takes seconds
 			s.advance()
 		}
-		s.until("red in all checks", step, func() bool { return slices.Equal(s.red(), p.red) })
+		s.soon("red in all checks", func() bool { return slices.Equal(s.red(), p.red) })
 		after = fmt.Sprintf("%.0f min", (first + step).Minutes())
 	} else {
 		for range limit / step {
 			s.advance()
 		}
-		if red := s.red(); len(red) > 0 {
-			s.Errorf("%s stopped: %v is red", p.part, red)
-		}
+		(&Drill{TB: s.T}).Until("green while "+p.part+" is stopped", func() bool { return len(s.red()) == 0 })
 	}
 	if called := s.pings.Load() - before; (called == 0) != (len(p.red) > 0) {
 		s.Errorf("%s stopped: %d calls of the dead man's switch", p.part, called)
@@ -154,17 +162,20 @@ func TestStops(t *testing.T) {
 func stoppable(t *testing.T, part string) (stopped, func(bool)) {
 	t.Helper()
 	var off atomic.Bool
-	var ahead atomic.Int64
+	var ahead, ticks atomic.Int64
 	watch, calls := deadMan(t)
 	relay := newGated(t)
 	cfg := machine.Config{
-		Addr: "127.0.0.1:0", Data: t.TempDir(), Tick: 20 * time.Millisecond, Log: slog.New(slog.DiscardHandler),
+		Addr: "127.0.0.1:0", Data: t.TempDir(), Tick: 10 * time.Millisecond, Log: slog.New(slog.DiscardHandler),
 		Now:   func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) },
 		Proof: machine.Proof{Every: rhythm, DeadMan: watch}, Relay: relay.url,
 		Resolver: &net.Resolver{PreferGo: true, Dial: func(context.Context, string, string) (net.Conn, error) {
 			return nil, errors.New("no server answers") // as it is for relays on this machine, stopped or not
 		}},
 		Fault: func(of string) error {
+			if of == "clock" {
+				ticks.Add(1)
+			}
 			if of != part || !off.Load() {
 				return nil
 			}
@@ -176,16 +187,44 @@ func stoppable(t *testing.T, part string) (stopped, func(bool)) {
 	}
 	m := started(t, cfg)
 	t.Cleanup(func() { off.Store(false) }) // so that it can end
+
+	const turns = 3 // of the clock's function, in which it begins and follows up what a handler has done
+	d := &Drill{TB: t, System: System{Waiting: func() (int, int, error) { return waiting(m) }}}
 	return stopped{T: t, url: m.URL(), pings: calls, advance: func() {
-			time.Sleep(60 * time.Millisecond)
 			ahead.Add(int64(step))
-			time.Sleep(60 * time.Millisecond)
+			for range 2 {
+				seen := ticks.Load()
+				d.Until("the clock has had its turns", func() bool { return ticks.Load() > seen+turns })
+				d.idle(off.Load())
+			}
 		}}, func(stopped bool) {
 			off.Store(stopped)
 			if part == "relay" {
 				relay.shut(stopped)
 			}
 		}
+}
+
+// idle waits until the handlers have nothing to do or, while a part is stopped, get no
+// further: what is stopped is never done.
+func (d *Drill) idle(stopped bool) {
+	d.Helper()
+	if !stopped {
+		d.Quiet()
+		return
+	}
+	const looks, pause = 12, 30 * time.Millisecond
+	for same, before := 0, -1; same < looks; time.Sleep(pause) {
+		now, _, err := d.Waiting()
+		switch {
+		case err == nil && now == 0:
+			return
+		case err != nil || now == before:
+			same++
+		default:
+			same, before = 0, now
+		}
+	}
 }
 
 // gated is a relay that can be away.
@@ -272,19 +311,14 @@ func awsStops(t *testing.T, cfg cloud.Config) {
 	cfg.Env = append(slices.Clone(cfg.Env), "TODOKU_PROOF_SECONDS=3600", "TODOKU_DEAD_MAN_URL="+watch)
 	d := deploy(t, cfg, 0)
 	d.log.all()
-	var still atomic.Bool // the clock's function
+	var still, off atomic.Bool // the clock's function; any part
 	s := stopped{T: t, url: d.System.URL, pings: calls, advance: func() {
 		for _, by := range []time.Duration{step - time.Minute, time.Minute} { // SES takes its time
 			clock.Advance(by)
 			if !still.Load() {
 				_ = d.Cloud.Tick(t.Context())
 			}
-			for range 8 { // what is stopped is never done
-				time.Sleep(60 * time.Millisecond)
-				if now, _, err := d.Cloud.Waiting(t.Context()); err == nil && now == 0 {
-					break
-				}
-			}
+			(&Drill{TB: t, System: d.System}).idle(off.Load())
 		}
 	}}
 	function := func(name string) func(bool) { return d.Functions[name].Stop }
@@ -298,6 +332,11 @@ func awsStops(t *testing.T, cfg cloud.Config) {
 		{"DynamoDB", d.Cloud.Away, []string{"proof", "queue", "store"}},
 		{"SES", d.SES.Pause, []string{"mail", "proof"}},
 	} {
+		stop := p.stop
+		p.stop = func(stopped bool) {
+			off.Store(stopped)
+			stop(stopped)
+		}
 		rows = append(rows, s.try(p))
 	}
 	printStops(t, rows)
