@@ -10,10 +10,6 @@ import (
 	"github.com/todoku/todoku/infra/drill/peers"
 )
 
-// speedup is how much faster time passes for those who send to a real server: a minute
-// of its limits is two seconds.
-const speedup = 30
-
 // limited is a Postfix with limits of its own, as a profile: no blocks, and the window
 // of its counter as a bucket.
 var limited = Profile{
@@ -30,14 +26,20 @@ func TestRealPostfix(t *testing.T) {
 		t.Skip("-short: it takes half a minute")
 	}
 	const copies = 300
-	address := peers.Postfix(t, peers.PostfixLimits{
-		Connections: int(limited.MaxConnections), Messages: 100, Unit: 60 * time.Second / speedup,
-	})
 	b := bench(t, 1)
 	w := World{Profiles: []Profile{limited}, End: 20 * time.Minute, Alerts: []Alert{{To: [][]*Recipient{people(copies, 1, b.chance(0, 9))}}}}
 	for _, to := range w.Alerts[0].To[0] {
 		to.Unknown = false
 	}
+	sameOrder(t, func(speed int) []map[Scheduler]*took { return []map[Scheduler]*took{sendToPostfix(t, w, b, speed)} })
+}
+
+// sendToPostfix has each scheduler send an alert to a real Postfix and to the simulated one.
+func sendToPostfix(t *testing.T, w World, b Bench, speed int) map[Scheduler]*took {
+	t.Helper()
+	address := peers.Postfix(t, peers.PostfixLimits{
+		Connections: int(limited.MaxConnections), Messages: 100, Unit: 60 * time.Second / time.Duration(speed),
+	})
 	hows := []Scheduler{Todoku, Postfix, Fixed1, Fixed20, Global}
 	all := map[Scheduler]*took{}
 	var wg sync.WaitGroup
@@ -45,7 +47,7 @@ func TestRealPostfix(t *testing.T) {
 		one := &took{}
 		all[how] = one
 		wg.Go(func() {
-			l := newLive(address, fmt.Sprintf("127.0.1.%d", 1+i), how, limited, b)
+			l := newLive(speed, address, fmt.Sprintf("127.0.1.%d", 1+i), how, limited, b)
 			one.real, one.message = l.send(w), l.message()
 		})
 	}
@@ -54,8 +56,8 @@ func TestRealPostfix(t *testing.T) {
 		w.Profiles[0].Processing = all[how].message.Seconds()
 		all[how].simulated = RunWorld(w, how, b.Lanes, 1).Times(func(*Copy) bool { return true })
 		r, m := all[how].real, all[how].simulated
-		t.Logf("%-16s %.2f s a message; 50, 90, 99 %% of %d after %4.1f, %4.1f, %4.1f min; simulated %4.1f, %4.1f, %4.1f", how, all[how].message.Seconds(), copies,
+		t.Logf("%-16s %.2f s a message; 50, 90, 99 %% after %4.1f, %4.1f, %4.1f min; simulated %4.1f, %4.1f, %4.1f", how, all[how].message.Seconds(),
 			r.T50.Minutes(), r.T90.Minutes(), r.T99.Minutes(), m.T50.Minutes(), m.T90.Minutes(), m.T99.Minutes())
 	}
-	sameOrder(t, all)
+	return all
 }
