@@ -17,10 +17,12 @@ import (
 	"github.com/todoku/todoku/shared/mail"
 )
 
-// took is how long a scheduler took, really and as simulated.
+// took is how long a scheduler took, really and as simulated, and within what it is
+// simulated to end however long the server takes over a message.
 type took struct {
 	real, simulated Times
 	message         time.Duration
+	soonest, latest time.Duration
 }
 
 // speedups are how much faster time passes for those who send to a real server: a minute of
@@ -44,11 +46,12 @@ func sameOrder(t *testing.T, try func(speed int) []map[Scheduler]*took) {
 	t.Error("the schedulers come in in another order than simulated, at every speed")
 }
 
-// otherOrder returns who does not come in in the simulated order, as far as that is clear.
+// otherOrder returns who does not come in in the simulated order, as far as that is clear:
+// by a fifth, and not by how long a message took at one moment or the other.
 func otherOrder(all map[Scheduler]*took) (wrong []string) {
 	for how, a := range all {
 		for other, b := range all {
-			if float64(a.simulated.T99)*1.2 < float64(b.simulated.T99) && a.real.T99 > b.real.T99 {
+			if float64(a.latest)*1.2 < float64(b.soonest) && a.real.T99 > b.real.T99 {
 				wrong = append(wrong, fmt.Sprintf("%s is simulated to be ahead of %s, and is not", how, other))
 			}
 		}

@@ -146,6 +146,7 @@ func sendToOperators(t *testing.T, b Bench, speed int) []map[Scheduler]*took {
 			s := serve(t, p, Fault{}, float64(speed))
 			wg.Go(func() { one.real = newLive(speed, s.Addr(), "127.0.0.1", how, p, b).send(w) })
 			one.simulated = RunWorld(w, how, b.Lanes, 1).Times(func(*Copy) bool { return true })
+			one.soonest, one.latest = one.simulated.T99, one.simulated.T99
 		}
 	}
 	wg.Wait()
