@@ -194,7 +194,6 @@ func (b *bench) sendAll(ctx context.Context, s *system, p place, n int) (id stri
 // settled waits until the program has recorded every copy as sent, soon after the
 // last has arrived.
 func (s *system) settled(ctx context.Context, id string, n int) error {
-	const patience = 10 * time.Second
 	for until := time.Now().Add(patience); ; {
 		copies, err := s.copies(id)
 		if err != nil || copies["total"] == n && copies["sent"] == n {

@@ -244,6 +244,7 @@ type restartable struct {
 func (r *restartable) lane(t testing.TB, w World) System {
 	r.TB, r.cfg = t, machineConfig(t, w)
 	r.cfg.Misbehave = false
+	r.cfg.Addr, _ = FreeAddress(t) // where the next machine listens, too
 	r.cfg.Fault = func(part string) error {
 		if stopped, _ := r.stopped.Load(part); stopped == true {
 			return errors.New("stopped")
@@ -255,7 +256,6 @@ func (r *restartable) lane(t testing.TB, w World) System {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r.cfg.Addr = strings.TrimPrefix(s.URL, "http://")
 	r.start()
 	t.Cleanup(func() { r.stop() })
 	s.Operator = r

@@ -3,7 +3,9 @@ package drill
 import (
 	"context"
 	"errors"
+	"math/rand/v2"
 	"net"
+	"strconv"
 	"testing"
 	"time"
 
@@ -42,19 +44,25 @@ func OneMachineAtAName(t testing.TB, w World) System {
 }
 
 // FreeAddress returns an address on which nobody listens, and the URL by whose name a
-// machine there is reached.
+// machine there is reached. Its port is none of those that systems give by themselves, so
+// that no connection and no other server gets it meanwhile.
 func FreeAddress(t testing.TB) (addr, baseURL string) {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	const first, last, tries = 10_000, 32_000, 100 // systems give 32768 and more
+	var err error
+	for range tries {
+		port := strconv.Itoa(first + rand.IntN(last-first))
+		var l net.Listener
+		if l, err = net.Listen("tcp", "127.0.0.1:"+port); err != nil {
+			continue
+		}
+		if err := l.Close(); err != nil {
+			t.Fatal(err)
+		}
+		return "127.0.0.1:" + port, "http://localhost:" + port
 	}
-	if err := l.Close(); err != nil {
-		t.Fatal(err)
-	}
-	addr = l.Addr().String()
-	_, port, _ := net.SplitHostPort(addr)
-	return addr, "http://localhost:" + port
+	t.Fatal(err)
+	return "", ""
 }
 
 // machineConfig is how the single machine is set up in a world.

@@ -25,15 +25,21 @@ type load struct {
 	at      map[string]int
 	working int
 	most    int
+	two     chan struct{} // closed when two have been at work at once
+	both    sync.Once
 	shared  []string            // groups at work twice
 	ids     map[string][]string // handled, by group
 	left    int
 	done    context.CancelFunc
 }
 
-func (l *load) handle(_ context.Context, e events.SQSEvent) (events.SQSEventResponse, error) {
+func (l *load) handle(ctx context.Context, e events.SQSEvent) (events.SQSEventResponse, error) {
 	l.count(e, 1)
 	time.Sleep(5 * time.Millisecond) // long enough for another to come in wrongly
+	select {
+	case <-l.two: // at work at once, however long the queue took to hand the second one out
+	case <-ctx.Done():
+	}
 	l.count(e, -1)
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -51,7 +57,9 @@ func (l *load) count(e events.SQSEvent, n int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.working += n
-	l.most = max(l.most, l.working)
+	if l.most = max(l.most, l.working); l.most == 2 {
+		l.both.Do(func() { close(l.two) })
+	}
 	seen := map[string]bool{}
 	for _, r := range e.Records {
 		g := r.Attributes[queue.AttrGroup]
@@ -70,7 +78,7 @@ func (l *load) count(e events.SQSEvent, n int) {
 func TestConcurrency(t *testing.T) {
 	const groups, each, concurrency = 24, 12, 4
 	client := peers.SQSClient(peers.Fauxqs(t))
-	url, _, err := esm.CreateQueue(t.Context(), client, "load", time.Minute, 3)
+	url, _, err := esm.CreateQueue(t.Context(), client, "load", 10*time.Minute, 3)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -85,9 +93,9 @@ func TestConcurrency(t *testing.T) {
 	if err := sqs.New(client, url).Send(t.Context(), msgs...); err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
 	defer cancel()
-	l := &load{at: map[string]int{}, ids: map[string][]string{}, left: len(msgs), done: cancel}
+	l := &load{two: make(chan struct{}), at: map[string]int{}, ids: map[string][]string{}, left: len(msgs), done: cancel}
 	m := &esm.Mapping{Client: client, QueueURL: url, Concurrency: concurrency, Log: slog.New(slog.NewTextHandler(t.Output(), nil))}
 	if err := m.Run(ctx, l.handle); err != nil {
 		t.Fatal(err)

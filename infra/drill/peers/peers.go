@@ -88,9 +88,9 @@ func platform() string {
 }
 
 const (
-	tries       = 3 // of ports: another program may take one before the server does
-	startLimit  = 30 * time.Second
-	answerLimit = time.Second
+	tries       = 3               // of ports: another program may take one before the server does
+	startLimit  = 3 * time.Minute // nothing takes so long on a machine that works
+	answerLimit = 5 * time.Second
 	pollPause   = 20 * time.Millisecond
 )
 
