@@ -11,6 +11,7 @@ import (
 	"github.com/todoku/todoku/shared/docket"
 	"github.com/todoku/todoku/shared/enrol"
 	"github.com/todoku/todoku/shared/judge"
+	"github.com/todoku/todoku/shared/mail"
 )
 
 // sesEvent is what Todoku reads of an event that SES publishes:
@@ -131,7 +132,7 @@ func (s *sesEvent) judge(r *report) {
 	case kind == "Complaint" && s.Complaint != nil:
 		r.complaint, r.at = true, s.Complaint.Timestamp
 	case kind == "Reject" && s.Reject != nil:
-		r.state, r.why = alert.Refused, alert.Failure{Reason: "rejected by SES: " + withoutAddresses(s.Reject.Reason)}
+		r.state, r.why = alert.Refused, alert.Failure{Reason: "rejected by SES: " + mail.Words(s.Reject.Reason)}
 	case kind == "Rendering Failure" && s.Failure != nil:
 		r.state, r.why = alert.Refused, alert.Failure{Reason: "not rendered by SES"}
 	}
@@ -140,12 +141,12 @@ func (s *sesEvent) judge(r *report) {
 // failure keeps the status code, and of the diagnostic what names no address. A
 // mail has one recipient, but an event may name it several times.
 func failure(rs []recipient, words string) alert.Failure {
-	words = withoutAddresses(words)
+	words = mail.Words(words)
 	f := alert.Failure{Reason: words}
 	for _, r := range rs {
 		f.Status = statusCode.FindString(r.Status)
 		if r.Diagnostic != "" {
-			f.Reason = words + ": " + withoutAddresses(r.Diagnostic)
+			f.Reason = words + ": " + mail.Words(r.Diagnostic)
 		}
 	}
 	return f
@@ -158,21 +159,3 @@ func said(reason string) string {
 }
 
 var statusCode = regexp.MustCompile(`^[245]\.\d{1,3}\.\d{1,3}\b`)
-
-// longestReason bounds what is kept of an operator's words, in bytes.
-const longestReason = 200
-
-// withoutAddresses replaces each word with an "@" in it.
-func withoutAddresses(s string) string {
-	words := strings.Fields(strings.ToValidUTF8(s, "?"))
-	for i, w := range words {
-		if strings.Contains(w, "@") {
-			words[i] = "<address>"
-		}
-	}
-	s = strings.Join(words, " ")
-	if len(s) > longestReason {
-		s = strings.ToValidUTF8(s[:longestReason], "") + "..."
-	}
-	return s
-}

@@ -19,7 +19,7 @@ func TestOf(t *testing.T) {
 	}{
 		{"docomo, no such address", e{Lane: "docomo", Code: 550, Text: "Unknown user (address)"}, judge.Unknown},
 		{"docomo, the owner's filter", e{Lane: "docomo", Code: 550, Text: "Unknown user (address)", AfterData: true}, judge.Filtered},
-		{"docomo, by SES", e{Lane: "docomo", Bounce: "Permanent", SubType: "General", Status: "5.1.1", Text: "smtp; 550 5.1.1 <address> Unknown user"}, judge.Unknown},
+		{"docomo, by SES", e{Lane: "docomo", Bounce: "Permanent", SubType: "General", Status: "5.1.1", Text: "smtp; 550 5.1.1 (address) Unknown user"}, judge.Unknown},
 		{"docomo, full", e{Lane: "docomo", Code: 552, Text: "Too much mail data (address)"}, judge.Full},
 		{"docomo, 101st recipient", e{Lane: "docomo", Code: 554, Text: "too many recipients"}, judge.Unclear},
 		{"docomo, a long line", e{Lane: "docomo", Code: 500, Text: "Line Too Long"}, judge.Content},

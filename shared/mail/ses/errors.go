@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"net/http"
 	"regexp"
-	"strings"
-	"unicode"
 
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/smithy-go"
@@ -33,7 +31,7 @@ func fault(ctx context.Context, err error, written bool) error {
 	if !errors.As(err, &api) {
 		return unanswered(ctx, err, written)
 	}
-	e := &mail.SendError{Text: clean(api.ErrorMessage()), Err: errors.New("ses: " + api.ErrorCode())}
+	e := &mail.SendError{Text: mail.Words(api.ErrorMessage(), "'@domain'"), Err: errors.New("ses: " + api.ErrorCode())}
 	switch code := api.ErrorCode(); {
 	case isThrottling(code):
 		e.Scope, e.Text = mail.ScopeOperator, AccountRate+": "+e.Text
@@ -106,23 +104,3 @@ func status(err error) int {
 // "Email address is not verified", which is about this school's own domain, or
 // about an account that is still in the sandbox.
 var hopeless = regexp.MustCompile(`(?i)^(missing (final |local )?'?@?|local address |domain (contains|starts|ends) |illegal (address|character|semicolon|whitespace)|invalid email address|message length is more than )`)
-
-const maxText = 200 // runes
-
-// clean makes SES's words fit for a log and a page: one line, without addresses
-// and control characters, and short.
-func clean(text string) string {
-	words := strings.FieldsFunc(strings.ToValidUTF8(text, "?"), func(r rune) bool {
-		return !unicode.IsGraphic(r) || unicode.IsSpace(r)
-	})
-	for i, w := range words {
-		if strings.ContainsAny(w, "@＠") && w != "'@domain'" {
-			words[i] = "(address)"
-		}
-	}
-	short := []rune(strings.Join(words, " "))
-	if len(short) > maxText {
-		return string(short[:maxText-1]) + "…"
-	}
-	return string(short)
-}

@@ -170,7 +170,7 @@ func TestTextHasNoAddress(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := "Email address is not verified. The following failed: (address) (address) xxx"
-	if !strings.HasPrefix(e.Text, want) || len([]rune(e.Text)) != maxText || strings.Contains(err.Error(), "tarou") {
+	if !strings.HasPrefix(e.Text, want) || len([]rune(e.Text)) != port.MaxWords || strings.Contains(err.Error(), "tarou") {
 		t.Errorf("text %q", e.Text)
 	}
 }

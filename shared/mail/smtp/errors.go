@@ -62,7 +62,7 @@ const writeTimeout = 3 * time.Minute
 //     see ofAccount.
 func refusal(at stage, r reply) *mail.SendError {
 	status, text := r.enhanced()
-	e := &mail.SendError{Code: r.code, Enhanced: status, Text: clean(text), AfterData: at == atData || at == atDot}
+	e := &mail.SendError{Code: r.code, Enhanced: status, Text: mail.Words(text), AfterData: at == atData || at == atDot}
 	ofSender := strings.HasSuffix(status, ".1.7") || strings.HasSuffix(status, ".1.8")
 	tooLarge := r.code == 552 && (status == "" || status == "5.3.4") || status == "5.3.4"
 	switch {

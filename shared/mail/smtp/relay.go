@@ -185,7 +185,7 @@ func (r *Relay) run(b *batch, c *conn) (passed bool) {
 		}
 		err = c.send(b, r.heirFor)
 		if err != nil {
-			r.cfg.Log.Info("smtp connection ended", "relay", r.cfg, "transactions", c.begun, "error", clean(err.Error()))
+			r.cfg.Log.Info("smtp connection ended", "relay", r.cfg, "transactions", c.begun, "error", mail.Words(err.Error()))
 		}
 		if r.pass(c, err) {
 			b.stop(b.ctx.Err()) // nothing is left but after a cancellation

@@ -5,7 +5,6 @@ import (
 	"bytes"
 	"errors"
 	"strings"
-	"unicode"
 )
 
 // Limits of a reply. RFC 5321, 4.5.3.1.5 allows 512 octets a line; a relay may
@@ -110,24 +109,4 @@ func isStatus(s string) bool {
 		}
 	}
 	return true
-}
-
-// maxText is how many characters of an operator's words are kept.
-const maxText = 200
-
-// clean makes a relay's text fit for a log and a page: one line, without
-// addresses, control or invisible characters, and short.
-func clean(text string) string {
-	text = strings.ToValidUTF8(text, "?")
-	words := strings.FieldsFunc(text, func(r rune) bool { return !unicode.IsGraphic(r) || unicode.IsSpace(r) })
-	for i, w := range words {
-		if strings.ContainsAny(w, "@＠") {
-			words[i] = "(address)"
-		}
-	}
-	short := []rune(strings.Join(words, " "))
-	if len(short) > maxText {
-		return string(short[:maxText-1]) + "…"
-	}
-	return string(short)
 }

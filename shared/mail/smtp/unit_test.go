@@ -120,7 +120,7 @@ func TestReadReply(t *testing.T) {
 	}
 }
 
-func TestEnhancedAndClean(t *testing.T) {
+func TestWordsOfReply(t *testing.T) {
 	tests := []struct {
 		name         string
 		r            reply
@@ -136,13 +136,13 @@ func TestEnhancedAndClean(t *testing.T) {
 		{"an address", reply{550, "5.1.1 <taro@docomo.ne.jp>... unknown: taro＠docomo"}, "5.1.1", "(address) unknown: (address)"},
 		{"control and invisible characters", reply{550, "a\x00b\x1b[31mc\u202ed\u200be\tf"}, "", "a b [31mc d e f"},
 		{"not UTF-8", reply{550, "a\xffb"}, "", "a?b"},
-		{"long", reply{550, strings.Repeat("長", 300)}, "", strings.Repeat("長", maxText-1) + "…"},
+		{"long", reply{550, strings.Repeat("長", 300)}, "", strings.Repeat("長", mail.MaxWords-1) + "…"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			status, text := tt.r.enhanced()
-			if text = clean(text); status != tt.status || text != tt.text {
-				t.Errorf("got %q, %q; want %q, %q", status, text, tt.status, tt.text)
+			e := refusal(atRcpt, tt.r)
+			if e.Enhanced != tt.status || e.Text != tt.text {
+				t.Errorf("got %q, %q; want %q, %q", e.Enhanced, e.Text, tt.status, tt.text)
 			}
 		})
 	}
