@@ -105,12 +105,12 @@ func (h *Handler) leave(group string) {
 
 // Handle sends the copies that the messages name.
 func (h *Handler) Handle(ctx context.Context, e events.SQSEvent) (events.SQSEventResponse, error) {
-	return queue.EachGroup(ctx, e, func(ctx context.Context, msgs []events.SQSMessage) []events.SQSMessage {
-		failed := h.slot(ctx, msgs)
+	return queue.EachGroup(ctx, e, func(ctx context.Context, msgs []events.SQSMessage) ([]events.SQSMessage, error) {
+		failed, why := h.slot(ctx, msgs)
 		if len(msgs) < len(e.Records) {
 			h.settle(ctx, msgs[:len(msgs)-len(failed)])
 		}
-		return failed
+		return failed, why
 	}), nil
 }
 
@@ -120,22 +120,13 @@ func (h *Handler) settle(ctx context.Context, handled []events.SQSMessage) {
 	if !ok || len(handled) == 0 {
 		return
 	}
-	if err := q.Settle(ctx, receipts(handled)...); err != nil {
+	if err := q.Settle(ctx, queue.Receipts(handled)...); err != nil {
 		h.Log.Info("messages are deleted later", "messages", len(handled), "err", err)
 	}
 }
 
-// receipts are by what the queue knows messages that it has handed out.
-func receipts(msgs []events.SQSMessage) []string {
-	handles := make([]string, len(msgs))
-	for i := range msgs {
-		handles[i] = msgs[i].ReceiptHandle
-	}
-	return handles
-}
-
-// slot sends the copies of one slot, and returns the messages to be handed back.
-func (h *Handler) slot(ctx context.Context, msgs []events.SQSMessage) []events.SQSMessage {
+// slot sends the copies of one slot, and returns the messages to be handed back, and why.
+func (h *Handler) slot(ctx context.Context, msgs []events.SQSMessage) ([]events.SQSMessage, error) {
 	b := &batch{
 		Handler: h, group: msgs[0].Attributes[queue.AttrGroup], msgs: msgs,
 		writers: map[writerKey]*letter.Writer{},
@@ -146,16 +137,13 @@ func (h *Handler) slot(ctx context.Context, msgs []events.SQSMessage) []events.S
 		err = b.work(ctx)
 	}
 	if err == nil {
-		return nil
+		return nil, nil
 	}
 	if !errors.Is(err, errWait) {
 		h.Log.Warn("copies handed back", "lane", b.group, "copies", len(msgs)-b.handled, "err", err)
 	}
-	for _, m := range msgs[b.handled:] {
-		queue.Because(ctx, m.MessageId, cmp.Or(b.said, err))
-	}
 	b.postpone(ctx)
-	return msgs[b.handled:]
+	return msgs[b.handled:], cmp.Or(b.said, err)
 }
 
 // errWait says that copies are handed back for a time, as planned: the operator is
@@ -169,7 +157,7 @@ func (b *batch) postpone(ctx context.Context) {
 		b.wait = pause(b.msgs[b.handled], b.Jitter())
 	}
 	rest := b.msgs[b.handled:]
-	if err := b.Queue.Postpone(ctx, b.wait, receipts(rest)...); err != nil {
+	if err := b.Queue.Postpone(ctx, b.wait, queue.Receipts(rest)...); err != nil {
 		b.Log.Warn("messages not postponed", "lane", b.group, "messages", len(rest), "err", err)
 	}
 }

@@ -47,25 +47,20 @@ func (h *Handler) Handle(ctx context.Context, e events.SQSEvent) (events.SQSEven
 	return queue.EachGroup(ctx, e, h.group), nil
 }
 
-func (h *Handler) group(ctx context.Context, msgs []events.SQSMessage) []events.SQSMessage {
+func (h *Handler) group(ctx context.Context, msgs []events.SQSMessage) ([]events.SQSMessage, error) {
 	for i, m := range msgs {
 		if wait, err := h.message(ctx, m); err != nil {
-			queue.Because(ctx, m.MessageId, err)
 			h.postpone(ctx, wait, msgs[i:])
-			return msgs[i:]
+			return msgs[i:], err
 		}
 	}
-	return nil
+	return nil, nil
 }
 
 // postpone hides messages that are handed back: all of them, since a group waits for the
 // last.
 func (h *Handler) postpone(ctx context.Context, wait time.Duration, msgs []events.SQSMessage) {
-	receipts := make([]string, len(msgs))
-	for i, m := range msgs {
-		receipts[i] = m.ReceiptHandle
-	}
-	if err := h.Jobs.Postpone(ctx, wait, receipts...); err != nil {
+	if err := h.Jobs.Postpone(ctx, wait, queue.Receipts(msgs)...); err != nil {
 		h.Log.Warn("jobs not postponed", "message", msgs[0].MessageId, "messages", len(msgs), "err", err)
 	}
 }
@@ -73,7 +68,7 @@ func (h *Handler) postpone(ctx context.Context, wait time.Duration, msgs []event
 // message does one job. One that fails, or has not the time to end, is to be handed back
 // for the time that it returns, and goes on where it was.
 func (h *Handler) message(ctx context.Context, m events.SQSMessage) (time.Duration, error) {
-	wait := retryAfter
+	wait := queue.RetryAfter
 	work, cancel := queue.InTime(ctx)
 	defer cancel()
 	err := h.start(work, m, &wait)
@@ -82,9 +77,6 @@ func (h *Handler) message(ctx context.Context, m events.SQSMessage) (time.Durati
 	}
 	return wait, err
 }
-
-// retryAfter is how long a job waits that failed, in a busy store for example.
-const retryAfter = 2 * time.Second
 
 // start reads what a message asks for and does it. If it is too early it sets how
 // long to wait.

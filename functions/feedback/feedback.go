@@ -42,8 +42,7 @@ func (h *Handler) Handle(ctx context.Context, e events.SQSEvent) (events.SQSEven
 	var res events.SQSEventResponse
 	again := func(message string, err error) {
 		if err != nil {
-			queue.Because(ctx, message, err)
-			res.BatchItemFailures = append(res.BatchItemFailures, events.SQSBatchItemFailure{ItemIdentifier: message})
+			queue.HandBack(ctx, &res, message, err)
 		}
 	}
 	for _, m := range e.Records {

@@ -56,8 +56,7 @@ func (h *Handler) Handle(ctx context.Context, e events.SQSEvent) (events.SQSEven
 		switch {
 		case err != nil:
 			h.Log.Warn("mail not answered, it will come again", "message", m.MessageId, "err", err)
-			queue.Because(ctx, m.MessageId, err)
-			res.BatchItemFailures = append(res.BatchItemFailures, events.SQSBatchItemFailure{ItemIdentifier: m.MessageId})
+			queue.HandBack(ctx, &res, m.MessageId, err)
 		case why != "":
 			h.Log.Info("mail dropped", "message", m.MessageId, "why", why)
 		}

@@ -32,12 +32,9 @@ func (p *Parts) giveUp(name string, receives int, h queue.Handler) queue.Handler
 	return func(ctx context.Context, e events.SQSEvent) (events.SQSEventResponse, error) {
 		with, reasons := queue.WithReasons(ctx)
 		res, err := h(with, e)
-		failed := map[string]bool{}
-		for _, f := range res.BatchItemFailures {
-			failed[f.ItemIdentifier] = true
-		}
+		failed := queue.Failed(e, res, err)
 		for _, m := range e.Records {
-			if n, _ := strconv.Atoi(m.Attributes[queue.AttrReceiveCount]); n < receives || err == nil && !failed[m.MessageId] {
+			if n, _ := strconv.Atoi(m.Attributes[queue.AttrReceiveCount]); n < receives || !failed[m.MessageId] {
 				continue
 			}
 			why := reasons.Of(m.MessageId)

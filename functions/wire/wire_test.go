@@ -200,8 +200,7 @@ func TestGiveUp(t *testing.T) {
 			p := &Parts{store: tab, Now: time.Now, Log: slog.New(slog.DiscardHandler)}
 			h := p.giveUp("events", 20, func(ctx context.Context, e events.SQSEvent) (res events.SQSEventResponse, _ error) {
 				if tt.fails {
-					queue.Because(ctx, "m", errors.New("the store is busy"))
-					res.BatchItemFailures = append(res.BatchItemFailures, events.SQSBatchItemFailure{ItemIdentifier: "m"})
+					queue.HandBack(ctx, &res, "m", errors.New("the store is busy"))
 				}
 				return res, tt.err
 			})

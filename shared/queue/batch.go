@@ -8,24 +8,60 @@ import (
 	"github.com/aws/aws-lambda-go/events"
 )
 
+// RetryAfter is how long to postpone what failed, in a busy store for example.
+const RetryAfter = 2 * time.Second
+
 // EachGroup hands the messages of a batch to handle group by group, the groups
 // side by side, each in its order. handle returns the messages that it could not
-// handle; after a failure it must return all later ones of its group, too.
-func EachGroup(ctx context.Context, e events.SQSEvent, handle func(ctx context.Context, group []events.SQSMessage) (failed []events.SQSMessage)) events.SQSEventResponse {
+// handle, and why; after a failure it must return all later ones of its group, too.
+func EachGroup(ctx context.Context, e events.SQSEvent, handle func(ctx context.Context, group []events.SQSMessage) (failed []events.SQSMessage, why error)) events.SQSEventResponse {
 	groups := split(e.Records)
-	failed := make([][]events.SQSMessage, len(groups))
+	failed, why := make([][]events.SQSMessage, len(groups)), make([]error, len(groups))
 	var wg sync.WaitGroup
 	for i, g := range groups {
-		wg.Go(func() { failed[i] = handle(ctx, g) })
+		wg.Go(func() { failed[i], why[i] = handle(ctx, g) })
 	}
 	wg.Wait()
 	var r events.SQSEventResponse
-	for _, f := range failed {
-		for _, m := range f {
-			r.BatchItemFailures = append(r.BatchItemFailures, events.SQSBatchItemFailure{ItemIdentifier: m.MessageId})
+	for i := range groups {
+		for _, m := range failed[i] {
+			HandBack(ctx, &r, m.MessageId, why[i])
 		}
 	}
 	return r
+}
+
+// HandBack adds a message to those that a handler fails, and says why with Because.
+func HandBack(ctx context.Context, r *events.SQSEventResponse, messageID string, why error) {
+	Because(ctx, messageID, why)
+	r.BatchItemFailures = append(r.BatchItemFailures, events.SQSBatchItemFailure{ItemIdentifier: messageID})
+}
+
+// Failed returns the ids of the messages that a Handler failed, by what it returned.
+func Failed(e events.SQSEvent, r events.SQSEventResponse, err error) map[string]bool {
+	all, failed := map[string]bool{}, map[string]bool{}
+	for _, m := range e.Records {
+		all[m.MessageId] = true
+	}
+	if err != nil {
+		return all
+	}
+	for _, f := range r.BatchItemFailures {
+		if !all[f.ItemIdentifier] {
+			return all // AWS: https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html
+		}
+		failed[f.ItemIdentifier] = true
+	}
+	return failed
+}
+
+// Receipts are by what a queue knows messages that it has handed out.
+func Receipts(msgs []events.SQSMessage) []string {
+	receipts := make([]string, len(msgs))
+	for i := range msgs {
+		receipts[i] = msgs[i].ReceiptHandle
+	}
+	return receipts
 }
 
 // spare is the time of an invocation that InTime keeps.

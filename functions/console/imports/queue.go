@@ -53,23 +53,19 @@ type Handler struct {
 // instances of the function are at imports.
 const slice = 20 * time.Second
 
-// retryAfter is how long an import waits that failed, in a busy store for example.
-const retryAfter = 2 * time.Second
-
 // Handle does the imports that the messages ask for.
 func (h *Handler) Handle(ctx context.Context, e events.SQSEvent) (events.SQSEventResponse, error) {
 	return queue.EachGroup(ctx, e, h.group), nil
 }
 
-func (h *Handler) group(ctx context.Context, msgs []events.SQSMessage) []events.SQSMessage {
+func (h *Handler) group(ctx context.Context, msgs []events.SQSMessage) ([]events.SQSMessage, error) {
 	for i, msg := range msgs {
 		if err := h.message(ctx, msg); err != nil {
 			h.log.Warn("import cut off, it will go on", "message", msg.MessageId, "err", err)
-			queue.Because(ctx, msg.MessageId, err)
-			return msgs[i:]
+			return msgs[i:], err
 		}
 	}
-	return nil
+	return nil, nil
 }
 
 func (h *Handler) message(ctx context.Context, msg events.SQSMessage) error {
@@ -79,7 +75,7 @@ func (h *Handler) message(ctx context.Context, msg events.SQSMessage) error {
 	if err == nil {
 		return nil
 	}
-	wait := retryAfter
+	wait := queue.RetryAfter
 	if work.Err() != nil {
 		wait = 0
 	}

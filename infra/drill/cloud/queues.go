@@ -18,6 +18,7 @@ import (
 	"github.com/todoku/todoku/infra/cdk/plan"
 	"github.com/todoku/todoku/infra/drill/esm"
 	"github.com/todoku/todoku/infra/drill/runtimeapi"
+	"github.com/todoku/todoku/shared/queue"
 )
 
 // line is a queue with the function that it starts.
@@ -79,14 +80,11 @@ func (l *line) handle(ctx context.Context, e events.SQSEvent) (events.SQSEventRe
 	if err == nil {
 		err = json.Unmarshal(out, &res)
 	}
-	failed := map[string]bool{}
-	for _, f := range res.BatchItemFailures {
-		failed[f.ItemIdentifier] = true
-	}
+	failed := queue.Failed(e, res, err)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, m := range e.Records {
-		if err != nil || failed[m.MessageId] {
+		if failed[m.MessageId] {
 			l.held[m.ReceiptHandle] = time.Until(l.now())
 		}
 	}

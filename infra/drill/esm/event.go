@@ -54,36 +54,14 @@ func region(arn string) string {
 func (m *Mapping) call(ctx context.Context, h queue.Handler, e events.SQSEvent) (failed map[string]bool) {
 	defer func() {
 		if v := recover(); v != nil {
-			m.Log.Warn("esm: handler panicked", "messages", len(e.Records), "panic", fmt.Sprintf("%T", v))
-			failed = everything(e)
+			err := fmt.Errorf("panic: %T", v)
+			m.Log.Warn("esm: handler panicked", "messages", len(e.Records), "err", err)
+			failed = queue.Failed(e, events.SQSEventResponse{}, err)
 		}
 	}()
 	resp, err := h(ctx, e)
 	if err != nil {
 		m.Log.Warn("esm: handler failed", "messages", len(e.Records), "err", err)
-		return everything(e)
 	}
-	return failures(e, resp)
-}
-
-func everything(e events.SQSEvent) map[string]bool {
-	all := make(map[string]bool, len(e.Records))
-	for _, m := range e.Records {
-		all[m.MessageId] = true
-	}
-	return all
-}
-
-// failures reads a response as Lambda does: a failure that names no message of the
-// batch fails all of it.
-// https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html
-func failures(e events.SQSEvent, resp events.SQSEventResponse) map[string]bool {
-	all, failed := everything(e), map[string]bool{}
-	for _, f := range resp.BatchItemFailures {
-		if !all[f.ItemIdentifier] {
-			return all
-		}
-		failed[f.ItemIdentifier] = true
-	}
-	return failed
+	return queue.Failed(e, resp, err)
 }

@@ -54,10 +54,10 @@ func (j *diary) take() []string {
 
 // failID fails the messages with the id, and hands back those behind them.
 func failID(id string) queue.Handler {
-	return func(_ context.Context, e events.SQSEvent) (resp events.SQSEventResponse, _ error) {
+	return func(ctx context.Context, e events.SQSEvent) (resp events.SQSEventResponse, _ error) {
 		at := slices.IndexFunc(e.Records, func(r events.SQSMessage) bool { return r.Attributes[queue.AttrID] == id })
 		for i := at; i >= 0 && i < len(e.Records); i++ {
-			resp.BatchItemFailures = append(resp.BatchItemFailures, events.SQSBatchItemFailure{ItemIdentifier: e.Records[i].MessageId})
+			queue.HandBack(ctx, &resp, e.Records[i].MessageId, nil)
 		}
 		return resp, nil
 	}

@@ -26,25 +26,25 @@ func (q *Queue) handle(ctx context.Context, handler queue.Handler, b *batch) {
 	defer cancel()
 	e := q.event(b)
 	ctx, reasons := queue.WithReasons(ctx)
-	failed, err := everything(e), errors.New("the handler did not return")
-	defer func() { q.finish(b, failed, reasons, err) }()
-	failed, err = q.call(ctx, handler, e)
+	var resp events.SQSEventResponse
+	err := errors.New("the handler did not return")
+	defer func() { q.finish(b, queue.Failed(e, resp, err), reasons, err) }()
+	resp, err = q.call(ctx, handler, e)
 }
 
-// call returns the ids of the messages that failed, and why if that is known.
-func (q *Queue) call(ctx context.Context, handler queue.Handler, e events.SQSEvent) (failed map[string]bool, err error) {
+// call calls the handler. That it panics is an error of it.
+func (q *Queue) call(ctx context.Context, handler queue.Handler, e events.SQSEvent) (resp events.SQSEventResponse, err error) {
 	defer func() {
 		if v := recover(); v != nil {
-			failed, err = everything(e), panicError(v)
+			err = panicError(v)
 			q.log.Error("queue: handler panicked", "err", err, "stack", string(debug.Stack()))
 		}
 	}()
-	resp, err := handler(ctx, e)
+	resp, err = handler(ctx, e)
 	if err != nil {
 		q.log.Warn("queue: handler failed", "messages", len(e.Records), "err", err)
-		return everything(e), err
 	}
-	return failures(e, resp), nil
+	return resp, err
 }
 
 // panicError says what a handler panicked with. Only the runtime's own words are
@@ -54,32 +54,6 @@ func panicError(v any) error {
 		return fmt.Errorf("panic: %w", err)
 	}
 	return fmt.Errorf("panic: %T", v)
-}
-
-func everything(e events.SQSEvent) map[string]bool {
-	all := make(map[string]bool, len(e.Records))
-	for _, m := range e.Records {
-		all[m.MessageId] = true
-	}
-	return all
-}
-
-// failures reads a response as AWS Lambda does: a failure that names no message of
-// the batch fails all of it.
-// https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html
-func failures(e events.SQSEvent, resp events.SQSEventResponse) map[string]bool {
-	if len(resp.BatchItemFailures) == 0 {
-		return nil
-	}
-	all := everything(e)
-	failed := map[string]bool{}
-	for _, f := range resp.BatchItemFailures {
-		if !all[f.ItemIdentifier] {
-			return all
-		}
-		failed[f.ItemIdentifier] = true
-	}
-	return failed
 }
 
 // finish notes the outcome of a batch for the next round. Parts whose visibility

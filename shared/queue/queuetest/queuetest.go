@@ -162,7 +162,9 @@ func (c *consumer) watch(h queue.Handler) queue.Handler {
 		c.note(func(h *history) { h.delivered = append(h.delivered, got...) })
 		resp, err := h(ctx, e)
 		if err == nil {
-			c.note(func(h *history) { h.handled = append(h.handled, without(got, resp)...) })
+			failed := queue.Failed(e, resp, nil)
+			handled := slices.DeleteFunc(got, func(d delivery) bool { return failed[d.MessageId] })
+			c.note(func(h *history) { h.handled = append(h.handled, handled...) })
 		}
 		return resp, err
 	}
@@ -233,20 +235,6 @@ func deliveries(e events.SQSEvent) []delivery {
 	return all
 }
 
-// without returns the deliveries that the response does not fail; a failure that
-// names none of them fails all.
-func without(all []delivery, resp events.SQSEventResponse) []delivery {
-	handled := slices.Clone(all)
-	for _, f := range resp.BatchItemFailures {
-		named := func(d delivery) bool { return d.MessageId == f.ItemIdentifier }
-		if !slices.ContainsFunc(all, named) {
-			return nil
-		}
-		handled = slices.DeleteFunc(handled, named)
-	}
-	return handled
-}
-
 // succeed handles everything.
 func succeed(context.Context, events.SQSEvent) (events.SQSEventResponse, error) {
 	return events.SQSEventResponse{}, nil
@@ -255,13 +243,13 @@ func succeed(context.Context, events.SQSEvent) (events.SQSEventResponse, error) 
 // failing returns a handler that fails the messages that fails says, and hands back
 // those behind them in their groups, as handlers must.
 func failing(fails func(delivery) bool) queue.Handler {
-	return func(_ context.Context, e events.SQSEvent) (events.SQSEventResponse, error) {
+	return func(ctx context.Context, e events.SQSEvent) (events.SQSEventResponse, error) {
 		var resp events.SQSEventResponse
 		stuck := map[string]bool{}
 		for _, d := range deliveries(e) {
 			if stuck[d.group()] || fails(d) {
 				stuck[d.group()] = true
-				resp.BatchItemFailures = append(resp.BatchItemFailures, events.SQSBatchItemFailure{ItemIdentifier: d.MessageId})
+				queue.HandBack(ctx, &resp, d.MessageId, nil)
 			}
 		}
 		return resp, nil
