@@ -32,46 +32,22 @@ type Inviter struct {
 // it is not handed back: it comes again through the tick. So does one whose lane has no
 // place for it.
 func (i *Inviter) After(next queue.Handler) queue.Handler {
-	return func(ctx context.Context, e events.SQSEvent) (events.SQSEventResponse, error) {
-		var copies, mine []events.SQSMessage
-		for _, m := range e.Records {
-			if enrol.IsInvitation(m.Body) {
-				mine = append(mine, m)
-			} else {
-				copies = append(copies, m)
-			}
-		}
-		var res events.SQSEventResponse
-		if len(copies) > 0 {
-			var err error
-			if res, err = next(ctx, events.SQSEvent{Records: copies}); err != nil {
-				return res, err
-			}
-		}
-		handedBack := map[string]bool{} // by group: what follows waits, too
-		for _, m := range mine {
-			group := m.Attributes[queue.AttrGroup]
-			if handedBack[group] || !i.done(ctx, m) {
-				handedBack[group] = true
-				res.BatchItemFailures = append(res.BatchItemFailures, events.SQSBatchItemFailure{ItemIdentifier: m.MessageId})
-			}
-		}
-		return res, nil
-	}
+	return queue.Beside(next, isInvitation, i.deliver)
 }
 
-// done sends one invitation and reports whether it is done with.
-func (i *Inviter) done(ctx context.Context, m events.SQSMessage) bool {
+func isInvitation(m events.SQSMessage) bool { return enrol.IsInvitation(m.Body) }
+
+// deliver sends one invitation, or says why it is to come again.
+func (i *Inviter) deliver(ctx context.Context, m events.SQSMessage) error {
 	err := i.invite(ctx, m)
 	switch {
 	case errors.Is(err, enrol.ErrUntold):
 		i.Log.Error("the school's mail is not taken: it was not told of a lost route", "err", err)
+		return nil
 	case err != nil:
 		i.Log.Warn("invitation handed back", "message", m.MessageId, "err", err)
-		queue.Because(ctx, m.MessageId, err)
-		return false
 	}
-	return true
+	return err
 }
 
 // laterBy is after how long an invitation comes again that may not leave now.

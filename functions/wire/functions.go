@@ -155,14 +155,7 @@ func Tick(p *Parts) (any, error) {
 // both kinds, so nothing is handled out of order.
 func split(is func(events.SQSMessage) bool, one, other queue.Handler) queue.Handler {
 	return func(ctx context.Context, e events.SQSEvent) (events.SQSEventResponse, error) {
-		var mine, rest events.SQSEvent
-		for _, m := range e.Records {
-			if is(m) {
-				mine.Records = append(mine.Records, m)
-			} else {
-				rest.Records = append(rest.Records, m)
-			}
-		}
+		mine, rest := queue.Part(e, is)
 		var both [2]events.SQSEventResponse
 		var g errgroup.Group
 		g.Go(func() (err error) { both[0], err = one(ctx, mine); return err })

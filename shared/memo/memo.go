@@ -112,49 +112,24 @@ type Postman struct {
 // After returns a handler that hands the other messages of a batch to next, and then
 // sends the memos.
 func (p *Postman) After(next queue.Handler) queue.Handler {
-	return func(ctx context.Context, e events.SQSEvent) (events.SQSEventResponse, error) {
-		var others, memos []events.SQSMessage
-		for _, m := range e.Records {
-			if strings.HasPrefix(m.Body, bodyPrefix) {
-				memos = append(memos, m)
-			} else {
-				others = append(others, m)
-			}
-		}
-		var res events.SQSEventResponse
-		if len(others) > 0 {
-			var err error
-			if res, err = next(ctx, events.SQSEvent{Records: others}); err != nil {
-				return res, err
-			}
-		}
-		handedBack := map[string]bool{} // by group: what follows waits, too
-		for _, m := range memos {
-			group := m.Attributes[queue.AttrGroup]
-			if handedBack[group] || !p.deliver(ctx, m) {
-				handedBack[group] = true
-				res.BatchItemFailures = append(res.BatchItemFailures, events.SQSBatchItemFailure{ItemIdentifier: m.MessageId})
-			}
-		}
-		return res, nil
-	}
+	return queue.Beside(next, isMemo, p.deliver)
 }
 
-// deliver sends one memo and reports whether it is done with. What cannot ever be
-// sent is logged, as an error: somebody was not told.
-func (p *Postman) deliver(ctx context.Context, m events.SQSMessage) bool {
+func isMemo(m events.SQSMessage) bool { return strings.HasPrefix(m.Body, bodyPrefix) }
+
+// deliver sends one memo, or says why it is to come again. What cannot ever be sent is
+// logged, as an error: somebody was not told.
+func (p *Postman) deliver(ctx context.Context, m events.SQSMessage) error {
 	err := p.send(ctx, m.Body)
 	var failed *mail.SendError
 	switch {
-	case err == nil:
-		return true
 	case errors.Is(err, errVoid), errors.As(err, &failed) && failed.Permanent:
 		p.Log.Error("memo not told", "message", m.MessageId, "err", err)
-		return true
+		return nil
+	case err != nil:
+		p.Log.Info("memo handed back", "message", m.MessageId, "err", err)
 	}
-	p.Log.Info("memo handed back", "message", m.MessageId, "err", err)
-	queue.Because(ctx, m.MessageId, err)
-	return false
+	return err
 }
 
 // errVoid says that a memo cannot be sent, now or later.

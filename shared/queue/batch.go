@@ -31,6 +31,43 @@ func EachGroup(ctx context.Context, e events.SQSEvent, handle func(ctx context.C
 	return r
 }
 
+// Beside returns a handler that hands a batch to next but for the messages for which is
+// holds, and then does those, one by one. What follows one in its group that cannot be
+// done waits with it.
+func Beside(next Handler, is func(events.SQSMessage) bool, do func(context.Context, events.SQSMessage) error) Handler {
+	return func(ctx context.Context, e events.SQSEvent) (res events.SQSEventResponse, err error) {
+		mine, others := Part(e, is)
+		if len(others.Records) > 0 {
+			if res, err = next(ctx, others); err != nil {
+				return res, err
+			}
+		}
+		waits := map[string]error{} // groups, and for what
+		for _, m := range mine.Records {
+			group := m.Attributes[AttrGroup]
+			if waits[group] == nil {
+				waits[group] = do(ctx, m)
+			}
+			if why := waits[group]; why != nil {
+				HandBack(ctx, &res, m.MessageId, why)
+			}
+		}
+		return res, nil
+	}
+}
+
+// Part divides a batch into the messages for which is holds and the others.
+func Part(e events.SQSEvent, is func(events.SQSMessage) bool) (yes, no events.SQSEvent) {
+	for _, m := range e.Records {
+		if is(m) {
+			yes.Records = append(yes.Records, m)
+		} else {
+			no.Records = append(no.Records, m)
+		}
+	}
+	return yes, no
+}
+
 // HandBack adds a message to those that a handler fails, and says why with Because.
 func HandBack(ctx context.Context, r *events.SQSEventResponse, messageID string, why error) {
 	Because(ctx, messageID, why)

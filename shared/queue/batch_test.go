@@ -51,6 +51,49 @@ func TestEachGroup(t *testing.T) {
 	checkHandedBack(t, reasons, res, "a2", "a3")
 }
 
+func TestBeside(t *testing.T) {
+	ctx, reasons := queue.WithReasons(t.Context())
+	var order []string
+	h := queue.Beside(
+		func(ctx context.Context, e events.SQSEvent) (res events.SQSEventResponse, _ error) {
+			for _, m := range e.Records {
+				order = append(order, "next "+m.MessageId)
+			}
+			queue.HandBack(ctx, &res, "x1", errBusy)
+			return res, nil
+		},
+		func(m events.SQSMessage) bool { return m.MessageId < "x" },
+		func(_ context.Context, m events.SQSMessage) error {
+			order = append(order, m.MessageId)
+			if m.MessageId == "a2" {
+				return errBusy
+			}
+			return nil
+		})
+	res, err := h(ctx, of("a1", "x1", "a2", "b1", "a3", "b2"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	checkHandedBack(t, reasons, res, "x1", "a2", "a3")
+	if diff := cmp.Diff([]string{"next x1", "a1", "a2", "b1", "b2"}, order); diff != "" {
+		t.Errorf("handled (-want +got):\n%s", diff)
+	}
+}
+
+// TestBesideAfterAFailure: when the whole batch comes again nothing of it is done.
+func TestBesideAfterAFailure(t *testing.T) {
+	h := queue.Beside(
+		func(context.Context, events.SQSEvent) (res events.SQSEventResponse, _ error) { return res, errBusy },
+		func(m events.SQSMessage) bool { return m.MessageId == "a1" },
+		func(context.Context, events.SQSMessage) error { t.Error("done"); return nil })
+	if _, err := h(t.Context(), of("a1", "x1")); !errors.Is(err, errBusy) {
+		t.Errorf("the error is %v", err)
+	}
+	if _, err := h(t.Context(), of()); err != nil {
+		t.Errorf("nothing failed: %v", err)
+	}
+}
+
 func TestFailed(t *testing.T) {
 	for _, tt := range []struct {
 		name string
