@@ -58,8 +58,8 @@ type App struct {
 	Alerts *alert.Store
 	Roster *roster.Store
 	Audit  *audit.Log
-	Jobs   queue.Queue // of the fan-out function
-	Mail   mail.Sender // for a test copy to oneself
+	Jobs   queue.Sender // of the fan-out function
+	Mail   mail.Sender  // for a test copy to oneself
 	Links  *link.Signer
 	Gate   *gate.Gate // knows how the lanes fare; nil: nothing is said of it
 	Enrol  *enrol.Store

@@ -30,7 +30,7 @@ type Handler struct {
 	Lanes  *lane.Lanes
 	Hosts  *mailhost.Store // whose mail hosts decide lanes before domains do; nil: domains decide
 	Jobs   queue.Queue     // where the handler's own messages come from
-	Copies queue.Queue     // where dispatch takes copies from
+	Copies queue.Sender    // where dispatch takes copies from
 	// Strands is how many walks share the groups of a fan-out, side by side; 0: one.
 	// Where many writes share one wait for the disk, more of them get more done. An
 	// alert keeps the number that it began with.

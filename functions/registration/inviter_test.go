@@ -39,8 +39,6 @@ func (g gated) Send(ctx context.Context, msgs ...queue.Message) error {
 	return err
 }
 
-func (gated) Postpone(context.Context, time.Duration, ...string) error { return nil }
-
 // TestInvitationsObeyTheLane: an invitation waits while its lane is paused or the brake is
 // on, and leaves when that is over. What the relay says of it the lane learns.
 func TestInvitationsObeyTheLane(t *testing.T) {
@@ -97,8 +95,6 @@ func (k *kept) Send(_ context.Context, msgs ...queue.Message) error {
 	}
 	return nil
 }
-
-func (*kept) Postpone(context.Context, time.Duration, ...string) error { return nil }
 
 // TestInvitationsHandedBack: after one that the store could not record the later ones of its
 // group wait, too, and another group goes on.

@@ -145,8 +145,6 @@ func (f fed) Send(ctx context.Context, msgs ...queue.Message) error {
 	return err
 }
 
-func (fed) Postpone(context.Context, time.Duration, ...string) error { return nil }
-
 // feed does what the tick does.
 func (s *school) feed() {
 	s.Helper()

@@ -53,8 +53,8 @@ type Handler struct {
 	// Also are done last, because they take long or matter less: the doctor. Each
 	// does what is due and bounds itself.
 	Also   []func(context.Context) error
-	Jobs   queue.Queue // of the fan-out function
-	Copies queue.Queue // of the dispatch function
+	Jobs   queue.Sender // of the fan-out function
+	Copies queue.Sender // of the dispatch function
 	Now    func() time.Time
 	Log    *slog.Logger
 

@@ -40,8 +40,6 @@ func (s *sent) Send(_ context.Context, msgs ...queue.Message) error {
 	return nil
 }
 
-func (s *sent) Postpone(context.Context, time.Duration, ...string) error { return nil }
-
 type bench struct {
 	t       *testing.T
 	now     time.Time
@@ -183,8 +181,6 @@ func (s *slow) Send(_ context.Context, msgs ...queue.Message) error {
 	}
 	return nil
 }
-
-func (s *slow) Postpone(context.Context, time.Duration, ...string) error { return nil }
 
 // TestMoreDueThanARunPutsBack: what stands behind the copies has its turn in each run, and
 // the copies go on in the next.

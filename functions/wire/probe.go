@@ -35,7 +35,7 @@ func isProbe(m events.SQSMessage) bool { return m.Attributes[queue.AttrGroup] ==
 
 // prober sends probes.
 type prober struct {
-	jobs  queue.Queue
+	jobs  queue.Sender
 	table table.Table
 	ids   *id.Source
 }

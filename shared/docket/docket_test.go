@@ -43,8 +43,6 @@ func (c *court) Send(_ context.Context, msgs ...queue.Message) error {
 	return queue.Check(msgs...)
 }
 
-func (c *court) Postpone(context.Context, time.Duration, ...string) error { return nil }
-
 func newCourt(t *testing.T) *court {
 	t.Helper()
 	c := &court{t: t, now: time.Date(2026, 9, 1, 8, 0, 0, 0, time.UTC)}

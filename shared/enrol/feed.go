@@ -55,7 +55,7 @@ var fedKey = table.Key{Partition: "enrol/fed", Sort: "fed"}
 // Feed puts letters whose time has come into the copies' queue, where they obey
 // the lanes like any mail: at most a batch for each slot, every FeedEvery. What is
 // due beyond that waits for the next time. The tick calls it.
-func (s *Store) Feed(ctx context.Context, copies queue.Queue) error {
+func (s *Store) Feed(ctx context.Context, copies queue.Sender) error {
 	now := s.Now().UTC()
 	page, err := s.Table.Query(ctx, table.Query{Partition: duePart})
 	if err != nil || len(page.Items) == 0 || page.Items[0].Sort > dueSort(now, "~") {
@@ -83,7 +83,7 @@ func (s *Store) takeTurn(ctx context.Context, now time.Time) (bool, error) {
 	return err == nil, err
 }
 
-func (s *Store) feed(ctx context.Context, copies queue.Queue, page table.Page, now time.Time) error {
+func (s *Store) feed(ctx context.Context, copies queue.Sender, page table.Page, now time.Time) error {
 	inGroup := map[string]int{}
 	for {
 		var msgs []queue.Message
@@ -123,7 +123,7 @@ func messageID(d due, sort string) string {
 
 // pass sends messages, then forgets that they were due: a crash in between sends
 // them again, and whoever handles them sees that it is done.
-func (s *Store) pass(ctx context.Context, copies queue.Queue, msgs []queue.Message, done []table.Op) error {
+func (s *Store) pass(ctx context.Context, copies queue.Sender, msgs []queue.Message, done []table.Op) error {
 	for len(msgs) > 0 {
 		n := min(len(msgs), table.MaxOps-1)
 		if err := copies.Send(ctx, msgs[:n]...); err != nil {

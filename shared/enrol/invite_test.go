@@ -16,7 +16,6 @@ import (
 
 // outbox is the copies' queue, as far as Feed uses it.
 type outbox struct {
-	queue.Queue
 	msgs []queue.Message
 	ids  map[string]bool
 }

@@ -90,9 +90,9 @@ func (r Records) put(ctx context.Context, s State, revision int64) error {
 type Sweeper struct {
 	Records
 	Alerts *alert.Store
-	Gate   *gate.Gate  // nil: nothing is known of lanes
-	Events bool        // verdicts come as events
-	Jobs   queue.Queue // of the fan-out function
+	Gate   *gate.Gate   // nil: nothing is known of lanes
+	Events bool         // verdicts come as events
+	Jobs   queue.Sender // of the fan-out function
 	// Waiting returns how many messages the copies' queue holds, hidden ones included.
 	Waiting func(context.Context) (int, error)
 	Now     func() time.Time

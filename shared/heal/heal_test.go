@@ -36,8 +36,6 @@ func (b *bench) Send(_ context.Context, msgs ...queue.Message) error {
 	return nil
 }
 
-func (b *bench) Postpone(context.Context, time.Duration, ...string) error { return nil }
-
 func (b *bench) must(err error) {
 	b.Helper()
 	if err != nil {

@@ -53,7 +53,7 @@ const bodyPrefix = `{"memo":`
 // Office hands memos out.
 type Office struct {
 	Staff  *staff.Store
-	Copies queue.Queue
+	Copies queue.Sender
 }
 
 // Tell queues a memo to everybody of the school for whom it is, and returns how many

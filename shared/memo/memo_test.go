@@ -38,8 +38,6 @@ func (o *office) Send(_ context.Context, msgs ...queue.Message) error {
 	return queue.Check(msgs...)
 }
 
-func (o *office) Postpone(context.Context, time.Duration, ...string) error { return nil }
-
 func (o *office) School(context.Context, string) (roster.School, error) {
 	return roster.School{ID: "s", Name: "見本小学校", Mail: "anzen@school.example.jp", Phone: "03-0000-0000"}, nil
 }

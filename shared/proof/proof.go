@@ -49,7 +49,7 @@ type Prover struct {
 	Records
 	Alerts *alert.Store
 	Roster *roster.Store
-	Jobs   queue.Queue
+	Jobs   queue.Sender
 	Links  *link.Signer
 	Log    *slog.Logger
 

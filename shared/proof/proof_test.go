@@ -34,8 +34,6 @@ func (b *bench) Send(_ context.Context, msgs ...queue.Message) error {
 	return nil
 }
 
-func (b *bench) Postpone(context.Context, time.Duration, ...string) error { return nil }
-
 func newBench(t *testing.T) *bench {
 	t.Helper()
 	b := &bench{T: t, now: time.Date(2026, 9, 1, 8, 0, 0, 0, time.UTC)}

@@ -95,9 +95,8 @@ func isText(s string) bool {
 	return utf8.ValidString(s)
 }
 
-// Queue accepts messages and lets a handler postpone one. Its methods are safe
-// for concurrent use.
-type Queue interface {
+// Sender accepts messages. Its method is safe for concurrent use.
+type Sender interface {
 	// Send stores messages durably; when it returns nil they survive a crash. It
 	// takes any number. On error some may have been accepted: send them all
 	// again, deduplication drops the repeated ones. Errors match ErrInvalid (a
@@ -105,6 +104,12 @@ type Queue interface {
 	// the context's error; any other is a fault of the store, a full disk for
 	// example, and not worth retrying at once.
 	Send(ctx context.Context, msgs ...Message) error
+}
+
+// Queue is a Sender that lets a handler postpone what it was handed. Its methods are
+// safe for concurrent use.
+type Queue interface {
+	Sender
 
 	// Postpone hides messages that are being handled for d from now (0 to
 	// MaxDelay, else ErrInvalid), instead of the queue's visibility timeout. The

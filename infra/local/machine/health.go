@@ -14,13 +14,13 @@ import (
 
 // probes proves that a queue hands out what it takes, by sending it messages.
 type probes struct {
-	queue queue.Queue
+	queue queue.Sender
 	last  atomic.Uint64
 	mu    sync.Mutex
 	open  map[string]chan struct{}
 }
 
-func newProbes(q queue.Queue) *probes { return &probes{queue: q, open: map[string]chan struct{}{}} }
+func newProbes(q queue.Sender) *probes { return &probes{queue: q, open: map[string]chan struct{}{}} }
 
 // handle consumes the probes' own queue.
 func (p *probes) handle(_ context.Context, e events.SQSEvent) (events.SQSEventResponse, error) {

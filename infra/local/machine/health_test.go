@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"testing"
-	"time"
 
 	"github.com/aws/aws-lambda-go/events"
 
@@ -23,8 +22,6 @@ func (q *probed) Send(ctx context.Context, msgs ...queue.Message) error {
 	}
 	return q.err
 }
-
-func (*probed) Postpone(context.Context, time.Duration, ...string) error { return nil }
 
 // TestProbes: however a probe ends, nothing is left of it.
 func TestProbes(t *testing.T) {
