@@ -57,14 +57,14 @@ func TestReachShots(t *testing.T) {
 	path, _ := o.turnUpload(c, list.String())
 	faulty, _ := o.turnUpload(c, list.String()+"99,1,,誤 記,\n")
 	preview := o.visit(c, path)
-	unsure := o.submit(c, path+"/confirm", url.Values{"seen": {seenOf(preview.body)}})
+	unsure := o.submit(c, path+"/confirm", url.Values{"seen": {o.seen(preview)}})
 	bad := o.visit(c, faulty)
 	filter := o.visit(c, reachPath+"?show=unverified&days=7")
 	reach := o.visit(c, reachPath)
 	reachEN := o.visit(c, reachPath+"?lang=en&show=operator")
 	list2 := o.visit(c, reachPath+"/invited?lang=ja")
 	start := o.visit(c, turnPath)
-	o.submit(c, path+"/confirm", url.Values{"seen": {seenOf(preview.body)}, "sure": {"1"}})
+	o.submit(c, path+"/confirm", url.Values{"seen": {o.seen(preview)}, "sure": {"1"}})
 	u, err := url.Parse(site)
 	o.must(err)
 	session := c.Jar.Cookies(u)[0]
@@ -83,12 +83,4 @@ func TestReachShots(t *testing.T) {
 		{Name: "reach-class", Path: reachPath + "/" + class},
 		{Name: "reach-class-remove", Path: "/shot/reach-class-remove", HTML: remove.body},
 	})
-}
-
-func seenOf(body string) string {
-	m := seenField.FindStringSubmatch(body)
-	if m == nil {
-		return ""
-	}
-	return m[1]
 }

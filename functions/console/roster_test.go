@@ -28,16 +28,33 @@ func (o *office) upload(c *http.Client, name string, file []byte) string {
 	return a.Header.Get("Location")
 }
 
+// begun has the import of a sheet begun, and returns its path.
+func (o *office) begun(c *http.Client, sheet string) string {
+	o.t.Helper()
+	path := o.upload(c, "a.csv", []byte(sheet))
+	o.submit(c, path+"/confirm", nil)
+	return path
+}
+
+// imported fails the test unless an import is done, and the roster has so many children.
+func (o *office) imported(c *http.Client, path string, children int) {
+	o.t.Helper()
+	o.holds(o.visit(c, path), "を取り込みました")
+	if n := o.children(); n != children {
+		o.t.Errorf("%d children, want %d", n, children)
+	}
+}
+
 // choose sends a file as the form of the roster page does.
 func (o *office) choose(c *http.Client, name string, file []byte) answer {
 	o.t.Helper()
 	body, kind := formBody(name, file)
-	return o.sendForm(c, body, kind)
+	return o.sendForm(c, "/roster/imports", body, kind)
 }
 
-func (o *office) sendForm(c *http.Client, body io.Reader, kind string) answer {
+func (o *office) sendForm(c *http.Client, path string, body io.Reader, kind string) answer {
 	o.t.Helper()
-	r, err := http.NewRequestWithContext(o.t.Context(), "POST", site+"/roster/imports", body)
+	r, err := http.NewRequestWithContext(o.t.Context(), "POST", site+path, body)
 	o.must(err)
 	r.Header.Set("Content-Type", kind)
 	res, err := c.Do(r)
@@ -123,7 +140,7 @@ func TestImportWhatIsNoRoster(t *testing.T) {
 			for language, says := range map[string]string{"ja": tt.ja, "en": tt.en} {
 				body, kind := formBody("x.csv", tt.file)
 				o.visit(c, "/roster?lang="+language)
-				a := o.sendForm(c, body, kind)
+				a := o.sendForm(c, "/roster/imports", body, kind)
 				if a.StatusCode != tt.status || !strings.Contains(a.body, says) || !strings.Contains(a.body, `id="file-error"`) || strings.Contains(a.body, "<script>") {
 					t.Errorf("in %s: status %d, want %d and %q at the field", language, a.StatusCode, tt.status, says)
 				}
@@ -136,7 +153,7 @@ func TestImportWhatIsNoRoster(t *testing.T) {
 		"cut off":         {"------xyz\r\nContent-Disp", "multipart/form-data; boundary=----xyz"},
 		"no form":         {"a,b\n", "text/csv"},
 	} {
-		if a := o.sendForm(c, strings.NewReader(form[0]), form[1]); a.StatusCode != 422 || !strings.Contains(a.body, `id="file-error"`) {
+		if a := o.sendForm(c, "/roster/imports", strings.NewReader(form[0]), form[1]); a.StatusCode != 422 || !strings.Contains(a.body, `id="file-error"`) {
 			t.Errorf("%s: status %d", name, a.StatusCode)
 		}
 	}
@@ -244,8 +261,7 @@ func TestImportRuns(t *testing.T) {
 	c := o.signIn()
 	var works []func(context.Context)
 	o.server.Background = func(work func(context.Context)) { works = append(works, work) }
-	path := o.upload(c, "a.csv", []byte(smallRoster))
-	o.submit(c, path+"/confirm", nil)
+	path := o.begun(c, smallRoster)
 	o.submit(c, path+"/confirm", nil)
 	if len(works) != 1 {
 		t.Fatalf("two clicks began it %d times", len(works))
@@ -263,10 +279,7 @@ func TestImportRuns(t *testing.T) {
 	for _, work := range works { // the first was only slow
 		work(t.Context())
 	}
-	o.holds(o.visit(c, path), "を取り込みました")
-	if n := o.children(); n != 3 {
-		t.Errorf("%d children, want 3", n)
-	}
+	o.imported(c, path, 3)
 }
 
 func TestImportFails(t *testing.T) {
@@ -282,10 +295,7 @@ func TestImportFails(t *testing.T) {
 	o.holds(o.visit(c, path), "取り込みが止まりました", "混み合っています")
 	o.server.Background = func(work func(context.Context)) { work(context.Background()) }
 	o.submit(c, path+"/confirm", nil)
-	o.holds(o.visit(c, path), "を取り込みました")
-	if n := o.children(); n != 3 {
-		t.Errorf("%d children, want 3", n)
-	}
+	o.imported(c, path, 3)
 }
 
 func TestLargeImport(t *testing.T) {

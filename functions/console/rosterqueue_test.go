@@ -48,7 +48,7 @@ func (o *office) withQueue() (*handed, *imports.Handler) {
 	return k, &imports.Handler{Worker: imports.NewWorker(o.server.Roster, nil, o.clock, o.server.Log), Jobs: k}
 }
 
-// handle has the messages with these numbers handled, and returns how many failed.
+// handle has messages handled, and returns how many failed.
 func (o *office) handle(ctx context.Context, i *imports.Handler, msgs ...events.SQSMessage) int {
 	o.t.Helper()
 	res, err := i.Handle(ctx, events.SQSEvent{Records: msgs})
@@ -60,8 +60,7 @@ func TestImportByQueue(t *testing.T) {
 	o := newOffice(t)
 	c := o.signIn()
 	k, importer := o.withQueue()
-	path := o.upload(c, "a.csv", []byte(smallRoster))
-	o.submit(c, path+"/confirm", nil)
+	path := o.begun(c, smallRoster)
 	o.submit(c, path+"/confirm", nil)
 	if len(k.messages) != 1 || !imports.IsMessage(k.messages[0]) {
 		t.Fatalf("two clicks sent %d messages", len(k.messages))
@@ -73,10 +72,7 @@ func TestImportByQueue(t *testing.T) {
 	if failed := o.handle(t.Context(), importer, k.messages...); failed > 0 {
 		t.Fatalf("%d imports failed", failed)
 	}
-	o.holds(o.visit(c, path), "を取り込みました")
-	if n := o.children(); n != 3 {
-		t.Errorf("%d children, want 3", n)
-	}
+	o.imported(c, path, 3)
 }
 
 // TestImportIsCutOff ends the event in the middle, as a timeout would, and hands
@@ -86,8 +82,7 @@ func TestImportIsCutOff(t *testing.T) {
 	o := newOffice(t)
 	c := o.signIn()
 	k, importer := o.withQueue()
-	path := o.upload(c, "a.csv", []byte(smallRoster))
-	o.submit(c, path+"/confirm", nil)
+	path := o.begun(c, smallRoster)
 	ended, cancel := context.WithCancel(t.Context())
 	cancel()
 	o.handedBack(ended, k, importer, 0)
@@ -99,10 +94,7 @@ func TestImportIsCutOff(t *testing.T) {
 	if failed := o.handle(t.Context(), importer, k.messages...); failed > 0 {
 		t.Fatalf("%d imports failed", failed)
 	}
-	o.holds(o.visit(c, path), "を取り込みました")
-	if n := o.children(); n != 3 {
-		t.Errorf("%d children, want 3", n)
-	}
+	o.imported(c, path, 3)
 }
 
 // handedBack has the first message handled, which is to fail with a reason and to come again
@@ -134,8 +126,7 @@ func TestImportWithoutEnd(t *testing.T) {
 	o := newOffice(t)
 	c := o.signIn()
 	k, importer := o.withQueue()
-	path := o.upload(c, "a.csv", []byte(smallRoster))
-	o.submit(c, path+"/confirm", nil)
+	path := o.begun(c, smallRoster)
 	whole := importer.Table
 	importer.Table = neverDone{whole}
 	o.handedBack(t.Context(), k, importer, 2*time.Second)
@@ -167,8 +158,7 @@ func TestImportSaysWhatBecameFaulty(t *testing.T) {
 	c := o.signIn()
 	k, importer := o.withQueue()
 	const header = "学年,組,氏名,保護者,メール\n"
-	path := o.upload(c, "a.csv", []byte(header+"1,1,見本 一郎,見本 花子,hanako@example.jp\n"))
-	o.submit(c, path+"/confirm", nil)
+	path := o.begun(c, header+"1,1,見本 一郎,見本 花子,hanako@example.jp\n")
 	full := func() { // the family has as many children as one can have
 		sheet := header
 		for i := range roster.MaxFamilyChildren {

@@ -33,14 +33,26 @@ var seenField = regexp.MustCompile(`name="seen" value="([^"]*)"`)
 func (o *office) turnUpload(c *http.Client, csv string) (string, answer) {
 	o.t.Helper()
 	body, kind := formBody("新年度.csv", []byte(csv))
-	r, err := http.NewRequestWithContext(o.t.Context(), "POST", site+"/roster/imports?for=turn", body)
-	o.must(err)
-	r.Header.Set("Content-Type", kind)
-	res, err := c.Do(r)
-	o.must(err)
-	defer func() { _ = res.Body.Close() }()
-	a := answer{res, readAll(o.t, res)}
+	a := o.sendForm(c, "/roster/imports?for=turn", body, kind)
 	return a.Header.Get("Location"), a
+}
+
+// turned sends turnList for the turn of the year and looks at what it would do. It returns
+// the path of its import, and what the page says was seen.
+func (o *office) turned(c *http.Client) (path, seen string) {
+	o.t.Helper()
+	path, _ = o.turnUpload(c, turnList)
+	return path, o.seen(o.visit(c, path))
+}
+
+// seen returns what a preview says was seen, or fails the test.
+func (o *office) seen(preview answer) string {
+	o.t.Helper()
+	m := seenField.FindStringSubmatch(preview.body)
+	if m == nil {
+		o.t.Fatalf("no preview: status %d: %.500s", preview.StatusCode, preview.body)
+	}
+	return m[1]
 }
 
 func TestTurnOfTheYear(t *testing.T) {
@@ -55,7 +67,7 @@ func TestTurnOfTheYear(t *testing.T) {
 	if strings.Contains(preview.body, "例 四季") {
 		t.Error("who graduates is listed by name")
 	}
-	seen := seenField.FindStringSubmatch(preview.body)[1]
+	seen := o.seen(preview)
 
 	for name, form := range map[string]url.Values{
 		"without the tick":        {"seen": {seen}},
@@ -111,8 +123,7 @@ func TestTurnSeesTheRosterAnew(t *testing.T) {
 	o := newOffice(t)
 	o.load(turnRoster)
 	c := o.signIn()
-	path, _ := o.turnUpload(c, turnList)
-	seen := seenField.FindStringSubmatch(o.visit(c, path).body)[1]
+	path, seen := o.turned(c)
 	o.load("学年,組,氏名\n1,1,途中 転入\n")
 	a := o.submit(c, path+"/confirm", url.Values{"seen": {seen}, "sure": {"1"}})
 	if a.StatusCode != http.StatusConflict || !strings.Contains(a.body, "途中 転入") || o.children() != 5 {
@@ -127,8 +138,7 @@ func TestTurnTooLateToUndo(t *testing.T) {
 	o := newOffice(t)
 	o.load(turnRoster)
 	c := o.signIn()
-	path, _ := o.turnUpload(c, turnList)
-	seen := seenField.FindStringSubmatch(o.visit(c, path).body)[1]
+	path, seen := o.turned(c)
 	o.submit(c, path+"/confirm", url.Values{"seen": {seen}, "sure": {"1"}, "keep": {"14"}})
 	o.pass(14 * 24 * time.Hour)
 	c = o.signIn()
@@ -143,8 +153,7 @@ func TestTurnByQueue(t *testing.T) {
 	o.load(turnRoster)
 	c := o.signIn()
 	k, importer := o.withQueue()
-	path, _ := o.turnUpload(c, turnList)
-	seen := seenField.FindStringSubmatch(o.visit(c, path).body)[1]
+	path, seen := o.turned(c)
 	o.submit(c, path+"/confirm", url.Values{"seen": {seen}, "sure": {"1"}})
 	if failed := o.handle(t.Context(), importer, k.messages...); failed > 0 || o.children() != 2 {
 		t.Fatalf("%d failed, %d children", failed, o.children())
@@ -164,8 +173,7 @@ func TestTurnByQueue(t *testing.T) {
 // pass that it counts as stopped. It returns the turn's path.
 func (o *office) cutOff(c *http.Client, k *handed, importer *imports.Handler) string {
 	o.t.Helper()
-	path, _ := o.turnUpload(c, turnList)
-	seen := seenField.FindStringSubmatch(o.visit(c, path).body)[1]
+	path, seen := o.turned(c)
 	o.submit(c, path+"/confirm", url.Values{"seen": {seen}, "sure": {"1"}})
 	o.handleCut(k, importer)
 	k.messages = nil
@@ -236,15 +244,10 @@ func TestTurnCutOff(t *testing.T) {
 			o.holds(o.visit(c, "/roster"), "まだ終わっていません", path)
 			o.holds(o.visit(c, "/roster/turn"), "まだ終わっていません", path)
 			o.holds(o.visit(c, path), "続きから取り込む", path+"/undo")
-			other, _ := o.turnUpload(c, turnList)
-			preview := o.visit(c, other)
-			if m := seenField.FindStringSubmatch(preview.body); m != nil {
-				a := o.submit(c, other+"/confirm", url.Values{"seen": {m[1]}, "sure": {"1"}})
-				if a.StatusCode != http.StatusConflict || !strings.Contains(a.body, "続きを実行するか、取り消して") {
-					t.Errorf("another turn: status %d", a.StatusCode)
-				}
-			} else {
-				t.Error("no preview of another turn")
+			other, seen := o.turned(c)
+			a := o.submit(c, other+"/confirm", url.Values{"seen": {seen}, "sure": {"1"}})
+			if a.StatusCode != http.StatusConflict || !strings.Contains(a.body, "続きを実行するか、取り消して") {
+				t.Errorf("another turn: status %d", a.StatusCode)
 			}
 			if a := o.submit(c, path+tt.do, nil); a.StatusCode != http.StatusSeeOther {
 				t.Fatalf("status %d: %.300s", a.StatusCode, a.body)
