@@ -23,15 +23,10 @@ import (
 //go:embed templates/*.html
 var templates embed.FS
 
-// Schools looks schools up. An unknown school is an error.
-type Schools interface {
-	School(ctx context.Context, id string) (roster.School, error)
-}
-
 // Config says what the pages need.
 type Config struct {
 	Alerts  *alert.Store
-	Schools Schools
+	Roster  *roster.Store
 	Links   *link.Signer
 	Now     func() time.Time
 	Log     *slog.Logger
@@ -98,7 +93,7 @@ func (h *handler) open(r *http.Request, kind link.Kind) (opened, error) {
 		return o, err
 	}
 	o.newer = o.alert.ID != mailed.ID
-	o.school, err = h.Schools.School(ctx, o.alert.School)
+	o.school, err = h.Roster.School(ctx, o.alert.School)
 	if err != nil || kind != link.Answer {
 		return o, err
 	}

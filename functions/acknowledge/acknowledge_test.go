@@ -55,7 +55,7 @@ func newSchool(t testing.TB) *school {
 	s.links, err = link.NewSigner(link.Key{ID: 1, Secret: make([]byte, 32)})
 	s.must(err)
 	s.config = Config{
-		Alerts: s.alerts, Schools: schools, Links: s.links, Now: s.clock,
+		Alerts: s.alerts, Roster: schools, Links: s.links, Now: s.clock,
 		Log: slog.New(slog.NewTextHandler(s.log, nil)), School: web.School{Name: "ひばり小学校", Phone: "03-0000-0000"}, BaseURL: site,
 	}
 	s.handler, err = New(s.config)

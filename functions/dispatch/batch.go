@@ -305,7 +305,7 @@ func (r *run) letter(ctx context.Context, j *job) (*mail.Message, error) {
 	key := writerKey{j.ref.Alert, j.ref.Round}
 	w, ok := r.writers[key]
 	if !ok {
-		school, err := r.Schools.School(ctx, r.alert.School)
+		school, err := r.Roster.School(ctx, r.alert.School)
 		if err != nil {
 			return nil, err
 		}

@@ -56,15 +56,10 @@ const (
 	LongestPause = time.Minute
 )
 
-// Schools reads schools.
-type Schools interface {
-	School(ctx context.Context, id string) (roster.School, error)
-}
-
 // Handler sends copies.
 type Handler struct {
 	Alerts  *alert.Store
-	Schools Schools
+	Roster  *roster.Store
 	Queue   queue.Queue // where the messages come from
 	Mail    mail.Sender
 	Gate    *gate.Gate // hands out the places of lanes; nil: their slots are all that holds

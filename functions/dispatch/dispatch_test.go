@@ -53,12 +53,6 @@ func (c *clock) Advance(d time.Duration) {
 	}
 }
 
-type schools struct{}
-
-func (schools) School(context.Context, string) (roster.School, error) {
-	return roster.School{ID: "school", Name: "見本小学校", Mail: "anzen@school.example.jp", Phone: "03-0000-0000"}, nil
-}
-
 // bench is a dispatch function at work on an embedded queue.
 type bench struct {
 	t       *testing.T
@@ -89,8 +83,10 @@ func newBenchAt(t *testing.T, families int, c *clock, misbehave bool) *bench {
 	b.inbox = inbox.New(0, b.clock.Now)
 	signer, err := link.NewSigner(link.Key{ID: 1, Secret: make([]byte, 32)})
 	must(t, err)
+	school := &roster.Store{Table: tab, IDs: b.alerts.IDs, Now: b.clock.Now}
+	must(t, school.PutSchool(t.Context(), roster.School{ID: "school", Name: "見本小学校", Mail: "anzen@school.example.jp", Phone: "03-0000-0000"}))
 	b.handler = &dispatch.Handler{
-		Alerts: b.alerts, Schools: schools{}, Queue: b.copies, Mail: b.inbox, Links: signer, BaseURL: "http://todoku.test",
+		Alerts: b.alerts, Roster: school, Queue: b.copies, Mail: b.inbox, Links: signer, BaseURL: "http://todoku.test",
 		Worker: alert.Worker{ID: "worker", Lease: 10 * time.Minute}, Now: b.clock.Now, Jitter: func() float64 { return 0.5 }, Log: log,
 	}
 	b.fanOut(families)

@@ -73,7 +73,7 @@ func New(cfg Config) (http.Handler, error) {
 	mux.Handle("POST "+link.Own.Path()+"{token}", site.Handle(h.changeOwn))
 	mux.Handle("GET "+link.Leave.Path()+"{token}", site.Handle(h.showLeave))
 	mux.Handle("POST "+link.Leave.Path()+"{token}", site.Handle(h.leave))
-	help, err := mailhelp.New(mailhelp.Config{Schools: cfg.Enrol.Roster, Log: cfg.Log, School: cfg.School, Secure: cfg.Secure})
+	help, err := mailhelp.New(mailhelp.Config{Roster: cfg.Enrol.Roster, Log: cfg.Log, School: cfg.School, Secure: cfg.Secure})
 	if err != nil {
 		return nil, err
 	}

@@ -10,16 +10,17 @@ import (
 	"github.com/todoku/todoku/shared/alert"
 	"github.com/todoku/todoku/shared/lang"
 	"github.com/todoku/todoku/shared/memo"
+	"github.com/todoku/todoku/shared/roster"
 )
 
 // Drills reminds managers of the drills that their school has planned. It reads one
 // record a school, once an hour.
 type Drills struct {
-	Alerts  *alert.Store
-	Schools Schools
-	Memos   *memo.Office
-	Now     func() time.Time
-	Log     *slog.Logger
+	Alerts *alert.Store
+	Roster *roster.Store
+	Memos  *memo.Office
+	Now    func() time.Time
+	Log    *slog.Logger
 
 	next atomic.Int64 // when to look again, in seconds since 1970
 }
@@ -33,7 +34,7 @@ func (d *Drills) Run(ctx context.Context) error {
 	if now.Unix() < d.next.Load() {
 		return nil
 	}
-	schools, err := d.Schools.Schools(ctx)
+	schools, err := d.Roster.Schools(ctx)
 	if err != nil {
 		return err
 	}

@@ -45,11 +45,9 @@ type Handler struct {
 	Lanes *lane.Lanes
 	// Gate knows whether verdicts come of what was sent; nil: nobody looks.
 	Gate *gate.Gate
-	// Roster has the names of classes, for Memos.
-	Roster Roster
-	// Audit has its days sealed. It may be nil, and then Schools as well.
-	Audit   *audit.Log
-	Schools Schools
+	// Roster has the schools for Audit, and the names of classes for Memos.
+	Roster *roster.Store
+	Audit  *audit.Log // has its days sealed; may be nil
 	// Also are done last, because they take long or matter less: the doctor. Each
 	// does what is due and bounds itself.
 	Also   []func(context.Context) error
@@ -61,17 +59,6 @@ type Handler struct {
 	sealed   atomic.Int64 // until when nothing needs to be sealed, in seconds since 1970
 	listened listening
 	chased   listening
-}
-
-// Schools lists the schools, as roster.Store does.
-type Schools interface {
-	Schools(ctx context.Context) ([]roster.School, error)
-}
-
-// Roster reads a school and its groups, as roster.Store does.
-type Roster interface {
-	School(ctx context.Context, id string) (roster.School, error)
-	Groups(ctx context.Context, school string) ([]roster.Group, error)
 }
 
 // Handle runs once. What fails is logged and tried again by the next run; the
@@ -94,7 +81,7 @@ func (h *Handler) seal(ctx context.Context) error {
 	if h.Audit == nil || now.Unix() < h.sealed.Load() {
 		return nil
 	}
-	schools, err := h.Schools.Schools(ctx)
+	schools, err := h.Roster.Schools(ctx)
 	if err != nil {
 		return err
 	}

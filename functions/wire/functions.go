@@ -80,7 +80,7 @@ func (p *Parts) health() http.Handler {
 // Acknowledge makes the pages of guardians.
 func Acknowledge(p *Parts) (any, error) {
 	h, err := acknowledge.New(acknowledge.Config{
-		Alerts: p.Alerts(), Schools: p.Roster(), Links: p.Links(), Now: p.Now, Log: p.Log,
+		Alerts: p.Alerts(), Roster: p.Roster(), Links: p.Links(), Now: p.Now, Log: p.Log,
 		School: p.school(), BaseURL: p.Config.BaseURL, Secure: p.secure(),
 	})
 	if err != nil {
@@ -116,13 +116,13 @@ func Fanout(p *Parts) (any, error) {
 func Dispatch(p *Parts) (any, error) {
 	sender := p.pacedMail()
 	h := &dispatch.Handler{
-		Alerts: p.Alerts(), Schools: p.Roster(), Queue: p.Copies(), Mail: sender, Links: p.Links(), Gate: p.gate(),
+		Alerts: p.Alerts(), Roster: p.Roster(), Queue: p.Copies(), Mail: sender, Links: p.Links(), Gate: p.gate(),
 		BaseURL: p.Config.BaseURL, Now: p.Now, Jitter: rand.Float64, Log: p.Log,
 		Worker: alert.Worker{ID: p.ids.New(), Lease: p.Config.Lease}, Court: p.Docket(),
 		Replies: p.Config.InboundDomain,
 	}
 	i := &registration.Inviter{Poster: p.poster(sender), Gate: h.Gate, Braked: p.Docket().Braking, Now: p.Now, Log: p.Log}
-	m := &memo.Postman{Staff: p.Staff(), Schools: p.Roster(), Mail: sender, BaseURL: p.Config.BaseURL, Now: p.Now, Log: p.Log}
+	m := &memo.Postman{Staff: p.Staff(), Roster: p.Roster(), Mail: sender, BaseURL: p.Config.BaseURL, Now: p.Now, Log: p.Log}
 	return p.giveUp("copies", dead.JobReceives, m.After(i.After(h.Handle))), nil
 }
 
@@ -141,10 +141,10 @@ func Inbound(p *Parts) (any, error) {
 
 // Tick looks after what is due.
 func Tick(p *Parts) (any, error) {
-	h := &tick.Handler{Audit: p.Audit(), Schools: p.Roster(), Alerts: p.Alerts(), Enrol: p.Enrol(), Jobs: p.Jobs(), Copies: p.Copies(), Memos: &memo.Office{Staff: p.Staff(), Copies: p.Copies()}, Lanes: p.Config.Lanes, Now: p.Now, Log: p.Log}
-	h.Roster, h.Gate = p.Roster(), p.gate()
+	h := &tick.Handler{Audit: p.Audit(), Roster: p.Roster(), Alerts: p.Alerts(), Enrol: p.Enrol(), Jobs: p.Jobs(), Copies: p.Copies(), Memos: &memo.Office{Staff: p.Staff(), Copies: p.Copies()}, Lanes: p.Config.Lanes, Now: p.Now, Log: p.Log}
+	h.Gate = p.gate()
 	clerk := &docket.Clerk{Store: p.Docket(), Memos: h.Memos, Lanes: p.Config.Lanes, Unlist: p.Mail().Unlist, Log: p.Log}
-	drills := &tick.Drills{Alerts: p.Alerts(), Schools: p.Roster(), Memos: h.Memos, Now: p.Now, Log: p.Log}
+	drills := &tick.Drills{Alerts: p.Alerts(), Roster: p.Roster(), Memos: h.Memos, Now: p.Now, Log: p.Log}
 	tokens := &tick.Tokens{Staff: p.Staff(), Memos: h.Memos, Now: p.Now, Log: p.Log}
 	h.Also = []func(context.Context) error{clerk.Work, clerk.Weigh, drills.Run, tokens.Run, h.Alerts.ForgetDue, p.bury, p.sweeper().Run, p.daily().Run, p.prover().Run, p.measure}
 	return h.Handle, nil

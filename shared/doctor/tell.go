@@ -10,18 +10,13 @@ import (
 	"github.com/todoku/todoku/shared/roster"
 )
 
-// Schools lists the schools, as roster.Store does.
-type Schools interface {
-	Schools(ctx context.Context) ([]roster.School, error)
-}
-
 // memoLife is how long a memo of a failure is tried: until the next look.
 const memoLife = every
 
 // TellManagers returns what tells the managers of all schools of failures. That mail
 // may be what has failed is no reason not to try: most failures are of one domain, or
 // are refused by some.
-func TellManagers(office *memo.Office, schools Schools, now func() time.Time) func(context.Context, []Finding) error {
+func TellManagers(office *memo.Office, schools *roster.Store, now func() time.Time) func(context.Context, []Finding) error {
 	return func(ctx context.Context, news []Finding) error {
 		all, err := schools.Schools(ctx)
 		if err != nil {

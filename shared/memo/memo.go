@@ -94,15 +94,10 @@ func Person(id string) func(staff.Staff) bool {
 	return func(m staff.Staff) bool { return m.ID == id }
 }
 
-// Schools reads schools, as roster.Store does.
-type Schools interface {
-	School(ctx context.Context, id string) (roster.School, error)
-}
-
 // Postman sends the memos among the messages of the copies' queue.
 type Postman struct {
 	Staff   *staff.Store
-	Schools Schools
+	Roster  *roster.Store
 	Mail    mail.Sender
 	BaseURL string
 	Now     func() time.Time
@@ -152,7 +147,7 @@ func (p *Postman) send(ctx context.Context, body string) error {
 	case err != nil:
 		return err
 	}
-	school, err := p.Schools.School(ctx, m.School)
+	school, err := p.Roster.School(ctx, m.School)
 	if err != nil {
 		return err
 	}

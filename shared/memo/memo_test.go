@@ -38,18 +38,16 @@ func (o *office) Send(_ context.Context, msgs ...queue.Message) error {
 	return queue.Check(msgs...)
 }
 
-func (o *office) School(context.Context, string) (roster.School, error) {
-	return roster.School{ID: "s", Name: "見本小学校", Mail: "anzen@school.example.jp", Phone: "03-0000-0000"}, nil
-}
-
 func newOffice(t *testing.T) *office {
 	t.Helper()
 	o := &office{t: t, now: time.Date(2026, 9, 1, 8, 0, 0, 0, time.UTC)}
 	now := func() time.Time { return o.now }
 	tab := bbolttest.Open(t, now)
 	o.staff = &staff.Store{Table: tab, IDs: id.NewSource(now, rand.Reader), Now: now, Random: rand.Reader}
+	school := &roster.Store{Table: tab, IDs: o.staff.IDs, Now: now}
+	o.must(school.PutSchool(t.Context(), roster.School{ID: "s", Name: "見本小学校", Mail: "anzen@school.example.jp", Phone: "03-0000-0000"}))
 	o.box = inbox.New(0, now)
-	o.postman = &memo.Postman{Staff: o.staff, Schools: o, Mail: o.box, BaseURL: "https://todoku.example.jp", Now: now, Log: slog.New(slog.NewTextHandler(&o.log, nil))}
+	o.postman = &memo.Postman{Staff: o.staff, Roster: school, Mail: o.box, BaseURL: "https://todoku.example.jp", Now: now, Log: slog.New(slog.NewTextHandler(&o.log, nil))}
 	return o
 }
 

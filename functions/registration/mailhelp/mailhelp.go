@@ -4,7 +4,6 @@
 package mailhelp
 
 import (
-	"context"
 	"embed"
 	"log/slog"
 	"net/http"
@@ -25,17 +24,12 @@ var templates embed.FS
 // query ?domain=, the domain that the school's mail comes from.
 const Path = "/help/mail"
 
-// Schools knows the schools. A *roster.Store does.
-type Schools interface {
-	Schools(ctx context.Context) ([]roster.School, error)
-}
-
 // Config says what the pages need.
 type Config struct {
-	Schools Schools
-	Log     *slog.Logger
-	School  web.School // on pages that know of no other
-	Secure  bool       // the site is reached by HTTPS only
+	Roster *roster.Store
+	Log    *slog.Logger
+	School web.School // on pages that know of no other
+	Secure bool       // the site is reached by HTTPS only
 }
 
 // New returns the pages at and under Path.
@@ -88,7 +82,7 @@ type sender struct {
 }
 
 func (h *handler) sender(r *http.Request, b *web.Base) (s sender, err error) {
-	schools, err := h.Schools.Schools(r.Context())
+	schools, err := h.Roster.Schools(r.Context())
 	if err != nil {
 		return s, err
 	}

@@ -1,31 +1,33 @@
 package mailhelp
 
 import (
-	"context"
 	"io"
 	"log/slog"
 	"net/http"
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 	"unicode/utf8"
 
 	"github.com/todoku/todoku/shared/lane"
 	"github.com/todoku/todoku/shared/roster"
+	"github.com/todoku/todoku/shared/table/bbolt/bbolttest"
 	"github.com/todoku/todoku/shared/web"
 	"github.com/todoku/todoku/shared/web/webtest"
 )
 
-// schools is a list of schools.
-type schools []roster.School
-
-func (s schools) Schools(context.Context) ([]roster.School, error) { return s, nil }
-
 var hibari = roster.School{ID: "s1", Name: "ひばり小学校", Mail: "anzen@hibari.example.jp", Phone: "03-0000-0001"}
 
-func newHandler(t *testing.T, s schools) http.Handler {
+func newHandler(t *testing.T, schools ...roster.School) http.Handler {
 	t.Helper()
-	h, err := New(Config{Schools: s, Log: slog.New(slog.DiscardHandler), School: web.School{Name: "見本市", Phone: "03-0000-0000"}})
+	s := &roster.Store{Table: bbolttest.Open(t, time.Now), Now: time.Now}
+	for _, school := range schools {
+		if err := s.PutSchool(t.Context(), school); err != nil {
+			t.Fatal(err)
+		}
+	}
+	h, err := New(Config{Roster: s, Log: slog.New(slog.DiscardHandler), School: web.School{Name: "見本市", Phone: "03-0000-0000"}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -52,7 +54,7 @@ func get(t *testing.T, h http.Handler, path string) (int, string) {
 
 // Every page is there in both languages, says the domain, and stays small.
 func TestPages(t *testing.T) {
-	h := newHandler(t, schools{hibari})
+	h := newHandler(t, hibari)
 	for _, o := range operators {
 		for _, l := range []string{"ja", "en"} {
 			status, body := get(t, h, Path+"/"+o.Slug+"?domain=hibari.example.jp&lang="+l)
@@ -86,24 +88,24 @@ func TestDomain(t *testing.T) {
 	lark.ID, lark.Name = "s2", "つばめ小学校"
 	other := roster.School{ID: "s3", Name: "別の学校", Mail: "x@other.example.jp"}
 	tests := map[string]struct {
-		schools schools
+		schools []roster.School
 		query   string
 		domain  string // "" for none
 		mail    string
 	}{
-		"the school's own":            {schools{hibari}, "?domain=hibari.example.jp", "hibari.example.jp", hibari.Mail},
-		"in capitals":                 {schools{hibari}, "?domain=HIBARI.example.jp", "hibari.example.jp", hibari.Mail},
-		"the only school, not said":   {schools{hibari}, "", "hibari.example.jp", hibari.Mail},
-		"somebody else's":             {schools{hibari}, "?domain=evil.example.com", "", ""},
-		"hostile":                     {schools{hibari}, "?domain=%22%3E%3Cscript%3E", "", ""},
-		"one of several":              {schools{hibari, other}, "?domain=other.example.jp", "other.example.jp", other.Mail},
-		"several, not said":           {schools{hibari, other}, "", "", ""},
-		"several from the one domain": {schools{hibari, lark}, "?domain=hibari.example.jp", "hibari.example.jp", ""},
+		"the school's own":            {[]roster.School{hibari}, "?domain=hibari.example.jp", "hibari.example.jp", hibari.Mail},
+		"in capitals":                 {[]roster.School{hibari}, "?domain=HIBARI.example.jp", "hibari.example.jp", hibari.Mail},
+		"the only school, not said":   {[]roster.School{hibari}, "", "hibari.example.jp", hibari.Mail},
+		"somebody else's":             {[]roster.School{hibari}, "?domain=evil.example.com", "", ""},
+		"hostile":                     {[]roster.School{hibari}, "?domain=%22%3E%3Cscript%3E", "", ""},
+		"one of several":              {[]roster.School{hibari, other}, "?domain=other.example.jp", "other.example.jp", other.Mail},
+		"several, not said":           {[]roster.School{hibari, other}, "", "", ""},
+		"several from the one domain": {[]roster.School{hibari, lark}, "?domain=hibari.example.jp", "hibari.example.jp", ""},
 		"no school yet":               {nil, "?domain=hibari.example.jp", "", ""},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			status, body := get(t, newHandler(t, tt.schools), Path+"/docomo"+tt.query)
+			status, body := get(t, newHandler(t, tt.schools...), Path+"/docomo"+tt.query)
 			if status != 200 || strings.Contains(body, "<script>") {
 				t.Errorf("status %d: %s", status, body)
 			}

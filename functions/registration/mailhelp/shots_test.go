@@ -15,7 +15,7 @@ var shots = flag.String("shots", "shots", "folder for the pictures")
 //
 //	go test -tags shots -run TestShots ./functions/registration/mailhelp -shots /tmp/shots
 func TestShots(t *testing.T) {
-	h := newHandler(t, schools{hibari})
+	h := newHandler(t, hibari)
 	_, english := get(t, h, Path+"/docomo?lang=en")
 	pages := []shot.Page{{Name: "list", Path: Path}, {Name: "docomo-english", Path: "/shot/en", HTML: english}}
 	for _, o := range operators {

@@ -346,16 +346,15 @@ func (m *Machine) wire(sender mail.Sender) {
 		Strands: strands, Now: m.cfg.Now, Log: m.cfg.Log,
 	}
 	m.dispatch = &dispatch.Handler{
-		Alerts: m.Alerts, Schools: m.Roster, Queue: m.Copies, Mail: proof.Sender{Sender: sender, Check: m.checkMail}, Links: m.Links, Gate: m.Gate,
+		Alerts: m.Alerts, Roster: m.Roster, Queue: m.Copies, Mail: proof.Sender{Sender: sender, Check: m.checkMail}, Links: m.Links, Gate: m.Gate,
 		BaseURL: m.cfg.BaseURL, Replies: m.replies(), Now: m.cfg.Now, Jitter: mathrand.Float64, Log: m.cfg.Log,
 		// The lock on the file keeps every other process out, so a hand that
 		// this one did not take is a dead one's.
 		Worker: alert.Worker{ID: m.Alerts.IDs.New(), Lease: visibility, Alone: true, Hand: 2 * alert.MaxBundle}, Court: m.Docket,
 	}
-	m.tick = &tick.Handler{Audit: m.Audit, Schools: m.Roster, Alerts: m.Alerts, Enrol: m.Enrol, Jobs: m.Jobs, Copies: m.Copies, Memos: &memo.Office{Staff: m.Staff, Copies: m.Copies}, Lanes: m.Lanes, Gate: m.Gate, Now: m.cfg.Now, Log: m.cfg.Log}
-	m.tick.Roster = m.Roster
+	m.tick = &tick.Handler{Audit: m.Audit, Roster: m.Roster, Alerts: m.Alerts, Enrol: m.Enrol, Jobs: m.Jobs, Copies: m.Copies, Memos: &memo.Office{Staff: m.Staff, Copies: m.Copies}, Lanes: m.Lanes, Gate: m.Gate, Now: m.cfg.Now, Log: m.cfg.Log}
 	clerk := &docket.Clerk{Store: m.Docket, Memos: m.tick.Memos, Lanes: m.Lanes, Log: m.cfg.Log}
-	drills := &tick.Drills{Alerts: m.Alerts, Schools: m.Roster, Memos: m.tick.Memos, Now: m.cfg.Now, Log: m.cfg.Log}
+	drills := &tick.Drills{Alerts: m.Alerts, Roster: m.Roster, Memos: m.tick.Memos, Now: m.cfg.Now, Log: m.cfg.Log}
 	tokens := &tick.Tokens{Staff: m.Staff, Memos: m.tick.Memos, Now: m.cfg.Now, Log: m.cfg.Log}
 	m.tick.Also = []func(context.Context) error{clerk.Work, clerk.Weigh, drills.Run, tokens.Run, m.Alerts.ForgetDue, m.sweeper().Run, m.examineDaily(), m.prover().Run}
 	m.app = &console.App{
@@ -369,7 +368,7 @@ func (m *Machine) wire(sender mail.Sender) {
 		BaseURL: m.cfg.BaseURL, Now: m.cfg.Now, Log: m.cfg.Log, Enrol: m.Enrol, InboundDomain: m.cfg.InboundDomain,
 	}
 	m.poster = &enrol.Poster{Store: m.Enrol, Mail: sender, Links: m.Links, Lanes: m.Lanes, BaseURL: m.cfg.BaseURL}
-	m.postman = &memo.Postman{Staff: m.Staff, Schools: m.Roster, Mail: sender, BaseURL: m.cfg.BaseURL, Now: m.cfg.Now, Log: m.cfg.Log}
+	m.postman = &memo.Postman{Staff: m.Staff, Roster: m.Roster, Mail: sender, BaseURL: m.cfg.BaseURL, Now: m.cfg.Now, Log: m.cfg.Log}
 	m.wireInbound()
 	m.probes = newProbes(m.Probe)
 }

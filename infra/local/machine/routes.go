@@ -32,7 +32,7 @@ func (m *Machine) routes(ctx context.Context, mux *http.ServeMux) error {
 		return err
 	}
 	answerPages, err := acknowledge.New(acknowledge.Config{
-		Alerts: m.Alerts, Schools: m.Roster, Links: m.Links, Now: m.cfg.Now, Log: m.cfg.Log,
+		Alerts: m.Alerts, Roster: m.Roster, Links: m.Links, Now: m.cfg.Now, Log: m.cfg.Log,
 		School: school, BaseURL: m.cfg.BaseURL, Secure: secure,
 	})
 	if err != nil {
