@@ -90,8 +90,7 @@ func (r *run) putAside(ctx context.Context, ops []table.Op) error {
 		return err
 	}
 	for _, op := range ops {
-		err := r.Alerts.Table.Write(ctx, "", op)
-		if _, there := table.Conflict(err); err != nil && !there {
+		if err := table.IgnoreConflict(r.Alerts.Table.Write(ctx, "", op)); err != nil {
 			return err
 		}
 	}

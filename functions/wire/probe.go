@@ -79,7 +79,7 @@ func (n noter) handle(ctx context.Context, e events.SQSEvent) (events.SQSEventRe
 			continue
 		}
 		err := n.table.Write(ctx, "", table.Create{Key: probeKey(m.Body), Expires: n.now().Add(probeLife)})
-		if _, again := table.Conflict(err); err != nil && !again {
+		if table.IgnoreConflict(err) != nil {
 			n.log.Warn("a probe was not noted", "message", m.MessageId, "err", err)
 		}
 	}

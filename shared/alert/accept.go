@@ -175,21 +175,25 @@ func (s *Store) Accept(ctx context.Context, d Draft, key string) (a Alert, made 
 		d.ID = s.IDs.New()
 	}
 	a = d.alert(d.ID, now)
-	for range updateTries {
+	a.Revision = 1
+	made = true
+	err = table.Again(func() error {
 		ops, err := s.acceptOps(ctx, a, key, digest)
 		if err != nil {
-			return Alert{}, false, err
+			return err
 		}
 		err = s.Table.Write(ctx, "", ops...)
 		if _, conflict := table.Conflict(err); !conflict {
-			a.Revision = 1
-			return a, err == nil, err
+			return err
 		}
-		if a, err := s.repeated(ctx, d.School, key, digest); err == nil || !errors.Is(err, ErrNotFound) {
-			return a, false, err
+		first, repeatedErr := s.repeated(ctx, d.School, key, digest)
+		if errors.Is(repeatedErr, ErrNotFound) {
+			return err
 		}
-	}
-	return Alert{}, false, table.ErrBusy
+		a, made = first, false
+		return repeatedErr
+	})
+	return a, made && err == nil, err
 }
 
 func (d Draft) alert(id string, now time.Time) Alert {

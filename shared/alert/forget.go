@@ -34,11 +34,7 @@ func (f Forget) op(at time.Time) table.Op {
 // PutForget has the records of a school's alerts lose the address of a contact. It is to
 // be called before the contact goes, so that no crash leaves it there. Twice is once.
 func PutForget(ctx context.Context, t table.Table, now time.Time, f Forget) error {
-	err := t.Write(ctx, "", f.op(now))
-	if _, there := table.Conflict(err); there {
-		return nil
-	}
-	return err
+	return table.IgnoreConflict(t.Write(ctx, "", f.op(now)))
 }
 
 // ForgetDue takes deleted addresses out of some alerts that are over. An alert that is
@@ -74,11 +70,7 @@ func (s *Store) ForgetDue(ctx context.Context) error {
 		f.Open = false
 		ops = append(ops, f.op(s.Now().Add(forgetAgain)))
 	}
-	err = s.Table.Write(ctx, "", ops...)
-	if _, conflict := table.Conflict(err); conflict {
-		return nil // another run did the same
-	}
-	return err
+	return table.IgnoreConflict(s.Table.Write(ctx, "", ops...)) // another run did the same
 }
 
 // forget takes an address out of one alert. Which class the family's record stands in

@@ -53,11 +53,7 @@ func (s *Store) MissingTold(ctx context.Context, alert string, round int) (bool,
 // SetMissingTold records that the sender was. It is no error if somebody else did.
 func (s *Store) SetMissingTold(ctx context.Context, alert string, round int) error {
 	p := Progress{Job: missingJob(round), Done: true, At: s.Now().UTC()}
-	err := s.Table.Write(ctx, "", table.Create{Key: progressKey(alert, p.Job), Value: table.Encode(p)})
-	if _, there := table.Conflict(err); there {
-		return nil
-	}
-	return err
+	return table.IgnoreConflict(s.Table.Write(ctx, "", table.Create{Key: progressKey(alert, p.Job), Value: table.Encode(p)}))
 }
 
 // missingJob names the record of what the sender was told at a round, which no handler takes for a job.

@@ -231,11 +231,7 @@ func (s *Store) Open(ctx context.Context, after string, limit int) ([]Alert, str
 
 // Forget takes an alert from the tick's list: nothing of it is left to be done.
 func (s *Store) Forget(ctx context.Context, alert string) error {
-	err := s.Table.Write(ctx, "", table.Delete{Key: table.Key{Partition: openPart, Sort: alert}, Revision: 1})
-	if _, gone := table.Conflict(err); gone {
-		return nil
-	}
-	return err
+	return table.IgnoreConflict(s.Table.Write(ctx, "", table.Delete{Key: table.Key{Partition: openPart, Sort: alert}, Revision: 1}))
 }
 
 // Plan is the groups that a fan-out walks over, in order, and by how many strands,

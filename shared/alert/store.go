@@ -52,9 +52,6 @@ var ErrNotFound = errors.New("alert: not found")
 const (
 	alertSort = "alert"
 	openPart  = "open"
-	// updateTries bounds how often a write is begun anew because somebody else
-	// wrote one of its families first.
-	updateTries = 20
 )
 
 func alertKey(alert string) table.Key {
@@ -142,21 +139,19 @@ func (s *Store) family(ctx context.Context, ref Ref) (f Family, revision int64, 
 // change has alter change an alert and writes it, unless alter reports that nothing is to
 // be changed, or fails. It begins anew if somebody else wrote the alert meanwhile.
 func (s *Store) change(ctx context.Context, alertID string, alter func(*Alert) (bool, error)) (Alert, error) {
-	for range updateTries {
-		a, err := s.Alert(ctx, alertID)
-		if err != nil {
-			return a, err
+	var a Alert
+	err := table.Again(func() (err error) {
+		if a, err = s.Alert(ctx, alertID); err != nil {
+			return err
 		}
 		if changed, err := alter(&a); err != nil || !changed {
-			return a, err
+			return err
 		}
 		err = s.Table.Write(ctx, "", table.Replace{Key: alertKey(alertID), Revision: a.Revision, Value: table.Encode(a)})
-		if _, conflict := table.Conflict(err); !conflict {
-			a.Revision++
-			return a, err
-		}
-	}
-	return Alert{}, table.ErrBusy
+		a.Revision++
+		return err
+	})
+	return a, err
 }
 
 func (a *Alert) end(how Ending, now time.Time) {

@@ -3,7 +3,6 @@ package alert
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 
 	"github.com/todoku/todoku/shared/table"
@@ -77,7 +76,7 @@ func (e *Editor) update(ctx context.Context, first table.Op, part string, change
 	for i := range changes {
 		refs[i] = changes[i].Ref
 	}
-	for range updateTries {
+	return table.Again(func() error {
 		if err := e.load(ctx, refs); err != nil {
 			return err
 		}
@@ -95,14 +94,11 @@ func (e *Editor) update(ctx context.Context, first table.Op, part string, change
 		}
 		failed, conflict := table.Conflict(err)
 		e.forget(edits, ops, failed)
-		switch {
-		case !conflict:
-			return err
-		case first != nil && failed[0] == 0:
+		if conflict && first != nil && failed[0] == 0 {
 			return errFirst
 		}
-	}
-	return fmt.Errorf("alert: %d writes in a row lost against others: %w", updateTries, table.ErrBusy)
+		return err
+	})
 }
 
 // edit is a family's record as the changes leave it.

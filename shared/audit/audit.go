@@ -184,11 +184,7 @@ func (l *Log) Once(ctx context.Context, e Entry, every time.Duration) error {
 	if _, err := l.Add(ctx, e); err != nil {
 		return err
 	}
-	err := l.Table.Write(ctx, "", table.Create{Key: seen, Expires: span.Add(every + time.Second)})
-	if _, twice := table.Conflict(err); twice {
-		return nil
-	}
-	return err
+	return table.IgnoreConflict(l.Table.Write(ctx, "", table.Create{Key: seen, Expires: span.Add(every + time.Second)}))
 }
 
 // Day reads the entries of a school's day (2006-01-02, in UTC), oldest first.

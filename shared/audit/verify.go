@@ -64,7 +64,7 @@ func (l *Log) SealDays(ctx context.Context, school string) error {
 			return nil
 		}
 		err = l.seal(ctx, school, day, last.Hash)
-		if _, other := table.Conflict(err); err != nil && !other {
+		if table.IgnoreConflict(err) != nil {
 			return err
 		}
 	}

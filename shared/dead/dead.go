@@ -64,11 +64,7 @@ type stored struct {
 // it finds the reason there.
 func (s *Store) Because(ctx context.Context, queueName, messageID, reason string) error {
 	key := table.Key{Partition: whyPart, Sort: queueName + "/" + messageID}
-	err := s.Table.Write(ctx, "", table.Create{Key: key, Value: []byte(reason), Expires: s.Now().Add(Life)})
-	if _, there := table.Conflict(err); there {
-		return nil
-	}
-	return err
+	return table.IgnoreConflict(s.Table.Write(ctx, "", table.Create{Key: key, Value: []byte(reason), Expires: s.Now().Add(Life)}))
 }
 
 // Bury keeps a letter; messageID is the queue's name of it. To bury it again is no error and does
@@ -87,10 +83,7 @@ func (s *Store) Bury(ctx context.Context, queueName, messageID string, l queue.D
 	err = s.Table.Write(ctx, "",
 		table.Create{Key: table.Key{Partition: seenPart, Sort: queueName + "/" + messageID}, Expires: ends},
 		table.Create{Key: table.Key{Partition: part, Sort: fmt.Sprintf("%s/%013d-%s", queueName, l.Died.UnixMilli(), messageID)}, Value: value, Expires: ends})
-	if _, there := table.Conflict(err); there {
-		return nil
-	}
-	return err
+	return table.IgnoreConflict(err)
 }
 
 // counted is up to how many letters of a queue Counts counts.
@@ -138,11 +131,7 @@ func (s *Store) putBack(ctx context.Context, item table.Item, send func(context.
 	if err := send(ctx, name, l.Message); err != nil {
 		return fmt.Errorf("dead: a letter of %s was not put back: %w", name, err)
 	}
-	err = s.Table.Write(ctx, "", table.Delete{Key: item.Key, Revision: item.Revision})
-	if _, gone := table.Conflict(err); gone {
-		return nil
-	}
-	return err
+	return table.IgnoreConflict(s.Table.Write(ctx, "", table.Delete{Key: item.Key, Revision: item.Revision}))
 }
 
 func decode(item table.Item) (l queue.DeadLetter, err error) {

@@ -37,7 +37,6 @@ const (
 	MaxNote = 500
 	// maxCalls is how many calls of a family are kept; the oldest go first.
 	maxCalls = 40
-	tries    = 20 // writes that are begun anew because somebody else wrote first
 )
 
 // Desk is the call desk over the alerts of a store.

@@ -2,7 +2,6 @@ package desk
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"strconv"
 	"time"
@@ -79,26 +78,19 @@ func (d Desk) print(ctx context.Context, partition string, p Paper, ends time.Ti
 			"There are %d families, and one list on paper has at most %d. Split the list or narrow it down, then print.", n, MaxPaper)
 	}
 	p.At = d.Alerts.Now().UTC()
-	for range tries {
+	err := table.Again(func() error {
 		before, err := d.Alerts.Table.Query(ctx, table.Query{Partition: partition, Prefix: papers, Reverse: true, Limit: 1})
 		if err != nil {
-			return p, err
+			return err
 		}
 		p.Number = 1
 		if len(before.Items) > 0 {
 			last, _ := strconv.Atoi(before.Items[0].Sort[len(papers):])
 			p.Number = last + 1
 		}
-		value, err := json.Marshal(p)
-		if err != nil {
-			return p, err
-		}
-		err = d.Alerts.Table.Write(ctx, "", table.Create{Key: paperKey(partition, p.Number), Value: value, Expires: ends})
-		if _, conflict := table.Conflict(err); !conflict {
-			return p, err
-		}
-	}
-	return p, table.ErrBusy
+		return d.Alerts.Table.Write(ctx, "", table.Create{Key: paperKey(partition, p.Number), Value: table.Encode(p), Expires: ends})
+	})
+	return p, err
 }
 
 // Paper reads a paper copy of an alert's desk. It fails with alert.ErrNotFound if there

@@ -3,7 +3,6 @@ package desk
 import (
 	"context"
 	"errors"
-	"fmt"
 
 	"github.com/todoku/todoku/shared/alert"
 	"github.com/todoku/todoku/shared/each"
@@ -43,28 +42,24 @@ func (t Together) records(ctx context.Context) ([]Record, error) {
 //
 // Each try reads the records first: an answer by telephone is written together with the
 // record that gives the family back, so who sees it given back sees that it has answered.
-func (t Together) change(ctx context.Context, alter func(*alert.Family, *Record) error) ([]Record, error) {
-	for range tries {
-		records, err := t.records(ctx)
-		if err != nil {
-			return nil, err
+func (t Together) change(ctx context.Context, alter func(*alert.Family, *Record) error) (records []Record, err error) {
+	err = table.Again(func() error {
+		if records, err = t.records(ctx); err != nil {
+			return err
 		}
 		families, err := each.Map(ctx, readers, t, func(ctx context.Context, m Member) (alert.Family, error) {
 			return m.Desk.Alerts.Family(ctx, m.Ref)
 		})
 		if err != nil {
-			return nil, err
+			return err
 		}
 		ops, err := t.plan(ctx, records, families, alter)
 		if err != nil {
-			return nil, err
+			return err
 		}
-		err = t[0].Desk.Alerts.Table.Write(ctx, "", ops...)
-		if _, conflict := table.Conflict(err); !conflict {
-			return records, err
-		}
-	}
-	return nil, fmt.Errorf("desk: %d writes in a row lost against others: %w", tries, table.ErrBusy)
+		return t[0].Desk.Alerts.Table.Write(ctx, "", ops...)
+	})
+	return records, err
 }
 
 // plan alters records, and returns the ops that write them, and the lines on which the

@@ -90,16 +90,13 @@ func (s *Store) Brake(ctx context.Context) (b Braked, err error) {
 	return b, err
 }
 
-// putBrake writes the brake, and reports false if somebody else did so before.
-func (s *Store) putBrake(ctx context.Context, b Braked) (bool, error) {
+// putBrake writes the brake over what was read of it.
+func (s *Store) putBrake(ctx context.Context, b Braked) error {
 	err := table.Save(ctx, s.Table, brakeKey, b.revision, b)
-	if _, other := table.Conflict(err); other {
-		return false, nil
-	}
 	s.mu.Lock()
 	s.braked = brakeSeen{}
 	s.mu.Unlock()
-	return err == nil, err
+	return err
 }
 
 // brakeSeen is whether the brake is on, as was read a moment ago.
@@ -173,7 +170,7 @@ func doubt(k roster.Contact) bool {
 // Free lets the brake go. What was until now is forgiven: it is on again only by what
 // comes. by is who says so.
 func (s *Store) Free(ctx context.Context, by string) error {
-	for range tries {
+	return table.Again(func() error {
 		b, err := s.Brake(ctx)
 		if err != nil {
 			return err
@@ -187,12 +184,8 @@ func (s *Store) Free(ctx context.Context, by string) error {
 			l.Before = nil
 			b.Loads[i].Before = &l
 		}
-		done, err := s.putBrake(ctx, b)
-		if done || err != nil {
-			return err
-		}
-	}
-	return table.ErrBusy
+		return s.putBrake(ctx, b)
+	})
 }
 
 func (b *Braked) release(now time.Time, by string) { b.Since, b.Resumed, b.By = time.Time{}, now, by }

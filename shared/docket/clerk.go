@@ -218,10 +218,7 @@ func (c *Clerk) settle(ctx context.Context, d *decided, item table.Item, v Case)
 		return err
 	}
 	err = c.Table.Write(ctx, "", table.Replace{Key: item.Key, Revision: item.Revision, Value: table.Encode(v), Expires: item.Expires})
-	if _, conflict := table.Conflict(err); conflict {
-		return nil // another run was faster
-	}
-	return err
+	return table.IgnoreConflict(err) // another run was faster
 }
 
 // apply decides a case on its contact, and reports whether the contact changes. It may be

@@ -66,8 +66,5 @@ func (s *Store) countComplaint(ctx context.Context, copyRef alert.CopyRef) error
 	err := s.Table.Write(ctx, "",
 		table.Create{Key: mark, Value: []byte("{}"), Expires: s.Now().Add(kept)},
 		table.Add{Key: rateKey(copyRef.Alert), Deltas: map[string]int64{fieldComplain: 1}})
-	if _, counted := table.Conflict(err); counted {
-		return nil
-	}
-	return err
+	return table.IgnoreConflict(err)
 }

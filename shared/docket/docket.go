@@ -88,7 +88,6 @@ const (
 	step     = 5 * time.Minute
 	kept     = 30 * 24 * time.Hour // of cases
 	listed   = 180 * 24 * time.Hour
-	tries    = 8
 )
 
 const (
@@ -170,11 +169,7 @@ func (s *Store) file(ctx context.Context, a alert.Alert, r Refusal, e Event) (bo
 	if r.Hard {
 		ops = append(ops, table.Add{Key: rateKey(a.ID), Deltas: map[string]int64{fieldBounced: 1}})
 	}
-	err = s.Table.Write(ctx, "", ops...)
-	if _, filed := table.Conflict(err); filed {
-		err = nil
-	}
-	return fresh, err
+	return fresh, table.IgnoreConflict(s.Table.Write(ctx, "", ops...)) // it may be filed already
 }
 
 // contact reads the contact that a copy was for.
@@ -254,9 +249,5 @@ func (d due) op(at time.Time) table.Op {
 }
 
 func (s *Store) put(ctx context.Context, d due, at time.Time) error {
-	err := s.Table.Write(ctx, "", d.op(at))
-	if _, there := table.Conflict(err); there {
-		return nil
-	}
-	return err
+	return table.IgnoreConflict(s.Table.Write(ctx, "", d.op(at)))
 }

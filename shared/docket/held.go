@@ -76,7 +76,7 @@ func (s *Store) read(ctx context.Context, school string) (map[string]Event, int6
 
 // change has f change the event of a lane, and writes it with further ops if f says so.
 func (s *Store) change(ctx context.Context, school, lane string, f func(*Event) bool, more ...table.Op) error {
-	for range tries {
+	return table.Again(func() error {
 		events, revision, err := s.read(ctx, school)
 		if err != nil {
 			return err
@@ -88,12 +88,9 @@ func (s *Store) change(ctx context.Context, school, lane string, f func(*Event) 
 		events[lane] = e
 		op := table.Put(table.Item{Key: heldKey(school), Revision: revision, Value: table.Encode(events)})
 		err = s.Table.Write(ctx, "", append([]table.Op{op}, more...)...)
-		if _, conflict := table.Conflict(err); !conflict {
-			s.forget(school)
-			return err
-		}
-	}
-	return table.ErrBusy
+		s.forget(school)
+		return err
+	})
 }
 
 // words puts an operator's numbers before its words.

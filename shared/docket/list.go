@@ -3,7 +3,6 @@ package docket
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -28,17 +27,7 @@ func refusedPart(school string) string { return "school/" + school + "/refused" 
 // list writes a line in the place of an older one.
 func (s *Store) list(ctx context.Context, school string, l Line) error {
 	key := table.Key{Partition: refusedPart(school), Sort: l.Class + "/" + l.Family + "/" + l.Contact}
-	for range tries {
-		old, err := s.Table.Get(ctx, key)
-		if err != nil && !errors.Is(err, table.ErrNotFound) {
-			return err
-		}
-		err = s.Table.Write(ctx, "", table.Put(table.Item{Key: key, Revision: old.Revision, Value: table.Encode(l), Expires: s.Now().Add(listed)}))
-		if _, conflict := table.Conflict(err); !conflict {
-			return err
-		}
-	}
-	return table.ErrBusy
+	return table.Set(ctx, s.Table, table.Item{Key: key, Value: table.Encode(l), Expires: s.Now().Add(listed)})
 }
 
 // Seen is a line, with what the roster says of it now.

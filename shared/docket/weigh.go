@@ -45,9 +45,9 @@ func (c *Clerk) Weigh(ctx context.Context) error {
 	if !changed && was == b.On() {
 		return nil
 	}
-	done, err := c.putBrake(ctx, b)
-	if err != nil || !done || was == b.On() {
-		return err // another run was faster, or there is nothing to tell
+	err = c.putBrake(ctx, b)
+	if err != nil || was == b.On() {
+		return table.IgnoreConflict(err) // another run was faster, or there is nothing to tell
 	}
 	return c.tellBrake(ctx, b)
 }

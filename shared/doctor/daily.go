@@ -63,22 +63,15 @@ func (r *Records) Waits(ctx context.Context) (bool, error) {
 	return s.waits(), err
 }
 
-// tries bounds how often a write is begun anew because somebody else was faster.
-const tries = 8
-
 // change changes the state if change says so; who is overtaken looks again.
 func (r *Records) change(ctx context.Context, change func(*state) bool) error {
-	for range tries {
+	return table.Again(func() error {
 		s, revision, err := table.Load[state](ctx, r.Table, stateKey)
 		if err != nil || !change(&s) {
 			return err
 		}
-		err = table.Save(ctx, r.Table, stateKey, revision, s)
-		if _, overtaken := table.Conflict(err); !overtaken {
-			return err
-		}
-	}
-	return table.ErrBusy
+		return table.Save(ctx, r.Table, stateKey, revision, s)
+	})
 }
 
 func (r *Records) keep(ctx context.Context, rep Report) error {

@@ -55,13 +55,14 @@ func (s *Store) IssueCards(ctx context.Context, school string, children []ChildR
 	return cards, nil
 }
 
-func (s *Store) issueCard(ctx context.Context, school string, c ChildRef, anew bool) (Card, error) {
-	for range tries {
+func (s *Store) issueCard(ctx context.Context, school string, c ChildRef, anew bool) (card Card, err error) {
+	err = table.Again(func() error {
 		old, err := s.cardOf(ctx, school, c.Child)
 		if err != nil || old.Revision > 0 && !anew {
-			return old, err
+			card = old
+			return err
 		}
-		card := Card{ChildRef: c, Code: s.newCode(), School: school, Made: s.Now().UTC()}
+		card = Card{ChildRef: c, Code: s.newCode(), School: school, Made: s.Now().UTC()}
 		ops := []table.Op{table.Create{Key: cardKey(card.Code), Value: table.Encode(card)}}
 		if old.Revision == 0 {
 			ops = append(ops, table.Create{Key: childCardKey(school, c.Child), Value: table.Encode(card)})
@@ -69,12 +70,9 @@ func (s *Store) issueCard(ctx context.Context, school string, c ChildRef, anew b
 			ops = append(ops, table.Replace{Key: childCardKey(school, c.Child), Revision: old.Revision, Value: table.Encode(card)},
 				table.Delete{Key: cardKey(old.Code), Revision: 1})
 		}
-		err = s.Table.Write(ctx, "", ops...)
-		if _, conflict := table.Conflict(err); !conflict {
-			return card, err
-		}
-	}
-	return Card{}, table.ErrBusy
+		return s.Table.Write(ctx, "", ops...)
+	})
+	return card, err
 }
 
 // cardOf reads a child's card; one with Revision 0 says that it has none.
@@ -90,17 +88,13 @@ func (s *Store) cardOf(ctx context.Context, school, child string) (Card, error) 
 
 // RevokeCard ends a child's card. It is no error if the child has none.
 func (s *Store) RevokeCard(ctx context.Context, school, child string) error {
-	for range tries {
+	return table.Again(func() error {
 		c, err := s.cardOf(ctx, school, child)
 		if err != nil || c.Revision == 0 {
 			return err
 		}
-		err = s.Table.Write(ctx, "", table.Delete{Key: childCardKey(school, child), Revision: c.Revision}, table.Delete{Key: cardKey(c.Code), Revision: 1})
-		if _, conflict := table.Conflict(err); !conflict {
-			return err
-		}
-	}
-	return table.ErrBusy
+		return s.Table.Write(ctx, "", table.Delete{Key: childCardKey(school, child), Revision: c.Revision}, table.Delete{Key: cardKey(c.Code), Revision: 1})
+	})
 }
 
 // Cards returns a school's cards, by the children's ids.

@@ -132,24 +132,21 @@ func (s *Store) Issue(ctx context.Context, school string, children []ChildRef, a
 	return passes, nil
 }
 
-func (s *Store) issue(ctx context.Context, school string, c ChildRef, anew bool) (Pass, error) {
-	for range tries {
-		var old Pass
-		rev, err := s.read(ctx, passKey(school, c.Child), &old)
-		if err != nil && !errors.Is(err, ErrNotFound) {
-			return Pass{}, err
+func (s *Store) issue(ctx context.Context, school string, c ChildRef, anew bool) (p Pass, err error) {
+	err = table.Again(func() error {
+		old, rev, err := table.Load[Pass](ctx, s.Table, passKey(school, c.Child))
+		if err != nil {
+			return err
 		}
 		now := s.Now().UTC()
 		if rev > 0 && !anew && now.Add(FreshLife).Before(old.Expires) {
-			return old, nil
+			p = old
+			return nil
 		}
-		p := Pass{ChildRef: c, Code: s.newCode(), School: school, Expires: now.Add(CodeLife).Truncate(time.Second)}
-		err = s.Table.Write(ctx, "", s.issueOps(ctx, p, old, rev)...)
-		if _, conflict := table.Conflict(err); !conflict {
-			return p, err
-		}
-	}
-	return Pass{}, table.ErrBusy
+		p = Pass{ChildRef: c, Code: s.newCode(), School: school, Expires: now.Add(CodeLife).Truncate(time.Second)}
+		return s.Table.Write(ctx, "", s.issueOps(ctx, p, old, rev)...)
+	})
+	return p, err
 }
 
 // issueOps puts p in the place of the child's old code.

@@ -108,7 +108,7 @@ func (s *Store) Complete(ctx context.Context, j Join, r Request) (Join, error) {
 
 // enter writes the join's address into the roster in a state.
 func (s *Store) enter(ctx context.Context, j Join, state roster.ContactState) error {
-	for range tries {
+	return table.Again(func() error {
 		families, err := s.families(ctx, j)
 		if err != nil {
 			return err
@@ -116,11 +116,8 @@ func (s *Store) enter(ctx context.Context, j Join, state roster.ContactState) er
 		f := union(families)
 		f.admit(j, state, s.Now().UTC())
 		_, err = s.Roster.Merge(ctx, j.School, f.Family, families...)
-		if _, conflict := table.Conflict(err); !conflict {
-			return err
-		}
-	}
-	return table.ErrBusy
+		return err
+	})
 }
 
 // families returns the families of those of the join's children who have not left, and

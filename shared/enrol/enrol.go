@@ -284,11 +284,10 @@ func (s *Store) keep(ctx context.Context, j Join) (Join, error) {
 	j.Made = s.Now().UTC()
 	j.Expires = j.Made.Add(JoinLife).Truncate(time.Second)
 	j.Revision = 1
-	for range tries {
-		var before asked
-		rev, err := s.read(ctx, askedKey(j), &before)
-		if err != nil && !errors.Is(err, ErrNotFound) {
-			return j, err
+	err := table.Again(func() error {
+		_, rev, err := table.Load[asked](ctx, s.Table, askedKey(j))
+		if err != nil {
+			return err
 		}
 		end := j.Expires.Add(joinKept)
 		now := table.Put(table.Item{Key: askedKey(j), Revision: rev, Value: table.Encode(asked{j.ID}), Expires: j.Expires})
@@ -296,12 +295,9 @@ func (s *Store) keep(ctx context.Context, j Join) (Join, error) {
 		if j.Lane != "" {
 			ops = append(ops, j.dueOp(j.Made, 0))
 		}
-		err = s.Table.Write(ctx, "", ops...)
-		if _, conflict := table.Conflict(err); !conflict {
-			return j, err
-		}
-	}
-	return j, table.ErrBusy
+		return s.Table.Write(ctx, "", ops...)
+	})
+	return j, err
 }
 
 // asked says which join an address waits with: the newest.
@@ -381,24 +377,19 @@ func (s *Store) Joins(ctx context.Context, school string) ([]Join, error) {
 	return joins, nil
 }
 
-// tries bounds how often a write is begun anew because somebody else was faster.
-const tries = 8
-
 // Change reads a join, has fn change it, and writes it; if fn returns false
 // nothing is written. It begins anew if somebody else changes it meanwhile.
 func (s *Store) Change(ctx context.Context, school, joinID string, fn func(*Join) bool) (Join, error) {
-	for range tries {
-		j, err := s.Get(ctx, school, joinID)
-		if err != nil || !fn(&j) {
-			return j, err
+	var j Join
+	err := table.Again(func() (err error) {
+		if j, err = s.Get(ctx, school, joinID); err != nil || !fn(&j) {
+			return err
 		}
 		err = s.Table.Write(ctx, "", table.Replace{Key: joinKey(school, joinID), Revision: j.Revision, Value: table.Encode(j), Expires: j.Expires.Add(joinKept)})
-		if _, conflict := table.Conflict(err); !conflict {
-			j.Revision++
-			return j, err
-		}
-	}
-	return Join{}, table.ErrBusy
+		j.Revision++
+		return err
+	})
+	return j, err
 }
 
 func joinKey(school, join string) table.Key {
@@ -406,14 +397,7 @@ func joinKey(school, join string) table.Key {
 }
 
 func (s *Store) read(ctx context.Context, key table.Key, v any) (int64, error) {
-	item, err := s.Table.Get(ctx, key)
-	if errors.Is(err, table.ErrNotFound) {
-		return 0, ErrNotFound
-	}
-	if err != nil {
-		return 0, err
-	}
-	return item.Revision, json.Unmarshal(item.Value, v)
+	return table.Read(ctx, s.Table, key, v, ErrNotFound)
 }
 
 // hashed is how what is limited is named: the store keeps no list of sources.

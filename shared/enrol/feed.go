@@ -129,8 +129,7 @@ func (s *Store) pass(ctx context.Context, copies queue.Sender, msgs []queue.Mess
 		if err := copies.Send(ctx, msgs[:n]...); err != nil {
 			return err
 		}
-		err := s.Table.Write(ctx, "", done[:n]...)
-		if _, gone := table.Conflict(err); err != nil && !gone {
+		if err := table.IgnoreConflict(s.Table.Write(ctx, "", done[:n]...)); err != nil {
 			return err
 		}
 		msgs, done = msgs[n:], done[n:]
@@ -179,11 +178,7 @@ func (p *Poster) Later(ctx context.Context, body string, after time.Duration) er
 	}
 	d := m.Invite
 	key := table.Key{Partition: duePart, Sort: dueSort(p.Store.Now().UTC().Add(after), d.Join+d.Contact)}
-	err := p.Store.Table.Write(ctx, "", table.Create{Key: key, Value: table.Encode(d)})
-	if _, there := table.Conflict(err); there {
-		return nil
-	}
-	return err
+	return table.IgnoreConflict(p.Store.Table.Write(ctx, "", table.Create{Key: key, Value: table.Encode(d)}))
 }
 
 // inLane returns the join with the lane of its address: one of somebody who registered
@@ -234,9 +229,5 @@ func (s *Store) next(ctx context.Context, j Join, number int) error {
 	if at.IsZero() || !at.Before(j.Expires) {
 		return nil
 	}
-	err := s.Table.Write(context.WithoutCancel(ctx), "", j.dueOp(at, no))
-	if _, there := table.Conflict(err); there {
-		return nil
-	}
-	return err
+	return table.IgnoreConflict(s.Table.Write(context.WithoutCancel(ctx), "", j.dueOp(at, no)))
 }

@@ -106,22 +106,15 @@ func (s *Store) forgetJoins(ctx context.Context, school string, left, gone map[s
 // error.
 func (s *Store) remove(ctx context.Context, keys ...table.Key) error {
 	for _, k := range keys {
-		for range tries {
+		err := table.Again(func() error {
 			item, err := s.Table.Get(ctx, k)
-			if errors.Is(err, table.ErrNotFound) {
-				break
-			}
 			if err != nil {
 				return err
 			}
-			err = s.Table.Write(ctx, "", table.Delete{Key: k, Revision: item.Revision})
-			if _, conflict := table.Conflict(err); conflict {
-				continue
-			}
-			if err != nil {
-				return err
-			}
-			break
+			return s.Table.Write(ctx, "", table.Delete{Key: k, Revision: item.Revision})
+		})
+		if err != nil && !errors.Is(err, table.ErrNotFound) {
+			return err
 		}
 	}
 	return nil

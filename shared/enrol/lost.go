@@ -49,10 +49,7 @@ func (s *Store) lookAt(ctx context.Context, school, contact string, children []C
 
 func (s *Store) putDue(ctx context.Context, at time.Time, what string, d due) error {
 	err := s.Table.Write(ctx, "", table.Create{Key: table.Key{Partition: duePart, Sort: dueSort(at, what)}, Value: table.Encode(d)})
-	if _, there := table.Conflict(err); there {
-		return nil
-	}
-	return err
+	return table.IgnoreConflict(err)
 }
 
 // tellLost tells the school of the children who are still without a route. A mail
@@ -109,10 +106,7 @@ func toldKey(d due) table.Key {
 // noteTold remembers that the school was told.
 func (p *Poster) noteTold(ctx context.Context, key table.Key) error {
 	err := p.Store.Table.Write(context.WithoutCancel(ctx), "", table.Create{Key: key, Value: []byte("{}"), Expires: p.Store.Now().Add(toldFor)})
-	if _, there := table.Conflict(err); there {
-		return nil
-	}
-	return err
+	return table.IgnoreConflict(err)
 }
 
 // lostRoute writes the mail to the school. It names the children's classes, not

@@ -142,7 +142,7 @@ func (s *Store) Add(ctx context.Context, o Owner, a address.Address, replaces st
 
 // edit changes the guardian, and begins anew if somebody else changes the family.
 func (s *Store) edit(ctx context.Context, o Owner, fn func(f *roster.Family, g *roster.Guardian) error) error {
-	for range tries {
+	return table.Again(func() error {
 		now, err := s.Owner(ctx, o.School, o.Family.ID, o.Contact.ID)
 		if err != nil {
 			return err
@@ -153,11 +153,8 @@ func (s *Store) edit(ctx context.Context, o Owner, fn func(f *roster.Family, g *
 			return err
 		}
 		_, err = s.Roster.PutFamily(ctx, o.School, f)
-		if _, conflict := table.Conflict(err); !conflict {
-			return err
-		}
-	}
-	return table.ErrBusy
+		return err
+	})
 }
 
 // ErrPause says that a pause does not end in time.

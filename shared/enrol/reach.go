@@ -391,7 +391,7 @@ func (s *Store) Keep(ctx context.Context) error {
 		}
 		v := Score{Day: day, Children: all.Children, Verified: all.VerifiedOnes, None: all.None, Contacts: len(contacts)}
 		err = s.Table.Write(ctx, "", table.Create{Key: k, Value: table.Encode(v), Expires: s.Now().Add(scoreKept)})
-		if _, there := table.Conflict(err); err != nil && !there {
+		if table.IgnoreConflict(err) != nil {
 			return err
 		}
 	}

@@ -67,11 +67,7 @@ func (s *Store) Recheck(ctx context.Context, lanes *lane.Lanes) error {
 	if err != nil {
 		return err
 	}
-	err = table.Save(ctx, s.Table, sweepKey, revision, at)
-	if _, conflict := table.Conflict(err); conflict {
-		return nil // another run has done it
-	}
-	return err
+	return table.IgnoreConflict(table.Save(ctx, s.Table, sweepKey, revision, at)) // another run has done it
 }
 
 // recheckPage does one page and returns where the next one is.

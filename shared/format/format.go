@@ -60,11 +60,7 @@ func (m Mark) Check() error {
 
 // Put writes a mark. Somebody else's that came first wins.
 func Put(ctx context.Context, t table.Table, m Mark, revision int64) error {
-	err := table.Save(ctx, t, Key, revision, m)
-	if _, conflict := table.Conflict(err); conflict {
-		return nil
-	}
-	return err
+	return table.IgnoreConflict(table.Save(ctx, t, Key, revision, m))
 }
 
 // Guard is a store that is only touched if this program knows its form. It looks once,

@@ -79,11 +79,7 @@ func (r Records) state(ctx context.Context) (s State, revision int64, err error)
 }
 
 func (r Records) put(ctx context.Context, s State, revision int64) error {
-	err := table.Save(ctx, r.Table, stateKey, revision, s)
-	if _, other := table.Conflict(err); other {
-		return nil // another run says the same
-	}
-	return err
+	return table.IgnoreConflict(table.Save(ctx, r.Table, stateKey, revision, s)) // another run says the same
 }
 
 // Sweeper looks and heals.

@@ -93,15 +93,7 @@ func (s *Store) keep(ctx context.Context, domain string, hosts []string) error {
 		return err
 	}
 	expires := s.Now().Add(keepHosts)
-	old, err := s.Table.Get(ctx, key)
-	if err != nil && !errors.Is(err, table.ErrNotFound) {
-		return err
-	}
-	err = s.Table.Write(ctx, "", table.Put(table.Item{Key: key, Revision: old.Revision, Value: value, Expires: expires}))
-	if _, conflict := table.Conflict(err); conflict {
-		return nil
-	}
-	return err
+	return table.Set(ctx, s.Table, table.Item{Key: key, Value: value, Expires: expires})
 }
 
 // read returns all that is kept.

@@ -13,10 +13,6 @@ import (
 // write a month at most.
 const HeardEvery = 30 * 24 * time.Hour
 
-// editTries is how often a change begins anew because somebody else wrote the
-// family first.
-const editTries = 5
-
 // Heard notes when contacts of a family answered. Who answers is there: a contact
 // that was taken for refused is verified again. It fails with ErrNotFound if there
 // is no such family; contacts that it does not have are passed over.
@@ -44,7 +40,7 @@ func (c *Contact) heard(at time.Time) bool {
 // EditContacts calls edit with each contact of a family, and writes the family if
 // edit reports a change. edit can be called again on a newer record.
 func (s *Store) EditContacts(ctx context.Context, school, family string, edit func(*Contact) bool) error {
-	for range editTries {
+	return table.Again(func() error {
 		f, err := s.Family(ctx, school, family)
 		if err != nil {
 			return err
@@ -62,9 +58,6 @@ func (s *Store) EditContacts(ctx context.Context, school, family string, edit fu
 			return nil
 		}
 		_, err = s.PutFamily(ctx, school, f)
-		if _, conflict := table.Conflict(err); !conflict {
-			return err
-		}
-	}
-	return table.ErrBusy
+		return err
+	})
 }

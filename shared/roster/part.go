@@ -18,7 +18,7 @@ var errOnlyChild = problem.New(problem.Conflict,
 // addresses back to the child's. It fails with ErrNotFound if the guardian does not answer
 // for the child, and with a problem of kind Conflict if for no other.
 func (s *Store) Unlink(ctx context.Context, school, family, guardian, child string) error {
-	for range editTries {
+	return table.Again(func() error {
 		f, err := s.Family(ctx, school, family)
 		if err != nil {
 			return err
@@ -27,16 +27,12 @@ func (s *Store) Unlink(ctx context.Context, school, family, guardian, child stri
 		if err != nil {
 			return err
 		}
-		if len(off.Children) == 0 {
-			_, err = s.PutFamily(ctx, school, rest)
-		} else {
-			err = s.part(ctx, school, f, rest, off)
+		if len(off.Children) > 0 {
+			return s.part(ctx, school, f, rest, off)
 		}
-		if _, conflict := table.Conflict(err); !conflict {
-			return err
-		}
-	}
-	return table.ErrBusy
+		_, err = s.PutFamily(ctx, school, rest)
+		return err
+	})
 }
 
 // unlinked returns the family without the link, and whom that parts from it: the

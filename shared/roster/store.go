@@ -258,37 +258,16 @@ func (s *Store) SaveMapping(ctx context.Context, school string, m Mapping) error
 
 // read decodes the record under key into v and returns its revision.
 func (s *Store) read(ctx context.Context, key table.Key, v any) (int64, error) {
-	item, err := s.Table.Get(ctx, key)
-	if errors.Is(err, table.ErrNotFound) {
-		return 0, ErrNotFound
-	}
-	if err != nil {
-		return 0, err
-	}
-	return item.Revision, json.Unmarshal(item.Value, v)
+	return table.Read(ctx, s.Table, key, v, ErrNotFound)
 }
 
-// tries bounds how often a write is begun anew because somebody else was faster.
-const tries = 8
-
-// set writes a record whatever was there before. It begins anew if somebody else
-// writes it at the same time.
+// set writes a record whatever was there before.
 func (s *Store) set(ctx context.Context, key table.Key, v any) error {
 	value, err := json.Marshal(v)
 	if err != nil {
 		return err
 	}
-	for range tries {
-		old, err := s.Table.Get(ctx, key)
-		if err != nil && !errors.Is(err, table.ErrNotFound) {
-			return err
-		}
-		err = s.Table.Write(ctx, "", table.Put(table.Item{Key: key, Revision: old.Revision, Value: value}))
-		if _, conflict := table.Conflict(err); !conflict {
-			return err
-		}
-	}
-	return table.ErrBusy
+	return table.Set(ctx, s.Table, table.Item{Key: key, Value: value})
 }
 
 // all reads all records that a query finds.

@@ -312,11 +312,7 @@ func Grades(groups []Group) map[string]int {
 // beginTurn notes when the journal ends, before anything is in it.
 func (p *Plan) beginTurn(ctx context.Context) error {
 	e := Ending{School: p.School, Turn: p.turn.ID, Until: p.turn.Until}
-	err := p.store.Table.Write(ctx, "", table.Create{Key: e.key(), Value: table.Encode(e)})
-	if _, there := table.Conflict(err); there {
-		return nil
-	}
-	return err
+	return table.IgnoreConflict(p.store.Table.Write(ctx, "", table.Create{Key: e.key(), Value: table.Encode(e)}))
 }
 
 // turnStep writes a step of a turn together with its entry in the journal.

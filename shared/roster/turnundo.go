@@ -49,8 +49,12 @@ func (s *Store) UndoTurn(ctx context.Context, school, turn string) (Undone, erro
 	return u, err
 }
 
+// undoTries is how often an entry is looked at again because somebody else wrote the
+// family first. It is no table.Again: some conflicts are what becomes of the entry.
+const undoTries = 5
+
 func (s *Store) undoFamily(ctx context.Context, school, turn string, p Past, homes func() (map[string]string, error)) error {
-	for range editTries {
+	for range undoTries {
 		now, err := s.familyNow(ctx, school, p, homes)
 		if err != nil {
 			return err
@@ -213,18 +217,14 @@ func (s *Store) End(ctx context.Context, e Ending, limit int, forget func([]Past
 		}
 	}
 	for _, item := range page.Items {
-		err := s.Table.Write(ctx, "", table.Delete{Key: item.Key, Revision: item.Revision})
-		if _, gone := table.Conflict(err); err != nil && !gone {
+		if err := table.IgnoreConflict(s.Table.Write(ctx, "", table.Delete{Key: item.Key, Revision: item.Revision})); err != nil {
 			return false, err
 		}
 	}
 	if len(page.Items) > 0 || page.Next != "" {
 		return false, nil
 	}
-	err = s.Table.Write(ctx, "", table.Delete{Key: e.key(), Revision: 1})
-	if _, gone := table.Conflict(err); gone {
-		err = nil
-	}
+	err = table.IgnoreConflict(s.Table.Write(ctx, "", table.Delete{Key: e.key(), Revision: 1}))
 	return err == nil, err
 }
 

@@ -46,9 +46,6 @@ const (
 	lead   = time.Second
 	// placeSpan is of how many messages, about, Place is the mean.
 	placeSpan = 100
-	// reserveTries is how often a reservation that others got in the way of is tried
-	// again at once.
-	reserveTries = 8
 )
 
 // Want is what turns are reserved for.
@@ -182,25 +179,22 @@ var key = table.Key{Partition: "account", Sort: "sendrate"}
 
 // Reserve takes turns, at most MaxAhead away. It fails with a *TooFarAheadError, or
 // with an error of the store or of Rate, after which a sender should send all the same.
-func (a *Account) Reserve(ctx context.Context, w Want) ([]time.Time, error) {
-	for range reserveTries {
+func (a *Account) Reserve(ctx context.Context, w Want) (turns []time.Time, err error) {
+	err = table.Again(func() error {
 		s, revision, err := a.read(ctx)
 		if err != nil {
-			return nil, err
+			return err
 		}
-		turns, ahead := s.reserve(a.Now().UTC(), w)
-		if turns == nil {
-			return nil, &TooFarAheadError{Ahead: ahead}
+		var ahead time.Duration
+		if turns, ahead = s.reserve(a.Now().UTC(), w); turns == nil {
+			return &TooFarAheadError{Ahead: ahead}
 		}
-		err = table.Save(ctx, a.Table, key, revision, s)
-		if err == nil {
-			return turns, nil
-		}
-		if _, conflict := table.Conflict(err); !conflict {
-			return nil, err
-		}
+		return table.Save(ctx, a.Table, key, revision, s)
+	})
+	if err != nil {
+		return nil, err
 	}
-	return nil, table.ErrBusy
+	return turns, nil
 }
 
 // Told returns the account's rate as it was last learned, and 0 if it never was. It

@@ -83,7 +83,7 @@ func (s *Store) RemoveKey(ctx context.Context, staffID, keyID string) error {
 	if _, ok := id.Bytes(keyID); !ok {
 		return ErrNotFound
 	}
-	for range writeTries {
+	return table.Again(func() error {
 		var k Key
 		revision, err := s.read(ctx, keyKey(staffID, keyID), &k)
 		if err != nil {
@@ -93,12 +93,8 @@ func (s *Store) RemoveKey(ctx context.Context, staffID, keyID string) error {
 		if err != nil {
 			return err
 		}
-		err = s.Table.Write(ctx, "", append(left, table.Delete{Key: keyKey(staffID, keyID), Revision: revision})...)
-		if _, used := table.Conflict(err); !used {
-			return err
-		}
-	}
-	return table.ErrBusy
+		return s.Table.Write(ctx, "", append(left, table.Delete{Key: keyKey(staffID, keyID), Revision: revision})...)
+	})
 }
 
 // otherKey returns the op which holds on to another passkey of a person while one is

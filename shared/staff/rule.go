@@ -77,14 +77,11 @@ func (s *Store) SetRule(ctx context.Context, school string, to Rule) error {
 
 // put writes an item, whether there is one or not.
 func (s *Store) put(ctx context.Context, key table.Key, value []byte, expires time.Time) error {
-	op := table.Op(table.Create{Key: key, Value: value, Expires: expires})
-	switch item, err := s.Table.Get(ctx, key); {
-	case err == nil:
-		op = table.Replace{Key: key, Revision: item.Revision, Value: value, Expires: expires}
-	case !errors.Is(err, table.ErrNotFound):
+	item, err := s.Table.Get(ctx, key)
+	if err != nil && !errors.Is(err, table.ErrNotFound) {
 		return err
 	}
-	return stale(s.write(ctx, op))
+	return stale(s.write(ctx, table.Put(table.Item{Key: key, Revision: item.Revision, Value: value, Expires: expires})))
 }
 
 // allowance lets a person in, once, by a way that the school's rule bars.

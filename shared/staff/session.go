@@ -60,7 +60,7 @@ func (s *Store) keyless(ctx context.Context, staffID string) (bool, error) {
 // k, whose Credential is written as it is now. It fails with ErrSession if the session has ended, or
 // the passkey was removed or used at the same time.
 func (s *Store) Prove(ctx context.Context, staffID, sessionID string, k Key) error {
-	for range writeTries {
+	return table.Again(func() error {
 		e, key, revision, err := s.sessionByRef(ctx, sessionRefKey(staffID, sessionID))
 		if errors.Is(err, ErrNotFound) {
 			return ErrSession
@@ -72,13 +72,11 @@ func (s *Store) Prove(ctx context.Context, staffID, sessionID string, k Key) err
 		e.Proven, k.Used = now, now
 		err = s.Table.Write(ctx, "", table.Replace{Key: key, Revision: revision, Value: table.Encode(e), Expires: e.ends()},
 			table.Replace{Key: keyKey(staffID, k.ID), Revision: k.Revision, Value: table.Encode(k)})
-		if conflict, touched := table.Conflict(err); !touched {
-			return err
-		} else if slices.Contains(conflict, 1) {
+		if conflict, _ := table.Conflict(err); slices.Contains(conflict, 1) {
 			return ErrSession
 		}
-	}
-	return table.ErrBusy
+		return err
+	})
 }
 
 // ends returns when the session ends unless it is used again.
@@ -153,17 +151,13 @@ func (s *Store) EndSession(ctx context.Context, staffID, sessionID string) error
 	if _, ok := id.Bytes(sessionID); !ok {
 		return ErrNotFound
 	}
-	for range writeTries {
+	return table.Again(func() error {
 		_, key, revision, err := s.sessionByRef(ctx, sessionRefKey(staffID, sessionID))
 		if err != nil {
 			return err
 		}
-		err = s.Table.Write(ctx, "", table.Delete{Key: key, Revision: revision}) // its place in the list goes by itself
-		if _, touched := table.Conflict(err); !touched {
-			return err
-		}
-	}
-	return table.ErrBusy
+		return s.Table.Write(ctx, "", table.Delete{Key: key, Revision: revision}) // its place in the list goes by itself
+	})
 }
 
 // EndOtherSessions ends all of somebody's sessions but one.
@@ -225,18 +219,14 @@ func (s *Store) touchSession(ctx context.Context, secret string, e session, revi
 // Turn has a session be about another school from the next request on. Whether the
 // person has any business there is for the caller to ask, then and with each request.
 func (s *Store) Turn(ctx context.Context, staffID, sessionID, school string) error {
-	for range writeTries {
+	return table.Again(func() error {
 		e, key, revision, err := s.sessionByRef(ctx, sessionRefKey(staffID, sessionID))
 		if err != nil {
 			return err
 		}
 		e.At = school
-		err = s.Table.Write(ctx, "", table.Replace{Key: key, Revision: revision, Value: table.Encode(e), Expires: e.ends()})
-		if _, touched := table.Conflict(err); !touched {
-			return err
-		}
-	}
-	return table.ErrBusy
+		return s.Table.Write(ctx, "", table.Replace{Key: key, Revision: revision, Value: table.Encode(e), Expires: e.ends()})
+	})
 }
 
 // touch writes when something was last seen. If another request did so at the
@@ -252,7 +242,7 @@ func (s *Store) touch(ctx context.Context, op table.Op) error {
 
 // SignOut ends a session. Ending one that has ended is not an error.
 func (s *Store) SignOut(ctx context.Context, secret string) error {
-	for range writeTries {
+	return table.Again(func() error {
 		_, revision, err := s.session(ctx, secret)
 		if errors.Is(err, ErrSession) {
 			return nil
@@ -260,10 +250,6 @@ func (s *Store) SignOut(ctx context.Context, secret string) error {
 		if err != nil {
 			return err
 		}
-		err = s.Table.Write(ctx, "", table.Delete{Key: secretKey("session", secret), Revision: revision})
-		if _, touched := table.Conflict(err); !touched {
-			return err
-		}
-	}
-	return table.ErrBusy
+		return s.Table.Write(ctx, "", table.Delete{Key: secretKey("session", secret), Revision: revision})
+	})
 }

@@ -9,9 +9,7 @@ package staff
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"strings"
 	"time"
@@ -219,18 +217,7 @@ func (s *Store) OfSchool(ctx context.Context, school string) ([]Staff, error) {
 
 // read decodes the record under key into v and returns its revision.
 func (s *Store) read(ctx context.Context, key table.Key, v any) (int64, error) {
-	item, err := s.Table.Get(ctx, key)
-	if errors.Is(err, table.ErrNotFound) {
-		return 0, ErrNotFound
-	}
-	if err != nil {
-		return 0, err
-	}
-	if err := json.Unmarshal(item.Value, v); err != nil {
-		// Not the key: for a session or a token it holds the hash of a secret.
-		return 0, fmt.Errorf("staff: a %s cannot be read: %w", key.Sort, err)
-	}
-	return item.Revision, nil
+	return table.Read(ctx, s.Table, key, v, ErrNotFound)
 }
 
 // writeTries bounds how often a write is repeated while the store is busy. The

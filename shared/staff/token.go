@@ -237,15 +237,11 @@ func (s *Store) Revoke(ctx context.Context, staffID, tokenID string) error {
 		return ErrNotFound
 	}
 	ref := tokenRefKey(staffID, tokenID)
-	for range writeTries {
+	return table.Again(func() error {
 		_, key, revision, err := s.token(ctx, ref)
 		if err != nil {
 			return err
 		}
-		err = s.Table.Write(ctx, "", table.Delete{Key: key, Revision: revision}, table.Delete{Key: ref, Revision: 1})
-		if _, used := table.Conflict(err); !used {
-			return err
-		}
-	}
-	return table.ErrBusy
+		return s.Table.Write(ctx, "", table.Delete{Key: key, Revision: revision}, table.Delete{Key: ref, Revision: 1})
+	})
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"iter"
 )
 
@@ -18,8 +19,29 @@ func Load[T any](ctx context.Context, t Table, key Key) (v T, revision int64, er
 	if err != nil {
 		return v, 0, err
 	}
-	err = json.Unmarshal(item.Value, &v)
-	return v, item.Revision, err
+	return v, item.Revision, decode(item, &v)
+}
+
+// Read reads the record at key into v and returns its revision. Without one it fails with
+// missing.
+func Read(ctx context.Context, t Table, key Key, v any, missing error) (revision int64, err error) {
+	item, err := t.Get(ctx, key)
+	if errors.Is(err, ErrNotFound) {
+		return 0, missing
+	}
+	if err != nil {
+		return 0, err
+	}
+	return item.Revision, decode(item, v)
+}
+
+// decode names the type of what cannot be read and not its key, which may be an address
+// or the hash of a secret.
+func decode(item Item, v any) error {
+	if err := json.Unmarshal(item.Value, v); err != nil {
+		return fmt.Errorf("table: a %T cannot be read: %w", v, err)
+	}
+	return nil
 }
 
 // Recall is Load for what may be forgotten: a record that cannot be read counts as the
@@ -43,6 +65,45 @@ func Save(ctx context.Context, t Table, key Key, revision int64, v any) error {
 		return err
 	}
 	return t.Write(ctx, "", Put(Item{Key: key, Revision: revision, Value: value}))
+}
+
+// Set writes a record whatever was there before it: of those who write at once the last
+// one wins. The item's revision is of no account.
+func Set(ctx context.Context, t Table, record Item) error {
+	return Again(func() error {
+		old, err := t.Get(ctx, record.Key)
+		if err != nil && !errors.Is(err, ErrNotFound) {
+			return err
+		}
+		record.Revision = old.Revision
+		return t.Write(ctx, "", Put(record))
+	})
+}
+
+// tries is how often Again begins: as many people or processes as may want one record at
+// the same moment, such as the callers at one desk. Each round one of them is through.
+const tries = 20
+
+// Again calls f, which reads, changes and writes, until it fails no more with a
+// *ConflictError: who was slower than others looks at what they wrote. If they are
+// faster every time it fails with ErrBusy.
+func Again(f func() error) error {
+	for range tries {
+		err := f()
+		if _, conflict := Conflict(err); !conflict {
+			return err
+		}
+	}
+	return fmt.Errorf("%w: %d writes in a row lost against others", ErrBusy, tries)
+}
+
+// IgnoreConflict returns a Write's error, and nil for a *ConflictError: it is for what is
+// written once, or is as good as written if somebody else has changed it.
+func IgnoreConflict(err error) error {
+	if _, conflict := Conflict(err); conflict {
+		return nil
+	}
+	return err
 }
 
 // Encode returns a record as JSON. It panics if v's type cannot be JSON.

@@ -109,9 +109,6 @@ func (s *Store) File(ctx context.Context, in Import) ([]byte, error) {
 	return io.ReadAll(z)
 }
 
-// tries bounds how often a write is begun anew because somebody else was faster.
-const tries = 8
-
 // Change writes an import as f leaves it, unless f returns false. f is called
 // again if somebody else wrote first. What was done is remembered (package keep says for
 // how long); what was not confirmed expires.
@@ -156,25 +153,22 @@ type turning struct {
 
 // change writes an import as f leaves it, together with what more returns.
 func (s *Store) change(ctx context.Context, school, importID string, f func(*Import) bool, more func(Import) ([]table.Op, error)) (Import, error) {
-	for range tries {
-		in, err := s.Get(ctx, school, importID)
-		if err != nil || !f(&in) {
-			return in, err
+	var in Import
+	err := table.Again(func() (err error) {
+		if in, err = s.Get(ctx, school, importID); err != nil || !f(&in) {
+			return err
 		}
 		ops, err := more(in)
 		if err != nil {
-			return in, err
+			return err
 		}
 		op := table.Replace{Key: key(school, importID), Revision: in.revision, Value: table.Encode(in)}
 		if in.State == Waits {
 			op.Expires = in.Sent.Add(Life)
 		}
-		err = s.Table.Write(ctx, "", append(ops, op)...)
-		if _, conflict := table.Conflict(err); !conflict {
-			return in, err
-		}
-	}
-	return Import{}, table.ErrBusy
+		return s.Table.Write(ctx, "", append(ops, op)...)
+	})
+	return in, err
 }
 
 // keepOn keeps the file of a turn that was begun until the turn can be undone no longer:
@@ -188,7 +182,7 @@ func (s *Store) keepOn(ctx context.Context, in Import) error {
 			continue
 		}
 		err = s.Table.Write(ctx, "", table.Replace{Key: item.Key, Revision: item.Revision, Value: item.Value, Expires: in.Until})
-		if _, gone := table.Conflict(err); err != nil && !gone {
+		if table.IgnoreConflict(err) != nil {
 			return err
 		}
 	}
@@ -202,7 +196,7 @@ func (s *Store) drop(ctx context.Context, in Import) error {
 			return err
 		}
 		err = s.Table.Write(ctx, "", table.Delete{Key: item.Key, Revision: item.Revision})
-		if _, gone := table.Conflict(err); err != nil && !gone {
+		if table.IgnoreConflict(err) != nil {
 			return err
 		}
 	}

@@ -3,7 +3,6 @@ package gate
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"time"
 
 	"github.com/todoku/todoku/shared/lane/pace"
@@ -39,14 +38,7 @@ func (g *Gate) unheard(ctx context.Context) (u Unheard, revision int64, err erro
 	if g == nil || !g.Events {
 		return u, 0, nil
 	}
-	item, err := g.Table.Get(ctx, unheardKey)
-	if errors.Is(err, table.ErrNotFound) {
-		return u, 0, nil
-	}
-	if err == nil && json.Unmarshal(item.Value, &u) != nil {
-		u = Unheard{}
-	}
-	return u, item.Revision, err
+	return table.Recall[Unheard](ctx, g.Table, unheardKey)
 }
 
 // Listen looks whether verdicts stay away from lanes that send, and keeps as an event what
@@ -78,11 +70,7 @@ func (g *Gate) Listen(ctx context.Context) (u Unheard, begun bool, err error) {
 		}
 		return u, err == nil, err
 	case u.Lasts() && len(lanes) == 0 && (heard.After(u.Since) || now.Sub(u.Since) > unheardRest):
-		err = g.Table.Write(ctx, "", table.Delete{Key: unheardKey, Revision: revision})
-		if _, other := table.Conflict(err); other {
-			err = nil
-		}
-		return Unheard{}, false, err
+		return Unheard{}, false, table.IgnoreConflict(g.Table.Write(ctx, "", table.Delete{Key: unheardKey, Revision: revision}))
 	}
 	return u, false, nil
 }
