@@ -295,8 +295,8 @@ func (c *Clerk) takeOff(ctx context.Context, k roster.Contact) error {
 // classesOf returns the classes of the children for whom a guardian answers.
 func classesOf(f roster.Family, guardian string) []string {
 	var classes []string
-	for _, c := range f.Children {
-		if slices.Contains(c.Guardians, guardian) && !slices.Contains(classes, c.Class) {
+	for _, c := range f.ChildrenOf(guardian) {
+		if !slices.Contains(classes, c.Class) {
 			classes = append(classes, c.Class)
 		}
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/todoku/todoku/shared/judge"
@@ -77,8 +76,8 @@ func (l Line) now(f roster.Family) (Seen, bool) {
 		return Seen{}, false
 	}
 	v := Seen{Line: l, Guardian: *g, Now: *k}
-	for _, c := range f.Children {
-		if c.Class == l.Class && slices.Contains(c.Guardians, g.ID) {
+	for _, c := range f.ChildrenOf(g.ID) {
+		if c.Class == l.Class {
 			v.Children = append(v.Children, c)
 		}
 	}

@@ -142,7 +142,7 @@ func (s *Store) card(ctx context.Context, typed string) (Card, roster.Family, er
 	if err != nil {
 		return Card{}, roster.Family{}, err
 	}
-	f, err := s.familyOf(ctx, c.School, c.ChildRef)
+	f, _, err := s.familyOf(ctx, c.School, c.ChildRef)
 	if errors.Is(err, errGone) {
 		return Card{}, roster.Family{}, ErrWrongCard
 	}

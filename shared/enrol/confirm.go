@@ -25,27 +25,24 @@ var errGone = problem.New(problem.Gone,
 // problem.Gone if all of them have left.
 func (s *Store) Children(ctx context.Context, j Join) ([]roster.Child, error) {
 	var children []roster.Child
-	err := s.eachChild(ctx, j, func(f roster.Family, child string) {
-		i := slices.IndexFunc(f.Children, func(c roster.Child) bool { return c.ID == child })
-		children = append(children, f.Children[i])
-	})
+	err := s.eachChild(ctx, j, func(_ roster.Family, c roster.Child) { children = append(children, c) })
 	return children, err
 }
 
 // eachChild calls do for each child of a join who has not left, with the family in which
 // the child is now. It fails with errGone if all have left: one who has must not keep the
 // others' guardian out.
-func (s *Store) eachChild(ctx context.Context, j Join, do func(f roster.Family, child string)) error {
+func (s *Store) eachChild(ctx context.Context, j Join, do func(roster.Family, roster.Child)) error {
 	gone := 0
 	for _, ref := range j.Children {
-		f, err := s.familyOf(ctx, j.School, ref)
+		f, c, err := s.familyOf(ctx, j.School, ref)
 		switch {
 		case errors.Is(err, errGone):
 			gone++
 		case err != nil:
 			return err
 		default:
-			do(f, ref.Child)
+			do(f, c)
 		}
 	}
 	if gone > 0 && gone == len(j.Children) {
@@ -129,7 +126,7 @@ func (s *Store) families(ctx context.Context, j Join) ([]roster.Family, error) {
 			families = append(families, f)
 		}
 	}
-	if err := s.eachChild(ctx, j, func(f roster.Family, _ string) { add(f) }); err != nil {
+	if err := s.eachChild(ctx, j, func(f roster.Family, _ roster.Child) { add(f) }); err != nil {
 		return nil, err
 	}
 	place, err := s.Roster.FindByAddress(ctx, j.School, key(j.Address))
@@ -147,34 +144,37 @@ func (s *Store) families(ctx context.Context, j Join) ([]roster.Family, error) {
 	return families, nil
 }
 
-// familyOf finds the family of a child: where it was, or, after a merger, by
-// looking through the school.
-func (s *Store) familyOf(ctx context.Context, school string, ref ChildRef) (roster.Family, error) {
-	f, err := s.Roster.Family(ctx, school, ref.Family)
-	if err == nil && hasChild(f, ref.Child) {
+// familyOf finds a child and its family. It fails with errGone if the child has left.
+func (s *Store) familyOf(ctx context.Context, school string, ref ChildRef) (f roster.Family, c roster.Child, err error) {
+	f, err = s.search(ctx, school, ref.Family, func(f roster.Family) (there bool) {
+		c, there = f.Child(ref.Child)
+		return there
+	})
+	if errors.Is(err, ErrNotFound) {
+		err = errGone
+	}
+	return f, c, err
+}
+
+// search finds the family of which is holds: where it was, or, after a merger, by looking
+// through the school. It fails with ErrNotFound if there is none.
+func (s *Store) search(ctx context.Context, school, was string, is func(roster.Family) bool) (roster.Family, error) {
+	f, err := s.Roster.Family(ctx, school, was)
+	if err == nil && is(f) {
 		return f, nil
 	}
 	if err != nil && !errors.Is(err, roster.ErrNotFound) {
-		return f, err
+		return roster.Family{}, err
 	}
-	for after := ""; ; {
-		page, next, err := s.Roster.Families(ctx, school, after)
+	for f, err := range s.Roster.All(ctx, school) {
 		if err != nil {
-			return f, err
+			return roster.Family{}, err
 		}
-		for _, f := range page {
-			if hasChild(f, ref.Child) {
-				return f, nil
-			}
-		}
-		if after = next; next == "" {
-			return f, errGone
+		if is(f) {
+			return f, nil
 		}
 	}
-}
-
-func hasChild(f roster.Family, child string) bool {
-	return slices.ContainsFunc(f.Children, func(c roster.Child) bool { return c.ID == child })
+	return roster.Family{}, ErrNotFound
 }
 
 // household is a family that a join changes.
@@ -218,21 +218,18 @@ func (h *household) admit(j Join, state roster.ContactState, now time.Time) {
 		g.Contacts = slices.Delete(g.Contacts, i, i+1)
 	}
 	h.Open(roster.Contact{Address: j.Address})
-	contact := slices.IndexFunc(g.Contacts, func(c roster.Contact) bool { return c.Key() == key(j.Address) })
-	switch {
-	case contact < 0:
+	contact := g.ContactAt(key(j.Address))
+	if contact < 0 {
+		contact = len(g.Contacts)
 		g.Contacts = append(g.Contacts, roster.Contact{Address: j.Address, State: state})
-	case state == roster.Verified: // an address that was closed is opened again by its owner
-		g.Contacts[contact].State = state
 	}
-	if state == roster.Verified { // somebody was heard of
-		if i := slices.IndexFunc(g.Contacts, func(c roster.Contact) bool { return c.Key() == key(j.Address) }); i >= 0 {
-			g.Contacts[i].Answered, g.Contacts[i].Refusal, g.Contacts[i].RefusedAt = now, "", time.Time{}
-		}
+	if state == roster.Verified { // somebody was heard of; an address that was closed is opened again by its owner
+		c := &g.Contacts[contact]
+		c.State, c.Answered, c.Refusal, c.RefusedAt = state, now, "", time.Time{}
 	}
 	for i := range h.Children {
 		c := &h.Children[i]
-		if j.has(c.ID) && !slices.Contains(c.Guardians, g.ID) {
+		if j.has(c.ID) && !c.AnsweredBy(g.ID) {
 			c.Guardians = append(c.Guardians, g.ID)
 		}
 	}
@@ -248,9 +245,7 @@ func (j Join) has(child string) bool {
 // own page of a guardian whose addresses he or she could see and take away.
 func (h *household) guardian(j Join) *roster.Guardian {
 	for _, is := range []func(roster.Guardian) bool{
-		func(g roster.Guardian) bool {
-			return slices.ContainsFunc(g.Contacts, func(c roster.Contact) bool { return c.Key() == key(j.Address) })
-		},
+		func(g roster.Guardian) bool { return g.ContactAt(key(j.Address)) >= 0 },
 		func(g roster.Guardian) bool { return j.Guardian != "" && g.ID == j.Guardian },
 		func(g roster.Guardian) bool {
 			return j.Name != "" && fold(g.Name) == fold(j.Name) && len(g.Contacts) == 0 && h.answers(g.ID, j)
@@ -266,9 +261,7 @@ func (h *household) guardian(j Join) *roster.Guardian {
 
 // answers reports whether a guardian answers for one of the join's children.
 func (h *household) answers(guardian string, j Join) bool {
-	return slices.ContainsFunc(h.Children, func(c roster.Child) bool {
-		return j.has(c.ID) && slices.Contains(c.Guardians, guardian)
-	})
+	return slices.ContainsFunc(h.Children, func(c roster.Child) bool { return j.has(c.ID) && c.AnsweredBy(guardian) })
 }
 
 func foldWidth(s string) string { return norm.NFKC.String(s) }

@@ -325,7 +325,7 @@ func (s *Store) waiting(ctx context.Context, want Join) (Join, bool, error) {
 }
 
 func ignoreNotFound(err error) error {
-	if errors.Is(err, ErrNotFound) {
+	if errors.Is(err, ErrNotFound) || errors.Is(err, roster.ErrNotFound) {
 		return nil
 	}
 	return err

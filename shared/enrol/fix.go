@@ -3,7 +3,6 @@ package enrol
 import (
 	"context"
 	"errors"
-	"slices"
 	"time"
 
 	"github.com/todoku/todoku/shared/address"
@@ -81,10 +80,8 @@ func (s *Store) Unlink(ctx context.Context, school, family, contact, child strin
 // childrenOf returns the children for whom a guardian answers.
 func childrenOf(f roster.Family, guardian string) []ChildRef {
 	var refs []ChildRef
-	for _, c := range f.Children {
-		if slices.Contains(c.Guardians, guardian) {
-			refs = append(refs, ChildRef{f.ID, c.ID})
-		}
+	for _, c := range f.ChildrenOf(guardian) {
+		refs = append(refs, ChildRef{f.ID, c.ID})
 	}
 	return refs
 }

@@ -113,23 +113,18 @@ type pupil struct {
 // children reads the children of a class, or of the whole school if class is "".
 func (s *Store) children(ctx context.Context, school, class string) ([]pupil, error) {
 	var all []pupil
-	for after := ""; ; {
-		families, next, err := s.Roster.Families(ctx, school, after)
+	for f, err := range s.Roster.All(ctx, school) {
 		if err != nil {
 			return nil, err
 		}
-		for _, f := range families {
-			for _, c := range f.Children {
-				if class == "" || c.In(map[string]bool{class: true}) {
-					all = append(all, pupil{c, ChildRef{f.ID, c.ID}})
-				}
+		for _, c := range f.Children {
+			if class == "" || c.In(map[string]bool{class: true}) {
+				all = append(all, pupil{c, ChildRef{f.ID, c.ID}})
 			}
 		}
-		if after = next; next == "" {
-			slices.SortStableFunc(all, func(a, b pupil) int { return a.Seat - b.Seat })
-			return all, nil
-		}
 	}
+	slices.SortStableFunc(all, func(a, b pupil) int { return a.Seat - b.Seat })
+	return all, nil
 }
 
 // Pupils returns the children of a class by seat, with where they are.
@@ -261,15 +256,12 @@ func (s *Store) already(ctx context.Context, j Join, r *Row) (bool, error) {
 		return waits, err
 	}
 	place, err := s.Roster.FindByAddress(ctx, j.School, key(j.Address))
-	if errors.Is(err, roster.ErrNotFound) {
-		return false, nil
-	}
 	if err != nil {
-		return false, err
+		return false, ignoreNotFound(err)
 	}
 	f, err := s.Roster.Family(ctx, j.School, place.Family)
 	if err != nil {
-		return false, ignoreRosterNotFound(err)
+		return false, ignoreNotFound(err)
 	}
 	g, _ := f.Guardian(place.Guardian)
 	for _, c := range g.Contacts {
@@ -282,14 +274,8 @@ func (s *Store) already(ctx context.Context, j Join, r *Row) (bool, error) {
 }
 
 func answersFor(f roster.Family, guardian, child string) bool {
-	return slices.ContainsFunc(f.Children, func(c roster.Child) bool { return c.ID == child && slices.Contains(c.Guardians, guardian) })
-}
-
-func ignoreRosterNotFound(err error) error {
-	if errors.Is(err, roster.ErrNotFound) {
-		return nil
-	}
-	return err
+	c, _ := f.Child(child)
+	return c.AnsweredBy(guardian)
 }
 
 // due is a letter that the tick has to send.

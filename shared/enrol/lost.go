@@ -24,8 +24,8 @@ var ErrUntold = errors.New("enrol: the school was not told of a lost route")
 // ChildReach.None says on the page of the reach. What became of registrations is not asked.
 func unreached(f roster.Family, children []ChildRef) []ChildRef {
 	return slices.DeleteFunc(children, func(r ChildRef) bool {
-		i := slices.IndexFunc(f.Children, func(c roster.Child) bool { return c.ID == r.Child })
-		return i < 0 || !ChildReach{Routes: routes(f, f.Children[i], nil, nil)}.None()
+		c, there := f.Child(r.Child)
+		return !there || !ChildReach{Routes: routes(f, c, nil, nil)}.None()
 	})
 }
 
@@ -57,7 +57,7 @@ func (s *Store) putDue(ctx context.Context, at time.Time, what string, d due) er
 func (p *Poster) tellLost(ctx context.Context, d due) error {
 	var lost []roster.Child
 	for _, ref := range d.Lost {
-		f, err := p.Store.familyOf(ctx, d.School, ref)
+		f, c, err := p.Store.familyOf(ctx, d.School, ref)
 		if errors.Is(err, errGone) {
 			continue
 		}
@@ -65,8 +65,7 @@ func (p *Poster) tellLost(ctx context.Context, d due) error {
 			return err
 		}
 		if len(unreached(f, []ChildRef{ref})) > 0 {
-			i := slices.IndexFunc(f.Children, func(c roster.Child) bool { return c.ID == ref.Child })
-			lost = append(lost, f.Children[i])
+			lost = append(lost, c)
 		}
 	}
 	if len(lost) == 0 {

@@ -37,35 +37,22 @@ type Owner struct {
 // Children returns the children for whom the guardian answers, and no others of the
 // family.
 func (o Owner) Children() []roster.Child {
-	return slices.DeleteFunc(slices.Clone(o.Family.Children), func(c roster.Child) bool { return !slices.Contains(c.Guardians, o.Guardian.ID) })
+	return o.Family.ChildrenOf(o.Guardian.ID)
 }
 
 // Owner finds the guardian of a contact; family is where it was when the link was
 // made. It fails with ErrNotFound if the contact is not there any more.
 func (s *Store) Owner(ctx context.Context, school, family, contact string) (Owner, error) {
-	f, err := s.Roster.Family(ctx, school, family)
-	if err != nil && !errors.Is(err, roster.ErrNotFound) {
+	var g *roster.Guardian
+	var c *roster.Contact
+	f, err := s.search(ctx, school, family, func(f roster.Family) bool {
+		g, c = f.Contact(contact)
+		return c != nil
+	})
+	if err != nil {
 		return Owner{}, err
 	}
-	if err == nil {
-		if g, c := f.Contact(contact); c != nil {
-			return Owner{school, f, *g, *c}, nil
-		}
-	}
-	for after := ""; ; { // the family has become a part of another
-		page, next, err := s.Roster.Families(ctx, school, after)
-		if err != nil {
-			return Owner{}, err
-		}
-		for _, f := range page {
-			if g, c := f.Contact(contact); c != nil {
-				return Owner{school, f, *g, *c}, nil
-			}
-		}
-		if after = next; next == "" {
-			return Owner{}, ErrNotFound
-		}
-	}
+	return Owner{school, f, *g, *c}, nil
 }
 
 // MayAskOwn counts a request for RequestOwn, whether or not anybody has the address. It

@@ -208,26 +208,21 @@ func (s *Store) eachReach(ctx context.Context, school string, lanes *lane.Lanes,
 			}
 		}
 	}
-	for after := ""; ; {
-		families, next, err := s.Roster.Families(ctx, school, after)
+	for f, err := range s.Roster.All(ctx, school) {
 		if err != nil {
 			return nil, err
 		}
-		for _, f := range families {
-			for _, c := range f.Children {
-				do(ChildReach{Child: c, Ref: ChildRef{f.ID, c.ID}, Routes: routes(f, c, lanes, newest), Waits: waits[c.ID]})
-			}
-		}
-		if after = next; next == "" {
-			return joins, nil
+		for _, c := range f.Children {
+			do(ChildReach{Child: c, Ref: ChildRef{f.ID, c.ID}, Routes: routes(f, c, lanes, newest), Waits: waits[c.ID]})
 		}
 	}
+	return joins, nil
 }
 
 func routes(f roster.Family, c roster.Child, lanes *lane.Lanes, newest map[string]Join) []Route {
 	var rs []Route
 	for _, g := range f.Guardians {
-		if !slices.Contains(c.Guardians, g.ID) {
+		if !c.AnsweredBy(g.ID) {
 			continue
 		}
 		for _, contact := range g.Contacts {

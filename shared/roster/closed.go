@@ -29,7 +29,7 @@ func (f *Family) Open(c Contact) {
 // closed reports whether the address of a key was taken out, and nobody has it now.
 func (f Family) closed(key string) bool {
 	return slices.Contains(f.Closed, digest(key)) &&
-		!slices.ContainsFunc(f.Guardians, func(g Guardian) bool { return g.contact(key) >= 0 })
+		!slices.ContainsFunc(f.Guardians, func(g Guardian) bool { return g.ContactAt(key) >= 0 })
 }
 
 // closedFor returns the families of the pupil, or of a child who is called so, from which

@@ -14,7 +14,7 @@ func shut(t *testing.T, s *Store, key string) {
 	for _, f := range families(t, s) {
 		for i := range f.Guardians {
 			g := &f.Guardians[i]
-			if at := g.contact(key); at >= 0 {
+			if at := g.ContactAt(key); at >= 0 {
 				f.Close(g.Contacts[at])
 				g.Contacts = slices.Delete(g.Contacts, at, at+1)
 				put(t, s, f)

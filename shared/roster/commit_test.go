@@ -173,7 +173,7 @@ func TestCommitPlansAnewWhatOthersChanged(t *testing.T) {
 				t.Fatal(err)
 			}
 			g, _ := f.Guardian(place.Guardian)
-			if got := g.Contacts[g.contact("a@example.jp")].State; got != tt.want {
+			if got := g.Contacts[g.ContactAt("a@example.jp")].State; got != tt.want {
 				t.Errorf("contact is %s, want %s", got, tt.want)
 			}
 		})

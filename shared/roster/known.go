@@ -41,18 +41,13 @@ func (s *Store) known(ctx context.Context, school string) (*known, error) {
 	for _, g := range groups {
 		k.groups[g.ID] = g
 	}
-	for after := ""; ; {
-		families, next, err := s.Families(ctx, school, after)
+	for f, err := range s.All(ctx, school) {
 		if err != nil {
 			return nil, err
 		}
-		for _, f := range families {
-			k.add(f)
-		}
-		if after = next; next == "" {
-			return k, nil
-		}
+		k.add(f)
 	}
+	return k, nil
 }
 
 func (k *known) add(f Family) {

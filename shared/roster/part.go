@@ -39,11 +39,10 @@ func (s *Store) Unlink(ctx context.Context, school, family, guardian, child stri
 // guardian's side; the zero Family if they are joined otherwise.
 func (f Family) unlinked(guardian, child string) (rest, off Family, err error) {
 	rest = clone(f)
-	of := f.childrenOf(guardian)
-	if !slices.Contains(of, child) {
+	if c, _ := f.Child(child); !c.AnsweredBy(guardian) {
 		return rest, off, ErrNotFound
 	}
-	if len(of) == 1 {
+	if len(f.ChildrenOf(guardian)) == 1 {
 		return rest, off, errOnlyChild
 	}
 	i := slices.IndexFunc(rest.Children, func(c Child) bool { return c.ID == child })
@@ -68,17 +67,6 @@ func moves[T any](goes bool, v T, to *[]T) bool {
 		*to = append(*to, v)
 	}
 	return goes
-}
-
-// childrenOf returns the ids of the children for whom a guardian answers.
-func (f Family) childrenOf(guardian string) []string {
-	var ids []string
-	for _, c := range f.Children {
-		if slices.Contains(c.Guardians, guardian) {
-			ids = append(ids, c.ID)
-		}
-	}
-	return ids
 }
 
 // joinedTo returns the ids of all who are joined to a guardian by "answers for".

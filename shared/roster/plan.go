@@ -255,7 +255,7 @@ func (p *Plan) step(h *household) step {
 	p.leave(&st)
 	for _, pupil := range h.pupils {
 		c := st.next.Children[pupil.index]
-		old, found := before.child(c.ID)
+		old, found := before.Child(c.ID)
 		st.children.count(before.about(old), st.next.about(c), !found)
 	}
 	for _, g := range st.next.Guardians {
@@ -297,15 +297,6 @@ func (f Family) about(c Child) any {
 		Child
 		Who []Guardian
 	}{c, who}
-}
-
-func (f Family) child(id string) (Child, bool) {
-	for _, c := range f.Children {
-		if c.ID == id {
-			return c, true
-		}
-	}
-	return Child{}, false
 }
 
 // ownerOf returns the id of the guardian who has the contact, "" if nobody has.

@@ -176,12 +176,14 @@ func samePhone(w *wish, g Guardian) bool {
 }
 
 func owns(w *wish, g Guardian) bool {
-	return slices.ContainsFunc(w.addresses, func(a address.Address) bool { return g.contact(a.Key()) >= 0 })
+	return slices.ContainsFunc(w.addresses, func(a address.Address) bool { return g.ContactAt(a.Key()) >= 0 })
 }
 
 // contact returns the index of the contact with the address key, and -1 if there
 // is none.
-func (g Guardian) contact(key string) int {
+// ContactAt returns which of the guardian's contacts has an address, given its
+// address.Address.Key, or -1.
+func (g Guardian) ContactAt(key string) int {
 	return slices.IndexFunc(g.Contacts, func(c Contact) bool { return c.Key() == key })
 }
 
@@ -287,7 +289,7 @@ func (b *builder) update(g *Guardian, w *wish) {
 func (b *builder) placeAddress(w *wish, a address.Address) {
 	for i := range b.f.Guardians {
 		g := &b.f.Guardians[i]
-		at := g.contact(a.Key())
+		at := g.ContactAt(a.Key())
 		if at < 0 {
 			continue
 		}
@@ -310,7 +312,7 @@ func (b *builder) placeAddress(w *wish, a address.Address) {
 // says more.
 func (b *builder) followContact(from, to string) {
 	for i := range b.f.Children {
-		if c := &b.f.Children[i]; slices.Contains(c.Guardians, from) {
+		if c := &b.f.Children[i]; c.AnsweredBy(from) {
 			c.Guardians = addNew(c.Guardians, to)
 		}
 	}
@@ -361,7 +363,7 @@ func (b *builder) noteKept(p *pupil, g Guardian, named []string) {
 
 func (b *builder) ownerOf(key string) string {
 	for _, g := range b.f.Guardians {
-		if g.contact(key) >= 0 {
+		if g.ContactAt(key) >= 0 {
 			return g.ID
 		}
 	}
@@ -390,7 +392,7 @@ func (b *builder) dropContacts() {
 func (b *builder) speaksFor(guardian string) bool {
 	for i, c := range b.f.Children {
 		inFile := slices.ContainsFunc(b.pupils, func(p *pupil) bool { return p.index == i })
-		if !inFile && slices.Contains(c.Guardians, guardian) {
+		if !inFile && c.AnsweredBy(guardian) {
 			return false
 		}
 	}
@@ -401,7 +403,7 @@ func (b *builder) speaksFor(guardian string) bool {
 // left, and those of whom nothing is known any more.
 func (b *builder) dropGuardians() {
 	b.f.Guardians = slices.DeleteFunc(b.f.Guardians, func(g Guardian) bool {
-		linked := slices.ContainsFunc(b.f.Children, func(c Child) bool { return slices.Contains(c.Guardians, g.ID) })
+		linked := len(b.f.ChildrenOf(g.ID)) > 0
 		if exported(g).empty() && len(g.Contacts) == 0 {
 			b.unlink(g.ID)
 			return true

@@ -37,7 +37,7 @@ func verify(t *testing.T, s *Store, key string) {
 	fs := families(t, s)
 	for _, f := range fs {
 		for i := range f.Guardians {
-			if at := f.Guardians[i].contact(key); at >= 0 {
+			if at := f.Guardians[i].ContactAt(key); at >= 0 {
 				f.Guardians[i].Contacts[at].State = Verified
 				put(t, s, f)
 				return

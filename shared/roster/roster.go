@@ -117,6 +117,9 @@ func (c Child) In(groups map[string]bool) bool {
 	return false
 }
 
+// AnsweredBy reports whether a guardian answers for the child.
+func (c Child) AnsweredBy(guardian string) bool { return slices.Contains(c.Guardians, guardian) }
+
 // Guardian answers for one or more children.
 type Guardian struct {
 	ID       string    `json:"id"`
@@ -191,6 +194,21 @@ func (f Family) Guardian(id string) (Guardian, bool) {
 		}
 	}
 	return Guardian{}, false
+}
+
+// Child returns the family's child with the id, and false if it has none.
+func (f Family) Child(id string) (Child, bool) {
+	for _, c := range f.Children {
+		if c.ID == id {
+			return c, true
+		}
+	}
+	return Child{}, false
+}
+
+// ChildrenOf returns the children for whom a guardian answers.
+func (f Family) ChildrenOf(guardian string) []Child {
+	return slices.DeleteFunc(slices.Clone(f.Children), func(c Child) bool { return !c.AnsweredBy(guardian) })
 }
 
 // Contact returns the family's contact with the id, to be changed, and whose it is, or

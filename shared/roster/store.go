@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"iter"
 	"slices"
 	"strings"
 	"time"
@@ -182,6 +183,25 @@ func (s *Store) readMany(ctx context.Context, school string, ids []string, key f
 // those after the given one, and next to go on with; an empty next is the end.
 func (s *Store) Families(ctx context.Context, school, after string) (families []Family, next string, err error) {
 	return s.FamiliesUpTo(ctx, school, after, table.MaxPage)
+}
+
+// All yields a school's families in the order of their ids. An error is the last that it
+// yields.
+func (s *Store) All(ctx context.Context, school string) iter.Seq2[Family, error] {
+	return func(yield func(Family, error) bool) {
+		if !usable(school) {
+			return
+		}
+		for item, err := range table.Items(ctx, s.Table, table.Query{Partition: part(school, "families")}) {
+			var f Family
+			if err == nil {
+				f, err = decodeFamily(item)
+			}
+			if !yield(f, err) || err != nil {
+				return
+			}
+		}
+	}
 }
 
 // FamiliesUpTo returns a page as Families does, of at most limit families.

@@ -352,7 +352,7 @@ func (p *Plan) journal(ctx context.Context, st step, next Family) (table.Op, err
 		}
 		id := next.Children[pupil.index].ID
 		past.Placed = addNew(past.Placed, id)
-		if _, there := before.child(id); !there {
+		if _, there := before.Child(id); !there {
 			past.New = addNew(past.New, id)
 		}
 	}

@@ -114,7 +114,7 @@ func (p Past) strays(now Family) []string {
 		ids = append(ids, c.ID)
 	}
 	return slices.DeleteFunc(ids, func(id string) bool {
-		_, there := now.child(id)
+		_, there := now.Child(id)
 		return there || slices.Contains(p.Left, id)
 	})
 }
