@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"sync/atomic"
 	"time"
 
 	"github.com/todoku/todoku/shared/alert"
@@ -22,7 +21,7 @@ type Drills struct {
 	Now    func() time.Time
 	Log    *slog.Logger
 
-	next atomic.Int64 // when to look again, in seconds since 1970
+	looked seldom
 }
 
 // drillsEvery is how often it is looked whether managers are to be reminded.
@@ -31,22 +30,17 @@ const drillsEvery = time.Hour
 // Run looks, if it is time.
 func (d *Drills) Run(ctx context.Context) error {
 	now := d.Now()
-	if now.Unix() < d.next.Load() {
-		return nil
-	}
-	schools, err := d.Roster.Schools(ctx)
-	if err != nil {
-		return err
-	}
-	var errs []error
-	for _, s := range schools {
-		errs = append(errs, d.school(ctx, s.ID, now.In(s.Location())))
-	}
-	if err := errors.Join(errs...); err != nil {
-		return err
-	}
-	d.next.Store(now.Add(drillsEvery).Unix())
-	return nil
+	return d.looked.do(now, drillsEvery, func() error {
+		schools, err := d.Roster.Schools(ctx)
+		if err != nil {
+			return err
+		}
+		var errs []error
+		for _, s := range schools {
+			errs = append(errs, d.school(ctx, s.ID, now.In(s.Location())))
+		}
+		return errors.Join(errs...)
+	})
 }
 
 func (d *Drills) school(ctx context.Context, school string, now time.Time) error {

@@ -16,48 +16,48 @@ import (
 // listenEvery is how often it is looked whether a lane is silent.
 const listenEvery = time.Minute
 
-// listening is when each open alert is to be listened to next.
-type listening struct {
+// turns is when it is each open alert's turn to be looked at next.
+type turns struct {
 	mu   sync.Mutex
 	next map[string]time.Time
 }
 
 // turn reports whether it is an alert's turn, and takes it.
-func (l *listening) turn(id string, now time.Time) bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if now.Before(l.next[id]) {
+func (t *turns) turn(id string, now time.Time) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if now.Before(t.next[id]) {
 		return false
 	}
-	l.put(id, now.Add(listenEvery-time.Second)) // ticks of a minute are not exact
+	t.put(id, now.Add(listenEvery-time.Second)) // ticks of a minute are not exact
 	return true
 }
 
 // resting reports whether an alert is not to be looked at yet.
-func (l *listening) resting(id string, now time.Time) bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return now.Before(l.next[id])
+func (t *turns) resting(id string, now time.Time) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return now.Before(t.next[id])
 }
 
-func (l *listening) put(id string, t time.Time) {
-	if l.next == nil {
-		l.next = map[string]time.Time{}
+func (t *turns) put(id string, at time.Time) {
+	if t.next == nil {
+		t.next = map[string]time.Time{}
 	}
-	l.next[id] = t
+	t.next[id] = at
 }
 
-// rest is not to listen to an alert again before a time.
-func (l *listening) rest(id string, until time.Time) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.put(id, until)
+// rest leaves an alert alone until a time.
+func (t *turns) rest(id string, until time.Time) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.put(id, until)
 }
 
-func (l *listening) forget(id string) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	delete(l.next, id)
+func (t *turns) forget(id string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	delete(t.next, id)
 }
 
 // listen looks whether lanes are silent, as long as an alert is open and nobody was

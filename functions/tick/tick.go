@@ -8,7 +8,6 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"sync/atomic"
 	"time"
 
 	"github.com/aws/aws-lambda-go/events"
@@ -45,9 +44,11 @@ type Handler struct {
 	Lanes *lane.Lanes
 	// Gate knows whether verdicts come of what was sent; nil: nobody looks.
 	Gate *gate.Gate
-	// Roster has the schools for Audit, and the names of classes for Memos.
+	// Audit has its days sealed; nil: there is none.
+	Audit *audit.Log
+	// Roster has the schools whose days these are, and the names of classes, for Memos. It
+	// may be nil without both.
 	Roster *roster.Store
-	Audit  *audit.Log // has its days sealed; may be nil
 	// Also are done last, because they take long or matter less: the doctor. Each
 	// does what is due and bounds itself.
 	Also   []func(context.Context) error
@@ -56,9 +57,9 @@ type Handler struct {
 	Now    func() time.Time
 	Log    *slog.Logger
 
-	sealed   atomic.Int64 // until when nothing needs to be sealed, in seconds since 1970
-	listened listening
-	chased   listening
+	sealed   seldom
+	listened turns
+	chased   turns
 }
 
 // Handle runs once. What fails is logged and tried again by the next run; the
@@ -77,21 +78,21 @@ const sealEvery = 10 * time.Minute
 
 // seal seals the days of the audit log that are over.
 func (h *Handler) seal(ctx context.Context) error {
-	now := h.Now()
-	if h.Audit == nil || now.Unix() < h.sealed.Load() {
+	if h.Audit == nil {
 		return nil
 	}
-	schools, err := h.Roster.Schools(ctx)
-	if err != nil {
-		return err
-	}
-	for _, s := range schools {
-		if err := h.Audit.SealDays(ctx, s.ID); err != nil {
+	return h.sealed.do(h.Now(), sealEvery, func() error {
+		schools, err := h.Roster.Schools(ctx)
+		if err != nil {
 			return err
 		}
-	}
-	h.sealed.Store(now.Add(sealEvery).Unix())
-	return nil
+		for _, s := range schools {
+			if err := h.Audit.SealDays(ctx, s.ID); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 }
 
 // enrol puts invitations whose time has come into the copies' queue, deletes what is
@@ -177,20 +178,24 @@ func (h *Handler) alert(ctx context.Context, a alert.Alert) error {
 	if err != nil || !done {
 		return err
 	}
-	switch {
-	case !a.Useful(now):
-		done, err = h.job(ctx, a, alert.Cancel, time.Time{})
-		if err != nil || !done {
-			return err
-		}
-		if err := h.tellOfDrill(ctx, a); err != nil {
-			return err
-		}
-		h.listened.forget(a.ID)
-		h.chased.forget(a.ID)
-		return h.Alerts.Forget(ctx, a.ID)
+	if a.Useful(now) {
+		return h.chase(ctx, a, now)
 	}
-	return h.chase(ctx, a, now)
+	return h.end(ctx, a)
+}
+
+// end cancels what has not left of an alert that is over, and then forgets it.
+func (h *Handler) end(ctx context.Context, a alert.Alert) error {
+	done, err := h.job(ctx, a, alert.Cancel, time.Time{})
+	if err != nil || !done {
+		return err
+	}
+	if err := h.tellOfDrill(ctx, a); err != nil {
+		return err
+	}
+	h.listened.forget(a.ID)
+	h.chased.forget(a.ID)
+	return h.Alerts.Forget(ctx, a.ID)
 }
 
 // job reports whether a job is done, and queues it if it has not begun within

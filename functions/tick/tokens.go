@@ -3,7 +3,6 @@ package tick
 import (
 	"context"
 	"log/slog"
-	"sync/atomic"
 	"time"
 
 	"github.com/todoku/todoku/shared/lang"
@@ -20,22 +19,16 @@ type Tokens struct {
 	Now   func() time.Time
 	Log   *slog.Logger
 
-	next atomic.Int64 // when to look again, in seconds since 1970
+	looked seldom
 }
 
 const tokensEvery = time.Hour
 
 // Run looks, if it is time.
 func (k *Tokens) Run(ctx context.Context) error {
-	now := k.Now()
-	if now.Unix() < k.next.Load() {
-		return nil
-	}
-	err := k.Staff.TellEnding(ctx, func(t staff.Token) error { return k.tell(ctx, t) })
-	if err == nil {
-		k.next.Store(now.Add(tokensEvery).Unix())
-	}
-	return err
+	return k.looked.do(k.Now(), tokensEvery, func() error {
+		return k.Staff.TellEnding(ctx, func(t staff.Token) error { return k.tell(ctx, t) })
+	})
 }
 
 func (k *Tokens) tell(ctx context.Context, t staff.Token) error {

@@ -134,19 +134,50 @@ func Feedback(p *Parts) (any, error) {
 
 // Inbound takes the mail that guardians send.
 func Inbound(p *Parts) (any, error) {
-	h := &inbound.Handler{Enrol: p.Enrol(), Poster: p.poster(p.Mail()), Domain: p.Config.InboundDomain, Log: p.Log}
-	h.Alerts, h.Links, h.Memos = p.Alerts(), p.Links(), &memo.Office{Staff: p.Staff(), Copies: p.Copies()}
+	h := &inbound.Handler{
+		Enrol:  p.Enrol(),
+		Poster: p.poster(p.Mail()),
+		Domain: p.Config.InboundDomain,
+		Alerts: p.Alerts(),
+		Links:  p.Links(),
+		Memos:  &memo.Office{Staff: p.Staff(), Copies: p.Copies()},
+		Log:    p.Log,
+	}
 	return p.giveUp("mails", dead.EventReceives, h.Handle), nil
 }
 
 // Tick looks after what is due.
 func Tick(p *Parts) (any, error) {
-	h := &tick.Handler{Audit: p.Audit(), Roster: p.Roster(), Alerts: p.Alerts(), Enrol: p.Enrol(), Jobs: p.Jobs(), Copies: p.Copies(), Memos: &memo.Office{Staff: p.Staff(), Copies: p.Copies()}, Lanes: p.Config.Lanes, Now: p.Now, Log: p.Log}
-	h.Gate = p.gate()
-	clerk := &docket.Clerk{Store: p.Docket(), Memos: h.Memos, Lanes: p.Config.Lanes, Unlist: p.Mail().Unlist, Log: p.Log}
-	drills := &tick.Drills{Alerts: p.Alerts(), Roster: p.Roster(), Memos: h.Memos, Now: p.Now, Log: p.Log}
-	tokens := &tick.Tokens{Staff: p.Staff(), Memos: h.Memos, Now: p.Now, Log: p.Log}
-	h.Also = []func(context.Context) error{clerk.Work, clerk.Weigh, drills.Run, tokens.Run, h.Alerts.ForgetDue, p.bury, p.sweeper().Run, p.daily().Run, p.prover().Run, p.measure}
+	alerts := p.Alerts()
+	memos := &memo.Office{Staff: p.Staff(), Copies: p.Copies()}
+	clerk := &docket.Clerk{Store: p.Docket(), Memos: memos, Lanes: p.Config.Lanes, Unlist: p.Mail().Unlist, Log: p.Log}
+	drills := &tick.Drills{Alerts: alerts, Roster: p.Roster(), Memos: memos, Now: p.Now, Log: p.Log}
+	tokens := &tick.Tokens{Staff: p.Staff(), Memos: memos, Now: p.Now, Log: p.Log}
+	h := &tick.Handler{
+		Alerts: alerts,
+		Enrol:  p.Enrol(),
+		Memos:  memos,
+		Lanes:  p.Config.Lanes,
+		Gate:   p.gate(),
+		Audit:  p.Audit(),
+		Roster: p.Roster(),
+		Jobs:   p.Jobs(),
+		Copies: p.Copies(),
+		Now:    p.Now,
+		Log:    p.Log,
+		Also: []func(context.Context) error{
+			clerk.Work,
+			clerk.Weigh,
+			drills.Run,
+			tokens.Run,
+			alerts.ForgetDue,
+			p.bury,
+			p.sweeper().Run,
+			p.daily().Run,
+			p.prover().Run,
+			p.measure,
+		},
+	}
 	return h.Handle, nil
 }
 

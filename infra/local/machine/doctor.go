@@ -61,7 +61,7 @@ const settle = 5 * time.Minute
 // examineDaily returns what the tick calls. The examination is done beside it: it
 // takes longer than the tick may.
 func (m *Machine) examineDaily() func(context.Context) error {
-	d := &doctor.Daily{Records: doctor.Records{Table: m.store, Now: m.cfg.Now}, Version: m.domains, Setup: m.doctorSetup, Log: m.cfg.Log, Tell: doctor.TellManagers(m.tick.Memos, m.Roster, m.cfg.Now)}
+	d := &doctor.Daily{Records: doctor.Records{Table: m.store, Now: m.cfg.Now}, Version: m.domains, Setup: m.doctorSetup, Log: m.cfg.Log, Tell: doctor.TellManagers(m.office(), m.Roster, m.cfg.Now)}
 	began := m.cfg.Now()
 	var busy atomic.Bool
 	return func(ctx context.Context) error {

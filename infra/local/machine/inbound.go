@@ -11,7 +11,6 @@ import (
 	"github.com/todoku/todoku/shared/link"
 	"github.com/todoku/todoku/shared/mail/incoming"
 	"github.com/todoku/todoku/shared/mailhost"
-	"github.com/todoku/todoku/shared/memo"
 	"github.com/todoku/todoku/shared/proof"
 	"github.com/todoku/todoku/shared/queue"
 )
@@ -45,8 +44,15 @@ func (m *Machine) InboundAddr() string {
 }
 
 func (m *Machine) wireInbound() {
-	m.inbound = &inbound.Handler{Enrol: m.Enrol, Poster: m.poster, Domain: m.cfg.InboundDomain, Log: m.cfg.Log}
-	m.inbound.Alerts, m.inbound.Links, m.inbound.Memos = m.Alerts, m.Links, &memo.Office{Staff: m.Staff, Copies: m.Copies}
+	m.inbound = &inbound.Handler{
+		Enrol:  m.Enrol,
+		Poster: m.poster,
+		Domain: m.cfg.InboundDomain,
+		Alerts: m.Alerts,
+		Links:  m.Links,
+		Memos:  m.office(),
+		Log:    m.cfg.Log,
+	}
 }
 
 // takeMail serves SMTP until ctx ends.

@@ -352,11 +352,7 @@ func (m *Machine) wire(sender mail.Sender) {
 		// this one did not take is a dead one's.
 		Worker: alert.Worker{ID: m.Alerts.IDs.New(), Lease: visibility, Alone: true, Hand: 2 * alert.MaxBundle}, Court: m.Docket,
 	}
-	m.tick = &tick.Handler{Audit: m.Audit, Roster: m.Roster, Alerts: m.Alerts, Enrol: m.Enrol, Jobs: m.Jobs, Copies: m.Copies, Memos: &memo.Office{Staff: m.Staff, Copies: m.Copies}, Lanes: m.Lanes, Gate: m.Gate, Now: m.cfg.Now, Log: m.cfg.Log}
-	clerk := &docket.Clerk{Store: m.Docket, Memos: m.tick.Memos, Lanes: m.Lanes, Log: m.cfg.Log}
-	drills := &tick.Drills{Alerts: m.Alerts, Roster: m.Roster, Memos: m.tick.Memos, Now: m.cfg.Now, Log: m.cfg.Log}
-	tokens := &tick.Tokens{Staff: m.Staff, Memos: m.tick.Memos, Now: m.cfg.Now, Log: m.cfg.Log}
-	m.tick.Also = []func(context.Context) error{clerk.Work, clerk.Weigh, drills.Run, tokens.Run, m.Alerts.ForgetDue, m.sweeper().Run, m.examineDaily(), m.prover().Run}
+	m.wireTick()
 	m.app = &console.App{
 		Docket: m.Docket,
 		Doctor: &doctor.Records{Table: m.store, Now: m.cfg.Now},
@@ -371,6 +367,39 @@ func (m *Machine) wire(sender mail.Sender) {
 	m.postman = &memo.Postman{Staff: m.Staff, Roster: m.Roster, Mail: sender, BaseURL: m.cfg.BaseURL, Now: m.cfg.Now, Log: m.cfg.Log}
 	m.wireInbound()
 	m.probes = newProbes(m.Probe)
+}
+
+// office tells staff what they have to know.
+func (m *Machine) office() *memo.Office { return &memo.Office{Staff: m.Staff, Copies: m.Copies} }
+
+func (m *Machine) wireTick() {
+	memos := m.office()
+	clerk := &docket.Clerk{Store: m.Docket, Memos: memos, Lanes: m.Lanes, Log: m.cfg.Log}
+	drills := &tick.Drills{Alerts: m.Alerts, Roster: m.Roster, Memos: memos, Now: m.cfg.Now, Log: m.cfg.Log}
+	tokens := &tick.Tokens{Staff: m.Staff, Memos: memos, Now: m.cfg.Now, Log: m.cfg.Log}
+	m.tick = &tick.Handler{
+		Alerts: m.Alerts,
+		Enrol:  m.Enrol,
+		Memos:  memos,
+		Lanes:  m.Lanes,
+		Gate:   m.Gate,
+		Audit:  m.Audit,
+		Roster: m.Roster,
+		Jobs:   m.Jobs,
+		Copies: m.Copies,
+		Now:    m.cfg.Now,
+		Log:    m.cfg.Log,
+		Also: []func(context.Context) error{
+			clerk.Work,
+			clerk.Weigh,
+			drills.Run,
+			tokens.Run,
+			m.Alerts.ForgetDue,
+			m.sweeper().Run,
+			m.examineDaily(),
+			m.prover().Run,
+		},
+	}
 }
 
 // queues are the machine's queues, by name.
