@@ -28,8 +28,8 @@ import (
 	"github.com/todoku/todoku/shared/lane/gate"
 	"github.com/todoku/todoku/shared/mail/inbox"
 	"github.com/todoku/todoku/shared/proof"
-	sharedqueue "github.com/todoku/todoku/shared/queue"
-	queue "github.com/todoku/todoku/shared/queue/bbolt"
+	"github.com/todoku/todoku/shared/queue"
+	boltqueue "github.com/todoku/todoku/shared/queue/bbolt"
 	"github.com/todoku/todoku/shared/roster"
 	"github.com/todoku/todoku/shared/staff"
 	"github.com/todoku/todoku/shared/table"
@@ -62,16 +62,16 @@ func newOffice(t testing.TB) *office {
 	o.table = &switched{Table: tb}
 	log := slog.New(slog.NewTextHandler(o.log, nil))
 	ids := id.NewSource(o.clock, rand.Reader)
-	jobs, err := queue.New(db, queue.Config{Name: "jobs", Now: o.clock, Log: log, Update: tb.Update})
+	jobs, err := boltqueue.New(db, boltqueue.Config{Name: "jobs", Now: o.clock, Log: log, Update: tb.Update})
 	o.must(err)
-	copies, err := queue.New(db, queue.Config{Name: "copies", Now: o.clock, Log: log, Update: tb.Update})
+	copies, err := boltqueue.New(db, boltqueue.Config{Name: "copies", Now: o.clock, Log: log, Update: tb.Update})
 	o.must(err)
 	lanes, err := lane.Load(nil)
 	o.must(err)
 	app := &App{
 		Audit:  &audit.Log{Table: o.table, Now: o.clock},
 		Doctor: &doctor.Records{Table: o.table, Now: o.clock},
-		Dead:   map[string]sharedqueue.DeadLetters{"copies": copies},
+		Dead:   map[string]queue.DeadLetters{"copies": copies},
 		Proof:  &proof.Records{Table: o.table, Now: o.clock, Every: time.Hour, Started: o.clock()},
 		Alerts: &alert.Store{Table: o.table, IDs: ids, Now: o.clock}, Roster: &roster.Store{Table: o.table, IDs: ids, Now: o.clock},
 		Jobs: jobs, Mail: inbox.New(0, o.clock), BaseURL: "http://127.0.0.1:8080", Now: o.clock, Log: log,

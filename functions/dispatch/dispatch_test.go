@@ -21,7 +21,7 @@ import (
 	"github.com/todoku/todoku/shared/mail"
 	"github.com/todoku/todoku/shared/mail/inbox"
 	"github.com/todoku/todoku/shared/queue"
-	embedded "github.com/todoku/todoku/shared/queue/bbolt"
+	boltqueue "github.com/todoku/todoku/shared/queue/bbolt"
 	"github.com/todoku/todoku/shared/roster"
 	"github.com/todoku/todoku/shared/table/bbolt/bbolttest"
 )
@@ -58,7 +58,7 @@ type bench struct {
 	t       *testing.T
 	clock   *clock
 	alerts  *alert.Store
-	copies  *embedded.Queue
+	copies  *boltqueue.Queue
 	inbox   *inbox.Inbox
 	handler *dispatch.Handler
 	alert   alert.Alert
@@ -76,7 +76,7 @@ func newBenchAt(t *testing.T, families int, c *clock, misbehave bool) *bench {
 	b.alerts = &alert.Store{Table: tab, IDs: id.NewSource(b.clock.Now, rand.Reader), Now: b.clock.Now}
 	log := slog.New(slog.NewTextHandler(t.Output(), nil))
 	var err error
-	b.copies, err = embedded.New(db, embedded.Config{
+	b.copies, err = boltqueue.New(db, boltqueue.Config{
 		Name: "copies", VisibilityTimeout: time.Hour, MaxReceives: 1000, Now: b.clock.Now, Log: log, Update: tab.Update, Misbehave: misbehave,
 	})
 	must(t, err)

@@ -22,7 +22,7 @@ import (
 	"github.com/todoku/todoku/shared/lang"
 	"github.com/todoku/todoku/shared/mail"
 	"github.com/todoku/todoku/shared/table"
-	bolted "github.com/todoku/todoku/shared/table/bbolt"
+	bolttable "github.com/todoku/todoku/shared/table/bbolt"
 )
 
 // healing is a system that is made to get stuck in each way that the sweeps know.
@@ -307,7 +307,7 @@ func (r *restartable) crash(release func(), change func(*journal.DB) error) {
 	release()
 	r.before = r.Mails()
 	r.stop()
-	db, err := bolted.Open(filepath.Join(disk, machine.FileName))
+	db, err := bolttable.Open(filepath.Join(disk, machine.FileName))
 	if err == nil {
 		err = errors.Join(change(db), db.Close())
 	}

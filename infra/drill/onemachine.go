@@ -16,7 +16,7 @@ import (
 	"github.com/todoku/todoku/shared/mail"
 	"github.com/todoku/todoku/shared/mail/inbox"
 	"github.com/todoku/todoku/shared/mail/incoming"
-	queue "github.com/todoku/todoku/shared/queue/bbolt"
+	boltqueue "github.com/todoku/todoku/shared/queue/bbolt"
 	"github.com/todoku/todoku/shared/table"
 )
 
@@ -125,7 +125,7 @@ func run(t testing.TB, m *machine.Machine) {
 }
 
 func waiting(m *machine.Machine) (now, later int, err error) {
-	for _, q := range []*queue.Queue{m.Jobs, m.Copies, m.Mails} {
+	for _, q := range []*boltqueue.Queue{m.Jobs, m.Copies, m.Mails} {
 		s, err := q.Stats()
 		if err != nil {
 			return 0, 0, err

@@ -26,8 +26,8 @@ import (
 	"github.com/todoku/todoku/shared/problem"
 	"github.com/todoku/todoku/shared/queue"
 	"github.com/todoku/todoku/shared/roster"
-	ports "github.com/todoku/todoku/shared/table"
-	table "github.com/todoku/todoku/shared/table/bbolt"
+	"github.com/todoku/todoku/shared/table"
+	bolttable "github.com/todoku/todoku/shared/table/bbolt"
 )
 
 // SocketName is the name, in the data folder, of the socket on which a running
@@ -146,7 +146,7 @@ func (m *Machine) Invite(ctx context.Context, r found.Request) (string, error) {
 }
 
 // VerifyAudit checks the audit logs of all schools.
-func VerifyAudit(ctx context.Context, t ports.Table, now func() time.Time) ([]audit.Report, error) {
+func VerifyAudit(ctx context.Context, t table.Table, now func() time.Time) ([]audit.Report, error) {
 	schools, err := (&roster.Store{Table: t, Now: now}).Schools(ctx)
 	if err != nil {
 		return nil, err
@@ -185,7 +185,7 @@ func (m *Machine) withDead(f func(r *http.Request, q queue.DeadLetters) (any, er
 }
 
 // LettersOf returns those of a queue's letters that are of the school of a name; of none: all.
-func LettersOf(ctx context.Context, t ports.Table, q queue.DeadLetters, name string) (queue.DeadLetters, error) {
+func LettersOf(ctx context.Context, t table.Table, q queue.DeadLetters, name string) (queue.DeadLetters, error) {
 	if name == "" {
 		return q, nil
 	}
@@ -274,7 +274,7 @@ func (o *Operator) copyTo(ctx context.Context, w io.Writer) error {
 	if !errors.Is(err, errNotRunning) {
 		return err
 	}
-	return o.withTable(func(t *table.Table) error { return t.Backup(ctx, w) })
+	return o.withTable(func(t *bolttable.Table) error { return t.Backup(ctx, w) })
 }
 
 // Restore puts a backup into the data folder, which must not hold a database.
@@ -282,13 +282,13 @@ func (o *Operator) Restore(name string) error {
 	if err := os.MkdirAll(o.data, 0o700); err != nil {
 		return err
 	}
-	return table.Restore(name, filepath.Join(o.data, FileName))
+	return bolttable.Restore(name, filepath.Join(o.data, FileName))
 }
 
 // Export writes everything to the file name, which must not exist, to be moved
 // elsewhere. No Machine may run on the folder.
 func (o *Operator) Export(ctx context.Context, name string) (sum move.Sum, err error) {
-	err = o.withTable(func(t *table.Table) error {
+	err = o.withTable(func(t *bolttable.Table) error {
 		sum, err = move.ToFile(ctx, t, nil, defaultNow(), name)
 		return err
 	})
@@ -321,12 +321,12 @@ func (o *Operator) Import(ctx context.Context, name string) (sum move.Sum, err e
 		return sum, err
 	}
 	defer func() { _ = os.RemoveAll(work) }()
-	err = (&Operator{data: work}).makeTable(func(t *table.Table) error {
+	err = (&Operator{data: work}).makeTable(func(t *bolttable.Table) error {
 		sum, err = move.In(ctx, in, t, true, defaultNow)
 		return err
 	})
 	if err == nil {
-		err = table.Place(filepath.Join(work, FileName), path)
+		err = bolttable.Place(filepath.Join(work, FileName), path)
 	}
 	return sum, err
 }
@@ -364,7 +364,7 @@ func (o *Operator) VerifyAudit(ctx context.Context) (reports []audit.Report, err
 	if !errors.Is(err, errNotRunning) {
 		return reports, err
 	}
-	err = o.withTable(func(t *table.Table) error {
+	err = o.withTable(func(t *bolttable.Table) error {
 		reports, err = VerifyAudit(ctx, t, defaultNow)
 		return err
 	})
@@ -378,7 +378,7 @@ func (o *Operator) Migrate(ctx context.Context, alerts time.Duration) (rep forma
 	if !errors.Is(err, errNotRunning) {
 		return rep, err
 	}
-	err = o.withTable(func(t *table.Table) error {
+	err = o.withTable(func(t *bolttable.Table) error {
 		rep, err = move.Migrate(ctx, t, alerts)
 		return err
 	})
@@ -443,7 +443,7 @@ func (o *Operator) ask(ctx context.Context, method, path string, body ...byte) (
 }
 
 // withTable opens the database of a folder on which no Machine runs.
-func (o *Operator) withTable(f func(*table.Table) error) error {
+func (o *Operator) withTable(f func(*bolttable.Table) error) error {
 	_, err := os.Stat(filepath.Join(o.data, FileName)) // to open it would make it
 	if errors.Is(err, os.ErrNotExist) {
 		return problem.New(problem.NotFound, "%[1]s に、届くのデータベースはありません。--data でフォルダーを指定してください。", "There is no database of Todoku in %[1]s: name its folder with --data.", o.data).Because(err)
@@ -455,12 +455,12 @@ func (o *Operator) withTable(f func(*table.Table) error) error {
 }
 
 // makeTable is withTable, but makes the database if there is none.
-func (o *Operator) makeTable(f func(*table.Table) error) error {
-	db, err := table.Open(filepath.Join(o.data, FileName))
+func (o *Operator) makeTable(f func(*bolttable.Table) error) error {
+	db, err := bolttable.Open(filepath.Join(o.data, FileName))
 	if err != nil {
 		return err
 	}
-	t, err := table.New(db, defaultNow)
+	t, err := bolttable.New(db, defaultNow)
 	if err == nil {
 		err = f(t)
 	}

@@ -18,7 +18,7 @@ import (
 	"github.com/todoku/todoku/shared/mail/smtp"
 	"github.com/todoku/todoku/shared/problem"
 	"github.com/todoku/todoku/shared/roster"
-	table "github.com/todoku/todoku/shared/table/bbolt"
+	bolttable "github.com/todoku/todoku/shared/table/bbolt"
 )
 
 // Sending says what the doctor cannot see by itself.
@@ -117,7 +117,7 @@ func (o *Operator) schools(ctx context.Context, from string) (schools []roster.S
 	if from != "" {
 		return []roster.School{{Mail: from}}, nil
 	}
-	err = o.withTable(func(t *table.Table) error {
+	err = o.withTable(func(t *bolttable.Table) error {
 		schools, err = (&roster.Store{Table: t, Now: defaultNow}).Schools(ctx)
 		return err
 	})

@@ -21,8 +21,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/todoku/todoku/shared/journal"
-
 	"github.com/todoku/todoku/functions/console"
 	"github.com/todoku/todoku/functions/dispatch"
 	"github.com/todoku/todoku/functions/fanout"
@@ -37,6 +35,7 @@ import (
 	"github.com/todoku/todoku/shared/enrol"
 	"github.com/todoku/todoku/shared/format"
 	"github.com/todoku/todoku/shared/id"
+	"github.com/todoku/todoku/shared/journal"
 	"github.com/todoku/todoku/shared/keep"
 	"github.com/todoku/todoku/shared/lane"
 	"github.com/todoku/todoku/shared/lane/gate"
@@ -47,12 +46,12 @@ import (
 	"github.com/todoku/todoku/shared/mailhost"
 	"github.com/todoku/todoku/shared/memo"
 	"github.com/todoku/todoku/shared/proof"
-	sharedqueue "github.com/todoku/todoku/shared/queue"
-	queue "github.com/todoku/todoku/shared/queue/bbolt"
+	"github.com/todoku/todoku/shared/queue"
+	boltqueue "github.com/todoku/todoku/shared/queue/bbolt"
 	"github.com/todoku/todoku/shared/roster"
 	"github.com/todoku/todoku/shared/staff"
-	ports "github.com/todoku/todoku/shared/table"
-	table "github.com/todoku/todoku/shared/table/bbolt"
+	"github.com/todoku/todoku/shared/table"
+	bolttable "github.com/todoku/todoku/shared/table/bbolt"
 	"github.com/todoku/todoku/shared/web"
 )
 
@@ -127,12 +126,12 @@ type Machine struct {
 	Docket *docket.Store
 	Hosts  *mailhost.Store
 	Links  *link.Signer
-	Table  *table.Table
-	store  ports.Table  // Table, for all who write to it: guarded, and with what is kept for how long
-	Jobs   *queue.Queue // alert -> fanout
-	Copies *queue.Queue // fanout -> dispatch
-	Mails  *queue.Queue // guardians' mail -> inbound
-	Probe  *queue.Queue // proves for /healthz that queues hand out what they take
+	Table  *bolttable.Table
+	store  table.Table      // Table, for all who write to it: guarded, and with what is kept for how long
+	Jobs   *boltqueue.Queue // alert -> fanout
+	Copies *boltqueue.Queue // fanout -> dispatch
+	Mails  *boltqueue.Queue // guardians' mail -> inbound
+	Probe  *boltqueue.Queue // proves for /healthz that queues hand out what they take
 
 	fanout   *fanout.Handler
 	dispatch *dispatch.Handler
@@ -242,12 +241,12 @@ func (m *Machine) openLanes() (err error) {
 }
 
 func (m *Machine) openStore() (err error) {
-	m.db, err = table.Open(filepath.Join(m.cfg.Data, FileName))
+	m.db, err = bolttable.Open(filepath.Join(m.cfg.Data, FileName))
 	if err != nil {
 		return err
 	}
 	m.db.Full = func() error { return m.cfg.Fault("store") }
-	m.Table, err = table.New(m.db, m.cfg.Now)
+	m.Table, err = bolttable.New(m.db, m.cfg.Now)
 	if err != nil {
 		return err
 	}
@@ -297,18 +296,18 @@ func isUrgent(group string) bool { return lane.PlaceOf(group).Urgent }
 
 func (m *Machine) openQueues(copyWorkers int) (err error) {
 	for _, q := range []struct {
-		queue **queue.Queue
-		cfg   queue.Config
+		queue **boltqueue.Queue
+		cfg   boltqueue.Config
 	}{
-		{&m.Jobs, queue.Config{Name: "jobs", Concurrency: jobWorkers, MaxReceives: dead.JobReceives}},
-		{&m.Copies, queue.Config{Name: "copies", Concurrency: copyWorkers, MaxReceives: dead.JobReceives, Urgent: isUrgent, RetryAfter: memoAfter}},
-		{&m.Mails, queue.Config{Name: "mails", Concurrency: mailWorkers, MaxReceives: dead.EventReceives}},
-		{&m.Probe, queue.Config{Name: "probe", Concurrency: 1}},
+		{&m.Jobs, boltqueue.Config{Name: "jobs", Concurrency: jobWorkers, MaxReceives: dead.JobReceives}},
+		{&m.Copies, boltqueue.Config{Name: "copies", Concurrency: copyWorkers, MaxReceives: dead.JobReceives, Urgent: isUrgent, RetryAfter: memoAfter}},
+		{&m.Mails, boltqueue.Config{Name: "mails", Concurrency: mailWorkers, MaxReceives: dead.EventReceives}},
+		{&m.Probe, boltqueue.Config{Name: "probe", Concurrency: 1}},
 	} {
 		q.cfg.VisibilityTimeout, q.cfg.RetryAfter = visibility, cmp.Or(q.cfg.RetryAfter, retryAfter)
 		q.cfg.Now, q.cfg.Log, q.cfg.Update = m.cfg.Now, m.cfg.Log, m.Table.Update
 		q.cfg.Misbehave, q.cfg.Seed = m.cfg.Misbehave, m.cfg.Seed
-		*q.queue, err = queue.New(m.db, q.cfg)
+		*q.queue, err = boltqueue.New(m.db, q.cfg)
 		if err != nil {
 			return err
 		}
@@ -403,13 +402,13 @@ func (m *Machine) wireTick() {
 }
 
 // queues are the machine's queues, by name.
-func (m *Machine) queues() map[string]*queue.Queue {
-	return map[string]*queue.Queue{"jobs": m.Jobs, "copies": m.Copies, "mails": m.Mails}
+func (m *Machine) queues() map[string]*boltqueue.Queue {
+	return map[string]*boltqueue.Queue{"jobs": m.Jobs, "copies": m.Copies, "mails": m.Mails}
 }
 
 // letters are what the queues gave up.
-func (m *Machine) letters() map[string]sharedqueue.DeadLetters {
-	all := map[string]sharedqueue.DeadLetters{}
+func (m *Machine) letters() map[string]queue.DeadLetters {
+	all := map[string]queue.DeadLetters{}
 	for name, q := range m.queues() {
 		all[name] = q
 	}
@@ -418,7 +417,7 @@ func (m *Machine) letters() map[string]sharedqueue.DeadLetters {
 
 // copies is the handler of the copies' queue: alerts, and the invitations and memos
 // that go the same way.
-func (m *Machine) copies() sharedqueue.Handler {
+func (m *Machine) copies() queue.Handler {
 	return m.postman.After((&registration.Inviter{Poster: m.poster, Gate: m.Gate, Braked: m.Docket.Braking, Now: m.cfg.Now, Log: m.cfg.Log}).After(m.dispatch.Handle))
 }
 

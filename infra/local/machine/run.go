@@ -13,7 +13,7 @@ import (
 
 	"github.com/todoku/todoku/shared/dead"
 	"github.com/todoku/todoku/shared/problem"
-	sharedqueue "github.com/todoku/todoku/shared/queue"
+	"github.com/todoku/todoku/shared/queue"
 )
 
 // Invoke runs one function on an event by hand, as its trigger would.
@@ -68,7 +68,7 @@ func (m *Machine) Run(ctx context.Context) error {
 }
 
 // pump returns the handler as a queue calls it: while it or the pump stands still, it waits.
-func (m *Machine) pump(running context.Context, name string, h sharedqueue.Handler) sharedqueue.Handler {
+func (m *Machine) pump(running context.Context, name string, h queue.Handler) queue.Handler {
 	return func(ctx context.Context, e events.SQSEvent) (events.SQSEventResponse, error) {
 		for errors.Join(m.cfg.Fault("pump"), m.cfg.Fault(name)) != nil && running.Err() == nil {
 			time.Sleep(time.Millisecond)

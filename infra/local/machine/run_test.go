@@ -14,8 +14,8 @@ import (
 	"github.com/aws/aws-lambda-go/events"
 
 	"github.com/todoku/todoku/shared/mail/mailtest"
-	sharedqueue "github.com/todoku/todoku/shared/queue"
-	queue "github.com/todoku/todoku/shared/queue/bbolt"
+	"github.com/todoku/todoku/shared/queue"
+	boltqueue "github.com/todoku/todoku/shared/queue/bbolt"
 	"github.com/todoku/todoku/shared/table"
 )
 
@@ -78,12 +78,12 @@ func TestStop(t *testing.T) {
 func TestHandedBack(t *testing.T) {
 	for _, tt := range []struct {
 		name  string
-		queue func(*Machine) *queue.Queue
+		queue func(*Machine) *boltqueue.Queue
 		after time.Duration
 	}{
-		{"a job", func(m *Machine) *queue.Queue { return m.Jobs }, time.Minute},
-		{"a memo", func(m *Machine) *queue.Queue { return m.Copies }, 3 * time.Minute},
-		{"a guardian's mail", func(m *Machine) *queue.Queue { return m.Mails }, time.Minute},
+		{"a job", func(m *Machine) *boltqueue.Queue { return m.Jobs }, time.Minute},
+		{"a memo", func(m *Machine) *boltqueue.Queue { return m.Copies }, 3 * time.Minute},
+		{"a guardian's mail", func(m *Machine) *boltqueue.Queue { return m.Mails }, time.Minute},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -92,7 +92,7 @@ func TestHandedBack(t *testing.T) {
 					t.Fatal(err)
 				}
 				defer func() { _ = m.Close() }()
-				if err := tt.queue(m).Send(t.Context(), sharedqueue.Message{Group: "g", ID: "m", Body: "x"}); err != nil {
+				if err := tt.queue(m).Send(t.Context(), queue.Message{Group: "g", ID: "m", Body: "x"}); err != nil {
 					t.Fatal(err)
 				}
 				var at []time.Time

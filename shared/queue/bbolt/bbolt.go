@@ -30,7 +30,7 @@ import (
 
 	"github.com/todoku/todoku/shared/journal"
 	"github.com/todoku/todoku/shared/queue"
-	table "github.com/todoku/todoku/shared/table/bbolt"
+	bolttable "github.com/todoku/todoku/shared/table/bbolt"
 )
 
 // Config says how a queue behaves. Its zero value works.
@@ -78,7 +78,7 @@ func (c Config) withDefaults(db *journal.DB) Config {
 		c.Now = time.Now
 	}
 	if c.Update == nil {
-		c.Update = table.NewGroup(db).Update
+		c.Update = bolttable.NewGroup(db).Update
 	}
 	return c
 }
