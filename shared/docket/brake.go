@@ -17,19 +17,19 @@ import (
 // volume (https://docs.aws.amazon.com/ses/latest/dg/reputationdashboard-messages.html).
 // A relay's owner does the like. So Todoku brakes before.
 const (
-	BrakeBounces    = 0.08
-	BrakeComplaints = 0.003
-	FreeBounces     = 0.05 // below both the brake is let go
-	FreeComplaints  = 0.001
+	brakeBounces    = 0.08
+	brakeComplaints = 0.003
+	freeBounces     = 0.05 // below both the brake is let go
+	freeComplaints  = 0.001
 
-	Volume       = 1000                // mails over which is counted, of the newest alerts,
-	volumeFor    = 30 * 24 * time.Hour // no older than this
-	LeastVolume  = 200                 // of fewer nothing is concluded,
-	leastBounces = 20                  // nor of fewer of these,
-	leastComply  = 3                   // or of these
-	settling     = 24 * time.Hour      // for so long events of an alert still come
-	weighEvery   = 55 * time.Second
-	fullEvery    = 10 * time.Minute // how often mails are counted of an alert without news
+	volume          = 1000                // mails over which is counted, of the newest alerts,
+	volumeFor       = 30 * 24 * time.Hour // no older than this
+	leastVolume     = 200                 // of fewer nothing is concluded,
+	leastBounces    = 20                  // nor of fewer of these,
+	leastComplaints = 3                   // or of these
+	settling        = 24 * time.Hour      // for so long events of an alert still come
+	weighEvery      = 55 * time.Second
+	fullEvery       = 10 * time.Minute // how often mails are counted of an alert without news
 )
 
 // Braked is what the brake knows: what the newest alerts did to the account's standing,
@@ -197,7 +197,7 @@ func (b *Braked) weigh(now time.Time) {
 	var mails, bounced, complained int64
 	n := 0
 	for _, l := range b.Loads {
-		if now.Sub(l.Starts) > volumeFor || mails >= Volume && now.Sub(l.Starts) > settling {
+		if now.Sub(l.Starts) > volumeFor || mails >= volume && now.Sub(l.Starts) > settling {
 			break
 		}
 		n++
@@ -208,16 +208,16 @@ func (b *Braked) weigh(now time.Time) {
 	}
 	b.Loads = b.Loads[:n]
 	b.Mails, b.Bounces, b.Complaints = mails, 0, 0
-	if mails >= LeastVolume {
+	if mails >= leastVolume {
 		b.Bounces, b.Complaints = float64(bounced)/float64(mails), float64(complained)/float64(mails)
 	}
 	if b.On() {
-		if mails < LeastVolume || b.Bounces < FreeBounces && b.Complaints < FreeComplaints {
+		if mails < leastVolume || b.Bounces < freeBounces && b.Complaints < freeComplaints {
 			b.release(now, "")
 		}
 		return
 	}
-	if b.Bounces >= BrakeBounces && bounced >= leastBounces || b.Complaints >= BrakeComplaints && complained >= leastComply {
+	if b.Bounces >= brakeBounces && bounced >= leastBounces || b.Complaints >= brakeComplaints && complained >= leastComplaints {
 		b.Since, b.Resumed, b.By = now, time.Time{}, ""
 	}
 }

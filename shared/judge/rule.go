@@ -24,11 +24,11 @@ type Tally struct {
 // How many refusals are many. A class list with one wrong address in ten does not
 // come near these by chance; an operator that refuses a school does at once.
 const (
-	FewProven  = 3   // of proven contacts, if they are also
-	HalfOfAll  = 0.5 // of what is settled
-	ManyOfAll  = 10  // of any contacts, if they are also
-	ThirdOfAll = 0.3 // of what is settled
-	FewPolicy  = 2   // whose words name a policy
+	fewProven   = 3   // of proven contacts, if they are also
+	shareProven = 0.5 // of what is settled
+	manyOfAll   = 10  // of any contacts, if they are also
+	shareAll    = 0.3 // of what is settled
+	FewPolicy   = 2   // whose words name a policy
 )
 
 // Event reports whether so many refusals of one kind, within a send, say something of
@@ -42,7 +42,7 @@ func Event(kind Class, t Tally) bool {
 	case Policy:
 		return t.Alike >= FewPolicy
 	case Unknown, Content, Unclear:
-		return t.Proven >= FewProven && share >= HalfOfAll || t.Alike >= ManyOfAll && share >= ThirdOfAll
+		return t.Proven >= fewProven && share >= shareProven || t.Alike >= manyOfAll && share >= shareAll
 	}
 	return false // full mailboxes and slow operators are never a policy; SES's list is its own
 }

@@ -82,7 +82,7 @@ func seal(n int64, sum hash.Hash) []byte {
 // Restore puts the backup at the path src in place as the file dst, which must not
 // exist, nor its journals. It checks the seal and every page first, and either dst is there
 // afterwards, whole and on the disk, or not at all. Errors that a person can do
-// something about are problem.Errors, but that src cannot be opened is a fs.PathError.
+// something about are of type *problem.Error, but that src cannot be opened is a fs.PathError.
 func Restore(src, dst string) error {
 	journals := journal.Paths(dst)
 	for _, name := range append(journals[:], dst) {

@@ -35,7 +35,7 @@ const (
 
 // Open opens the file at path and makes it if there is none; its folder must
 // exist. One process at a time can have it open. The caller closes it. Errors that
-// a person can do something about are problem.Errors.
+// a person can do something about are of type *problem.Error.
 //
 // The list of free pages is kept in memory and not written with each commit: in a
 // file of which 400,000 items were deleted that would be 630 KiB a commit instead
