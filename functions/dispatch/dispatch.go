@@ -10,7 +10,7 @@
 //
 // The retry policy, whole: what the operator refuses for good is refused; what it
 // puts off because of the recipient (greylisting, a full mailbox) waits as long as
-// the operator says, or GreyDelays or RetryDelays, one copy alone, in its lane's turn; what it puts off because
+// the operator says, or greyDelays or RetryDelays, one copy alone, in its lane's turn; what it puts off because
 // of the lane stays at the head of its slot, and the lane pauses until a probe passes
 // (package pace); if the relay itself is away all lanes wait for one probe, up to a
 // minute, and if the account's rate is reached the slot waits about Pause. Then each
@@ -42,18 +42,18 @@ import (
 // is past the five minutes of the usual greylisting (RFC 6647, section 4.2).
 var RetryDelays = []time.Duration{time.Minute, 5*time.Minute + 10*time.Second, 10 * time.Minute, 15 * time.Minute}
 
-// GreyDelays is the same where the operator says that it is greylisting. To come too early costs
+// greyDelays is the same where the operator says that it is greylisting. To come too early costs
 // the lane a place and the recipient another wait; `make bench-lanes` says what these reach.
-var GreyDelays = []time.Duration{6 * time.Minute, 2 * time.Minute}
+var greyDelays = []time.Duration{6 * time.Minute, 2 * time.Minute}
 
 // Pause is how long a slot waits, plus or minus a quarter, when the mail operator
 // itself cannot be used; after the nth time in a row n times as long, up to
-// LongestPause. A queue gives a message up after a thousand receives
+// longestPause. A queue gives a message up after a thousand receives
 // (https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-dead-letter-queues.html):
 // with these figures an operator may be away for 16 hours.
 const (
 	Pause        = 8 * time.Second
-	LongestPause = time.Minute
+	longestPause = time.Minute
 )
 
 // Handler sends copies.
@@ -159,7 +159,7 @@ func (b *batch) postpone(ctx context.Context) {
 
 // pause returns how long to hide a message that has been received in vain.
 func pause(m events.SQSMessage, jitter float64) time.Duration {
-	p := min(Pause*time.Duration(min(receives(m), 100)), LongestPause)
+	p := min(Pause*time.Duration(min(receives(m), 100)), longestPause)
 	return time.Duration(float64(p) * (0.75 + jitter/2))
 }
 

@@ -20,12 +20,12 @@ const (
 var greylisted = regexp.MustCompile(`(?i)gr[ae]y-?list`)
 
 // again returns how long a copy waits that its recipient put off: as long as the
-// operator said, or what GreyDelays or RetryDelays says.
+// operator said, or what greyDelays or RetryDelays says.
 func again(words string, tries int) time.Duration {
 	m := hint.FindStringSubmatch(words)
 	switch {
 	case m == nil && greylisted.MatchString(words):
-		return nth(GreyDelays, tries)
+		return nth(greyDelays, tries)
 	case m == nil:
 		return nth(RetryDelays, tries)
 	}

@@ -12,7 +12,7 @@ import (
 var epoch = time.Date(2026, 4, 1, 3, 0, 0, 0, time.UTC)
 
 // greylisted is when a recipient is tried again that was greylisted, as package dispatch
-// does (GreyDelays).
+// does (greyDelays).
 func greylisted(tries int) time.Duration {
 	if tries <= 1 {
 		return 6 * time.Minute

@@ -49,12 +49,12 @@ func (s *State) heard(now, left time.Time, v Verdict) {
 // took much longer: SES had been put off.
 func (s *State) timed(now time.Time, v Verdict) Kind {
 	switch {
-	case v.Took > PutOff:
+	case v.Took > putOff:
 		s.Stuck = max(min(s.Stuck-1, s.Out), 0)
 		if v.Kind == Personal {
 			s.Grey = now
 		}
-		if v.Kind == Accepted && (s.Grey.IsZero() || now.Sub(s.Grey) > Fade) {
+		if v.Kind == Accepted && (s.Grey.IsZero() || now.Sub(s.Grey) > fading) {
 			return TooFast
 		}
 	case v.Kind == Accepted && s.Took == 0:
@@ -85,7 +85,7 @@ func (s *State) passed(l Limits, now time.Time, full bool) {
 func (s *State) reopen(l Limits, now time.Time) {
 	closed := now.Sub(s.Stopped)
 	s.Shut += closed
-	if s.Ceil > 0 && closed > 3*Hold { // a block is as good as a rest
+	if s.Ceil > 0 && closed > 3*hold { // a block is as good as a rest
 		s.Tokens = min(s.Rate*closed.Seconds(), s.depth(l))
 	}
 	s.Stopped, s.Until, s.Opened, s.Probing, s.Good = time.Time{}, time.Time{}, now, false, 0
@@ -97,9 +97,9 @@ func (s *State) reopen(l Limits, now time.Time) {
 func (s *State) widen(l Limits, now time.Time) {
 	switch {
 	case l.Events && s.WindowCeil == 0 && s.Window >= s.fills(l):
-		s.Window += math.Ln2 * float64(s.Took+EventLag) / float64(Outgrows)
+		s.Window += math.Ln2 * float64(s.Took+EventLag) / float64(outgrows)
 	case s.WindowCeil == 0 && l.narrow():
-		s.Window += Narrowly
+		s.Window += narrowly
 	case s.WindowCeil == 0 || s.Window+1 <= s.WindowCeil:
 		s.Window++
 	case now.After(s.WindowTry):
@@ -116,7 +116,7 @@ func (s *State) fills(l Limits) float64 {
 	if s.Took == 0 {
 		return l.widest()
 	}
-	return max(FirstWindow, l.busy()*float64(s.Took+EventLag)/float64(s.Took))
+	return max(firstWindow, l.busy()*float64(s.Took+EventLag)/float64(s.Took))
 }
 
 // crowded: connections that stand are what the operator takes.
@@ -130,7 +130,7 @@ func (s *State) crowded(now time.Time, dice float64) {
 	}
 	s.Window = max(1, min(s.Window, float64(s.Out)))
 	s.WindowCeil = s.Window
-	s.WindowWait = min(max(2*s.WindowWait, FirstWiden), LastTry)
+	s.WindowWait = min(max(2*s.WindowWait, firstWiden), lastTry)
 	s.WindowTry = now.Add(s.WindowWait)
 }
 
@@ -172,12 +172,12 @@ func (s *State) stop(now time.Time, dice float64) {
 		s.Stopped = now
 	}
 	s.Vain++
-	d := min(max(Hold, time.Duration(PauseShare*float64(now.Sub(s.Since)))), LongPause)
-	s.Until = now.Add(d + time.Duration(Jitter*dice*float64(d)))
+	d := min(max(hold, time.Duration(pauseShare*float64(now.Sub(s.Since)))), LongPause)
+	s.Until = now.Add(d + time.Duration(jitter*dice*float64(d)))
 	s.Probing = false
 	if s.Vain == 3 { // this is a block: what led to it is not tried again soon
-		s.RateWait = LastTry
-		s.RateTry = now.Add(LastTry)
+		s.RateWait = lastTry
+		s.RateTry = now.Add(lastTry)
 	}
 }
 
@@ -196,7 +196,7 @@ func (s *State) slow(l Limits, now time.Time) {
 	switch {
 	case !s.Empty:
 		s.fromFull(l, open)
-	case s.Shut > 3*Hold:
+	case s.Shut > 3*hold:
 		s.afterBlock(l, span, open)
 	case s.Passed < 8:
 		s.cut()
@@ -209,9 +209,9 @@ func (s *State) slow(l Limits, now time.Time) {
 
 // cut lowers the rate by rule, because too little passed to measure it.
 func (s *State) cut() {
-	s.Rate *= NextCut
-	s.Ceil = min(s.Ceil, s.Rate/Below)
-	s.Depth *= NextCut
+	s.Rate *= nextCut
+	s.Ceil = min(s.Ceil, s.Rate/below)
+	s.Depth *= nextCut
 }
 
 // fromFull learns from the first refusal after a rest. The bucket was full: what
@@ -223,11 +223,11 @@ func (s *State) fromFull(l Limits, open time.Duration) {
 	case ok:
 		s.learn(r)
 	case s.Ceil > 0:
-		s.Depth *= NextCut
+		s.Depth *= nextCut
 		s.learn(0.9 * s.Ceil)
 	default:
-		s.RateWait = max(s.RateWait, FirstTry)
-		s.Rate = l.firstCut() * float64(s.Passed) / max(open, FirstSpan).Seconds()
+		s.RateWait = max(s.RateWait, firstTry)
+		s.Rate = l.firstCut() * float64(s.Passed) / max(open, firstSpan).Seconds()
 		s.Depth = 1
 	}
 	s.First, s.Span = float64(s.Passed), open
@@ -237,9 +237,9 @@ func (s *State) fromFull(l Limits, open time.Duration) {
 // meanwhile has no verdict, and does not count as passed.
 func (l Limits) firstCut() float64 {
 	if l.Events {
-		return LateCut
+		return lateCut
 	}
-	return FirstCut
+	return earlyCut
 }
 
 // apart returns the rate that explains two times from a full bucket to a refusal.
@@ -271,11 +271,11 @@ func (s *State) afterBlock(l Limits, span, open time.Duration) {
 func (s *State) learn(r float64) {
 	if s.Ceil > 0 && s.Rate > s.Ceil {
 		r = min(max(r, s.Ceil), s.Rate)
-		s.RateWait = min(2*s.RateWait, LastTry)
-	} else if s.RateWait < LastTry {
-		s.RateWait = FirstTry
+		s.RateWait = min(2*s.RateWait, lastTry)
+	} else if s.RateWait < lastTry {
+		s.RateWait = firstTry
 	}
-	s.Ceil, s.Rate = r, Below*r
+	s.Ceil, s.Rate = r, below*r
 	if s.First > 0 {
 		s.Depth = max(1, 0.8*(s.First-r*s.Span.Seconds()))
 	}

@@ -60,25 +60,25 @@ func (l Limits) places(n int) int {
 // begin makes a lane ready that has never sent, or has rested.
 func (s *State) begin(l Limits, now time.Time) {
 	if s.Window == 0 {
-		s.Window = min(FirstWindow, l.widest())
+		s.Window = min(firstWindow, l.widest())
 		s.Mark, s.Filled, s.Heard = now, now, now
 		return
 	}
 	rested := now.Sub(s.Sent)
-	if rested < Rest || s.Sent.IsZero() || s.Out > 0 || !s.Stopped.IsZero() {
+	if rested < rest || s.Sent.IsZero() || s.Out > 0 || !s.Stopped.IsZero() {
 		return
 	}
 	s.fill(l, now)
 	s.Mark, s.Empty, s.Passed, s.Shut, s.Heard = now, false, 0, 0, now
 	s.Window = min(max(s.Window, s.WindowCeil), l.widest())
-	s.RateWait, s.WindowWait = fade(s.RateWait, FirstTry, rested), fade(s.WindowWait, FirstWiden, rested)
+	s.RateWait, s.WindowWait = fade(s.RateWait, firstTry, rested), fade(s.WindowWait, firstWiden, rested)
 	s.RateTry, s.WindowTry = now.Add(s.RateWait), now.Add(s.WindowWait)
 }
 
 // fade lets a remembered limit lose authority: the time until more is tried halves
-// with every Fade of rest.
+// with every such rest (fading).
 func fade(wait, least, rested time.Duration) time.Duration {
-	return max(time.Duration(float64(wait)*math.Exp2(-float64(rested)/float64(Fade))), least)
+	return max(time.Duration(float64(wait)*math.Exp2(-float64(rested)/float64(fading))), least)
 }
 
 // forget gives the places of verdicts back that will not come: a place that was taken
@@ -107,7 +107,7 @@ func (s *State) probe(l Limits, now time.Time, want int) (int, time.Duration) {
 	}
 	switch {
 	case s.Probing && l.Events:
-		return 0, ProbeWait
+		return 0, probeWait
 	case s.Probing:
 		return 0, Forget - now.Sub(s.Sent) + time.Second
 	case now.Before(s.Until):
@@ -124,7 +124,7 @@ func (s *State) patience() time.Duration {
 	if s.Took == 0 {
 		return Silence
 	}
-	return ProbeWait
+	return probeWait
 }
 
 // miss notices by the copies without an event that some are put off, long before SES
@@ -150,7 +150,7 @@ func (s *State) miss(l Limits, now time.Time) {
 func (s *State) usual(now time.Time) (n int, missed bool) {
 	due := s.Took + EventLag
 	if s.Rate == 0 {
-		return 0, s.Out > s.Stuck && now.Sub(s.Heard) > max(3*due, ProbeWait)
+		return 0, s.Out > s.Stuck && now.Sub(s.Heard) > max(3*due, probeWait)
 	}
 	usual, out := s.Rate*due.Seconds(), float64(s.Out-s.Stuck)
 	return int(usual), out > 2*usual+4 || out >= math.Floor(s.Window) && now.Sub(s.Heard) > 2*due
@@ -165,7 +165,7 @@ func (s *State) Silent(l Limits, now time.Time) bool {
 // cautiously grants what the cautious rate allows since the last copy left, a few
 // seconds' worth at most, for missing verdicts never stop an alert.
 func (s *State) cautiously(l Limits, now time.Time, want int) (int, time.Duration) {
-	due := l.cautious() * min(now.Sub(s.Sent), CautiousBurst).Seconds()
+	due := l.cautious() * min(now.Sub(s.Sent), cautiousBurst).Seconds()
 	if due < 1 {
 		return 0, time.Duration((1-due)/l.cautious()*float64(time.Second)) + time.Millisecond
 	}
@@ -177,7 +177,7 @@ func (s *State) room(l Limits, now time.Time, want int) (int, time.Duration) {
 	s.fill(l, now)
 	n := int(s.Window) + s.Stuck - s.Out
 	if n <= 0 && l.Events {
-		return 0, ProbeWait
+		return 0, probeWait
 	}
 	if n <= 0 {
 		return 0, Forget
@@ -205,7 +205,7 @@ func (s *State) fill(l Limits, now time.Time) {
 	if s.Rate == 0 {
 		return
 	}
-	if s.Tokens < 2 && d < Rest {
+	if s.Tokens < 2 && d < rest {
 		s.grow(now, d/l.lateness())
 		if l.Events && s.Took > 0 { // Little's law: more would be more connections at once than slots
 			s.Rate = min(s.Rate, l.busy()/s.Took.Seconds())
@@ -227,7 +227,7 @@ func (s *State) depth(l Limits) float64 {
 // copies go beyond the operator's before it is noticed.
 func (l Limits) lateness() time.Duration {
 	if l.Events {
-		return LateGrows
+		return lateGrows
 	}
 	return 1
 }
@@ -235,27 +235,27 @@ func (l Limits) lateness() time.Duration {
 func (s *State) grow(now time.Time, d time.Duration) {
 	switch {
 	case s.Ceil == 0:
-		s.Rate *= doubled(d, GuessGrows)
-	case s.Rate < Below*s.Ceil:
-		s.Rate = min(s.Rate*doubled(d, GuessGrows), Below*s.Ceil)
+		s.Rate *= doubled(d, guessGrows)
+	case s.Rate < below*s.Ceil:
+		s.Rate = min(s.Rate*doubled(d, guessGrows), below*s.Ceil)
 	case now.After(s.RateTry):
 		if s.Empty { // what is left over fills the bucket by now
 			s.Mark, s.Empty, s.Passed, s.Shut = now, false, 0, 0
 		}
-		s.Rate *= doubled(d, CeilGrows)
+		s.Rate *= doubled(d, ceilGrows)
 	}
 }
 
 func doubled(d, in time.Duration) float64 { return math.Exp2(float64(d) / float64(in)) }
 
 // busy is how many connections at once SES should have on average, so that it seldom has
-// more than slots: average and Above times its square root are the slots, by which rule
+// more than slots: average and above times its square root are the slots, by which rule
 // switchboards are staffed. Four slots are then far from full, and ten nearly.
 func (l Limits) busy() float64 { return max(l.seldom(), 1) }
 
 // seldom is busy by that rule alone, which for few slots is less than one connection.
 func (l Limits) seldom() float64 {
-	root := (math.Sqrt(Above*Above+4*float64(max(l.Slots, 1))) - Above) / 2
+	root := (math.Sqrt(above*above+4*float64(max(l.Slots, 1))) - above) / 2
 	return root * root
 }
 

@@ -146,10 +146,10 @@ func TestRemembers(t *testing.T) {
 // TestFades: what is remembered keeps its place and loses its authority, so that an
 // operator that takes more than it did is soon given more.
 func TestFades(t *testing.T) {
-	s := State{Window: 1, WindowCeil: 2, Rate: 2, Ceil: 3, RateWait: LastTry, Sent: at(0), Filled: at(0)}
-	now := at(0).Add(3 * Fade)
+	s := State{Window: 1, WindowCeil: 2, Rate: 2, Ceil: 3, RateWait: lastTry, Sent: at(0), Filled: at(0)}
+	now := at(0).Add(3 * fading)
 	s.Take(four, now, 1)
-	if wait := s.RateTry.Sub(now); s.Rate != 2 || s.Window != 2 || wait != LastTry/8 {
+	if wait := s.RateTry.Sub(now); s.Rate != 2 || s.Window != 2 || wait != lastTry/8 {
 		t.Errorf("after three days: rate %v, window %v, more is tried in %v", s.Rate, s.Window, wait)
 	}
 }

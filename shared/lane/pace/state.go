@@ -5,38 +5,38 @@ import "time"
 // The figures of the law. `make bench-lanes` says what they reach when every figure
 // of the simulated operators is varied.
 const (
-	FirstWindow = 2               // copies at once to an operator of which nothing is known
-	Hold        = 4 * time.Second // pause after a first refusal
-	PauseShare  = 0.15            // a blocked lane pauses for this share of its block so far,
+	firstWindow = 2               // copies at once to an operator of which nothing is known
+	hold        = 4 * time.Second // pause after a first refusal
+	pauseShare  = 0.15            // a blocked lane pauses for this share of its block so far,
 	LongPause   = 5 * time.Minute // never longer than this,
-	Jitter      = 0.2             // stretched by up to this share
+	jitter      = 0.2             // stretched by up to this share
 	Proven      = 5               // copies that must pass after a pause to call it over
 
-	FirstCut   = 0.25             // rate after a refusal that measured nothing, of what had passed
-	FirstSpan  = 10 * time.Second // and passed in at least this time
-	LateCut    = 0.5              // the same behind SES
-	NextCut    = 0.7              // and after another that measured nothing, of the rate
-	Below      = 0.95             // a lane stays this far below a measured rate
-	GuessGrows = 30 * time.Second // a guessed rate doubles in this time,
-	CeilGrows  = 30 * time.Second // one that tries to pass a measured one, in this
-	LateGrows  = 2                // and so much slower behind SES
-	FirstTry   = time.Minute      // a measured rate is left alone for so long,
-	FirstWiden = time.Minute      // a measured window for so long,
-	LastTry    = 2 * time.Hour    // and after vain tries twice as long each time, up to this
+	earlyCut   = 0.25             // rate after a refusal that measured nothing, of what had passed
+	firstSpan  = 10 * time.Second // and passed in at least this time
+	lateCut    = 0.5              // the same behind SES
+	nextCut    = 0.7              // and after another that measured nothing, of the rate
+	below      = 0.95             // a lane stays this far below a measured rate
+	guessGrows = 30 * time.Second // a guessed rate doubles in this time,
+	ceilGrows  = 30 * time.Second // one that tries to pass a measured one, in this
+	lateGrows  = 2                // and so much slower behind SES
+	firstTry   = time.Minute      // a measured rate is left alone for so long,
+	firstWiden = time.Minute      // a measured window for so long,
+	lastTry    = 2 * time.Hour    // and after vain tries twice as long each time, up to this
 
-	Rest = 30 * time.Second // a lane that sent nothing for so long finds a full bucket
-	Fade = 24 * time.Hour   // in so much rest the wait until more is tried halves
+	rest   = 30 * time.Second // a lane that sent nothing for so long finds a full bucket
+	fading = 24 * time.Hour   // in so much rest the wait until more is tried halves
 
-	CautiousBurst = 5 * time.Second  // what was not used of the cautious rate for longer is lost
+	cautiousBurst = 5 * time.Second  // what was not used of the cautious rate for longer is lost
 	Silence       = 30 * time.Second // events that stay away so long are not waited for
 	Forget        = 15 * time.Minute // a verdict that did not come gives its place back
-	PutOff        = 20 * time.Second // a delivery by SES that took longer had been put off
+	putOff        = 20 * time.Second // a delivery by SES that took longer had been put off
 	EventLag      = 3 * time.Second  // an event usually comes after this
-	ProbeWait     = 10 * time.Second // and that of a probe, if it passes, before this
-	Above         = 1.8              // how far below its slots SES should keep on average, see busy
-	Outgrows      = 2 * time.Minute  // a lane never refused doubles what fills its slots in this
-	Narrowly      = 0.05             // how much of a place an acceptance adds where slots are few, see narrow
-	EventsPerSlot = 40               // copies without an event, for each slot
+	probeWait     = 10 * time.Second // and that of a probe, if it passes, before this
+	above         = 1.8              // how far below its slots SES should keep on average, see busy
+	outgrows      = 2 * time.Minute  // a lane never refused doubles what fills its slots in this
+	narrowly      = 0.05             // how much of a place an acceptance adds where slots are few, see narrow
+	eventsPerSlot = 40               // copies without an event, for each slot
 )
 
 // Limits are what the lanes file sets.
@@ -59,7 +59,7 @@ func (l Limits) cautious() float64 {
 // a copy whose verdict comes as an event holds its slot for the handing over only.
 func (l Limits) widest() float64 {
 	if l.Events {
-		return float64(max(l.Slots, 1) * EventsPerSlot)
+		return float64(max(l.Slots, 1) * eventsPerSlot)
 	}
 	return float64(max(l.Slots, 1))
 }

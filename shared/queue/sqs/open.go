@@ -8,5 +8,5 @@ import (
 // Open returns New with a client of cfg's account. It calls nothing yet.
 func Open(cfg aws.Config, url string) *Queue { return New(sqs.NewFromConfig(cfg), url) }
 
-// OpenYard returns NewYard with such a client.
-func OpenYard(cfg aws.Config) *Yard { return NewYard(sqs.NewFromConfig(cfg)) }
+// OpenYard returns a Yard with such a client.
+func OpenYard(cfg aws.Config) *Yard { return &Yard{sqs.NewFromConfig(cfg)} }

@@ -14,12 +14,9 @@ import (
 )
 
 // Yard empties queues of dead letters, and puts letters back into their queues, FIFO or
-// not. The role that client acts for needs ReceiveMessage and DeleteMessage on the
+// not. The role that its client acts for needs ReceiveMessage and DeleteMessage on the
 // former, SendMessage on the latter.
 type Yard struct{ client *sqs.Client }
-
-// NewYard returns a Yard.
-func NewYard(client *sqs.Client) *Yard { return &Yard{client} }
 
 // rounds bounds one call of Take: the next goes on.
 const rounds = 10
