@@ -88,9 +88,6 @@ func (h *handler) page(o opened, chosen map[string]string, problems problem.List
 	p.Problems = problems
 	p.Scripts = []string{"once.js"}
 	page := web.Page{Data: p}
-	if len(problems) > 0 {
-		page.Status = web.Status(problems[0].Kind)
-	}
 	switch {
 	case !o.alert.Useful(o.now):
 		p.Problems = nil

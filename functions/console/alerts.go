@@ -213,7 +213,6 @@ func (s *Server) composeAgain(ctx context.Context, me staff.Staff, c compose, wr
 	p.Proof = s.proof(ctx)
 	page := web.Page{Template: "compose.html", Data: p, Header: keptForBack()}
 	if len(wrong) > 0 {
-		page.Status = web.Status(wrong[0].Kind)
 		maps.Copy(page.Header, retryHeader(wrong[0].Kind))
 	}
 	return page, nil

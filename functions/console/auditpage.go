@@ -144,7 +144,7 @@ func (s *Server) auditPage(r *http.Request, me staff.Staff) (web.Response, error
 	entries, faults, err := s.searchAudit(r, me, q, zone)
 	if wrong := problem.Of(err); err != nil && wrong[0].Kind == problem.Invalid {
 		p.Problems = wrong
-		return web.Page{Template: "audit.html", Data: p, Status: web.Status(problem.Invalid)}, nil
+		return web.Page{Template: "audit.html", Data: p}, nil
 	}
 	if err != nil {
 		return nil, err

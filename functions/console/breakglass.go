@@ -85,11 +85,7 @@ func (s *Server) glassWith(r *http.Request, me staff.Staff, school roster.School
 		}
 	}
 	p.Problems, p.Scripts = wrong, []string{"once.js"}
-	page := web.Page{Template: "break_glass.html", Data: p, Header: keptForBack()}
-	if len(wrong) > 0 {
-		page.Status = web.Status(wrong[0].Kind)
-	}
-	return page, nil
+	return web.Page{Template: "break_glass.html", Data: p, Header: keptForBack()}, nil
 }
 
 // breakGlass accepts the alert, held, and tells the managers.
@@ -283,7 +279,7 @@ func (s *Server) setGlass(r *http.Request, me staff.Staff) (web.Response, error)
 	if i < 0 {
 		p := &glassSettingsPage{Choice: "?"}
 		p.Problems = problem.List{problem.New(problem.Invalid, "どれか一つを選んでください。", "Choose one of them.").In("choice")}
-		return web.Page{Template: "break_glass_settings.html", Data: p, Status: web.Status(problem.Invalid)}, nil
+		return web.Page{Template: "break_glass_settings.html", Data: p}, nil
 	}
 	_, err = recording(r.Context(), s.App, entry(me, audit.Settings, "", "緊急時の全校送信: "+glassChoices[i].Name.JA), func() (struct{}, error) {
 		school, err := s.Roster.School(r.Context(), me.School)

@@ -92,11 +92,7 @@ func (s *Server) templateForm(t alert.Templates, one alert.Template, place int, 
 	}
 	p.Problems = wrong
 	p.Scripts = []string{"once.js"}
-	page := web.Page{Template: "template.html", Data: p}
-	if len(wrong) > 0 {
-		page.Status = web.Status(wrong[0].Kind)
-	}
-	return page
+	return web.Page{Template: "template.html", Data: p}
 }
 
 // saveTemplate writes a template that is new, or was changed.

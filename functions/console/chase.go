@@ -103,7 +103,7 @@ func (s *Server) setChase(r *http.Request, me staff.Staff) (web.Response, error)
 	}
 	switch {
 	case len(p.Problems) > 0:
-		return web.Page{Template: "chase.html", Data: p, Status: web.Status(p.Problems[0].Kind)}, nil
+		return web.Page{Template: "chase.html", Data: p}, nil
 	case err != nil:
 		return nil, err
 	}

@@ -310,7 +310,7 @@ func (s *Server) keyIn(r *http.Request, p *paperPage, form web.Form) (web.Respon
 	if changed {
 		p.Key = fresh
 	}
-	return web.Page{Template: "paper_enter.html", Data: p, Status: web.Status(p.Problems[0].Kind)}, nil
+	return web.Page{Template: "paper_enter.html", Data: p}, nil
 }
 
 // keyRowIn records one row, family by family under one id: what is refused of one can be

@@ -183,11 +183,7 @@ func (s *Server) districtForm(p *districtAlertPage, me staff.Staff, wrong proble
 	if p.Ready {
 		p.Resubmit.Action = districtPath + "/preview"
 	}
-	page := web.Page{Template: "district_send.html", Data: p}
-	if len(wrong) > 0 {
-		page.Status = web.Status(wrong[0].Kind)
-	}
-	return page
+	return web.Page{Template: "district_send.html", Data: p}
 }
 
 var errNoSchool = problem.New(problem.Invalid,

@@ -94,11 +94,7 @@ func (s *Server) drillsWith(r *http.Request, me staff.Staff, plan alert.DrillPla
 			p.Past = append(p.Past, drillLineOf(one, web.Language(r)))
 		}
 	}
-	page := web.Page{Template: "drills.html", Data: p}
-	if len(p.Problems) > 0 {
-		page.Status = web.Status(p.Problems[0].Kind)
-	}
-	return page, err
+	return web.Page{Template: "drills.html", Data: p}, err
 }
 
 func drillLineOf(one alert.Summary, l lang.Lang) drillLine {

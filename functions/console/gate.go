@@ -142,7 +142,6 @@ func (s *Server) orProblem(page web.Page, b *web.Base, wrong error) (web.Respons
 	if !b.Problems.Mendable() {
 		return nil, wrong
 	}
-	page.Status = web.Status(b.Problems[0].Kind)
 	return page, nil
 }
 

@@ -58,11 +58,7 @@ func (s *Server) handOver(r *http.Request, me staff.Staff) (web.Response, error)
 }
 
 func (h *handOverPage) page(template string) web.Page {
-	page := web.Page{Template: template, Data: h}
-	if len(h.Problems) > 0 {
-		page.Status = web.Status(h.Problems[0].Kind)
-	}
-	return page
+	return web.Page{Template: template, Data: h}
 }
 
 // newHandOver reads the people who are not disabled, and the classes.

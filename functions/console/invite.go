@@ -46,7 +46,7 @@ func (s *Server) postInvite(r *http.Request, me staff.Staff) (web.Response, erro
 	}, s.Lanes)
 	if problem.Is(err, problem.Invalid) {
 		p.Problems = problem.Of(err)
-		return web.Page{Status: http.StatusUnprocessableEntity, Template: "invite.html", Data: p}, nil
+		return web.Page{Template: "invite.html", Data: p}, nil
 	}
 	if err != nil {
 		return nil, err

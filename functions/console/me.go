@@ -65,11 +65,7 @@ func (s *Server) meWith(r *http.Request, me staff.Staff, name string, wrong prob
 	case "all-ended":
 		p.Notice = lang.T("ほかの端末をすべてサインアウトしました。", "All other devices are signed out.").In(web.Language(r))
 	}
-	page := web.Page{Template: "me.html", Data: p}
-	if len(wrong) > 0 {
-		page.Status = web.Status(wrong[0].Kind)
-	}
-	return page, nil
+	return web.Page{Template: "me.html", Data: p}, nil
 }
 
 // beginKey begins to register a passkey.

@@ -53,11 +53,7 @@ func notePageOf(a alert.Alert, text string, wrong problem.List) web.Response {
 	p.Problems = wrong
 	p.Scripts = []string{"once.js"}
 	p.Resubmit = web.Resubmit{Form: "note-form", Action: "/alerts/" + a.ID + "/note/edit"}
-	page := web.Page{Template: "note.html", Data: p}
-	if len(wrong) > 0 {
-		page.Status = web.Status(wrong[0].Kind)
-	}
-	return page
+	return web.Page{Template: "note.html", Data: p}
 }
 
 // addNote puts a note on an alert's page. No mail leaves.

@@ -141,11 +141,7 @@ func (s *Server) personWith(r *http.Request, me, m staff.Staff, f personForm, wr
 	p.Grades, p.Others = boxes.Grades, boxes.Others
 	p.Problems, p.Scripts = wrong, []string{"once.js"}
 	p.Notice = personDone[r.URL.Query().Get("done")].In(web.Language(r))
-	page := web.Page{Template: "person.html", Data: p}
-	if len(wrong) > 0 {
-		page.Status = web.Status(wrong[0].Kind)
-	}
-	return page, nil
+	return web.Page{Template: "person.html", Data: p}, nil
 }
 
 var personDone = map[string]lang.Text{

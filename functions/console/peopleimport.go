@@ -125,15 +125,7 @@ func (s *Server) previewPeople(r *http.Request, me staff.Staff) (web.Response, e
 	if err != nil {
 		return nil, err
 	}
-	return peopleImported(p), nil
-}
-
-func peopleImported(p *peopleImportPage) web.Page {
-	page := web.Page{Template: "people_import.html", Data: p}
-	if len(p.Problems) > 0 {
-		page.Status = web.Status(p.Problems[0].Kind)
-	}
-	return page
+	return web.Page{Template: "people_import.html", Data: p}, nil
 }
 
 // commitPeople imports the rows that are right, and shows the others again.
@@ -143,14 +135,14 @@ func (s *Server) commitPeople(r *http.Request, me staff.Staff) (web.Response, er
 		return nil, err
 	}
 	if len(p.Problems) > 0 {
-		return peopleImported(p), nil
+		return web.Page{Template: "people_import.html", Data: p}, nil
 	}
 	c := p.Counts()
 	said := fmt.Sprintf("CSV: 新規%d人 変更%d人", c.New, c.Changed)
 	_, err = recording(r.Context(), s.App, entry(me, audit.People, "", said), func() (struct{}, error) { return struct{}{}, s.commitRows(r, me, p.Rows) })
 	if wrong := fixable(err); len(wrong) > 0 {
 		p.Problems = wrong
-		return peopleImported(p), nil
+		return web.Page{Template: "people_import.html", Data: p}, nil
 	}
 	if err != nil {
 		return nil, err
@@ -172,7 +164,7 @@ func (s *Server) commitPeople(r *http.Request, me staff.Staff) (web.Response, er
 	if len(done.Rows) > 0 {
 		done.Text = onlyRows(p.Text, done.Rows)
 	}
-	return peopleImported(done), nil
+	return web.Page{Template: "people_import.html", Data: done}, nil
 }
 
 // onlyRows returns the headers and the given rows of a text of sheetText.

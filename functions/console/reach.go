@@ -275,11 +275,7 @@ func (s *Server) classReachWith(r *http.Request, me staff.Staff, p *classPage, w
 			p.Children = append(p.Children, c)
 		}
 	}
-	page := web.Page{Template: "reach_class.html", Data: p}
-	if len(wrong) > 0 {
-		page.Status = web.Status(wrong[0].Kind)
-	}
-	return page, nil
+	return web.Page{Template: "reach_class.html", Data: p}, nil
 }
 
 // fix corrects an address that was not confirmed, or invites it again.

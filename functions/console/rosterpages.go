@@ -88,11 +88,7 @@ func (p *rosterPages) overviewWith(ctx context.Context, me staff.Staff, wrong pr
 	if err != nil {
 		return nil, err
 	}
-	page := web.Page{Template: "roster.html", Data: data}
-	if len(wrong) > 0 {
-		page.Status = web.Status(wrong[0].Kind)
-	}
-	return page, nil
+	return web.Page{Template: "roster.html", Data: data}, nil
 }
 
 // upload keeps a file to be looked at. What is no class list at all is refused at

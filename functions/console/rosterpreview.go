@@ -126,7 +126,7 @@ func (p *rosterPages) askColumns(ctx context.Context, me staff.Staff, in imports
 		why = whichColumns
 	}
 	data.Problems = problem.List{why.In("columns")}
-	return web.Page{Template: "roster_columns.html", Data: data}, nil
+	return web.Page{Status: http.StatusOK, Template: "roster_columns.html", Data: data}, nil // a question
 }
 
 // mapping returns the columns that were named by hand: for this file, else for

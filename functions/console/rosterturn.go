@@ -66,11 +66,7 @@ func (p *rosterPages) turnStartWith(ctx context.Context, me staff.Staff, wrong p
 	if err != nil {
 		return nil, err
 	}
-	page := web.Page{Template: "roster_turn.html", Data: d}
-	if len(wrong) > 0 {
-		page.Status = web.Status(wrong[0].Kind)
-	}
-	return page, nil
+	return web.Page{Template: "roster_turn.html", Data: d}, nil
 }
 
 // turnPreview is the data of roster_turn_preview.html.
@@ -132,11 +128,7 @@ func (p *rosterPages) turnPreview(ctx context.Context, me staff.Staff, in import
 	d.Must = len(d.Others) > 0
 	d.Others = first(d.Others, shownLeavers)
 	d.Problems, d.Scripts = wrong, []string{"once.js"}
-	page := web.Page{Template: "roster_turn_preview.html", Data: d}
-	if len(wrong) > 0 {
-		page.Status = web.Status(wrong[0].Kind)
-	}
-	return page, nil
+	return web.Page{Template: "roster_turn_preview.html", Data: d}, nil
 }
 
 var (

@@ -207,7 +207,7 @@ func (s *Server) postCode(r *http.Request) (web.Response, error) {
 func codeWrong(typed string, why *problem.Error) web.Response {
 	p := &signInPage{Code: typed}
 	p.Problems = problem.List{why}
-	return web.Page{Template: "signin_code.html", Data: p, Status: web.Status(why.Kind)}
+	return web.Page{Template: "signin_code.html", Data: p}
 }
 
 // errCodes says how to get in although others on the same connection have guessed.

@@ -74,11 +74,7 @@ func (s *Server) ruleWith(r *http.Request, me staff.Staff, rule staff.Rule, wron
 		p.Notice = lang.T("保存しました。次のサインインから有効です。", "Saved. It counts from the next sign-in.").In(web.Language(r))
 	}
 	p.Problems, p.Scripts = wrong, []string{"once.js"}
-	page := web.Page{Template: "signin_rule.html", Data: p}
-	if len(wrong) > 0 {
-		page.Status = web.Status(wrong[0].Kind)
-	}
-	return page, nil
+	return web.Page{Template: "signin_rule.html", Data: p}, nil
 }
 
 func (s *Server) postRule(r *http.Request, me staff.Staff) (web.Response, error) {

@@ -132,11 +132,7 @@ func (s *Server) tokensWith(r *http.Request, me staff.Staff, p *tokensPage) (web
 	if p.Ends == "" {
 		p.Ends = p.Last
 	}
-	page := web.Page{Template: "tokens.html", Data: p}
-	if len(p.Problems) > 0 {
-		page.Status = web.Status(p.Problems[0].Kind)
-	}
-	return page, nil
+	return web.Page{Template: "tokens.html", Data: p}, nil
 }
 
 var errNoScope = problem.New(problem.Invalid, "このトークンでできることを、一つ以上選んでください。", "Choose at least one thing that the token is for.").In("may")

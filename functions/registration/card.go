@@ -114,11 +114,7 @@ func (h *handler) cardPage(o cardOf, wrong problem.List) web.Response {
 			}
 		}
 	}
-	page := web.Page{Template: "card.html", Data: p}
-	if len(wrong) > 0 {
-		page.Status = web.Status(wrong[0].Kind)
-	}
-	return page
+	return web.Page{Template: "card.html", Data: p}
 }
 
 func byOthers(c alert.Child) bool { return c.Answer != nil && c.Answer.Way != alert.ByCard }

@@ -47,11 +47,7 @@ func (h *handler) waitPage(o opened, j enrol.Join, wrong problem.List) web.Respo
 		p.Refresh = 10
 		p.Scripts = append(p.Scripts, "live.js")
 	}
-	page := web.Page{Template: "wait.html", Data: p}
-	if len(wrong) > 0 {
-		page.Status = web.Status(wrong[0].Kind)
-	}
-	return page
+	return web.Page{Template: "wait.html", Data: p}
 }
 
 // Confirmed reports whether the address has been confirmed.
@@ -129,11 +125,7 @@ func (h *handler) confirmPage(r *http.Request, o opened, j enrol.Join, p *confir
 			return nil, err
 		}
 	}
-	page := web.Page{Template: "confirm.html", Data: p}
-	if len(wrong) > 0 {
-		page.Status = web.Status(wrong[0].Kind)
-	}
-	return page, nil
+	return web.Page{Template: "confirm.html", Data: p}, nil
 }
 
 // confirm registers the address: the one place where that happens.

@@ -47,11 +47,7 @@ func (p *formPage) page(wrong problem.List) web.Page {
 	p.Problems, p.Relations = wrong, relations
 	p.Scripts = []string{"once.js", "register.js"}
 	p.Resubmit = web.Resubmit{Form: "register", Action: enrol.Path + "?again=1", Enter: true}
-	page := web.Page{Template: "form.html", Data: p}
-	if len(wrong) > 0 {
-		page.Status = web.Status(wrong[0].Kind)
-	}
-	return page
+	return web.Page{Template: "form.html", Data: p}
 }
 
 func readFormPage(f web.Form) *formPage {

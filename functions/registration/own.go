@@ -41,7 +41,7 @@ func (h *handler) sendOwn(r *http.Request) (web.Response, error) {
 	}
 	if wrong, ok := shown(err); ok {
 		p.Problems = problem.List{wrong[0].In("address")}
-		return web.Page{Status: web.Status(wrong[0].Kind), Template: "own_ask.html", Data: p}, nil
+		return web.Page{Template: "own_ask.html", Data: p}, nil
 	}
 	if err != nil {
 		return nil, err
@@ -132,9 +132,6 @@ func (h *handler) ownPage(r *http.Request, o opened, owner enrol.Owner, p *ownPa
 			return nil, enrol.ErrNotFound
 		}
 		p.Leaving, p.Last, page.Template = owner.Guardian.Contacts[i], len(owner.Guardian.Contacts) == 1, "own_leave.html"
-	}
-	if len(wrong) > 0 {
-		page.Status = web.Status(wrong[0].Kind)
 	}
 	return page, nil
 }

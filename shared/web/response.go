@@ -17,7 +17,7 @@ type Response interface {
 
 // Page is an HTML page in the language of the person.
 type Page struct {
-	Status   int         // 0: 200
+	Status   int         // 0: 200, or what the first of the page's Problems is in HTTP
 	Header   http.Header // further fields of the answer; may be nil
 	Template string      // file name, such as compose.html
 	Data     Data
@@ -119,7 +119,14 @@ func (p Page) render(s *Site, r *http.Request) (rendered, error) {
 	if c := languageCookie(r, s.cfg.Secure); c != nil {
 		h.Add("Set-Cookie", c.String())
 	}
-	return rendered{status: status(p.Status), header: h, body: body}, nil
+	return rendered{status: p.status(b), header: h, body: body}, nil
+}
+
+func (p Page) status(b *Base) int {
+	if p.Status == 0 && len(b.Problems) > 0 {
+		return status(Status(b.Problems[0].Kind))
+	}
+	return status(p.Status)
 }
 
 func (s *Site) execute(name string, data Data) ([]byte, error) {

@@ -65,8 +65,15 @@ func postPage(r *http.Request) (web.Response, error) {
 	}
 	d := &testData{A: form.Get("a")}
 	d.Problems = form.Wrong
+	if how := form.Get("how"); how != "" {
+		d.Problems = problem.List{problem.New(problem.Kind(how), "日本語の文", "English sentence").In("a")}
+	}
 	d.Resubmit = web.Resubmit{Form: "f", Action: "/page"}
-	return web.Page{Template: "page.html", Data: d}, nil
+	page := web.Page{Template: "page.html", Data: d}
+	if form.Get("asks") != "" {
+		page.Status = http.StatusOK
+	}
+	return page, nil
 }
 
 func fail(r *http.Request) (web.Response, error) {
