@@ -426,8 +426,8 @@ func (s *Server) previewWith(r *http.Request, me staff.Staff, notice string) (we
 // formOr shows the form again for errors that the person can do something about,
 // or that will pass: nothing that was typed is lost. Others are for the error page.
 func (s *Server) formOr(ctx context.Context, me staff.Staff, f filled, err error) (web.Response, error) {
-	problems := s.site.Problems(err)
-	if !problems.Mendable(problem.Forbidden) {
+	problems := s.site.Mendable(err, problem.Forbidden)
+	if len(problems) == 0 {
 		return nil, err
 	}
 	page, failed := s.composeAgain(ctx, me, f.form, problems)

@@ -114,7 +114,7 @@ func (s *Server) breakGlass(r *http.Request, me staff.Staff) (web.Response, erro
 		f.form.Key = s.Alerts.IDs.New()
 		return s.glassWith(r, me, school, f.form, problem.List{sentBefore})
 	}
-	if wrong := fixable(err); len(wrong) > 0 {
+	if wrong := s.site.Mendable(err); len(wrong) > 0 {
 		return s.glassWith(r, me, school, f.form, wrong)
 	}
 	if err != nil {

@@ -119,29 +119,28 @@ func (s *Server) saveTemplate(r *http.Request, me staff.Staff) (web.Response, er
 	if len(form.Wrong) > 0 {
 		return s.templateForm(t, one, place, form.Wrong), nil
 	}
-	err = s.putTemplate(ctx, me, t, one, place, form.Get("revision"))
+	err = s.putTemplate(ctx, me, t, one, place, revisionOf(form))
+	if wrong := s.site.Mendable(err); len(wrong) > 0 {
+		return s.templateForm(t, one, place, wrong), nil
+	}
 	if err != nil {
-		return s.templateFormOr(t, one, place, err)
+		return nil, err
 	}
 	return web.Redirect{To: templatesPath + "?done=1"}, nil
 }
 
-// templateFormOr shows the form again for errors that the person can do something
-// about, or that will pass. Others are for the error page.
-func (s *Server) templateFormOr(t alert.Templates, one alert.Template, place int, err error) (web.Response, error) {
-	if problems := s.site.Problems(err); problems.Mendable() {
-		return s.templateForm(t, one, place, problems), nil
+// revisionOf returns the revision of what a form was filled in from; -1, which nothing has,
+// if it names none.
+func revisionOf(form web.Form) int64 {
+	if rev, err := strconv.ParseInt(form.Get("revision"), 10, 64); err == nil {
+		return rev
 	}
-	return nil, err
+	return -1
 }
 
 // putTemplate writes a template at a place, if the others are as the form has them.
-func (s *Server) putTemplate(ctx context.Context, me staff.Staff, t alert.Templates, one alert.Template, place int, revision string) error {
-	rev, err := strconv.ParseInt(revision, 10, 64)
-	if err != nil {
-		rev = -1 // that of no list
-	}
-	t.Revision = rev
+func (s *Server) putTemplate(ctx context.Context, me staff.Staff, t alert.Templates, one alert.Template, place int, revision int64) error {
+	t.Revision = revision
 	if old, err := t.Find(one.ID); err == nil {
 		if err := alert.SameWorld(old.Kind, one.Kind); err != nil {
 			return err
@@ -152,7 +151,7 @@ func (s *Server) putTemplate(ctx context.Context, me staff.Staff, t alert.Templa
 		one.ID = s.Alerts.IDs.New()
 	}
 	t.List = slices.Insert(t.List, min(max(place-1, 0), len(t.List)), one)
-	_, err = recording(ctx, s.App, entry(me, audit.Settings, one.ID, one.Name.JA), func() (alert.Templates, error) {
+	_, err := recording(ctx, s.App, entry(me, audit.Settings, one.ID, one.Name.JA), func() (alert.Templates, error) {
 		return t, s.Alerts.PutTemplates(ctx, me.School, t)
 	})
 	return err

@@ -13,7 +13,6 @@ import (
 	"github.com/todoku/todoku/shared/alert"
 	"github.com/todoku/todoku/shared/audit"
 	"github.com/todoku/todoku/shared/lang"
-	"github.com/todoku/todoku/shared/problem"
 	"github.com/todoku/todoku/shared/staff"
 	"github.com/todoku/todoku/shared/web"
 )
@@ -84,12 +83,9 @@ func (s *Server) setChase(r *http.Request, me staff.Staff) (web.Response, error)
 	if err != nil {
 		return nil, err
 	}
-	chases := alert.Chases{Kinds: map[alert.Kind]alert.Chase{}}
-	p := &chasePage{}
-	if chases.Revision, err = strconv.ParseInt(form.Get("revision"), 10, 64); err != nil {
-		chases.Revision = -1 // that of no settings
-	}
-	p.Revision, p.Problems = chases.Revision, form.Wrong
+	chases := alert.Chases{Kinds: map[alert.Kind]alert.Chase{}, Revision: revisionOf(form)}
+	p := &chasePage{Revision: chases.Revision}
+	p.Problems = form.Wrong
 	for _, k := range kindCards {
 		f := chaseForm{Kind: k.Kind, Name: k.Name}
 		f.After, f.Every, f.Times = form.Get(f.Field("after")), form.Get(f.Field("every")), form.Get(f.Field("times"))
@@ -99,7 +95,7 @@ func (s *Server) setChase(r *http.Request, me staff.Staff) (web.Response, error)
 	}
 	if len(p.Problems) == 0 {
 		err = s.putChases(r, me, chases)
-		p.Problems = s.chaseProblems(err)
+		p.Problems = s.site.Mendable(err)
 	}
 	switch {
 	case len(p.Problems) > 0:
@@ -108,14 +104,6 @@ func (s *Server) setChase(r *http.Request, me staff.Staff) (web.Response, error)
 		return nil, err
 	}
 	return web.Redirect{To: chasePath + "?done=1"}, nil
-}
-
-// chaseProblems returns what the person can do something about, or that will pass.
-func (s *Server) chaseProblems(err error) problem.List {
-	if l := s.site.Problems(err); err != nil && l.Mendable() {
-		return l
-	}
-	return nil
 }
 
 func (s *Server) putChases(r *http.Request, me staff.Staff, chases alert.Chases) error {

@@ -118,10 +118,7 @@ func (s *Server) planDrills(r *http.Request, me staff.Staff) (web.Response, erro
 	if err != nil {
 		return nil, err
 	}
-	p := &drillsPage{}
-	if p.Revision, err = strconv.ParseInt(form.Get("revision"), 10, 64); err != nil {
-		p.Revision = -1 // that of no plan
-	}
+	p := &drillsPage{Revision: revisionOf(form)}
 	wanted := alert.DrillPlan{Told: plan.Told, Revision: p.Revision}
 	p.Problems = form.Wrong
 	var said []string
@@ -141,7 +138,7 @@ func (s *Server) planDrills(r *http.Request, me staff.Staff) (web.Response, erro
 		_, err = recording(r.Context(), s.App, entry(me, audit.Settings, "", "訓練の予定: "+strings.Join(said, "、")), func() (struct{}, error) {
 			return struct{}{}, s.Alerts.PutDrillPlan(r.Context(), me.School, wanted)
 		})
-		p.Problems = s.chaseProblems(err)
+		p.Problems = s.site.Mendable(err)
 	}
 	switch {
 	case len(p.Problems) > 0:

@@ -135,11 +135,8 @@ func (s *Server) gateAgain(r *http.Request, me staff.Staff, wrong error) (web.Re
 
 // orProblem adds to a page what the person can do something about, or that will pass.
 func (s *Server) orProblem(page web.Page, b *web.Base, wrong error) (web.Response, error) {
-	if wrong == nil {
-		return page, nil
-	}
-	b.Problems = s.site.Problems(wrong)
-	if !b.Problems.Mendable() {
+	b.Problems = s.site.Mendable(wrong)
+	if wrong != nil && len(b.Problems) == 0 {
 		return nil, wrong
 	}
 	return page, nil

@@ -259,7 +259,7 @@ func (s *Server) applyHandOver(r *http.Request, me staff.Staff) (web.Response, e
 	_, err = recording(r.Context(), s.App, entry(me, audit.People, "", said), func() (struct{}, error) {
 		return struct{}{}, s.Staff.Change(r.Context(), me.School, changed...)
 	})
-	if wrong := fixable(err); len(wrong) > 0 {
+	if wrong := s.site.Mendable(err); len(wrong) > 0 {
 		h.Problems = wrong
 		return h.page("hand_over_preview.html"), nil
 	}

@@ -77,7 +77,7 @@ func (s *Server) addNote(r *http.Request, me staff.Staff) (web.Response, error) 
 			return s.Alerts.Annotate(ctx, a.ID, text, me.Name)
 		})
 	}
-	switch l := s.chaseProblems(err); {
+	switch l := s.site.Mendable(err); {
 	case len(l) > 0:
 		return notePageOf(a, typed, l), nil
 	case err != nil:

@@ -282,6 +282,29 @@ func TestSendWhileBusy(t *testing.T) {
 	}
 }
 
+// TestFormsWhileBusy: so do the forms of the settings, with a sentence that it will pass.
+func TestFormsWhileBusy(t *testing.T) {
+	o := newOffice(t)
+	o.load(smallRoster)
+	c := o.signIn()
+	o.server.Audit.Table = busyWrites{o.table}
+	typed := `value="高嶺 新"`
+	for path, form := range map[string]url.Values{
+		"/people":           {"name": {"高嶺 新"}, "role": {"teacher"}, "way": {"code"}},
+		"/people/hand-over": {"class_" + o.group("1年1組"): {o.me.Name}},
+		"/templates":        {"name": {"高嶺 新"}, "kind": {"notice"}, "subject": {"件"}, "body": {"文"}, "place": {"1"}, "revision": {"0"}},
+		"/tokens":           {"name": {"高嶺 新"}, "may": {"frame"}, "ends": {"2026-05-01"}},
+	} {
+		a := o.submit(c, path, form)
+		if a.StatusCode != http.StatusServiceUnavailable || !strings.Contains(a.body, "少し待ってから") {
+			t.Errorf("%s: status %d: %.300s", path, a.StatusCode, a.body)
+		}
+		if !strings.Contains(a.body, typed) && !strings.Contains(a.body, "1年1組 を受け持つ") {
+			t.Errorf("%s: what was typed is lost", path)
+		}
+	}
+}
+
 func TestChildrenCSV(t *testing.T) {
 	o := newOffice(t)
 	o.load(clubRoster)

@@ -223,7 +223,7 @@ func (s *Server) addPerson(r *http.Request, me staff.Staff) (web.Response, error
 	wrong = append(wrong, taken...)
 	if len(wrong) == 0 {
 		m, err = recording(r.Context(), s.App, entry(me, audit.People, "", "追加: "+m.Name+" / "+f.Role), func() (staff.Staff, error) { return s.Staff.PutStaff(r.Context(), m) })
-		wrong = fixable(err)
+		wrong = s.site.Mendable(err)
 		if err != nil && len(wrong) == 0 {
 			return nil, err
 		}
@@ -317,18 +317,10 @@ func (s *Server) changed(ctx context.Context, me staff.Staff, said string, m sta
 	_, err := recording(ctx, s.App, entry(me, audit.People, m.ID, said), func() (struct{}, error) {
 		return struct{}{}, s.Staff.Change(ctx, me.School, m)
 	})
-	if wrong := fixable(err); len(wrong) > 0 {
+	if wrong := s.site.Mendable(err); len(wrong) > 0 {
 		return wrong, nil
 	}
 	return nil, err
-}
-
-// fixable returns what of an error the person can put right in the form.
-func fixable(err error) problem.List {
-	if l := problem.Of(err); l.Mendable() {
-		return l
-	}
-	return nil
 }
 
 func (s *Server) disablePerson(r *http.Request, me staff.Staff) (web.Response, error) {

@@ -93,7 +93,7 @@ func (s *Server) postRule(r *http.Request, me staff.Staff) (web.Response, error)
 	_, err = recording(r.Context(), s.App, entry(me, audit.Settings, "", "サインインの方法: "+to.Name.JA), func() (struct{}, error) {
 		return struct{}{}, s.Staff.SetRule(r.Context(), me.School, to.Value)
 	})
-	if wrong := fixable(err); len(wrong) > 0 {
+	if wrong := s.site.Mendable(err); len(wrong) > 0 {
 		return s.ruleWith(r, me, to.Value, wrong)
 	}
 	if err != nil {

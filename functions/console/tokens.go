@@ -169,7 +169,7 @@ func (s *Server) addToken(r *http.Request, me staff.Staff) (web.Response, error)
 	}
 	p := &tokensPage{Name: strings.Join(strings.Fields(form.Get("name")), " "), May: chosenScopes(me, form.Values["may"]), Ends: form.Get("ends")}
 	life, err := s.tokenLife(r.Context(), me.School, p.Ends)
-	if wrong := fixable(err); err != nil && len(wrong) == 0 {
+	if wrong := s.site.Mendable(err); err != nil && len(wrong) == 0 {
 		return nil, err
 	} else if p.Problems = wrong; len(p.May) == 0 {
 		p.Problems = append(p.Problems, errNoScope)
@@ -181,7 +181,7 @@ func (s *Server) addToken(r *http.Request, me staff.Staff) (web.Response, error)
 		t, p.Secret, err = s.Staff.NewToken(r.Context(), me.ID, p.Name, life, p.May...)
 		return t, err
 	})
-	if p.Problems = fixable(err); err != nil && len(p.Problems) == 0 {
+	if p.Problems = s.site.Mendable(err); err != nil && len(p.Problems) == 0 {
 		return nil, err
 	}
 	if err == nil {

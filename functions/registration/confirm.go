@@ -63,7 +63,7 @@ func (h *handler) sendAgain(r *http.Request) (web.Response, error) {
 		return h.waitPage(o, j, nil), nil
 	}
 	_, err = h.Poster.Send(r.Context(), j.School, j.ID)
-	if wrong, ok := shown(err); ok {
+	if wrong := h.site.Mendable(err); len(wrong) > 0 {
 		return h.waitPage(o, j, wrong), nil
 	}
 	if err != nil {
@@ -143,7 +143,7 @@ func (h *handler) confirm(r *http.Request) (web.Response, error) {
 		_, err := h.Enrol.Complete(r.Context(), j, enrol.Request{
 			Codes: enrol.Codes(p.Code), Name: p.Name, Relation: p.Relation, Source: web.Source(r),
 		})
-		if wrong, ok := shown(err); ok {
+		if wrong := h.site.Mendable(err); len(wrong) > 0 {
 			return h.confirmPage(r, o, j, p, wrong)
 		}
 		if err != nil {

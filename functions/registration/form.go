@@ -129,7 +129,7 @@ func (h *handler) begin(r *http.Request, p *formPage, a address.Address) (web.Re
 	j, err := h.Enrol.Join(r.Context(), enrol.Request{
 		Codes: codes, Address: a, Name: p.Name, Relation: p.Relation, Lang: p.In, Door: enrol.Sheet, Source: web.Source(r),
 	})
-	if wrong, ok := shown(err); ok {
+	if wrong := h.site.Mendable(err); len(wrong) > 0 {
 		return p.page(wrong), nil
 	}
 	if err != nil {
@@ -146,14 +146,6 @@ func (h *handler) begin(r *http.Request, p *formPage, a address.Address) (web.Re
 	}
 	to, err := h.path(j, link.Wait)
 	return web.Redirect{To: to}, err
-}
-
-// shown returns the problems that a person can do something about in the form.
-func shown(err error) (problem.List, bool) {
-	if l := problem.Of(err); err != nil && l.Mendable() {
-		return l, true
-	}
-	return nil, false
 }
 
 // path is a join's page as a path of this site.

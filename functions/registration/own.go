@@ -39,7 +39,7 @@ func (h *handler) sendOwn(r *http.Request) (web.Response, error) {
 	if err == nil {
 		err = h.Enrol.MayAskOwn(r.Context(), web.Source(r))
 	}
-	if wrong, ok := shown(err); ok {
+	if wrong := h.site.Mendable(err); len(wrong) > 0 {
 		p.Problems = problem.List{wrong[0].In("address")}
 		return web.Page{Template: "own_ask.html", Data: p}, nil
 	}
@@ -151,7 +151,7 @@ func (h *handler) changeOwn(r *http.Request) (web.Response, error) {
 		return h.add(r, o, owner, f)
 	}
 	err = h.change(r, o, owner, do, contact, f)
-	if wrong, ok := shown(err); ok {
+	if wrong := h.site.Mendable(err); len(wrong) > 0 {
 		return h.ownPage(r, o, owner, &ownPage{}, wrong)
 	}
 	if err != nil {
@@ -210,8 +210,7 @@ func (h *handler) add(r *http.Request, o opened, owner enrol.Owner, f web.Form) 
 	if len(wrong) == 0 {
 		var err error
 		j, err = h.Enrol.Add(r.Context(), owner, a, f.Get("replaces"))
-		var ok bool
-		if wrong, ok = shown(err); err != nil && !ok {
+		if wrong = h.site.Mendable(err); err != nil && len(wrong) == 0 {
 			return nil, err
 		}
 	}
@@ -219,7 +218,7 @@ func (h *handler) add(r *http.Request, o opened, owner enrol.Owner, f web.Form) 
 		return h.ownPage(r, o, owner, &ownPage{Typed: p.Address}, wrong)
 	}
 	if _, err := h.Poster.Send(r.Context(), j.School, j.ID); err != nil && !errors.Is(err, enrol.ErrSoon) {
-		if wrong, ok := shown(err); ok {
+		if wrong := h.site.Mendable(err); len(wrong) > 0 {
 			return h.ownPage(r, o, owner, &ownPage{Typed: p.Address}, wrong)
 		}
 		return nil, err

@@ -47,7 +47,10 @@ type Config struct {
 }
 
 // handler serves the pages.
-type handler struct{ Config }
+type handler struct {
+	Config
+	site *web.Site
+}
 
 // New returns the pages at and under enrol.Path and mailhelp.Path, with the static files that they use.
 func New(cfg Config) (http.Handler, error) {
@@ -55,7 +58,7 @@ func New(cfg Config) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	h := &handler{cfg}
+	h := &handler{cfg, site}
 	mux := http.NewServeMux()
 	mux.Handle("GET "+enrol.Path, site.Handle(h.form))
 	mux.Handle("POST "+enrol.Path, site.Handle(h.register))

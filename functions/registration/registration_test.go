@@ -194,6 +194,19 @@ func TestFromSlipToContact(t *testing.T) {
 	}
 }
 
+// TestRegisterWhileBusy: the form comes back with what was typed.
+func TestRegisterWhileBusy(t *testing.T) {
+	s := newSchool(t)
+	s.store.Table = &busyOnce{Table: s.store.Table}
+	a := s.register("hana@docomo.ne.jp")
+	if a.StatusCode != http.StatusServiceUnavailable || !strings.Contains(a.body, "少し待ってから") || !strings.Contains(a.body, `value="hana@docomo.ne.jp"`) {
+		t.Errorf("status %d: %.300s", a.StatusCode, a.body)
+	}
+	if a := s.register("hana@docomo.ne.jp"); a.StatusCode != http.StatusSeeOther {
+		t.Errorf("again: status %d", a.StatusCode)
+	}
+}
+
 // A link of one kind is no link of another, and a broken one says what to do.
 func TestLinks(t *testing.T) {
 	s := newSchool(t)

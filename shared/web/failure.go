@@ -64,6 +64,18 @@ func (s *Site) Problems(err error) problem.List {
 	return problem.Of(err)
 }
 
+// Mendable returns what of err the person can do something about in the form, or that will
+// pass (problem.List.Mendable); nothing if the rest of err is for the error page, and the log.
+func (s *Site) Mendable(err error, also ...problem.Kind) problem.List {
+	if err == nil {
+		return nil
+	}
+	if l := s.Problems(err); l.Mendable(also...) {
+		return l
+	}
+	return nil
+}
+
 // Status returns the HTTP status of a kind of problem.
 func Status(k problem.Kind) int { return kinds[k].status }
 
