@@ -32,8 +32,8 @@ func (s *Server) apiPostRoster(r *http.Request, me staff.Staff) (web.Response, e
 		imports.Doubt(r.Context(), s.Hosts, plan)
 	} else {
 		e := entry(me, audit.RosterChange, "", fmt.Sprintf("%d", plan.Children.Total()))
-		_, err := recording(r.Context(), s.App, e, func() (struct{}, error) {
-			return struct{}{}, imports.Commit(r.Context(), plan, s.Hosts, s.Log, nil)
+		err := s.record(r.Context(), e, func() error {
+			return imports.Commit(r.Context(), plan, s.Hosts, s.Log, nil)
 		})
 		if err != nil {
 			return nil, err

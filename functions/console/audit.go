@@ -75,6 +75,12 @@ func recording[T any](ctx context.Context, a *App, e audit.Entry, do func() (T, 
 	return v, err
 }
 
+// record is recording for what has no result.
+func (a *App) record(ctx context.Context, e audit.Entry, do func() error) error {
+	_, err := recording(ctx, a, e, func() (struct{}, error) { return struct{}{}, do() })
+	return err
+}
+
 // failed writes that what was recorded was not done. The person gets the error in
 // any case; that it could not be written down is for the log.
 func (a *App) failed(ctx context.Context, e audit.Entry, why error) {

@@ -281,13 +281,13 @@ func (s *Server) setGlass(r *http.Request, me staff.Staff) (web.Response, error)
 		p.Problems = problem.List{problem.New(problem.Invalid, "どれか一つを選んでください。", "Choose one of them.").In("choice")}
 		return web.Page{Template: "break_glass_settings.html", Data: p}, nil
 	}
-	_, err = recording(r.Context(), s.App, entry(me, audit.Settings, "", "緊急時の全校送信: "+glassChoices[i].Name.JA), func() (struct{}, error) {
+	err = s.record(r.Context(), entry(me, audit.Settings, "", "緊急時の全校送信: "+glassChoices[i].Name.JA), func() error {
 		school, err := s.Roster.School(r.Context(), me.School)
 		if err != nil {
-			return struct{}{}, err
+			return err
 		}
 		school.BreakGlass = choice
-		return struct{}{}, s.Roster.PutSchool(r.Context(), school)
+		return s.Roster.PutSchool(r.Context(), school)
 	})
 	if err != nil {
 		return nil, err

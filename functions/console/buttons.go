@@ -151,10 +151,9 @@ func (s *Server) putTemplate(ctx context.Context, me staff.Staff, t alert.Templa
 		one.ID = s.Alerts.IDs.New()
 	}
 	t.List = slices.Insert(t.List, min(max(place-1, 0), len(t.List)), one)
-	_, err := recording(ctx, s.App, entry(me, audit.Settings, one.ID, one.Name.JA), func() (alert.Templates, error) {
-		return t, s.Alerts.PutTemplates(ctx, me.School, t)
+	return s.record(ctx, entry(me, audit.Settings, one.ID, one.Name.JA), func() error {
+		return s.Alerts.PutTemplates(ctx, me.School, t)
 	})
-	return err
 }
 
 // removeTemplate removes a button. Nothing that was sent with it changes.

@@ -113,10 +113,9 @@ func (s *Server) putChases(r *http.Request, me staff.Staff, chases alert.Chases)
 		words := reminderWords(time.Duration(one.After)*time.Minute, time.Duration(one.Every)*time.Minute, one.Times)
 		said = append(said, k.Name.JA+": "+words.JA)
 	}
-	_, err := recording(r.Context(), s.App, entry(me, audit.Settings, "", "再送: "+strings.Join(said, "、")), func() (struct{}, error) {
-		return struct{}{}, s.Alerts.PutChases(r.Context(), me.School, chases)
+	return s.record(r.Context(), entry(me, audit.Settings, "", "再送: "+strings.Join(said, "、")), func() error {
+		return s.Alerts.PutChases(r.Context(), me.School, chases)
 	})
-	return err
 }
 
 // chase reads the numbers; what is none is for the domain to refuse.

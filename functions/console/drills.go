@@ -135,8 +135,8 @@ func (s *Server) planDrills(r *http.Request, me staff.Staff) (web.Response, erro
 		wanted.Days, said = append(wanted.Days, day), append(said, day.String())
 	}
 	if len(p.Problems) == 0 {
-		_, err = recording(r.Context(), s.App, entry(me, audit.Settings, "", "訓練の予定: "+strings.Join(said, "、")), func() (struct{}, error) {
-			return struct{}{}, s.Alerts.PutDrillPlan(r.Context(), me.School, wanted)
+		err = s.record(r.Context(), entry(me, audit.Settings, "", "訓練の予定: "+strings.Join(said, "、")), func() error {
+			return s.Alerts.PutDrillPlan(r.Context(), me.School, wanted)
 		})
 		p.Problems = s.site.Mendable(err)
 	}

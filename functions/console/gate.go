@@ -227,8 +227,8 @@ func (s *Server) seen(r *http.Request, me staff.Staff) (web.Response, error) {
 		return s.backToGate(r, me, choice, child.ID, err)
 	}
 	said, _ := a.Choice(choice)
-	_, err = recording(r.Context(), s.App, entry(me, audit.Gate, a.ID+" "+ref.Class+" "+child.ID, said.JA), func() (struct{}, error) {
-		return struct{}{}, s.Alerts.Answer(r.Context(), a, alert.AnswerRequest{
+	err = s.record(r.Context(), entry(me, audit.Gate, a.ID+" "+ref.Class+" "+child.ID, said.JA), func() error {
+		return s.Alerts.Answer(r.Context(), a, alert.AnswerRequest{
 			Ref: ref, Guardian: -1, By: me.ID, Way: alert.ByStaff, ID: id, Choices: map[string]string{child.ID: choice}, Newest: &newest, Late: true,
 		})
 	})
@@ -277,8 +277,8 @@ func (s *Server) notSeen(r *http.Request, me staff.Staff) (web.Response, error) 
 	if err := enteredBy(me, form.Get("as")); err != nil {
 		return s.backToGate(r, me, r.URL.Query().Get("choice"), child.ID, err)
 	}
-	_, err = recording(r.Context(), s.App, entry(me, audit.Gate, a.ID+" "+ref.Class+" "+child.ID, "取り消し"), func() (struct{}, error) {
-		return struct{}{}, s.Alerts.TakeBack(r.Context(), a, ref, child.ID, nanoseconds(form.Get("newest")), me.ID)
+	err = s.record(r.Context(), entry(me, audit.Gate, a.ID+" "+ref.Class+" "+child.ID, "取り消し"), func() error {
+		return s.Alerts.TakeBack(r.Context(), a, ref, child.ID, nanoseconds(form.Get("newest")), me.ID)
 	})
 	if errors.Is(err, alert.ErrNewer) {
 		err = problem.New(problem.Conflict, "この間に別の回答が届いたため、取り消しませんでした。いまの回答を確かめてください。",

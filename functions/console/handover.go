@@ -256,8 +256,8 @@ func (s *Server) applyHandOver(r *http.Request, me staff.Staff) (web.Response, e
 		}
 	}
 	said := fmt.Sprintf("引き継ぎ: 変更%d人 転出%d人", len(changed)-leave, leave)
-	_, err = recording(r.Context(), s.App, entry(me, audit.People, "", said), func() (struct{}, error) {
-		return struct{}{}, s.Staff.Change(r.Context(), me.School, changed...)
+	err = s.record(r.Context(), entry(me, audit.People, "", said), func() error {
+		return s.Staff.Change(r.Context(), me.School, changed...)
 	})
 	if wrong := s.site.Mendable(err); len(wrong) > 0 {
 		h.Problems = wrong

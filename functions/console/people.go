@@ -314,8 +314,8 @@ func (s *Server) savePerson(r *http.Request, me staff.Staff) (web.Response, erro
 
 // changed writes one person, and returns what the person who did it can put right.
 func (s *Server) changed(ctx context.Context, me staff.Staff, said string, m staff.Staff) (problem.List, error) {
-	_, err := recording(ctx, s.App, entry(me, audit.People, m.ID, said), func() (struct{}, error) {
-		return struct{}{}, s.Staff.Change(ctx, me.School, m)
+	err := s.record(ctx, entry(me, audit.People, m.ID, said), func() error {
+		return s.Staff.Change(ctx, me.School, m)
 	})
 	if wrong := s.site.Mendable(err); len(wrong) > 0 {
 		return wrong, nil
@@ -380,10 +380,9 @@ func (s *Server) invited(r *http.Request, me, m staff.Staff) (web.Response, erro
 
 // inviteAs invites somebody, and records who did.
 func (s *Server) inviteAs(ctx context.Context, me, m staff.Staff) error {
-	_, err := recording(ctx, s.App, entry(me, audit.People, m.ID, "招待メール: "+m.Name), func() (struct{}, error) {
-		return struct{}{}, s.invite(ctx, m)
+	return s.record(ctx, entry(me, audit.People, m.ID, "招待メール: "+m.Name), func() error {
+		return s.invite(ctx, m)
 	})
-	return err
 }
 
 // invite mails an invitation. Where the school takes no mailed links, it lets the person
@@ -442,9 +441,9 @@ func (s *Server) codeOf(r *http.Request, me, m staff.Staff) (web.Response, error
 		return s.personWith(r, me, m, formOfPerson(m), problem.List{problem.New(problem.Conflict, "停止中です。先に再開してください。", "The person is disabled. Enable the person first.")})
 	}
 	p := &codePage{Person: m, URL: s.BaseURL + signInPath}
-	_, err := recording(r.Context(), s.App, entry(me, audit.People, m.ID, "コードの印刷: "+m.Name), func() (_ struct{}, err error) {
+	err := s.record(r.Context(), entry(me, audit.People, m.ID, "コードの印刷: "+m.Name), func() (err error) {
 		p.Code, p.Ends, err = s.Staff.NewCode(r.Context(), m.ID)
-		return struct{}{}, err
+		return err
 	})
 	if err != nil {
 		return nil, err

@@ -139,7 +139,7 @@ func (s *Server) commitPeople(r *http.Request, me staff.Staff) (web.Response, er
 	}
 	c := p.Counts()
 	said := fmt.Sprintf("CSV: 新規%d人 変更%d人", c.New, c.Changed)
-	_, err = recording(r.Context(), s.App, entry(me, audit.People, "", said), func() (struct{}, error) { return struct{}{}, s.commitRows(r, me, p.Rows) })
+	err = s.record(r.Context(), entry(me, audit.People, "", said), func() error { return s.commitRows(r, me, p.Rows) })
 	if wrong := s.site.Mendable(err); len(wrong) > 0 {
 		p.Problems = wrong
 		return web.Page{Template: "people_import.html", Data: p}, nil

@@ -90,8 +90,8 @@ func (s *Server) postRule(r *http.Request, me staff.Staff) (web.Response, error)
 		return s.ruleWith(r, me, ruleChoices[i].Value, problem.List{errNoPasskeys.In("rule")})
 	}
 	to := ruleChoices[i]
-	_, err = recording(r.Context(), s.App, entry(me, audit.Settings, "", "サインインの方法: "+to.Name.JA), func() (struct{}, error) {
-		return struct{}{}, s.Staff.SetRule(r.Context(), me.School, to.Value)
+	err = s.record(r.Context(), entry(me, audit.Settings, "", "サインインの方法: "+to.Name.JA), func() error {
+		return s.Staff.SetRule(r.Context(), me.School, to.Value)
 	})
 	if wrong := s.site.Mendable(err); len(wrong) > 0 {
 		return s.ruleWith(r, me, to.Value, wrong)

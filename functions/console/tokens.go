@@ -215,8 +215,8 @@ func (s *Server) revokeToken(r *http.Request, me staff.Staff) (web.Response, err
 	if err != nil {
 		return nil, err
 	}
-	_, err = recording(r.Context(), s.App, entry(me, audit.Token, t.ID, "取り消し: "+t.Name+" / "+m.Name), func() (struct{}, error) {
-		return struct{}{}, s.Staff.Revoke(r.Context(), m.ID, t.ID)
+	err = s.record(r.Context(), entry(me, audit.Token, t.ID, "取り消し: "+t.Name+" / "+m.Name), func() error {
+		return s.Staff.Revoke(r.Context(), m.ID, t.ID)
 	})
 	if err != nil {
 		return nil, err
