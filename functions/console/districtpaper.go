@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
-	"strings"
 
 	"github.com/todoku/todoku/shared/alert"
 	"github.com/todoku/todoku/shared/audit"
@@ -91,8 +90,7 @@ func titlesOf(all []branch) lang.Text {
 		titles = append(titles, b.Title())
 	}
 	slices.Sort(titles)
-	titles = slices.Compact(titles)
-	return lang.Text{JA: strings.Join(titles, "、"), EN: strings.Join(titles, ", ")}
+	return lang.Names(slices.Compact(titles))
 }
 
 func (s *Server) districtPaper(r *http.Request, me staff.Staff) (web.Response, error) {

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/todoku/todoku/shared/audit"
+	"github.com/todoku/todoku/shared/lang"
 	"github.com/todoku/todoku/shared/problem"
 	"github.com/todoku/todoku/shared/roster"
 	"github.com/todoku/todoku/shared/staff"
@@ -33,9 +34,9 @@ type leaver struct {
 // handedClass is a class and who has it.
 type handedClass struct {
 	roster.Group
-	Field string // of the form
-	Now   string // who has it today
-	Text  string // who is to have it, as it was typed
+	Field string   // of the form
+	Now   []string // who has it today
+	Text  string   // who is to have it, as it was typed
 	Next  []string
 }
 
@@ -52,7 +53,7 @@ func (s *Server) handOver(r *http.Request, me staff.Staff) (web.Response, error)
 		return nil, err
 	}
 	for i := range h.Classes {
-		h.Classes[i].Text = h.Classes[i].Now
+		h.Classes[i].Text = lang.Names(h.Classes[i].Now).In(web.Language(r))
 	}
 	return h.page("hand_over.html"), nil
 }
@@ -84,13 +85,11 @@ func (s *Server) newHandOver(r *http.Request, me staff.Staff) (*handOverPage, er
 			continue
 		}
 		c := handedClass{Group: g, Field: "class_" + g.ID}
-		var now []string
 		for _, m := range h.People {
 			if slices.Contains(m.Groups, g.ID) {
-				now = append(now, h.Handle(m.Staff))
+				c.Now = append(c.Now, h.Handle(m.Staff))
 			}
 		}
-		c.Now = strings.Join(now, "、")
 		h.Classes = append(h.Classes, c)
 	}
 	return h, nil

@@ -222,6 +222,15 @@ func TestHandOver(t *testing.T) {
 	leaves, stays := hire("転出 一郎", one), hire("残留 二郎", two, "01jr0000000000000000000000")
 	hire("同名 さん")
 	hire("同名 さん")
+	both := hire("兼任 三郎", one)
+	for lang, want := range map[string]string{"ja": `value="兼任 三郎、転出 一郎"`, "en": `value="兼任 三郎, 転出 一郎"`} {
+		if a := o.visit(c, "/people/hand-over?lang="+lang); !strings.Contains(a.body, want) {
+			t.Errorf("%s: no %s", lang, want)
+		}
+	}
+	o.visit(c, "/people/hand-over?lang=ja")
+	both.Groups = nil
+	o.must(o.server.Staff.Change(t.Context(), "s1", both))
 	form := func(first, second string) url.Values {
 		return url.Values{"leaves": {leaves.ID}, "class_" + one: {first}, "class_" + two: {second}}
 	}

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
-	"strings"
 
 	"github.com/todoku/todoku/shared/access"
 	"github.com/todoku/todoku/shared/alert"
@@ -36,17 +35,16 @@ func (p *quickPage) Audience() lang.Text {
 	if p.Form.All {
 		return lang.T("全校（%[1]dクラス・%[2]d人）", "The whole school (%[1]d classes, %[2]d children)", len(p.Classes), p.Children)
 	}
-	var ja, en []string
+	var chosen []lang.Text
 	total := 0
 	for _, b := range slices.Concat(p.Classes, p.Others) {
 		if b.Chosen {
-			ja = append(ja, fmt.Sprintf("%s（%d人）", b.Name, b.Children))
-			en = append(en, fmt.Sprintf("%s (%d)", b.Name, b.Children))
+			chosen = append(chosen, lang.T("%s（%d人）", "%s (%d)", b.Name, b.Children))
 			total += b.Children
 		}
 	}
-	text := lang.Text{JA: strings.Join(ja, "、"), EN: strings.Join(en, ", ")}
-	switch len(ja) {
+	text := lang.List(chosen)
+	switch len(chosen) {
 	case 0:
 		return lang.T("送り先を選んでください", "Choose who it is for")
 	case 1:

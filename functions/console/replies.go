@@ -4,7 +4,6 @@ import (
 	"context"
 	"net/http"
 	"slices"
-	"strings"
 
 	"github.com/todoku/todoku/shared/access"
 	"github.com/todoku/todoku/shared/alert"
@@ -45,9 +44,6 @@ type replyLine struct {
 	alert.Reply
 	Family alert.Family // as it stands now
 }
-
-// Who names the children.
-func (l replyLine) Who() string { return strings.Join(l.Children, "、") }
 
 // Answered reports whether all children of the family have been answered for since.
 func (l replyLine) Answered() bool {

@@ -141,7 +141,7 @@ func (p *rosterPages) mapping(ctx context.Context, me staff.Staff, in imports.Im
 // columnChoice asks what a column holds.
 type columnChoice struct {
 	Header  string
-	Samples string      // the first values below it
+	Samples []string    // the first values below it
 	Found   fieldOption // what the header says by itself
 	Chosen  string      // fieldOption.Value that was chosen by hand, "" if none
 }
@@ -237,7 +237,7 @@ func columnChoices(sheet *roster.Sheet, found *roster.Columns, mapping roster.Ma
 }
 
 // samples returns the first values of a column, shortened.
-func samples(sheet *roster.Sheet, row, column int) string {
+func samples(sheet *roster.Sheet, row, column int) []string {
 	const most, longest = 2, 20
 	var values []string
 	for _, r := range sheet.Rows[row+1:] {
@@ -250,7 +250,7 @@ func samples(sheet *roster.Sheet, row, column int) string {
 			break
 		}
 	}
-	return strings.Join(values, "、")
+	return values
 }
 
 // nameColumns notes what the columns hold, for this file; a confirmed import has

@@ -9,7 +9,6 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/todoku/todoku/functions/console/imports"
@@ -252,16 +251,14 @@ func (p *rosterPages) beginUndo(ctx context.Context, me staff.Staff, importID st
 
 // From says where a class's children come from.
 func (d *turnPreview) From(c roster.ClassTurn) lang.Text {
-	var ja, en []string
+	var from []lang.Text
 	for _, o := range c.From {
-		ja = append(ja, fmt.Sprintf("%s %d人", o.Name, o.N))
-		en = append(en, fmt.Sprintf("%s: %d", o.Name, o.N))
+		from = append(from, lang.T("%s %d人", "%s: %d", o.Name, o.N))
 	}
 	if c.New > 0 {
-		ja = append(ja, fmt.Sprintf("新しい人 %d人", c.New))
-		en = append(en, fmt.Sprintf("new: %d", c.New))
+		from = append(from, lang.T("新しい人 %d人", "new: %d", c.New))
 	}
-	return lang.Text{JA: strings.Join(ja, "、"), EN: strings.Join(en, ", ")}
+	return lang.List(from)
 }
 
 // isTurn reports whether a file is sent for a turn of the year.

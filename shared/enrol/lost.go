@@ -137,5 +137,5 @@ func (p *Poster) lostRoute(ctx context.Context, school string, lost []roster.Chi
 		page += "/" + ids[0] + "#child-" + lost[0].ID
 	}
 	to := letter.To{School: sc, ID: p.Store.IDs.New(), Mailbox: a.Mailbox(), Now: p.Store.Now()}
-	return letter.LostRoute(to, strings.Join(names, "、"), len(lost), page), nil
+	return letter.LostRoute(to, names, len(lost), page), nil
 }

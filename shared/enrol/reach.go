@@ -19,7 +19,7 @@ type Route struct {
 	Guardian roster.Guardian
 	Contact  roster.Contact
 	Lane     lane.Lane
-	Others   string // names of the guardian's other children
+	Others   []string // names of the guardian's other children
 	// Join is the newest registration of the address; its ID is "" if there is none.
 	Join Join
 	// Since is when the office entered an address that is not confirmed yet.
@@ -248,14 +248,13 @@ func routes(f roster.Family, c roster.Child, lanes *lane.Lanes, newest map[strin
 }
 
 // others names the children for whom a guardian answers beside one.
-func others(f roster.Family, guardian, child string) string {
-	var names []string
+func others(f roster.Family, guardian, child string) (names []string) {
 	for _, c := range f.Children {
 		if c.ID != child && slices.Contains(c.Guardians, guardian) {
 			names = append(names, c.Name)
 		}
 	}
-	return strings.Join(names, "、")
+	return names
 }
 
 // Silent reports whether a confirmed route was not heard of for long (Route.Stale).

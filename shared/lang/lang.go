@@ -5,6 +5,7 @@ package lang
 
 import (
 	"fmt"
+	"strings"
 
 	"golang.org/x/text/language"
 )
@@ -28,6 +29,18 @@ func T(ja, en string, args ...any) Text {
 	}
 	return Text{fmt.Sprintf(ja, args...), fmt.Sprintf(en, args...)}
 }
+
+// List joins the parts of a list with the comma of each language.
+func List(parts []Text) Text {
+	ja, en := make([]string, len(parts)), make([]string, len(parts))
+	for i, p := range parts {
+		ja[i], en[i] = p.JA, p.EN
+	}
+	return Text{strings.Join(ja, "、"), strings.Join(en, ", ")}
+}
+
+// Names is List for what is called the same in both languages.
+func Names(names []string) Text { return Text{strings.Join(names, "、"), strings.Join(names, ", ")} }
 
 // In returns the sentence in l, in Japanese for any unknown language.
 func (t Text) In(l Lang) string {

@@ -87,10 +87,11 @@ func Test(to To) *tmail.Message {
 
 // LostRoute tells the school that children of classes cannot be reached any more. It
 // names no child: the page behind the link, for staff, does.
-func LostRoute(to To, classes string, children int, link string) *tmail.Message {
+func LostRoute(to To, classes []string, children int, link string) *tmail.Message {
+	in := lang.Names(classes)
 	return ToStaff(to, lang.T("連絡先がなくなりました", "A child has lost its last route"),
-		lang.T("%[1]sの児童生徒%[2]d人について、最後の連絡先が削除されました。緊急連絡が届きません。\n登録状況のページで確認し、保護者に連絡してください。",
-			"The last address was removed. Alerts do not reach the family any more (%[1]s; children: %[2]d). See the registration page and call them.", classes, children),
+		lang.T("%[1]sの児童生徒%[3]d人について、最後の連絡先が削除されました。緊急連絡が届きません。\n登録状況のページで確認し、保護者に連絡してください。",
+			"The last address was removed. Alerts do not reach the family any more (%[2]s; children: %[3]d). See the registration page and call them.", in.JA, in.EN, children),
 		link, lang.T("登録状況を開く", "Open the page"))
 }
 

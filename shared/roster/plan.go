@@ -395,8 +395,9 @@ func (p *Plan) finish(rr *rowReader) {
 		p.Contacts.add(s.contacts)
 	}
 	if n := len(p.Missing); n > 0 && p.turn == nil {
-		rr.warn(0, "", lang.T("名簿にいて、このファイルにいない児童生徒が%d人います（%[2]s）。取り込んでも消えません。",
-			"%[1]d children in the roster are not in this file (%[2]s). The import leaves them as they are.", n, firstNames(p.Missing)))
+		who := firstNames(p.Missing)
+		rr.warn(0, "", lang.T("名簿にいて、このファイルにいない児童生徒が%[1]d人います（%[2]s）。取り込んでも消えません。",
+			"%[1]d children in the roster are not in this file (%[3]s). The import leaves them as they are.", n, who.JA, who.EN))
 	}
 	p.Errors, p.Warnings = byRow(rr.errors), byRow(rr.warnings)
 }
@@ -406,7 +407,7 @@ func byRow(notes []Note) []Note {
 	return slices.Compact(notes)
 }
 
-func firstNames(children []Child) string {
+func firstNames(children []Child) lang.Text {
 	var names []string
 	for _, c := range children[:min(len(children), 10)] {
 		names = append(names, c.Name)
@@ -414,7 +415,7 @@ func firstNames(children []Child) string {
 	if len(children) > 10 {
 		names = append(names, "…")
 	}
-	return strings.Join(names, "、")
+	return lang.Names(names)
 }
 
 // Result is an import as the API tells it. The numbers are those of the good rows

@@ -281,6 +281,16 @@ func TestMissing(t *testing.T) {
 	}
 }
 
+// TestMissingNames: they are listed as each language lists.
+func TestMissingNames(t *testing.T) {
+	s := newStore(t)
+	load(t, s, "組,学籍番号,氏名\n1-1,1,山\n1-1,,川\n1-2,,海\n")
+	p := plan(t, s, "組,学籍番号,氏名\n1-1,1,山\n")
+	if len(p.Warnings) == 0 || !strings.Contains(p.Warnings[0].Message.JA, "2人います（川、海）") || !strings.Contains(p.Warnings[0].Message.EN, "2 children in the roster are not in this file (川, 海)") {
+		t.Errorf("%+v", p.Warnings)
+	}
+}
+
 // TestMorePhones: the numbers for which there is no room are named.
 func TestMorePhones(t *testing.T) {
 	const h = "組,氏名,保護者,電話,メール\n"

@@ -70,6 +70,9 @@ func (b *Base) Say(t lang.Text) string { return t.In(b.Lang) }
 // Sep returns what stands between the parts of a list.
 func (b *Base) Sep() string { return b.T("、", ", ") }
 
+// Names joins names to a list.
+func (b *Base) Names(names []string) string { return lang.Names(names).In(b.Lang) }
+
 // Aside puts what is said by the way into the brackets of the page's language.
 func (b *Base) Aside(s string) string { return b.T("（%s）", " (%s)", s) }
 
