@@ -127,6 +127,25 @@ func (d deskView) Query() string {
 // At returns the same view from another row.
 func (d deskView) At(from int) deskView { d.From = from; return d }
 
+// pages returns where the view goes on before and after this page of a list; "": nowhere.
+func (d deskView) pages(list string, total int) (back, forward string) {
+	if d.From > 0 {
+		back = list + d.At(max(d.From-rowsPerPage, 0)).Query()
+	}
+	if d.From+rowsPerPage < total {
+		forward = list + d.At(d.From+rowsPerPage).Query()
+	}
+	return back, forward
+}
+
+// done leads back to a list, which says that a call is recorded.
+func (d deskView) done(list string) web.Redirect {
+	if q := d.Query(); q != "" {
+		return web.Redirect{To: list + q + "&done=1"}
+	}
+	return web.Redirect{To: list + "?done=1"}
+}
+
 // InPart returns the view of the n-th part.
 func (d deskView) InPart(n int) deskView { d.Part, d.From = n, 0; return d }
 
@@ -142,23 +161,30 @@ type deskFrame struct {
 	Version  string
 	Every    int
 	Link     string
+
+	Back, Forward string // addresses of the list's pages before and after this one; "": there is none
 }
+
+// listed is what a row of a list is, of a school's desk or of a district's.
+type listed struct {
+	Page  *deskFrame
+	No    int      // row number, from 1
+	Other desk.Use // the same family for an alert that is not here; without a Place: nothing is known
+}
+
+// HeldThere reports whether somebody has the family in hand for an alert that is not here.
+func (l listed) HeldThere() bool {
+	return l.Other.Held(l.Page.At) && l.Other.Holder.ID != l.Page.Me.ID
+}
+
+// OutcomeThere returns how the last call ended there.
+func (l listed) OutcomeThere() lang.Text { return outcomeNames[l.Other.Outcome] }
 
 // deskRow is a family as the desk's pages show it.
 type deskRow struct {
 	desk.Row
-	Page  *deskFrame
-	No    int      // row number, from 1
-	Other desk.Use // the same family at another alert's desk; without a Place: nothing is known
+	listed
 }
-
-// HeldThere reports whether somebody has the family in hand at another alert's desk.
-func (r deskRow) HeldThere() bool {
-	return r.Other.Held(r.Page.At) && r.Other.Holder.ID != r.Page.Me.ID
-}
-
-// OutcomeThere returns how the last call ended there.
-func (r deskRow) OutcomeThere() lang.Text { return outcomeNames[r.Other.Outcome] }
 
 // setOthers looks up what became of families at other alerts' desks.
 func (s *Server) setOthers(ctx context.Context, school string, rows []deskRow) error {
@@ -287,6 +313,7 @@ func (s *Server) deskList(r *http.Request, me staff.Staff) (web.Response, error)
 	}
 	p.Total, p.More = len(rows), more
 	p.View.From = min(p.View.From, max(0, (len(rows)-1)/rowsPerPage*rowsPerPage))
+	p.Back, p.Forward = p.View.pages(r.URL.Path, p.Total)
 	shown := rows[p.View.From:min(len(rows), p.View.From+rowsPerPage)]
 	groups, err := p.name(r.Context(), s, rows, classes)
 	if err != nil {
@@ -294,7 +321,7 @@ func (s *Server) deskList(r *http.Request, me staff.Staff) (web.Response, error)
 	}
 	p.Classes = classLines(me, classes, groups)
 	for i, row := range shown {
-		p.Rows = append(p.Rows, deskRow{Row: row, Page: &p.deskFrame, No: p.View.From + i + 1})
+		p.Rows = append(p.Rows, deskRow{row, listed{Page: &p.deskFrame, No: p.View.From + i + 1}})
 	}
 	if err := s.setOthers(r.Context(), me.School, p.Rows); err != nil {
 		return nil, err
@@ -304,7 +331,7 @@ func (s *Server) deskList(r *http.Request, me staff.Staff) (web.Response, error)
 			p.Held++
 		}
 		if row.HeldBy(me.ID, p.At) && p.MineRow == nil {
-			p.MineRow = &deskRow{Row: row, Page: &p.deskFrame, No: i + 1}
+			p.MineRow = &deskRow{row, listed{Page: &p.deskFrame, No: i + 1}}
 		}
 	}
 	for n := range p.View.Of {
@@ -424,20 +451,4 @@ var outcomeNames = map[desk.Outcome]lang.Text{
 	desk.NoReply:     lang.T("出なかった", "No reply"),
 	desk.WrongNumber: lang.T("番号違い", "Wrong number"),
 	desk.CallBack:    lang.T("かけ直す約束", "Call back at"),
-}
-
-// Back and Forward return the addresses of the pages before and after this one; "":
-// there is none.
-func (p *deskPage) Back() string { return p.from(p.View.From - rowsPerPage) }
-
-// Forward is described at Back.
-func (p *deskPage) Forward() string {
-	if p.View.From+rowsPerPage >= p.Total {
-		return ""
-	}
-	return p.from(p.View.From + rowsPerPage)
-}
-
-func (p *deskPage) from(row int) string {
-	return "/alerts/" + p.Alert.ID + "/desk" + p.View.At(max(row, 0)).Query()
 }

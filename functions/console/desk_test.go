@@ -147,3 +147,28 @@ func TestReportAndCalls(t *testing.T) {
 		t.Error("the analysis does not know the alert")
 	}
 }
+
+// TestDeskPages: a list leads on from page to page, in the view that was chosen.
+func TestDeskPages(t *testing.T) {
+	for _, tt := range []struct {
+		view          deskView
+		total         int
+		back, forward string
+	}{
+		{deskView{Of: 1}, rowsPerPage, "", ""},
+		{deskView{Of: 1}, rowsPerPage + 1, "", "/desk?from=15"},
+		{deskView{Group: "g", Part: 2, Of: 3, From: 30}, 100, "/desk?from=15&group=g&of=3&part=2", "/desk?from=45&group=g&of=3&part=2"},
+		{deskView{Of: 1, From: 15}, 2 * rowsPerPage, "/desk", ""},
+		{deskView{Of: 1, From: 3}, 10, "/desk", ""},
+	} {
+		if back, forward := tt.view.pages("/desk", tt.total); back != tt.back || forward != tt.forward {
+			t.Errorf("%+v of %d: back to %q, on to %q", tt.view, tt.total, back, forward)
+		}
+	}
+	if to := (deskView{Of: 1}).done("/desk").To; to != "/desk?done=1" {
+		t.Errorf("done leads to %s", to)
+	}
+	if to := (deskView{Of: 1, From: 15}).done("/desk").To; to != "/desk?from=15&done=1" {
+		t.Errorf("done leads to %s", to)
+	}
+}

@@ -135,7 +135,7 @@ func (s *Server) familyAgain(r *http.Request, me staff.Staff, form callForm, wro
 	p.Link = p.Self + p.View.Query()
 	p.Scripts = append(p.Scripts, "once.js")
 	p.Refresh = 0 // it holds a form
-	p.Row = deskRow{Row: row, Page: &p.deskFrame}
+	p.Row = deskRow{row, listed{Page: &p.deskFrame}}
 	if p.Row.Other, err = d.Elsewhere(r.Context(), ref, &row.Family); err != nil {
 		return nil, err
 	}
@@ -259,8 +259,8 @@ func (s *Server) copyWords(c alert.Copy) lang.Text {
 	return lang.T("%[1]s（%[3]s）：%[5]s", "%[2]s (%[4]s): %[6]s", ja, en, label.JA, label.EN, state.JA, state.EN)
 }
 
-// MinCallAt proposes when to call back: in half an hour.
-func (f *deskFrame) MinCallAt() string {
+// ProposedCallAt proposes when to call back: in half an hour.
+func (f *deskFrame) ProposedCallAt() string {
 	return f.At.Add(30 * time.Minute).In(f.Zone).Format(localTime)
 }
 
@@ -314,22 +314,16 @@ func (s *Server) enterCall(r *http.Request, me staff.Staff) (web.Response, error
 	if err != nil {
 		return s.familyAgain(r, me, form, err)
 	}
-	v := viewOf(r.URL.Query())
-	to := "/alerts/" + a.ID + "/desk" + v.Query()
-	if strings.Contains(to, "?") {
-		return web.Redirect{To: to + "&done=1"}, nil
-	}
-	return web.Redirect{To: to + "?done=1"}, nil
+	return viewOf(r.URL.Query()).done("/alerts/" + a.ID + "/desk"), nil
 }
 
 // recordCall records a call, and in the audit log that it was.
 func (s *Server) recordCall(r *http.Request, me staff.Staff, a alert.Alert, ref alert.Ref, e desk.Entry) error {
-	what := a.ID + " " + ref.Class + " " + ref.Family
 	d, err := s.deskAt(r.Context(), me.School)
 	if err != nil {
 		return err
 	}
-	_, err = recording(r.Context(), s.App, entry(me, audit.Call, what, outcomeNames[e.Outcome].JA), func() (desk.Record, error) {
+	_, err = recording(r.Context(), s.App, entry(me, audit.Call, idsOf(ref), outcomeNames[e.Outcome].JA), func() (desk.Record, error) {
 		return d.Enter(r.Context(), a, ref, e)
 	})
 	return err

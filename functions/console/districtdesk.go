@@ -109,10 +109,8 @@ func (s *Server) branch(me staff.Staff, v roster.School, l schoolLine) branch {
 // districtRow is a household as the district's pages show it.
 type districtRow struct {
 	desk.Household
-	Page    *deskFrame
-	No      int
+	listed
 	Members []districtMember
-	Other   desk.Use
 }
 
 // districtMember is a family of a household, with the school whose alert it is of.
@@ -189,6 +187,7 @@ func (s *Server) districtDeskList(r *http.Request, me staff.Staff) (web.Response
 	}
 	p.Schools, p.More, p.Total = schools, more, len(homes)
 	p.View.From = min(p.View.From, max(0, (len(homes)-1)/rowsPerPage*rowsPerPage))
+	p.Back, p.Forward = p.View.pages(districtDesk, p.Total)
 	p.Link = districtDesk + p.View.Query()
 	p.Drill = len(all) > 0 && all[0].Kind == alert.Drill
 	for _, v := range schools {
@@ -254,10 +253,10 @@ func (s *Server) fillDistrictDesk(ctx context.Context, p *districtDeskPage, home
 }
 
 func (s *Server) districtRow(p *deskFrame, h desk.Household, all []branch) districtRow {
-	row := districtRow{Household: h, Page: p}
+	row := districtRow{Household: h, listed: listed{Page: p}}
 	for _, r := range h.Rows {
 		b := all[slices.IndexFunc(all, func(b branch) bool { return b.ID == r.Ref.Alert })]
-		row.Members = append(row.Members, districtMember{deskRow{Row: r, Page: b.page}, b.School})
+		row.Members = append(row.Members, districtMember{deskRow{r, listed{Page: b.page}}, b.School})
 	}
 	return row
 }
@@ -423,14 +422,6 @@ func (r districtRow) IsMine() bool { return r.IsHeld() && r.holder().IsMine() }
 // InHand returns the member that is in somebody's hands. Only where IsHeld.
 func (r districtRow) InHand() districtMember { return *r.holder() }
 
-// HeldThere reports whether somebody has the family in hand for an alert that is not here.
-func (r districtRow) HeldThere() bool {
-	return r.Other.Held(r.Members[0].Page.At) && r.Other.Holder.ID != r.Page.Me.ID
-}
-
-// OutcomeThere returns how the last call ended there.
-func (r districtRow) OutcomeThere() lang.Text { return outcomeNames[r.Other.Outcome] }
-
 // First returns the member for which the household is most pressing.
 func (r districtRow) First() districtMember {
 	return slices.MinFunc(r.Members, func(a, b districtMember) int {
@@ -453,17 +444,4 @@ func (r districtRow) LastCall() *callLine {
 		}
 	}
 	return newest
-}
-
-// Back and Forward return the addresses of the pages before and after this one; "": none.
-func (p *districtDeskPage) Back() string {
-	return districtDesk + p.View.At(max(p.View.From-rowsPerPage, 0)).Query()
-}
-
-// Forward is described at Back.
-func (p *districtDeskPage) Forward() string {
-	if p.View.From+rowsPerPage >= p.Total {
-		return ""
-	}
-	return districtDesk + p.View.At(p.View.From+rowsPerPage).Query()
 }

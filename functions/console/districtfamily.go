@@ -304,11 +304,7 @@ func (s *Server) callHousehold(r *http.Request, me staff.Staff) (web.Response, e
 			return s.householdAgain(r, me, form, err)
 		}
 	}
-	to := districtDesk + viewOf(r.URL.Query()).Query()
-	if strings.Contains(to, "?") {
-		return web.Redirect{To: to + "&done=1"}, nil
-	}
-	return web.Redirect{To: to + "?done=1"}, nil
+	return viewOf(r.URL.Query()).done(districtDesk), nil
 }
 
 // entryOf is a call as it is entered for one family.
