@@ -6,15 +6,11 @@ import (
 	"maps"
 	"net/http"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/todoku/todoku/shared/access"
 	"github.com/todoku/todoku/shared/alert"
-	"github.com/todoku/todoku/shared/audience"
 	"github.com/todoku/todoku/shared/audit"
-	"github.com/todoku/todoku/shared/lang"
-	"github.com/todoku/todoku/shared/mail"
 	"github.com/todoku/todoku/shared/problem"
 	"github.com/todoku/todoku/shared/roster"
 	"github.com/todoku/todoku/shared/staff"
@@ -31,124 +27,6 @@ func (s *Server) alertRoutes(rt *routes) {
 	rt.page("POST /alerts/{id}/undo", access.End, s.undoAlert, on(theAlert), records(audit.Undo))
 	rt.page("GET /alerts/{id}/close", access.End, s.askClose, on(theAlert))
 	rt.page("POST /alerts/{id}/close", access.End, s.closeAlert, on(theAlert), records(audit.Close))
-}
-
-const alertsPerPage = 20
-
-// homePage is the data of home.html.
-type homePage struct {
-	web.Base
-	Open, Past []alertLine
-	Next       string // where older alerts go on; "": nowhere
-	First      bool   // it is the newest page
-	NoRoster   bool
-	Loads      bool             // this person may load one
-	May        bool             // send alerts
-	Edit       bool             // the buttons
-	Quick      []alert.Template // the buttons
-	Few        bool             // managers; only a manager is told
-	Held       []alertLine      // alerts behind glass that this person could let go
-	NeedsKey   bool             // the school signs in by passkeys, and this person has none
-	Glass      bool             // this person can send to the whole school so only
-}
-
-// alertLine is an alert in a list.
-type alertLine struct {
-	alert.Alert
-	State alert.State
-}
-
-func (s *Server) home(r *http.Request, me staff.Staff) (web.Response, error) {
-	if me.At == "" && access.MayAnywhere(me, access.Overview) {
-		// Who looks after several schools has not said which: its buttons would tell one alone.
-		if schools, err := s.schoolsOf(r.Context(), me, access.Overview); err != nil || len(schools) > 1 {
-			return web.Redirect{To: districtPath}, err
-		}
-	}
-	after := r.URL.Query().Get("after")
-	p := &homePage{First: after == ""}
-	alerts, next, err := s.Alerts.List(r.Context(), me.School, after, alertsPerPage)
-	if err != nil {
-		return nil, err
-	}
-	p.Next = next
-	for _, a := range alerts {
-		if !access.May(me, access.SeeAlert, ofAlert(a)) {
-			continue
-		}
-		line := alertLine{a, a.State(s.Now())}
-		if a.Held(s.Now()) && access.May(me, access.Approve, access.Target{School: me.School}) {
-			p.Held = append(p.Held, line)
-			continue
-		}
-		if a.Useful(s.Now()) {
-			p.Open = append(p.Open, line)
-		} else {
-			p.Past = append(p.Past, line)
-		}
-	}
-	groups, err := s.Roster.Groups(r.Context(), me.School)
-	p.NoRoster, p.Loads = len(groups) == 0, access.May(me, access.Roster, access.Target{School: me.School})
-	if err != nil {
-		return nil, err
-	}
-	if p.NeedsKey, err = s.Staff.NeedsKey(r.Context(), me); err != nil {
-		return nil, err
-	}
-	if access.May(me, access.People, access.Target{School: me.School}) {
-		managers, err := s.Staff.ReadyManagers(r.Context(), me.School)
-		if err != nil {
-			return nil, err
-		}
-		p.Few = managers < staff.Managers
-	}
-	return web.Page{Template: "home.html", Data: p}, s.buttons(r.Context(), me, p)
-}
-
-// Drills returns the drills that are not over.
-func (p *homePage) Drills() (open []alertLine) {
-	for _, l := range p.Open {
-		if l.Kind == alert.Drill {
-			open = append(open, l)
-		}
-	}
-	return open
-}
-
-// buttons adds what somebody who may send alerts begins with.
-func (s *Server) buttons(ctx context.Context, me staff.Staff, p *homePage) error {
-	p.May, p.Edit = access.MayAnywhere(me, access.Send), access.MayAnywhere(me, access.Templates)
-	if !p.May {
-		return nil
-	}
-	if all := (access.Target{School: me.School}); access.May(me, access.BreakGlass, all) && !access.May(me, access.Send, all) {
-		school, err := s.Roster.School(ctx, me.School)
-		if err != nil {
-			return err
-		}
-		p.Glass = school.BreakGlass != roster.GlassOff
-	}
-	t, err := s.Alerts.Templates(ctx, me.School)
-	p.Quick = t.List
-	return err
-}
-
-// To says whom the alert is for.
-func (l alertLine) To() lang.Text { return audience.Said(l.Audience, l.All) }
-
-// KindName returns what the alert's kind is called.
-func (l alertLine) KindName() lang.Text { return kindName(l.Kind) }
-
-// StateName returns what the alert's state is called.
-func (l alertLine) StateName() lang.Text { return stateNames[l.State] }
-
-var stateNames = map[alert.State]lang.Text{
-	alert.StateWaiting:    lang.T("送信待ち", "About to be sent"),
-	alert.StateOpen:       lang.T("回答受付中", "Open"),
-	alert.StateExpired:    lang.T("期限切れ", "Time is over"),
-	alert.StateUndone:     lang.T("取り消し済み", "Undone"),
-	alert.StateClosed:     lang.T("終了", "Closed"),
-	alert.StateSuperseded: lang.T("新しい連絡に置き換え済み", "Replaced by a newer alert"),
 }
 
 // newAlert shows the form: empty, or filled in with an alert that it replaces
@@ -347,80 +225,6 @@ func (s *Server) editAlert(r *http.Request, me staff.Staff) (web.Response, error
 		return nil, err
 	}
 	return s.composeAgain(r.Context(), me, f.form, nil)
-}
-
-// draftPage is the data of preview.html.
-type draftPage struct {
-	web.Base
-	Preview
-	Form compose
-	Old  string
-	Mail *mail.Message
-	Me   staff.Staff
-
-	Forecast *forecast // nil: nothing can be said
-	Followed string    // subject of the alert of which only those are told who have not answered it
-	Open     []openLine
-	Stopped  []lang.Text // why mails will not leave
-}
-
-// Drill reports whether the alert is a drill.
-func (p *draftPage) Drill() bool { return p.Draft.Kind == alert.Drill }
-
-// KindName returns what the alert's kind is called.
-func (p *draftPage) KindName() lang.Text { return kindName(p.Draft.Kind) }
-
-// Reminder says when and how often those are reminded who have not answered.
-func (p *draftPage) Reminder() lang.Text {
-	return reminderWords(p.Draft.RemindAfter, p.Draft.RemindEvery, p.Draft.RemindTimes)
-}
-
-// Confirm is what the button says: what is sent, to whom, and to how many.
-func (p *draftPage) Confirm() lang.Text {
-	if p.Followed != "" {
-		return lang.T("%[1]sを送信する（未回答の家庭だけ・約%[3]d人）", "Send the %[2]s (only those who have not answered, children: about %[3]d)",
-			p.KindName().JA, strings.ToLower(p.KindName().EN), p.Size.Children)
-	}
-	return lang.T("%[1]sを送信する（%[3]s・%[5]d人）", "Send the %[2]s (%[4]s, children: %[5]d)",
-		p.KindName().JA, strings.ToLower(p.KindName().EN), p.To().JA, p.To().EN, p.Size.Children)
-}
-
-// To says whom the alert is for.
-func (p *draftPage) To() lang.Text { return audience.Said(p.Draft.Audience, p.Draft.All) }
-
-func (s *Server) previewAlert(r *http.Request, me staff.Staff) (web.Response, error) {
-	return s.previewWith(r, me, "")
-}
-
-// previewWith shows the preview of the posted form, or the form with what is
-// wrong with it.
-func (s *Server) previewWith(r *http.Request, me staff.Staff, notice string) (web.Response, error) {
-	ctx := r.Context()
-	f, err := s.fill(r, me)
-	if err != nil {
-		return nil, err
-	}
-	if err := s.maySend(ctx, me, f.draft); err != nil {
-		return s.formOr(ctx, me, f, err)
-	}
-	p, err := s.judge(ctx, &f)
-	if err != nil {
-		return s.formOr(ctx, me, f, err)
-	}
-	if len(f.wrong) > 0 {
-		return s.composeAgain(ctx, me, f.form, f.wrong)
-	}
-	page := &draftPage{Preview: p, Form: f.form, Mail: p.Mail, Me: me, Old: s.replaced(ctx, me, f.form.Supersedes)}
-	page.Followed = s.replaced(ctx, me, f.draft.Follows)
-	page.Forecast = s.forecast(ctx, p)
-	page.Open = s.openFor(ctx, me, f.draft)
-	if page.Stopped, err = s.brakeWords(ctx); err != nil {
-		s.Log.Warn("the brake was not read", "err", err)
-	}
-	page.Notice = notice
-	page.Scripts = []string{"once.js"}
-	page.Resubmit = web.Resubmit{Form: "send", Action: "/alerts/preview"}
-	return web.Page{Template: "preview.html", Data: page, Header: keptForBack()}, nil
 }
 
 // formOr shows the form again for errors that the person can do something about,

@@ -2,7 +2,6 @@ package console
 
 import (
 	"errors"
-	"fmt"
 	"net/http"
 	"net/url"
 	"slices"
@@ -10,13 +9,10 @@ import (
 	"strings"
 	"time"
 
-	"golang.org/x/text/unicode/norm"
-
 	"github.com/todoku/todoku/shared/access"
 	"github.com/todoku/todoku/shared/address"
 	"github.com/todoku/todoku/shared/audit"
 	"github.com/todoku/todoku/shared/enrol"
-	"github.com/todoku/todoku/shared/lang"
 	"github.com/todoku/todoku/shared/problem"
 	"github.com/todoku/todoku/shared/roster"
 	"github.com/todoku/todoku/shared/staff"
@@ -124,97 +120,6 @@ func (p *reachPage) To() int { return p.From + len(p.Found) }
 
 // Fixable reports whether the office can change a route's address.
 func (p *reachPage) Fixable(r enrol.Route) bool { return r.Contact.State != roster.Verified }
-
-// invitedPage is the data of reach_invited.html.
-type invitedPage struct {
-	reachPage
-	State  string
-	States []joinChoice
-	Rows   []invitedRow
-}
-
-// joinChoice is one of the states in which registrations are, and how many are.
-type joinChoice struct {
-	Value string
-	Text  lang.Text
-	N     int
-}
-
-// invitedRow is a registration as the office sees it.
-type invitedRow struct {
-	enrol.Join
-	Names string // of its children
-	By    string // of the member of staff
-}
-
-// shownInvited is how many registrations a page shows.
-const shownInvited = 50
-
-// listInvited shows who was invited or registered, when, by whom, and what came of it.
-func (s *Server) listInvited(r *http.Request, me staff.Staff) (web.Response, error) {
-	all, err := s.Enrol.Reach(r.Context(), me.School, nil)
-	if err != nil {
-		return nil, err
-	}
-	people, err := s.Staff.OfSchool(r.Context(), me.School)
-	if err != nil {
-		return nil, err
-	}
-	q := r.URL.Query()
-	p := &invitedPage{State: q.Get("state")}
-	p.Now, p.Query, p.From = s.Now(), strings.TrimSpace(q.Get("q")), atLeast(q.Get("from"), 0)
-	names, by := map[string]string{}, map[string]string{}
-	for _, c := range all.Children {
-		names[c.Child.ID] = c.Child.Name
-	}
-	for _, m := range people {
-		by[m.ID] = m.Name
-	}
-	n := map[string]int{}
-	var rows []invitedRow
-	for _, j := range all.Joins {
-		row := invitedRow{Join: j, By: by[j.By]}
-		for _, c := range j.Children {
-			row.Names = strings.TrimPrefix(row.Names+"、"+names[c.Child], "、")
-		}
-		if !holdsWords(row.Names+" "+j.Address+" "+j.Name+" "+row.By, p.Query) {
-			continue
-		}
-		state := joinState(j, p.Now)
-		if n[state]++; p.State == "" || p.State == state {
-			rows = append(rows, row)
-		}
-	}
-	for _, c := range joinStates {
-		p.States = append(p.States, joinChoice{c.Value, c.Text, n[c.Value]})
-	}
-	p.Many, p.From = len(rows), min(p.From, len(rows))
-	p.Rows = first(rows[p.From:], shownInvited)
-	return web.Page{Template: "reach_invited.html", Data: p}, nil
-}
-
-// Next returns the address of the following registrations, "" if there are none.
-func (p *invitedPage) Next() string {
-	if p.To() >= p.Many {
-		return ""
-	}
-	return reachPath + "/invited?" + url.Values{"q": {p.Query}, "state": {p.State}, "from": {strconv.Itoa(p.To())}}.Encode()
-}
-
-// To returns the number of the last registration that is shown.
-func (p *invitedPage) To() int { return p.From + len(p.Rows) }
-
-// holdsWords reports whether a text holds all words of a query, in any width and case.
-func holdsWords(text, query string) bool {
-	fold := func(s string) string { return strings.ToLower(norm.NFKC.String(s)) }
-	text = fold(text)
-	for _, w := range strings.Fields(fold(query)) {
-		if !strings.Contains(text, w) && !strings.Contains(strings.ReplaceAll(text, " ", ""), w) {
-			return false
-		}
-	}
-	return true
-}
 
 // classPage is the data of reach_class.html.
 type classPage struct {
@@ -364,54 +269,3 @@ func (s *Server) removeContact(r *http.Request, me staff.Staff) (web.Response, e
 
 // domainLimit is how long a page waits for DNS.
 const domainLimit = 3 * time.Second
-
-// scorePicture is the reach score of the school over time, laid out for an SVG.
-type scorePicture struct {
-	Line                     string
-	Across, Up               []curveTick
-	Left, Right, Top, Bottom float64
-	Width, Height            float64
-	First, Last              enrol.Score
-	Empty                    bool
-}
-
-// drawScores lays the scores out, each at its day.
-func drawScores(scores []enrol.Score) scorePicture {
-	p := scorePicture{
-		Left: curveLeft, Right: curveWidth - curveRight, Top: curveTop, Bottom: curveHeight - curveBottom,
-		Width: curveWidth, Height: curveHeight, Empty: len(scores) == 0,
-	}
-	if p.Empty {
-		return p
-	}
-	p.First, p.Last = scores[0], scores[len(scores)-1]
-	day := func(v enrol.Score) time.Time { t, _ := time.Parse(time.DateOnly, v.Day); return t }
-	from, span := day(p.First), max(day(p.Last).Sub(day(p.First)), 24*time.Hour)
-	x := func(v enrol.Score) float64 { return p.Left + float64(day(v).Sub(from))/float64(span)*(p.Right-p.Left) }
-	y := func(percent int) float64 { return p.Bottom - float64(percent)/100*(p.Bottom-p.Top) }
-	for _, percent := range []int{0, 25, 50, 75, 100} {
-		p.Up = append(p.Up, curveTick{y(percent), fmt.Sprint(percent, "%")})
-	}
-	var b strings.Builder
-	for i, v := range scores {
-		fmt.Fprintf(&b, "%s%.1f %.1f", map[bool]string{true: "M", false: "L"}[i == 0], x(v), y(v.Percent()))
-	}
-	if len(scores) == 1 {
-		fmt.Fprintf(&b, "h4")
-	}
-	p.Line = b.String()
-	p.Across = []curveTick{{x(p.First), shortDay(p.First.Day)}}
-	if len(scores) > 1 {
-		p.Across = append(p.Across, curveTick{x(p.Last), shortDay(p.Last.Day)})
-	}
-	return p
-}
-
-// shortDay writes 2026-04-06 as 4/6.
-func shortDay(day string) string {
-	t, err := time.Parse(time.DateOnly, day)
-	if err != nil {
-		return day
-	}
-	return t.Format("1/2")
-}
