@@ -8,8 +8,8 @@ import (
 // Take grants up to want places to copies that leave at now. If it grants none, it
 // says how long until it is worth asking again; a verdict may make it worth before.
 func (s *State) Take(l Limits, now time.Time, want int) (n int, wait time.Duration) {
+	s.forget(now) // first: a verdict that was lost must not make a rest look like work
 	s.begin(l, now)
-	s.forget(now)
 	s.miss(l, now)
 	switch {
 	case s.Silent(l, now) && !now.Before(s.Until):

@@ -143,6 +143,24 @@ func TestRemembers(t *testing.T) {
 	}
 }
 
+// TestLostEvent: a lane of which an event was lost has rested all the same, and the week
+// until the next alert is no part of what it measures then.
+func TestLostEvent(t *testing.T) {
+	events := Limits{Slots: 4, Events: true, Alive: true}
+	week := at(7 * 24 * 3600)
+	heard := State{
+		Sent: at(0), Heard: at(3), Last: at(3), Took: time.Second / 2, Window: 20,
+		Rate: 2.85, Ceil: 3, Depth: 40, Filled: at(0), RateWait: time.Minute, Mark: at(-300), Empty: true, Passed: 500,
+	}
+	lost := heard
+	lost.Out = 1
+	heard.Take(events, week, 1)
+	lost.Take(events, week, 1)
+	if d := cmp.Diff(heard, lost); d != "" || !lost.Mark.Equal(week) {
+		t.Errorf("measured from %v on, want %v: %s", lost.Mark, week, d)
+	}
+}
+
 // TestFades: what is remembered keeps its place and loses its authority, so that an
 // operator that takes more than it did is soon given more.
 func TestFades(t *testing.T) {
