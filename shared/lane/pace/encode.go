@@ -113,8 +113,10 @@ func (c *codec) float(f *float64) {
 	c.b = c.b[4:]
 }
 
+// duration is in milliseconds, up to 24 days: what is longer is written as that.
 func (c *codec) duration(d *time.Duration) {
-	*d = time.Duration(c.count(d.Milliseconds())) * time.Millisecond
+	ms := min(max(d.Milliseconds(), 0), math.MaxInt32)
+	*d = time.Duration(c.count(ms)) * time.Millisecond
 }
 
 // time is in milliseconds since 1970; zero is the zero time.

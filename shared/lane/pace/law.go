@@ -57,7 +57,9 @@ func (l Limits) places(n int) int {
 	return 1
 }
 
-// begin makes a lane ready that has never sent, or has rested.
+// begin makes a lane ready that has never sent, or has rested. A lane that is stopped rests
+// when it has not sent a probe for long, because nothing waited: the time is no block's, and
+// what it is stopped for may be over.
 func (s *State) begin(l Limits, now time.Time) {
 	if s.Window == 0 {
 		s.Window = min(firstWindow, l.widest())
@@ -65,8 +67,15 @@ func (s *State) begin(l Limits, now time.Time) {
 		return
 	}
 	rested := now.Sub(s.Sent)
-	if rested < rest || s.Sent.IsZero() || s.Out > 0 || !s.Stopped.IsZero() {
+	least := rest
+	if !s.Stopped.IsZero() {
+		least = Forget
+	}
+	if rested < least || s.Sent.IsZero() || s.Out > 0 {
 		return
+	}
+	if !s.Stopped.IsZero() {
+		s.Stopped, s.Since, s.Vain = now, now, 0
 	}
 	s.fill(l, now)
 	s.Mark, s.Empty, s.Passed, s.Shut, s.Heard = now, false, 0, 0, now

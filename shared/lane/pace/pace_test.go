@@ -161,6 +161,30 @@ func TestLostEvent(t *testing.T) {
 	}
 }
 
+// TestStoppedRest: a lane that was stopped when the last alert ended has rested since then, of
+// which nothing is measured; it asks with a probe, and finds a full bucket.
+func TestStoppedRest(t *testing.T) {
+	month := at(30 * 24 * 3600)
+	s := State{
+		Sent: at(0), Heard: at(3), Window: 4, Rate: 2.85, Ceil: 3, Depth: 40, Filled: at(0), Mark: at(-300), Empty: true, Passed: 500,
+		Stopped: at(1), Since: at(-60), Until: at(60), Vain: 4, RateWait: LastTry,
+	}
+	blocked := s
+	if n, _ := s.Take(four, month, 4); n != 1 || !s.Probing {
+		t.Fatalf("%d places, probing %v", n, s.Probing)
+	}
+	judge(&s, month.Add(time.Second), Accepted, time.Second)
+	again, err := Decode(s.Append(nil))
+	if n, _ := again.Take(four, month.Add(2*time.Second), 39); err != nil || n != 39 || again.Shut > Hold || again.Rate < 2.8 || again.RateWait >= LastTry {
+		t.Errorf("after a probe that passed %d places of 39: %v, %+v", n, err, again)
+	}
+	blocked.Take(four, month, 4)
+	judge(&blocked, month, TooFast, 0)
+	if wait := blocked.Until.Sub(month); wait > Hold || blocked.Rate < 2.8 {
+		t.Errorf("after a probe that was refused: %v until the next, rate %v", wait, blocked.Rate)
+	}
+}
+
 // TestFades: what is remembered keeps its place and loses its authority, so that an
 // operator that takes more than it did is soon given more.
 func TestFades(t *testing.T) {
@@ -359,6 +383,16 @@ func TestInvariants(t *testing.T) {
 			if len(s.Append(nil)) > MaxEncoded || !bytes.Equal(again.Append(nil), s.Append(nil)) {
 				t.Fatalf("seed %d: %+v comes back as %+v", seed, s, again)
 			}
+		}
+	}
+}
+
+// TestLongTimes: a time that is too long for the stored form does not cost the memory.
+func TestLongTimes(t *testing.T) {
+	for _, shut := range []time.Duration{-time.Second, 100 * 24 * time.Hour} {
+		s, err := Decode(State{Window: 2, Rate: 3, Shut: shut}.Append(nil))
+		if err != nil || s.Rate != 3 || s.Shut < 0 || s.Shut > shut+time.Second {
+			t.Errorf("%v: %v, %+v", shut, err, s)
 		}
 	}
 }
