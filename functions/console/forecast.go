@@ -29,7 +29,6 @@ type forecast struct {
 type laneForecast struct {
 	Label            lang.Text
 	Copies           int64
-	Held             bool // nothing leaves until people say so
 	Slow             bool
 	Half, Most, Last time.Duration // until 50, 90 and 99 % have left
 	gate.Outlook
@@ -78,7 +77,7 @@ func (s *Server) foresee(ctx context.Context, d alert.Draft, byLane map[string]i
 	if err != nil {
 		return nil, err
 	}
-	held, err := s.Docket.EventsOf(ctx, d.School)
+	held, err := s.refusing(ctx, d.School)
 	if err != nil {
 		return nil, err
 	}
@@ -90,11 +89,7 @@ func (s *Server) foresee(ctx context.Context, d alert.Draft, byLane map[string]i
 	for name, n := range byLane {
 		k := lanes[name]
 		k.Name = name
-		l := laneForecast{Label: s.Lanes.Named(name).Label, Copies: n, Outlook: s.Gate.Outlook(k, ahead[name]+n)}
-		l.Held = l.Outlook.Held
-		for _, e := range held {
-			l.Held = l.Held || e.Lane == name && e.Held()
-		}
+		l := laneForecast{Label: s.Lanes.Named(name).Label, Copies: n, Outlook: s.Gate.Outlook(k, ahead[name]+n, held[name])}
 		l.Half, l.Most, l.Last = l.own(0.5), l.own(0.9), l.own(0.99)
 		f.Late += min(l.Late(left), n)
 		f.Lanes = append(f.Lanes, l)

@@ -2,6 +2,8 @@ package console
 
 import (
 	"context"
+	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -91,5 +93,41 @@ func TestForecast(t *testing.T) {
 	}
 	if f := o.server.forecast(t.Context(), Preview{Draft: alert.Draft{School: o.me.School}, byLane: map[string]int64{"docomo": 1}}); f != nil {
 		t.Errorf("a forecast of nothing: %+v", f)
+	}
+}
+
+// TestHeldForecast: of an operator that is held for the school, preview and status page say that
+// nothing leaves, and count all that waits for it as late.
+func TestHeldForecast(t *testing.T) {
+	o := newOffice(t)
+	o.loadDemo()
+	c := o.signIn()
+	o.teach("docomo", 20)
+	o.lostMail()
+	a := o.alert(nil, true)
+	st, err := o.server.Alerts.Status(t.Context(), a)
+	o.must(err)
+	i := slices.IndexFunc(st.Lanes, func(l alert.LaneStatus) bool { return l.Lane == "docomo" })
+	waiting := st.Lanes[i].Waiting()
+	for _, tt := range []struct {
+		answer answer
+		wants  []string
+	}{
+		{o.submit(c, "/alerts/preview?lang=en", goodForm(o)), []string{"held", fmt.Sprintf("before the alert expires: about %d.", waiting)}},
+		{o.visit(c, "/alerts/"+a.ID+"?lang=en"), []string{
+			fmt.Sprintf("docomo: mails waiting for less than a minute: %d. Sending there is held", waiting),
+			fmt.Sprintf("before the alert expires: about %d.", waiting),
+		}},
+		{o.visit(c, "/alerts/"+a.ID+"?lang=ja"), []string{fmt.Sprintf("ドコモ：たった今から%d通が送信待ちです。送信を止めています", waiting)}},
+	} {
+		for _, want := range tt.wants {
+			if !strings.Contains(tt.answer.body, want) {
+				t.Errorf("%q is not said", want)
+			}
+		}
+	}
+	o.pass(3 * time.Minute)
+	if page := o.visit(c, "/alerts/"+a.ID).body; !strings.Contains(page, "ドコモ：3分前から") {
+		t.Error("it is not said since when mail waits")
 	}
 }

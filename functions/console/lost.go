@@ -195,6 +195,16 @@ func (s *Server) complained(ctx context.Context, school, family string) (bool, e
 	return false, err
 }
 
+// refusing returns which lanes are held for a school.
+func (s *Server) refusing(ctx context.Context, school string) (map[string]bool, error) {
+	held := map[string]bool{}
+	events, err := s.Docket.EventsOf(ctx, school)
+	for _, e := range events {
+		held[e.Lane] = e.Held()
+	}
+	return held, err
+}
+
 // heldLanes returns which lanes of a school are held, in words.
 func (s *Server) heldLanes(ctx context.Context, school string) ([]lang.Text, error) {
 	held, err := s.brakeWords(ctx)

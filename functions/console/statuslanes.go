@@ -34,6 +34,10 @@ func (s *Server) laneOutlook(ctx context.Context, p *statusPage, now time.Time) 
 		s.Log.Warn("the lanes' memory was not read", "err", err)
 		return
 	}
+	held, err := s.refusing(ctx, p.Alert.School)
+	if err != nil {
+		s.Log.Warn("it is not known which lanes are held", "err", err)
+	}
 	byName := map[string]gate.Lane{}
 	for _, l := range known {
 		byName[l.Name] = l
@@ -45,7 +49,7 @@ func (s *Server) laneOutlook(ctx context.Context, p *statusPage, now time.Time) 
 		}
 		k := byName[l.Lane]
 		k.Name = l.Lane
-		o := s.Gate.Outlook(k, n)
+		o := s.Gate.Outlook(k, n, held[l.Lane])
 		news := laneNews{Text: outlookWords(s.Lanes.Named(l.Lane).Label, o, now.Sub(l.Since)), Late: o.Late(p.Alert.UsefulUntil.Sub(now))}
 		p.Outlook = append(p.Outlook, news)
 		p.LateLikely += news.Late
@@ -55,10 +59,13 @@ func (s *Server) laneOutlook(ctx context.Context, p *statusPage, now time.Time) 
 // outlookWords says how a lane fares, how many copies wait, since when, and how long
 // they will probably take.
 func outlookWords(label lang.Text, o gate.Outlook, age time.Duration) lang.Text {
-	minutes, state := int64(age/time.Minute), outlookState(o)
+	since, state := lang.T("たった今", "less than a minute"), outlookState(o)
+	if minutes := int64(age / time.Minute); minutes > 0 {
+		since = lang.T("%d分前", "%d min", minutes)
+	}
 	return lang.Text{
-		JA: fmt.Sprintf("%s：%d分前から%d通が送信待ちです。%s", label.JA, minutes, o.Waiting, state.JA),
-		EN: fmt.Sprintf("%s: mails waiting for %d min: %d. %s", label.EN, minutes, o.Waiting, state.EN),
+		JA: fmt.Sprintf("%s：%sから%d通が送信待ちです。%s", label.JA, since.JA, o.Waiting, state.JA),
+		EN: fmt.Sprintf("%s: mails waiting for %s: %d. %s", label.EN, since.EN, o.Waiting, state.EN),
 	}
 }
 
@@ -66,7 +73,7 @@ func outlookState(o gate.Outlook) lang.Text {
 	half, most := soon(o.After(0.5)), soon(o.After(0.99))
 	switch {
 	case o.Held:
-		return lang.T("担当者が送信を止めています。", "People have stopped sending there.")
+		return lang.T("送信を止めています。再開するまで届きません。", "Sending there is held: nothing leaves until it is resumed.")
 	case o.Paused:
 		return lang.T("相手先が受け取りを延期しているため、1通ずつ試しています。受け取りが再開すれば、半分は%d分、ほぼ全部は%d分ほどで送れます。",
 			"The operator puts mail off; one at a time is tried. Once it takes mail again, half will take about %d min and nearly all about %d min.", half, most)

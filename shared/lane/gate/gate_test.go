@@ -142,7 +142,7 @@ func TestEventsStayAway(t *testing.T) {
 	w.lost, w.due = true, nil
 	took := w.send(500)
 	ls, err := w.gate.Known(t.Context())
-	if err != nil || len(ls) != 1 || !w.gate.Outlook(ls[0], 1).Silent {
+	if err != nil || len(ls) != 1 || !w.gate.Outlook(ls[0], 1, false).Silent {
 		t.Errorf("it is not said that no events come: %+v, %v", ls, err)
 	}
 	if took > 500*time.Second {
@@ -155,7 +155,7 @@ func TestEventsStayAway(t *testing.T) {
 	w.send(20)
 	w.now = w.now.Add(5 * time.Second)
 	w.events()
-	if ls, _ = w.gate.Known(t.Context()); w.gate.Outlook(ls[0], 1).Silent {
+	if ls, _ = w.gate.Known(t.Context()); w.gate.Outlook(ls[0], 1, false).Silent {
 		t.Error("events come again, and it is still said that none does")
 	}
 }

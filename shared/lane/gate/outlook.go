@@ -11,7 +11,7 @@ import (
 type Outlook struct {
 	Lane    string
 	Waiting int64
-	Held    bool // by people
+	Held    bool // nothing leaves until people say so
 	Paused  bool // by its operator's word: one copy at a time is tried
 	Silent  bool // no events come: it sends cautiously
 	Unknown bool // nothing was ever sent there: the times are by the slots alone
@@ -25,11 +25,12 @@ type Outlook struct {
 // where replies are seen.
 const assumed = 2
 
-// Outlook returns it for copies that wait.
-func (g *Gate) Outlook(l Lane, waiting int64) Outlook {
+// Outlook returns it for copies that wait; held says that the lane is held for whose they are,
+// which package docket knows.
+func (g *Gate) Outlook(l Lane, waiting int64, held bool) Outlook {
 	now, limits, s := g.Now().UTC(), g.limits(l.Name), l.State
 	o := Outlook{
-		Lane: l.Name, Waiting: waiting, Held: !l.Hold.over(now), Paused: !s.Stopped.IsZero(),
+		Lane: l.Name, Waiting: waiting, Held: held, Paused: !s.Stopped.IsZero(),
 		Silent: s.Silent(limits, now) && now.Sub(s.Sent) <= pace.Forget, Unknown: s.Window == 0,
 	}
 	slots := float64(max(limits.Slots, 1))

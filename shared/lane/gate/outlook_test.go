@@ -25,7 +25,7 @@ func TestOutlook(t *testing.T) {
 		name     string
 		events   bool
 		state    pace.State
-		hold     *Hold
+		held     bool
 		median   time.Duration
 		all      time.Duration
 		lateIn5m int64
@@ -36,11 +36,11 @@ func TestOutlook(t *testing.T) {
 		{name: "by events", events: true, state: heard, median: 6 * time.Second, all: 16 * time.Second},
 		{name: "no events come", events: true, state: silent, median: 50 * time.Second, all: 100 * time.Second},
 		{name: "no event came of an alert of yesterday", events: true, state: stale, median: 6 * time.Second, all: 16 * time.Second},
-		{name: "held", hold: &Hold{Since: now}, median: 12500 * time.Millisecond, all: 25 * time.Second, lateIn5m: 200},
+		{name: "held", held: true, median: 12500 * time.Millisecond, all: 25 * time.Second, lateIn5m: 200},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			g := &Gate{Lanes: lanes, Events: tt.events, Now: func() time.Time { return now }}
-			o := g.Outlook(Lane{Name: "docomo", State: tt.state, Hold: tt.hold}, 200)
+			o := g.Outlook(Lane{Name: "docomo", State: tt.state}, 200, tt.held)
 			if m, a, l := o.After(0.5), o.After(1), o.Late(5*time.Minute); m != tt.median || a != tt.all || l != tt.lateIn5m {
 				t.Errorf("half after %v, all after %v, late %d; want %v, %v, %d", m, a, l, tt.median, tt.all, tt.lateIn5m)
 			}
