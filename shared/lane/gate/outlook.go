@@ -38,7 +38,7 @@ func (g *Gate) Outlook(l Lane, waiting int64, held bool) Outlook {
 	case o.Silent:
 		o.rate = slots / 2
 	case s.Rate > 0:
-		o.burst, o.rate = max(min(s.Tokens+s.Rate*max(now.Sub(s.Filled), 0).Seconds(), s.Depth), 0), s.Rate
+		o.burst, o.rate = max(s.Ready(limits, max(now.Sub(s.Filled), 0)), 0), s.Rate
 	case limits.Events && s.Took > 0:
 		o.burst, o.rate = s.Window, s.Window/(s.Took+pace.EventLag).Seconds()
 	case limits.Events:

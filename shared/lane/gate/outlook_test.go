@@ -47,3 +47,49 @@ func TestOutlook(t *testing.T) {
 		})
 	}
 }
+
+// TestOutlookIsTheLaw: what is forecast of a lane that has rested for a day is about what the
+// law does; its operator was found out well, so that no more is tried for an hour.
+func TestOutlookIsTheLaw(t *testing.T) {
+	now := time.Date(2026, 9, 1, 8, 0, 0, 0, time.UTC)
+	lanes, err := lane.Load(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	yesterday := now.Add(-24 * time.Hour)
+	known := pace.State{
+		Window: 10, Rate: 0.5, Ceil: 0.53, Depth: 100, First: 120, Span: 10 * time.Second, Took: time.Second / 2, Passed: 10, Empty: true,
+		Filled: yesterday, Sent: yesterday, Mark: yesterday, RateWait: pace.LastTry,
+	}
+	for _, events := range []bool{false, true} {
+		g := &Gate{Lanes: lanes, Events: events, Now: func() time.Time { return now }}
+		for name, n := range map[string]int64{"docomo": 200, "yahoo-jp": 150, "google": 300, "softbank": 200} {
+			said := g.Outlook(Lane{Name: name, State: known}, n, false).After(1)
+			takes := obey(known, g.limits(name), now, n)
+			if said < takes*9/10 || said > takes*11/10 {
+				t.Errorf("%s, events %v: %d copies are forecast to take %v, the law takes %v", name, events, n, said, takes)
+			}
+		}
+	}
+}
+
+// obey returns how long the law takes for so many copies, all of which arrive.
+func obey(s pace.State, l pace.Limits, from time.Time, copies int64) time.Duration {
+	const step = time.Second / 10
+	l.Alive = true
+	heard := s.Took
+	if l.Events {
+		heard += pace.EventLag
+	}
+	out := map[time.Time]int{} // by when it is known that they arrived
+	now := from
+	for ; copies > 0; now = now.Add(step) {
+		for range out[now] {
+			s.Judge(l, now, pace.Verdict{Took: s.Took}, 0.5)
+		}
+		n, _ := s.Take(l, now, int(min(copies, 10)))
+		copies -= int64(n)
+		out[now.Add(heard).Truncate(step)] = n
+	}
+	return now.Sub(from)
+}

@@ -220,7 +220,12 @@ func (s *State) fill(l Limits, now time.Time) {
 			s.Rate = min(s.Rate, l.busy()/s.Took.Seconds())
 		}
 	}
-	s.Tokens = min(s.Tokens+s.Rate*d.Seconds(), s.depth(l))
+	s.Tokens = s.Ready(l, d)
+}
+
+// Ready is how many copies the rate lets leave at once, some time after Filled.
+func (s *State) Ready(l Limits, later time.Duration) float64 {
+	return min(s.Tokens+s.Rate*later.Seconds(), s.depth(l))
 }
 
 // depth is how many copies may leave at once after a rest. Behind SES they would be as
