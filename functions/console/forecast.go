@@ -31,7 +31,7 @@ type laneForecast struct {
 	Copies           int64
 	Slow             bool
 	Half, Most, Last time.Duration // until 50, 90 and 99 % have left
-	gate.Outlook
+	gate.Outlook                   // of them and of what leaves before the last of them
 }
 
 // slow is when a lane is named: sooner, nobody would decide otherwise for it.
@@ -89,19 +89,27 @@ func (s *Server) foresee(ctx context.Context, d alert.Draft, byLane map[string]i
 	for name, n := range byLane {
 		k := lanes[name]
 		k.Name = name
-		l := laneForecast{Label: s.Lanes.Named(name).Label, Copies: n, Outlook: s.Gate.Outlook(k, ahead[name]+n, held[name])}
-		l.Half, l.Most, l.Last = l.own(0.5), l.own(0.9), l.own(0.99)
+		turn := func(share float64) float64 { return until(share*float64(n), ahead[name], d.Kind) }
+		l := laneForecast{Label: s.Lanes.Named(name).Label, Copies: n, Outlook: s.Gate.Outlook(k, int64(turn(1)), held[name])}
+		l.Half, l.Most, l.Last = l.after(turn(0.5)), l.after(turn(0.9)), l.after(turn(0.99))
 		f.Late += min(l.Late(left), n)
 		f.Lanes = append(f.Lanes, l)
 	}
 	return f, s.share(ctx, f)
 }
 
-// own returns after how long a share of the alert's own copies has left: what waits
-// already goes first.
-func (l *laneForecast) own(share float64) time.Duration {
-	before := float64(l.Waiting - l.Copies)
-	return l.After((before + share*float64(l.Copies)) / float64(l.Waiting))
+// until returns how many copies leave in all until n of an alert of this kind have, in a lane
+// in which others wait already.
+func until(n float64, ahead []gate.Queue, kind alert.Kind) float64 {
+	all := n
+	for _, q := range ahead {
+		all += q.Before(n, kind == alert.Safety)
+	}
+	return all
+}
+
+func (l *laneForecast) after(copies float64) time.Duration {
+	return l.After(copies / float64(l.Waiting))
 }
 
 // share stretches the times to what the account may send in all, marks the slow lanes and
@@ -151,17 +159,17 @@ func (l *laneForecast) atLeast(all, rate float64) {
 	l.Half, l.Most, l.Last = max(l.Half, time.Duration(0.5*whole)), max(l.Most, time.Duration(0.9*whole)), max(l.Last, time.Duration(0.99*whole))
 }
 
-// ahead counts the copies of open alerts that wait in each lane.
-func (s *Server) ahead(ctx context.Context) (map[string]int64, error) {
+// ahead returns what of open alerts waits in each lane.
+func (s *Server) ahead(ctx context.Context) (map[string][]gate.Queue, error) {
 	open, _, err := s.Alerts.Open(ctx, "", mostAhead)
 	if err != nil {
 		return nil, err
 	}
 	all, err := each.Map(ctx, mostAhead, open, s.Alerts.Status)
-	by := map[string]int64{}
+	by := map[string][]gate.Queue{}
 	for _, st := range all {
 		for _, l := range st.Lanes {
-			by[l.Lane] += l.Waiting()
+			by[l.Lane] = append(by[l.Lane], gate.Queue{Copies: l.Waiting(), Urgent: st.Alert.Kind == alert.Safety})
 		}
 	}
 	return by, err

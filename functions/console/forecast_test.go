@@ -131,3 +131,20 @@ func TestHeldForecast(t *testing.T) {
 		t.Error("it is not said since when mail waits")
 	}
 }
+
+// TestForecastTakesTurns: a safety check overtakes a notice that waits, and another notice shares
+// the lane with it.
+func TestForecastTakesTurns(t *testing.T) {
+	o := newOffice(t)
+	o.loadDemo()
+	o.teach("docomo", 20)
+	o.alert(func(d *alert.Draft) { d.Kind = alert.Notice }, true)
+	for kind, want := range map[alert.Kind]int64{alert.Safety: 34, alert.Notice: 64} {
+		d := alert.Draft{School: o.me.School, Kind: kind, UsefulUntil: o.clock().Add(time.Hour)}
+		f, err := o.server.foresee(t.Context(), d, map[string]int64{"docomo": 32})
+		o.must(err)
+		if got := f.Lanes[0].Waiting; got != want {
+			t.Errorf("%s: %d copies until the last of 32 has left, want %d", kind, got, want)
+		}
+	}
+}

@@ -3,6 +3,7 @@ package gate
 import (
 	"time"
 
+	"github.com/todoku/todoku/shared/lane"
 	"github.com/todoku/todoku/shared/lane/pace"
 )
 
@@ -50,6 +51,19 @@ func (g *Gate) Outlook(l Lane, waiting int64, held bool) Outlook {
 		o.delay = max(s.Until.Sub(now), 0)
 	}
 	return o
+}
+
+// Queue is an alert's copies that wait in a lane already.
+type Queue struct {
+	Copies int64
+	Urgent bool // the alert is a safety check
+}
+
+// Before returns how many of them leave before so many copies of an alert have left that comes
+// now: the alerts take turns, in which a safety check gets more (order).
+func (q Queue) Before(copies float64, urgent bool) float64 {
+	one, theirs := weigh(lane.Place{Urgent: urgent}, 1), weigh(lane.Place{Urgent: q.Urgent}, 1)
+	return min(float64(q.Copies), copies*float64(one)/float64(theirs))
 }
 
 // After returns after how long a share of the waiting copies, 0 to 1, has probably left.

@@ -93,3 +93,23 @@ func obey(s pace.State, l pace.Limits, from time.Time, copies int64) time.Durati
 	}
 	return now.Sub(from)
 }
+
+// TestQueue: what waits goes before an alert that comes as far as the lane's order says.
+func TestQueue(t *testing.T) {
+	for _, tt := range []struct {
+		name      string
+		waits     Queue
+		copies    float64
+		urgent    bool
+		wantAhead float64
+	}{
+		{"a safety check overtakes a notice", Queue{Copies: 2000}, 100, true, 6.25},
+		{"alike, they take turns", Queue{Copies: 2000}, 100, false, 100},
+		{"until those that wait have left", Queue{Copies: 30, Urgent: true}, 100, true, 30},
+		{"a notice is overtaken", Queue{Copies: 2000, Urgent: true}, 100, false, 1600},
+	} {
+		if got := tt.waits.Before(tt.copies, tt.urgent); got != tt.wantAhead {
+			t.Errorf("%s: %v are ahead, want %v", tt.name, got, tt.wantAhead)
+		}
+	}
+}
