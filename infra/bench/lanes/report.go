@@ -54,7 +54,7 @@ func (r *report) schools() error {
 
 // behindSES is schools where SES owns the way to the operator and reports events.
 func (r *report) behindSES() error {
-	head := []any{"operator", "", "1st alert", "worst", "2nd", "worst", "3rd", "worst", "blocks"}
+	head := []any{"operator", "", "1st alert", "worst", "2nd", "worst", "3rd", "worst", "blocks", "in an hour after the 1st", "more than 1"}
 	rows, ofSeeing := [][]any{head}, [][]any{head}
 	for _, name := range r.Profiles.Names() {
 		rs := r.Each(func(v int) lanesim.World { return r.School(name, v) }, lanesim.SESSchedulers)
@@ -75,7 +75,8 @@ func overAlerts(name string, how lanesim.Scheduler, rs map[lanesim.Scheduler][]l
 		over := lanesim.Ratio(rs[how], rs[base], a)
 		line = append(line, ratio(over.Median), ratio(over.Worst))
 	}
-	return append(line, fmt.Sprintf("%.1f", lanesim.Mean(rs[how], func(x lanesim.Result) float64 { return float64(x.Blocks) })))
+	blocks := lanesim.Mean(rs[how], func(x lanesim.Result) float64 { return float64(x.Blocks) })
+	return append(line, fmt.Sprintf("%.1f", blocks), lanesim.MostHourly(rs[how]), fmt.Sprintf("%d/%d", lanesim.OftenBlocked(rs[how]), len(rs[how])))
 }
 
 // times prints a line for each scheduler.

@@ -18,8 +18,8 @@ func TestReachedBehindSES(t *testing.T) {
 	}
 }
 
-// TestNearTheClairvoyant holds how far Todoku is from what nobody can see; of webmail-y
-// docs/decisions/0018 says why.
+// TestNearTheClairvoyant holds how far Todoku is from what nobody can see, and how often it is
+// blocked after the first alert; of webmail-y and isp-grey docs/decisions/0018 says why.
 func TestNearTheClairvoyant(t *testing.T) {
 	b := bench(t, 8)
 	for name, most := range map[string]float64{
@@ -33,6 +33,10 @@ func TestNearTheClairvoyant(t *testing.T) {
 			if r.Median > most {
 				t.Errorf("%s, alert %d: %.2f of the clairvoyant, want %.1f at most", name, alert+1, r.Median, most)
 			}
+		}
+		often := map[string]int{"isp-grey": 4}[name]
+		if n := MostHourly(rs[TodokuSES]); n > max(often, 1) {
+			t.Errorf("%s: %d blocks within an hour after the first alert, in %d variations more than one", name, n, OftenBlocked(rs[TodokuSES]))
 		}
 	}
 }

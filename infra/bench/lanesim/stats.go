@@ -57,3 +57,14 @@ func Mean(rs []Result, f func(Result) float64) float64 {
 func MostHourly(rs []Result) int {
 	return int(over(len(rs), func(i int) float64 { return float64(rs[i].Hourly) }).Worst)
 }
+
+// OftenBlocked returns in how many variations that was more than one.
+func OftenBlocked(rs []Result) int {
+	n := 0
+	for _, r := range rs {
+		if r.Hourly > 1 {
+			n++
+		}
+	}
+	return n
+}
