@@ -186,8 +186,7 @@ func (c *Clerk) decideAll(ctx context.Context, d *decided) (left bool, err error
 
 // policy reports whether a case is part of a policy event of its lane.
 func (d *decided) policy(v Case) bool {
-	e := d.held[v.Lane]
-	return e.Alert == d.alert.ID && e.Class.Kind() == v.Class.Kind()
+	return slices.ContainsFunc(d.held[v.Lane].spells(), func(s Spell) bool { return s.covers(d.alert.ID, v) })
 }
 
 // open reports whether there is something to decide: nothing was yet, or a contact was

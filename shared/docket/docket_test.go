@@ -341,6 +341,65 @@ func TestResume(t *testing.T) {
 	}
 }
 
+// closed counts those of contacts that are refused, and not to be told again.
+func (c *court) closed(refs []alert.CopyRef) (n int) {
+	c.t.Helper()
+	for _, ref := range refs {
+		if k := c.contact(ref); k.State == roster.Refused || !k.RefusedAt.IsZero() {
+			n++
+		}
+	}
+	return n
+}
+
+// TestTwoAlerts: the lane is held because of one alert; what the operator refuses meanwhile of
+// another says no more of its addresses. What it refuses long after does.
+func TestTwoAlerts(t *testing.T) {
+	c := newCourt(t)
+	first, a := c.alert, c.refuse(12, verified, judge.Unknown)
+	c.newAlert()
+	b := append(c.refuse(20, unverified, judge.Unknown), c.refuse(20, verified, judge.Unknown)...)
+	full := c.refuse(1, unverified, judge.Listed)
+	c.later(30)
+	if n := c.closed(append(a, b...)); n > 0 || c.closed(full) != 1 {
+		t.Errorf("%d contacts are held to be refused", n)
+	}
+	if diff := cmp.Diff([]string{"held manager", "refused teacher"}, c.told()); diff != "" {
+		t.Errorf("told (-want +got):\n%s", diff)
+	}
+	c.must(c.Resume(t.Context(), c.school, "docomo", "staff"))
+	c.later(30)
+	lone := c.refuse(1, unverified, judge.Unknown)
+	c.alert = first
+	of := c.refuse(1, unverified, judge.Unknown)
+	c.later(20)
+	if c.closed(lone) != 1 || c.closed(of) != 0 {
+		t.Errorf("afterwards %d of another alert and %d of the same are closed, want 1 and 0", c.closed(lone), c.closed(of))
+	}
+}
+
+// TestHeldAgain: a lane that was let go is held again because of another alert, before the
+// cases of the first are decided.
+func TestHeldAgain(t *testing.T) {
+	c := newCourt(t)
+	many := c.refuse(150, unverified, judge.Unknown) // more than a run decides
+	c.later(2)
+	for range 10 {
+		c.must(c.Resume(t.Context(), c.school, "docomo", "staff"))
+		c.later(1)
+		c.newAlert()
+		many = append(many, c.refuse(10, unverified, judge.Unknown)...)
+	}
+	c.later(30)
+	if n := c.closed(many); n > 0 {
+		t.Errorf("%d of %d contacts are closed", n, len(many))
+	}
+	e, err := c.Event(t.Context(), c.school, "docomo")
+	if c.must(err); len(e.Past) != 8 {
+		t.Errorf("%d spells are remembered", len(e.Past))
+	}
+}
+
 // TestBadList: a class list in which one address in ten is wrong is no policy.
 func TestBadList(t *testing.T) {
 	c := newCourt(t)

@@ -35,6 +35,40 @@ type Event struct {
 	Resumed time.Time `json:"resumed,omitzero"`
 	Before  int64     `json:"before,omitempty"`
 	By      string    `json:"by,omitempty"` // who let it go; "": a test that passed
+
+	// Past are earlier events of the lane, the newest last: cases of theirs may be undecided.
+	Past []Spell `json:"past,omitempty"`
+}
+
+// Spell is the time during which an operator refused a school's mail.
+type Spell struct {
+	Alert   string      `json:"a"` // of which it was known first
+	Kind    judge.Class `json:"c"`
+	Since   time.Time   `json:"t"`
+	Resumed time.Time   `json:"r,omitzero"` // zero: it lasts
+}
+
+// mostPast bounds the spells that are remembered of a lane.
+const mostPast = 8
+
+// spells returns the event's own and those before it.
+func (e Event) spells() []Spell {
+	if e.Since.IsZero() {
+		return nil
+	}
+	past := e.Past[max(len(e.Past)-mostPast+1, 0):]
+	return append(slices.Clone(past), Spell{Alert: e.Alert, Kind: e.Class.Kind(), Since: e.Since, Resumed: e.Resumed})
+}
+
+// covers reports whether a case of an alert is part of the spell: one of the alert of which
+// it was known first, or one of another that was refused alike meanwhile. An operator begins
+// before it is known, and what it says comes late; Patience is for both.
+func (s Spell) covers(alertID string, v Case) bool {
+	if s.Kind != v.Class.Kind() {
+		return false
+	}
+	meanwhile := !v.At.Before(s.Since.Add(-Patience)) && (s.Resumed.IsZero() || !v.At.After(s.Resumed.Add(Patience)))
+	return s.Alert == alertID || meanwhile
 }
 
 // Test is a mail that is sent to see whether an operator takes mail again.
@@ -112,6 +146,7 @@ func (s *Store) hold(ctx context.Context, a alert.Alert, r Refusal, t judge.Tall
 		}
 		*e = Event{
 			Lane: r.Lane, Alert: a.ID, Since: now, Class: r.Class, Words: words(r.Code, r.Status, r.Words), Alike: t.Alike, Settled: t.Settled, Number: e.Number,
+			Past: e.spells(),
 		}
 		return true
 	}, due{School: a.School, Lane: r.Lane}.op(now))
