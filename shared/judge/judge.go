@@ -30,12 +30,12 @@ const (
 	Unknown   Class = "unknown"   // there is no such address, the operator says
 	Filtered  Class = "filtered"  // its owner's own filter refuses the mail
 	Full      Class = "full"      // the mailbox is full
-	Policy    Class = "policy"    // the operator refuses the school's mail: DMARC, SPF, a blocklist
+	Policy    Class = "policy"    // the operator refuses the school's mail, and says so: DMARC, SPF, a blocklist
 	Content   Class = "content"   // it refuses what is in the mail
 	Size      Class = "size"      // the mail is too large
 	Temporary Class = "temporary" // it was tried for long, and given up
 	Listed    Class = "listed"    // SES did not ask: the address is on its suppression list
-	Unclear   Class = "unclear"   // nothing of all that is known of it
+	Unclear   Class = "unclear"   // nothing of all that is known of it, or a policy that may be one recipient's
 	// Complaint is no refusal: its guardian reported a mail as spam.
 	Complaint Class = "complaint"
 )
@@ -66,6 +66,8 @@ func Of(e Evidence) Class {
 		return Full
 	case code >= 400 && code < 500, strings.HasPrefix(e.Status, "4."), e.Bounce == "Transient":
 		return Temporary
+	case is(e.Status, codesFiltered):
+		return Filtered
 	case is(e.Status, codesPolicy), policyWords.MatchString(words):
 		return Policy
 	case is(e.Status, codesSize), tooLarge.MatchString(words):
@@ -80,8 +82,6 @@ func Of(e Evidence) Class {
 		return Full // RFC 5321, 4.2.3: exceeded storage allocation
 	case is(e.Status, codesUnknown):
 		return e.unknownOrFiltered(words)
-	case strings.HasPrefix(e.Status, "5.7."):
-		return Policy
 	case code == 550 && e.Status == "", e.Bounce == "Permanent" && e.Status == "" && code == 0:
 		return e.unknownOrFiltered(words)
 	}
@@ -146,7 +146,10 @@ var (
 	codesFull    = []string{"4.2.2", "5.2.2"}
 	codesSize    = []string{"5.2.3", "5.3.4"}
 	codesUnknown = []string{"5.1.0", "5.1.1", "5.1.2", "5.1.3", "5.1.6", "5.1.10", "5.2.1", "5.4.1", "5.4.4", "5.4.310"}
-	codesPolicy  = []string{
+	// Microsoft's, of a recipient who takes mail from some senders only
+	// (https://learn.microsoft.com/en-us/exchange/mail-flow-best-practices/non-delivery-reports-in-exchange-online/non-delivery-reports-in-exchange-online).
+	codesFiltered = []string{"5.7.12*", "5.7.133", "5.7.134", "5.7.135", "5.7.136"}
+	codesPolicy   = []string{
 		"5.7.20", "5.7.21", "5.7.22", "5.7.23", "5.7.24", "5.7.25", "5.7.26", "5.7.27", "5.7.28", "5.7.29", "5.7.30",
 		"5.7.509", "5.7.511", "5.7.515", "5.7.60*", "5.7.61*", "5.7.62*", "5.7.63*", "5.7.64*", "5.7.7*",
 	}
@@ -159,11 +162,12 @@ var (
 	policyWords = regexp.MustCompile(`\bdmarc\b|\bspf\b|\bdkim\b|unauthenticated|authentication (information|checks|level|failed)|` +
 		`not (meet|pass) .*authentication|black ?list|block ?list|\b(dns|r)bl\b|spamhaus|spamcop|barracuda|reputation|` +
 		`\bptr\b|reverse dns|banned|blocked using|client host .*(blocked|rejected)|` +
-		`\[hm0\d\]|\[cs0\d\]|local policy|policy reasons|(sender|from) (address |domain )?(rejected|.*does not exist)|^(553 )?\S+\.\S+ does not exist|s3150|ts0\d|not authorized to send`)
+		`\[hm0\d\]|\[cs0\d\]|local policy|policy reasons|(sender|from) (address |domain )?(rejected|.*does not exist)|^(553 )?\S+\.\S+ does not exist|s3150|ts0\d|not authorized to send (e-?mail|mail|messages)`)
 	tooLarge    = regexp.MustCompile(`too (large|big)|message size|size (limit|exceed)|larger than|maximum .*size`)
 	unknownUser = regexp.MustCompile(`unknown user|user (is )?unknown|user not (found|known)|no such (user|recipient|mailbox|address|person)|invalid (recipient|mailbox|address|user)|` +
 		`(does not|doesn't|do not) (exist|have an? \S*\s*account)|doesn't have a .*account|not a valid (mailbox|user|recipient)|mailbox (unavailable|not found|is (disabled|inactive|unavailable))|` +
 		`address (does not exist|not found|rejected: access denied)|account .*(is )?(disabled|inactive|does not exist)|recipient (not found|unknown|does not exist)|unrouteable|host (or domain name )?not found|no such domain`)
-	filterWords  = regexp.MustCompile(`only accept\w* mail from|refused by (the )?(recipient|user)|recipient (has )?(refused|rejected|blocked)|not accepting (mail|messages) from`)
+	filterWords = regexp.MustCompile(`only accept\w* mail from|refused by (the )?(recipient|user)|recipient (has )?(refused|rejected|blocked)|not accepting (mail|messages) from|` +
+		`not authorized to send to the recipient|allowed.senders list`)
 	contentWords = regexp.MustCompile(`\bspam\b|unsolicited|virus|malware|phish|content (was )?(rejected|filter|is not)|message content|bad content|line too long|attachment|suspicious`)
 )
