@@ -64,6 +64,8 @@ func Of(e Evidence) Class {
 	switch {
 	case is(e.Status, codesFull), mailboxFull.MatchString(words):
 		return Full
+	case tooOften.MatchString(words):
+		return Temporary
 	case code >= 400 && code < 500, strings.HasPrefix(e.Status, "4."), e.Bounce == "Transient":
 		return Temporary
 	case is(e.Status, codesFiltered):
@@ -159,6 +161,7 @@ var (
 // address rejected: unknown user" stands beside 5.7.1.
 var (
 	mailboxFull = regexp.MustCompile(`too much mail data|mailbox (is )?full|over ?quota|quota ?(is )?(exceed|full)|exceed\w* (the )?(storage|quota|mailbox)|out of (storage|space)|insufficient (system )?storage|容量`)
+	tooOften    = regexp.MustCompile(`receiving mail (at a rate|too (quickly|fast))`) // Google, of one recipient, with 5.2.1
 	policyWords = regexp.MustCompile(`\bdmarc\b|\bspf\b|\bdkim\b|unauthenticated|authentication (information|checks|level|failed)|` +
 		`not (meet|pass) .*authentication|black ?list|block ?list|\b(dns|r)bl\b|spamhaus|spamcop|barracuda|reputation|` +
 		`\bptr\b|reverse dns|banned|blocked using|client host .*(blocked|rejected)|` +

@@ -35,6 +35,7 @@ func TestOf(t *testing.T) {
 		{"yahoo, a blocklist", e{Lane: "yahoo-jp", Code: 553, Status: "5.7.1", Text: "[BL21] Connections will not be accepted from 192.0.2.1, because the ip is in Spamhaus's list"}, judge.Policy},
 		{"google, no such address", e{Lane: "google", Code: 550, Status: "5.1.1", Text: "The email account that you tried to reach does not exist. Please try double-checking the recipient's email address for typos"}, judge.Unknown},
 		{"google, disabled", e{Lane: "google", Code: 550, Status: "5.2.1", Text: "The email account that you tried to reach is disabled."}, judge.Unknown},
+		{"google, too much mail for one", e{Lane: "google", Code: 550, Status: "5.2.1", Text: "The user you are trying to contact is receiving mail at a rate that prevents additional messages from being delivered."}, judge.Temporary},
 		{"google, full", e{Lane: "google", Code: 452, Status: "4.2.2", Text: "The email account that you tried to reach is over quota."}, judge.Full},
 		{"google, full for good", e{Lane: "google", Code: 552, Status: "5.2.2", Text: "The recipient's inbox is out of storage space"}, judge.Full},
 		{"google, DMARC", e{Lane: "google", Code: 550, Status: "5.7.26", Text: "Unauthenticated email from school.example.jp is not accepted due to domain's DMARC policy."}, judge.Policy},
