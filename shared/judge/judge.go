@@ -66,6 +66,8 @@ func Of(e Evidence) Class {
 		return Full
 	case tooOften.MatchString(words):
 		return Temporary
+	case e.Bounce == "Transient" && noDomain.MatchString(words):
+		return Unknown // SES asks for a domain that is not there until the mail's time is over
 	case code >= 400 && code < 500, strings.HasPrefix(e.Status, "4."), e.Bounce == "Transient":
 		return Temporary
 	case is(e.Status, codesFiltered):
@@ -162,6 +164,7 @@ var (
 var (
 	mailboxFull = regexp.MustCompile(`too much mail data|mailbox (is )?full|over ?quota|quota ?(is )?(exceed|full)|exceed\w* (the )?(storage|quota|mailbox)|out of (storage|space)|insufficient (system )?storage|容量`)
 	tooOften    = regexp.MustCompile(`receiving mail (at a rate|too (quickly|fast))`) // Google, of one recipient, with 5.2.1
+	noDomain    = regexp.MustCompile(`unable to look ?up dns|dns (server )?(look ?up|record).*(fail|not found|error)|(host|domain)( or domain)?( name)? not found|no such domain|invalid domain|nxdomain`)
 	policyWords = regexp.MustCompile(`\bdmarc\b|\bspf\b|\bdkim\b|unauthenticated|authentication (information|checks|level|failed)|` +
 		`not (meet|pass) .*authentication|black ?list|block ?list|\b(dns|r)bl\b|spamhaus|spamcop|barracuda|reputation|` +
 		`\bptr\b|reverse dns|banned|blocked using|client host .*(blocked|rejected)|` +
