@@ -117,3 +117,16 @@ func TestBrakeComplaints(t *testing.T) {
 		t.Errorf("%+v", b)
 	}
 }
+
+// TestBrakeManyOpen: the alert that bounces is the newest of very many.
+func TestBrakeManyOpen(t *testing.T) {
+	c := newCourt(t)
+	for range 250 {
+		c.newAlert()
+	}
+	c.deliver(250, roster.Contact{State: roster.Verified})
+	c.refuse(40, roster.Contact{State: roster.Unverified}, judge.Unknown)
+	if b := c.weighed(); !b.On() || b.Mails != 290 {
+		t.Errorf("%d mails, on: %t", b.Mails, b.On())
+	}
+}

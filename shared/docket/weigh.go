@@ -11,12 +11,16 @@ import (
 	"github.com/todoku/todoku/shared/table"
 )
 
-// mostWeighed bounds the open alerts that are looked at in a run.
-const mostWeighed = 20
+// mostWeighed bounds the open alerts that are looked at in a run: of a district in which
+// each of hundreds of schools has some. They are read in pages.
+const (
+	mostWeighed = 1000
+	weighPage   = 100
+)
 
 // Weigh counts what the newest alerts did to the account's standing, and puts the brake
-// on, or lets it go. The tick calls it; it reads one small item for each open alert, and
-// the alert's counters if that has news.
+// on, or lets it go. The tick calls it; it reads the open alerts, one small item for each that
+// began within a day, and the alert's counters if that has news.
 func (c *Clerk) Weigh(ctx context.Context) error {
 	now := c.Now().UTC()
 	c.mu.Lock()
@@ -28,7 +32,7 @@ func (c *Clerk) Weigh(ctx context.Context) error {
 	if !due {
 		return nil
 	}
-	open, _, err := c.Alerts.Open(ctx, "", mostWeighed)
+	open, err := c.open(ctx, now)
 	if err != nil {
 		return err
 	}
@@ -52,6 +56,27 @@ func (c *Clerk) Weigh(ctx context.Context) error {
 	return c.tellBrake(ctx, b)
 }
 
+// open returns the open alerts of which events may still come.
+func (c *Clerk) open(ctx context.Context, now time.Time) (open []alert.Alert, err error) {
+	after := ""
+	for read := 0; read < mostWeighed; read += weighPage {
+		page, next, err := c.Alerts.Open(ctx, after, weighPage)
+		if err != nil {
+			return nil, err
+		}
+		for _, a := range page {
+			if !now.Before(a.Starts) && now.Sub(a.Starts) <= settling {
+				open = append(open, a)
+			}
+		}
+		if after = next; next == "" {
+			return open, nil
+		}
+	}
+	c.Log.Warn("the brake does not look at all open alerts", "looked", mostWeighed)
+	return open, nil
+}
+
 // unsettled reports whether events may still come of an alert that is over.
 func (b *Braked) unsettled(now time.Time) bool {
 	return len(b.Loads) > 0 && now.Sub(b.Loads[0].Starts) < settling
@@ -72,7 +97,7 @@ func (c *Clerk) count(ctx context.Context, b *Braked, open []alert.Alert, now ti
 		}
 	}
 	for _, a := range open {
-		if known[a.ID] || now.Before(a.Starts) || now.Sub(a.Starts) > settling {
+		if known[a.ID] {
 			continue
 		}
 		l := load{Alert: a.ID, School: a.School, Starts: a.Starts}
