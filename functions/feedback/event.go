@@ -39,7 +39,8 @@ type sesEvent struct {
 		Timestamp         time.Time   `json:"timestamp"`
 	} `json:"deliveryDelay"`
 	Complaint *struct {
-		Type      string    `json:"complaintFeedbackType"`
+		Type      string    `json:"complaintFeedbackType"` // RFC 5965
+		SubType   string    `json:"complaintSubType"`
 		Timestamp time.Time `json:"timestamp"`
 	} `json:"complaint"`
 	Reject *struct {
@@ -130,13 +131,36 @@ func (s *sesEvent) judge(r *report) {
 		r.expired = b.BounceType == "Transient" && r.why.Status == alert.Expired
 		r.evidence = judge.Evidence{Status: r.why.Status, Text: said(r.why.Reason), Bounce: b.BounceType, SubType: b.BounceSubType}
 	case kind == "Complaint" && s.Complaint != nil:
-		r.complaint, r.at = true, s.Complaint.Timestamp
+		s.judgeComplaint(r)
 	case kind == "Reject" && s.Reject != nil:
 		r.state, r.why = alert.Refused, alert.Failure{Reason: "rejected by SES: " + mail.Words(s.Reject.Reason)}
 	case kind == "Rendering Failure" && s.Failure != nil:
 		r.state, r.why = alert.Refused, alert.Failure{Reason: "not rendered by SES"}
 	}
 }
+
+// judgeComplaint tells what a guardian reported from what SES did not send because somebody
+// did so before.
+func (s *sesEvent) judgeComplaint(r *report) {
+	c := s.Complaint
+	r.at = c.Timestamp
+	switch {
+	case c.SubType == onAccountList:
+		r.state, r.why = alert.Refused, alert.Failure{Reason: "Complaint " + onAccountList}
+		r.evidence = judge.Evidence{Bounce: "Permanent", SubType: onAccountList}
+	case c.Type != notSpam:
+		r.complaint = true
+	}
+}
+
+const (
+	// onAccountList is the sub-type of what SES accepted and did not even try to send, because
+	// the account's own list has the address. It is given with bounces and with complaints
+	// (https://docs.aws.amazon.com/ses/latest/dg/event-publishing-retrieving-sns-contents.html).
+	onAccountList = "OnAccountSuppressionList"
+	// notSpam is the type of a report that a mail was taken for spam, and is none (RFC 6430).
+	notSpam = "not-spam"
+)
 
 // failure keeps the status code, and of the diagnostic what names no address. A
 // mail has one recipient, but an event may name it several times.

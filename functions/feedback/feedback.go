@@ -247,7 +247,7 @@ func (h *Handler) hear(ctx context.Context, items []item) map[string]error {
 // an address that it did not even try because the account's own list has it
 // (https://docs.aws.amazon.com/ses/latest/dg/sending-email-suppression-list.html).
 func hard(e judge.Evidence) bool {
-	return e.Bounce == "Permanent" && e.SubType != "OnAccountSuppressionList"
+	return e.Bounce == "Permanent" && e.SubType != onAccountList
 }
 
 func withLane(e judge.Evidence, lane string) judge.Evidence {

@@ -122,6 +122,8 @@ func TestSamples(t *testing.T) {
 		"reject":                    {state: alert.Refused, reason: "Bad content"},
 		"rendering-failure":         {state: alert.Refused, reason: "not rendered"},
 		"complaint":                 {state: alert.Queued},
+		"complaint-not-spam":        {state: alert.Queued},
+		"complaint-on-list":         {state: alert.Refused, reason: "Complaint OnAccountSuppressionList"},
 		"unknown-kind":              {state: alert.Queued},
 		"other-system":              {state: alert.Queued},
 		"plain-text":                {state: alert.Queued},

@@ -14,8 +14,13 @@ import (
 
 // told is an event about the sample's copy, of a mail that SES took at a time.
 func told(kind, member string, mailed, at time.Time, more map[string]any) events.SQSMessage {
+	return toldOf(sample, kind, member, mailed, at, more)
+}
+
+// toldOf is an event about a copy.
+func toldOf(ref alert.CopyRef, kind, member string, mailed, at time.Time, more map[string]any) events.SQSMessage {
 	tags := map[string][]string{}
-	for k, v := range sample.Tags() {
+	for k, v := range ref.Tags() {
 		tags[k] = []string{v}
 	}
 	body := map[string]any{"timestamp": at}
