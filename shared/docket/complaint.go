@@ -12,14 +12,18 @@ import (
 )
 
 // Complain notes that a guardian reported a copy as spam: notices are no longer sent to the
-// contact, and the teachers see it, because a further mail may not be shown to anybody.
-// It may be told the same again.
+// contact, and the teachers see it, because a further mail may not be shown to anybody. One
+// from before an answer, or of a family that has left, only counts: the account's standing is
+// the worse for it all the same. It may be told the same again.
 func (s *Store) Complain(ctx context.Context, copyRef alert.CopyRef, at time.Time) error {
 	a, err := s.Alerts.Alert(ctx, copyRef.Alert)
 	if errors.Is(err, alert.ErrNotFound) {
 		return nil
 	}
 	if err != nil {
+		return err
+	}
+	if err := s.countComplaint(ctx, copyRef); err != nil {
 		return err
 	}
 	noted := false
@@ -38,9 +42,6 @@ func (s *Store) Complain(ctx context.Context, copyRef alert.CopyRef, at time.Tim
 		return nil
 	}
 	if err != nil {
-		return err
-	}
-	if err := s.countComplaint(ctx, copyRef); err != nil {
 		return err
 	}
 	f, err := s.Roster.Family(ctx, a.School, copyRef.Family)
