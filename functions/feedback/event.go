@@ -129,6 +129,7 @@ func (s *sesEvent) judge(r *report) {
 		b := s.Bounce
 		r.state, r.at, r.why = alert.Refused, b.Timestamp, failure(b.BouncedRecipients, b.BounceType+" "+b.BounceSubType)
 		r.expired = b.BounceType == "Transient" && r.why.Status == alert.Expired
+		r.why.Soft = b.BounceType == "Transient" && b.BounceSubType == "General" && !r.expired // so SES reports an "out of office", too
 		r.evidence = judge.Evidence{Status: r.why.Status, Text: said(r.why.Reason), Bounce: b.BounceType, SubType: b.BounceSubType}
 	case kind == "Complaint" && s.Complaint != nil:
 		s.judgeComplaint(r)

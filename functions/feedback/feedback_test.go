@@ -277,7 +277,7 @@ func event(rng *mathrand.Rand, r alert.CopyRef, at time.Time) string {
 		tags[k] = []string{v}
 	}
 	e := map[string]any{"mail": map[string]any{"timestamp": at, "tags": tags}}
-	switch rng.IntN(7) {
+	switch rng.IntN(8) {
 	case 0:
 		e["eventType"] = "Send"
 	case 1:
@@ -290,6 +290,8 @@ func event(rng *mathrand.Rand, r alert.CopyRef, at time.Time) string {
 		e["eventType"], e["complaint"] = "Complaint", map[string]any{"timestamp": at}
 	case 5:
 		e["eventType"], e["reject"] = "Reject", map[string]any{"reason": "Bad content"}
+	case 7:
+		e["eventType"], e["bounce"] = "Bounce", map[string]any{"timestamp": at, "bounceType": "Transient", "bounceSubType": "General"}
 	case 6:
 		e["eventType"], e["failure"] = "Rendering Failure", map[string]any{"errorMessage": "none", "templateName": "none"}
 	}

@@ -51,6 +51,10 @@ func unknownUser(mailed, at time.Time) events.SQSMessage {
 	})
 }
 
+func outOfOffice(mailed, at time.Time) events.SQSMessage {
+	return told("Bounce", "bounce", mailed, at, map[string]any{"bounceType": "Transient", "bounceSubType": "General"})
+}
+
 func delayed(mailed, at time.Time) events.SQSMessage {
 	return told("DeliveryDelay", "deliveryDelay", mailed, at, map[string]any{"delayType": "General"})
 }
@@ -93,6 +97,10 @@ func TestGivenUp(t *testing.T) {
 		{"the other of two mails arrives", hour, alert.Copy{State: alert.Sent}, nil, []events.SQSMessage{expired(start, at), delivery(start, at)}, alert.Delivered, false, 1},
 		{"the other of two mails had arrived", hour, alert.Copy{State: alert.Sent}, nil, []events.SQSMessage{delivery(start, at), expired(start, at)}, alert.Delivered, false, 0},
 		{"the other of two mails is refused for good", hour, alert.Copy{State: alert.Sent}, nil, []events.SQSMessage{expired(start, at), unknownUser(start, at)}, alert.Refused, false, 1},
+		{"it arrived, and the reply is automatic", hour, alert.Copy{State: alert.Sent}, nil, []events.SQSMessage{delivery(start, at), outOfOffice(start, at.Add(time.Minute))}, alert.Delivered, false, 0},
+		{"the automatic reply is told first", hour, alert.Copy{State: alert.Sent}, nil, []events.SQSMessage{outOfOffice(start, at.Add(time.Minute)), delivery(start, at)}, alert.Delivered, false, 0},
+		{"it did not arrive, as far as is known", hour, alert.Copy{State: alert.Sent}, nil, []events.SQSMessage{outOfOffice(start, at)}, alert.Refused, false, 0},
+		{"it is refused for good", hour, alert.Copy{State: alert.Sent}, nil, []events.SQSMessage{outOfOffice(start, at), unknownUser(start, at.Add(-time.Minute))}, alert.Refused, false, 0},
 		{"the alert is over", start, alert.Copy{State: alert.Sent}, nil, []events.SQSMessage{expired(start, at)}, alert.Refused, false, 0},
 		{"its guardian has answered", hour, alert.Copy{State: alert.Sent}, &alert.Answer{By: "g", Choice: "safe"}, []events.SQSMessage{expired(start, at)}, alert.Refused, false, 0},
 		{"the other guardian has answered", hour, alert.Copy{State: alert.Sent}, &alert.Answer{By: "other", Choice: "safe"}, []events.SQSMessage{expired(start, at)}, alert.Delayed, false, 1},
@@ -128,10 +136,12 @@ func TestGivenUp(t *testing.T) {
 func TestGivenUpInAnyOrder(t *testing.T) {
 	at := func(n time.Duration) time.Time { return start.Add(n * time.Minute) }
 	for name, of := range map[string][]events.SQSMessage{
-		"given up":          {told("Send", "send", at(0), at(0), nil), delayed(at(0), at(1)), delayed(at(0), at(9)), expired(at(0), at(30))},
-		"and delivered":     {told("Send", "send", at(0), at(0), nil), delayed(at(0), at(1)), delivery(at(1), at(31)), expired(at(0), at(30))},
-		"and refused":       {delayed(at(0), at(1)), unknownUser(at(1), at(3)), expired(at(0), at(30))},
-		"delivered as well": {delivery(at(1), at(3)), expired(at(0), at(30)), unknownUser(at(1), at(32))},
+		"given up":           {told("Send", "send", at(0), at(0), nil), delayed(at(0), at(1)), delayed(at(0), at(9)), expired(at(0), at(30))},
+		"and delivered":      {told("Send", "send", at(0), at(0), nil), delayed(at(0), at(1)), delivery(at(1), at(31)), expired(at(0), at(30))},
+		"and refused":        {delayed(at(0), at(1)), unknownUser(at(1), at(3)), expired(at(0), at(30))},
+		"an automatic reply": {told("Send", "send", at(0), at(0), nil), delivery(at(0), at(1)), outOfOffice(at(0), at(2))},
+		"and then refused":   {outOfOffice(at(0), at(2)), delivery(at(0), at(1)), unknownUser(at(0), at(3))},
+		"delivered as well":  {delivery(at(1), at(3)), expired(at(0), at(30)), unknownUser(at(1), at(32))},
 	} {
 		t.Run(name, func(t *testing.T) {
 			seed := uint64(time.Now().UnixNano())

@@ -20,11 +20,13 @@ import (
 //	3    familyV3: with the guardians' languages. It is written only where one is not
 //	     Japanese, so that the others stay as small as they were.
 //	4    familyV4: with how often and when copies went back to their lanes, only where one did.
+//	5    familyV5: with which copies' refusals may be automatic replies, only where one may.
 const (
 	familyV1 = 1
 	familyV2 = 2
 	familyV3 = 3
 	familyV4 = 4
+	familyV5 = 5
 )
 
 const usualFamily = 512 // bytes of most packed families
@@ -33,6 +35,8 @@ func encodeFamily(f *Family) []byte {
 	w := pack.NewWriter(usualFamily)
 	version := byte(familyV2)
 	switch {
+	case slices.ContainsFunc(f.Copies, func(c Copy) bool { return c.Soft }):
+		version = familyV5
 	case slices.ContainsFunc(f.Copies, func(c Copy) bool { return c.Returned != 0 || !c.Back.IsZero() }):
 		version = familyV4
 	case slices.ContainsFunc(f.Guardians, func(g Guardian) bool { return g.Lang != "" }):
@@ -57,6 +61,9 @@ func encodeFamily(f *Family) []byte {
 		if version >= familyV4 {
 			w.Int(f.Copies[i].Returned)
 			w.Time(f.Copies[i].Back)
+		}
+		if version >= familyV5 {
+			w.Bool(f.Copies[i].Soft)
 		}
 	}
 	return w.Bytes()
@@ -129,7 +136,7 @@ func decodeFamily(item table.Item) (f Family, in string, err error) {
 		}
 		err = json.Unmarshal(b, &j)
 		f, in = j.Family, j.In
-	case len(b) > 0 && b[0] >= familyV1 && b[0] <= familyV4:
+	case len(b) > 0 && b[0] >= familyV1 && b[0] <= familyV5:
 		f, err = readFamily(pack.NewReader(b[1:]), b[0])
 	default:
 		err = pack.ErrDamaged
@@ -180,6 +187,9 @@ func readCopy(r *pack.Reader, version byte) Copy {
 	}
 	if version >= familyV4 {
 		c.Returned, c.Back = r.Int(), r.Time()
+	}
+	if version >= familyV5 {
+		c.Soft = r.Bool()
 	}
 	return c
 }

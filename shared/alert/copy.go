@@ -53,13 +53,14 @@ func (c *Copy) Accept(now time.Time) {
 // late, twice and out of order; one of a lower rank changes nothing, and of two of
 // the same rank the later counts, so in the end the order in which they came does
 // not matter. What was cancelled and is reported all the same did leave.
-var ranks = map[CopyState]int{Queued: 0, Delayed: 0, Cancelled: 0, Sending: 0, Sent: 1, away: 2, gaveUp: 3, Delivered: 4, Refused: 5}
+var ranks = map[CopyState]int{Queued: 0, Delayed: 0, Cancelled: 0, Sending: 0, Sent: 1, away: 2, gaveUp: 3, soft: 4, Delivered: 5, Refused: 6}
 
 // away ranks a copy that is Delayed in the operator's hands, gaveUp one that it tried
-// until its time was over.
+// until its time was over, soft one of which a reply came that may have been automatic.
 const (
 	away   CopyState = "away"
 	gaveUp CopyState = "gave up"
+	soft   CopyState = "soft"
 )
 
 // Expired is the status code of a mail whose time was over (RFC 3463, X.4.7).
@@ -71,6 +72,8 @@ func (c *Copy) rank() int {
 		return ranks[away]
 	case c.State == Refused && c.Status == Expired:
 		return ranks[gaveUp]
+	case c.State == Refused && c.Soft:
+		return ranks[soft]
 	}
 	return ranks[c.State]
 }
@@ -78,12 +81,12 @@ func (c *Copy) rank() int {
 // Event records what an operator reported of a copy at a time: Sent, Delayed (it
 // tries again itself), Delivered or Refused. It reports whether anything changed.
 func (c *Copy) Event(s CopyState, why Failure, at time.Time) bool {
-	next := Copy{State: s, Away: s == Delayed, Status: why.Status}
+	next := Copy{State: s, Away: s == Delayed, Status: why.Status, Soft: s == Refused && why.Soft}
 	if next.rank() < c.rank() || next.rank() == c.rank() && !at.After(c.At) {
 		return false
 	}
 	c.move(s, at)
-	c.Away = next.Away
+	c.Away, c.Soft = next.Away, next.Soft
 	if why != (Failure{}) { // why it was put off before it arrived is worth knowing afterwards
 		c.Code, c.Status, c.Reason = why.Code, why.Status, why.Reason
 	}
@@ -122,6 +125,9 @@ type Failure struct {
 	Status string
 	Reason string
 	Unsure bool // the copy may have been taken all the same
+	// Soft says that an operator's event may be an automatic reply to a mail that arrived: if it did,
+	// it says nothing.
+	Soft bool
 }
 
 // Delay records a temporary failure. One that was given up meanwhile stays so.
@@ -171,5 +177,5 @@ func (c *Copy) move(s CopyState, now time.Time) {
 		}
 		c.PutOff++
 	}
-	c.State, c.At, c.Away = s, now, false
+	c.State, c.At, c.Away, c.Soft = s, now, false, false
 }

@@ -112,6 +112,7 @@ type Copy struct {
 	PutOff   int       `json:"offs,omitempty"`   // how often it was
 	Returned int       `json:"backs,omitempty"`  // how often it went back to its lane because the operator gave it up
 	Back     time.Time `json:"back,omitzero"`    // when it last did
+	Soft     bool      `json:"soft,omitempty"`   // while Refused: it may have been an automatic reply (Failure.Soft)
 }
 
 // Left returns when the copy left, or the zero time: it has not, or nobody knows.
