@@ -100,11 +100,19 @@ func (c *Clerk) do(ctx context.Context, d due) error {
 	return c.decide(ctx, a)
 }
 
-// alarm tells the managers that a lane is held.
+// alarm tells the managers that a lane is held, or that it was for nothing.
 func (c *Clerk) alarm(ctx context.Context, d due) error {
 	e, err := c.Event(ctx, d.School, d.Lane)
-	if err != nil || !e.Held() {
+	switch {
+	case err != nil:
 		return err
+	case e.Mistaken:
+		return c.tellMistaken(ctx, d.School, e)
+	case !e.Held():
+		return nil
+	}
+	if none, err := c.mistaken(ctx, d.School, e); none || err != nil {
+		return err // nobody was told yet
 	}
 	c.Log.Warn("an operator refuses a school's mail, its lane is held", "school", d.School, "lane", d.Lane, "class", e.Class, "alike", e.Alike, "settled", e.Settled)
 	name, said, policy := c.Lanes.Named(d.Lane).Label, e.Said(), judge.Policy.Do()
@@ -115,8 +123,28 @@ func (c *Clerk) alarm(ctx context.Context, d due) error {
 			"All contacts were kept, and sending to " + name.EN + " is held. Please phone the families who have not been reached.\nWhen the cause is mended, send a test from the page: if it is taken, sending goes on by itself.\n",
 	}
 	_, err = c.Memos.Tell(ctx, memo.Memo{
-		School: d.School, About: "held-" + e.Alert + "-" + strconv.Itoa(e.Number), Path: Path, Body: body, Until: e.Since.Add(24 * time.Hour),
+		School: d.School, About: e.about("held"), Path: Path, Body: body, Until: e.Since.Add(24 * time.Hour),
 		Subject: lang.Text{JA: name.JA + "が学校のメールを拒否しています", EN: name.EN + " refuses the school's mail"},
+	}, memo.Managers)
+	return err
+}
+
+// about names an event in memos.
+func (e Event) about(what string) string {
+	return what + "-" + e.Alert + "-" + strconv.Itoa(e.Number) + "-" + strconv.FormatInt(e.Since.Unix(), 36)
+}
+
+// tellMistaken tells the managers that a lane was let go because it need not have been held.
+func (c *Clerk) tellMistaken(ctx context.Context, school string, e Event) error {
+	c.Log.Warn("a lane is let go: its operator takes most of a school's mail", "school", school, "lane", e.Lane, "alike", e.Alike, "settled", e.Settled)
+	name, said := c.Lanes.Named(e.Lane).Label, e.Said()
+	_, err := c.Memos.Tell(ctx, memo.Memo{
+		School: school, About: e.about("taken"), Path: Path, Until: e.Resumed.Add(24 * time.Hour),
+		Subject: lang.Text{JA: name.JA + "への送信を再開しました", EN: "Sending to " + name.EN + " goes on"},
+		Body: lang.Text{
+			JA: "その後、" + name.JA + "あての大半のメールが受け取られました。\n" + said.JA + "\n学校全体の拒否ではなかったため、送信を再開しました。届かなかった連絡先は、画面で確かめてください。\n",
+			EN: "Since then " + name.EN + " has taken most of the mails.\n" + said.EN + "\nSo it does not refuse the school, and sending goes on. The page shows the addresses that mail did not reach.\n",
+		},
 	}, memo.Managers)
 	return err
 }
@@ -145,7 +173,7 @@ type decided struct {
 
 // decide decides an alert's cases, as many as a run may, and tells the teachers.
 func (c *Clerk) decide(ctx context.Context, a alert.Alert) error {
-	held, _, err := c.read(ctx, a.School)
+	held, err := c.events(ctx, a)
 	if err != nil {
 		return err
 	}
@@ -158,6 +186,30 @@ func (c *Clerk) decide(ctx context.Context, a alert.Alert) error {
 		err = c.put(ctx, due{Alert: a.ID}, c.Now().UTC().Add(again))
 	}
 	return err
+}
+
+// events returns the policy events of an alert's school. It lets go first what was held because
+// of the alert and turns out to be none.
+func (c *Clerk) events(ctx context.Context, a alert.Alert) (map[string]Event, error) {
+	held, _, err := c.read(ctx, a.School)
+	if err != nil {
+		return nil, err
+	}
+	fewer := false
+	for name, e := range held {
+		if !e.Held() || e.Alert != a.ID {
+			continue
+		}
+		none, err := c.mistaken(ctx, a.School, e, due{School: a.School, Lane: name}.op(c.Now()))
+		if err != nil {
+			return nil, err
+		}
+		fewer = fewer || none
+	}
+	if fewer {
+		held, _, err = c.read(ctx, a.School)
+	}
+	return held, err
 }
 
 // decideAll reports whether cases are left for another run.

@@ -157,7 +157,7 @@ func (s *Store) file(ctx context.Context, a alert.Alert, r Refusal, e Event) (bo
 		name += "#r"
 	}
 	ops := []table.Op{table.Create{Key: table.Key{Partition: casesPart(a.ID), Sort: name}, Value: table.Encode(c), Expires: s.Now().Add(kept)}}
-	fresh := e.Resumed.IsZero() || r.At.After(e.Resumed)
+	fresh := e.Resumed.IsZero() || e.Mistaken || r.At.After(e.Resumed)
 	if fresh {
 		kind := string(r.Class.Kind())
 		deltas := map[string]int64{kind: 1}
@@ -195,25 +195,28 @@ func (s *Store) consider(ctx context.Context, a alert.Alert, r Refusal, e Event)
 	if e.Held() {
 		return nil
 	}
-	item, err := s.Table.Get(ctx, e.tally(a.ID, r.Lane))
-	if err != nil {
+	t, err := s.tallied(ctx, a.ID, r.Lane, r.Class, e)
+	if err != nil || !judge.Event(r.Class, t) {
 		return err
-	}
-	kind := string(r.Class.Kind())
-	t := judge.Tally{Alike: item.Counts[kind], Proven: item.Counts[kind+provenMark]}
-	if t.Alike < judge.FewPolicy {
-		return nil
-	}
-	if t.Settled, err = s.settled(ctx, a.ID, r.Lane); err != nil {
-		return err
-	}
-	if e.Alert == a.ID {
-		t.Settled -= e.Before
-	}
-	if !judge.Event(r.Class, t) {
-		return nil
 	}
 	return s.hold(ctx, a, r, t)
+}
+
+// tallied counts what is known of an alert's copies in a lane since refusals were last counted
+// from zero. Of fewer refusals than are ever many it does not ask what else is settled.
+func (s *Store) tallied(ctx context.Context, alertID, lane string, class judge.Class, e Event) (judge.Tally, error) {
+	item, err := s.Table.Get(ctx, e.tally(alertID, lane))
+	if err != nil {
+		return judge.Tally{}, err
+	}
+	kind := string(class.Kind())
+	t := judge.Tally{Alike: item.Counts[kind], Proven: item.Counts[kind+provenMark]}
+	if t.Alike < judge.FewPolicy {
+		return judge.Tally{}, nil
+	}
+	n, err := s.settled(ctx, alertID, lane)
+	t.Settled = n - e.before(alertID)
+	return t, err
 }
 
 // settled returns of how many copies of an alert in a lane the verdict is known.
@@ -229,7 +232,7 @@ func (s *Store) settled(ctx context.Context, alertID, lane string) (int64, error
 // due is something that the tick is to look at.
 type due struct {
 	Alert  string `json:"a,omitempty"` // its cases
-	School string `json:"s,omitempty"` // of a lane that is held now: its managers are to be told
+	School string `json:"s,omitempty"` // of a lane that is held, or was for nothing: its managers are to be told
 	Lane   string `json:"l,omitempty"`
 
 	Join    string `json:"j,omitempty"` // of whoever wrote from Mailbox, which the mail operator's list keeps mail from; or a contact

@@ -400,6 +400,64 @@ func TestHeldAgain(t *testing.T) {
 	}
 }
 
+// TestOrder: whether the refusals of a bad class list are known before the deliveries or after
+// them, it ends alike, though in the one case the lane was held in between.
+func TestOrder(t *testing.T) {
+	for name, tt := range map[string]struct {
+		first, then int // deliveries before and after the refusals
+		minutes     int // from these to the later ones
+		told        []string
+	}{
+		"deliveries first":           {100, 0, 1, []string{"refused teacher"}},
+		"refusals first":             {0, 100, 1, []string{"held manager", "refused teacher", "taken manager"}},
+		"refusals first by a moment": {0, 100, 0, []string{"refused teacher"}},
+		"refusals in between":        {50, 50, 1, []string{"refused teacher"}},
+		"only two thirds are taken":  {0, 20, 1, []string{"held manager"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := newCourt(t)
+			c.Store.Events = true
+			c.deliver(tt.first, verified)
+			wrong := c.refuse(10, unverified, judge.Unknown)
+			c.later(tt.minutes)
+			c.deliver(tt.then, verified)
+			c.later(30)
+			c.now = c.now.Add(docket.Fresh)
+			held, err := c.Holds(t.Context(), c.school, "docomo")
+			c.must(err)
+			if over := tt.first+tt.then == 100; held == over || c.closed(wrong) == 10 != over {
+				t.Errorf("held: %t, %d of 10 closed", held, c.closed(wrong))
+			}
+			if diff := cmp.Diff(tt.told, c.told()); diff != "" {
+				t.Errorf("told (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// TestMistakenThenNot: a lane that was let go because its event was none is held, and told
+// of, again when more is refused, and what was refused before is part of that.
+func TestMistakenThenNot(t *testing.T) {
+	c := newCourt(t)
+	c.Store.Events = true
+	refs := c.refuse(10, unverified, judge.Unknown)
+	c.later(1)
+	c.deliver(60, verified)
+	c.later(15)
+	if e, err := c.Event(t.Context(), c.school, "docomo"); err != nil || e.Held() || !e.Mistaken || e.Settled != 70 {
+		t.Errorf("%+v, %v", e, err)
+	}
+	refs = append(refs, c.refuse(20, unverified, judge.Unknown)...)
+	c.later(30)
+	e, err := c.Event(t.Context(), c.school, "docomo")
+	if c.must(err); !e.Held() || e.Mistaken || c.closed(refs) > 0 {
+		t.Errorf("%+v, %d closed", e, c.closed(refs))
+	}
+	if diff := cmp.Diff([]string{"held manager", "refused teacher", "taken manager", "held manager"}, c.told()); diff != "" {
+		t.Errorf("told (-want +got):\n%s", diff)
+	}
+}
+
 // TestBadList: a class list in which one address in ten is wrong is no policy.
 func TestBadList(t *testing.T) {
 	c := newCourt(t)

@@ -32,9 +32,10 @@ type Event struct {
 	Test Test `json:"test,omitzero"`
 	// Resumed is when the lane was let go; Before is how many copies of Alert were
 	// settled then.
-	Resumed time.Time `json:"resumed,omitzero"`
-	Before  int64     `json:"before,omitempty"`
-	By      string    `json:"by,omitempty"` // who let it go; "": a test that passed
+	Resumed  time.Time `json:"resumed,omitzero"`
+	Before   int64     `json:"before,omitempty"`
+	By       string    `json:"by,omitempty"`       // who let it go; "": a test that passed, or it was
+	Mistaken bool      `json:"mistaken,omitempty"` // of what was out then, most was taken after all
 
 	// Past are earlier events of the lane, the newest last: cases of theirs may be undecided.
 	Past []Spell `json:"past,omitempty"`
@@ -53,8 +54,8 @@ const mostPast = 8
 
 // spells returns the event's own and those before it.
 func (e Event) spells() []Spell {
-	if e.Since.IsZero() {
-		return nil
+	if e.Since.IsZero() || e.Mistaken {
+		return e.Past
 	}
 	past := e.Past[max(len(e.Past)-mostPast+1, 0):]
 	return append(slices.Clone(past), Spell{Alert: e.Alert, Kind: e.Class.Kind(), Since: e.Since, Resumed: e.Resumed})
@@ -85,6 +86,14 @@ func (e Event) Held() bool { return !e.Since.IsZero() && e.Resumed.IsZero() }
 // Said returns what happened in a sentence.
 func (e Event) Said() lang.Text {
 	return lang.T("%[1]d通のうち%[2]d通が、同じ返事で拒否されました：「%[3]s」", "Of %[1]d mails %[2]d were refused alike: \"%[3]s\"", max(e.Settled, e.Alike), e.Alike, e.Words)
+}
+
+// before is how many copies of an alert were settled before refusals were counted from zero.
+func (e Event) before(alertID string) int64 {
+	if e.Alert != alertID {
+		return 0
+	}
+	return e.Before
 }
 
 // tally is where refusals in the lane are counted since it was last let go.
@@ -146,7 +155,7 @@ func (s *Store) hold(ctx context.Context, a alert.Alert, r Refusal, t judge.Tall
 		}
 		*e = Event{
 			Lane: r.Lane, Alert: a.ID, Since: now, Class: r.Class, Words: words(r.Code, r.Status, r.Words), Alike: t.Alike, Settled: t.Settled, Number: e.Number,
-			Past: e.spells(),
+			Before: e.before(a.ID), Past: e.spells(),
 		}
 		return true
 	}, due{School: a.School, Lane: r.Lane}.op(now))
@@ -246,6 +255,22 @@ func (s *Store) Resume(ctx context.Context, school, lane, by string) error {
 		return errNotHeld
 	}
 	return err
+}
+
+// mistaken lets a lane go if its event turns out to be none, in a write with further ops, and
+// reports whether it does: events come late, and in any order.
+func (s *Store) mistaken(ctx context.Context, school string, was Event, more ...table.Op) (bool, error) {
+	t, err := s.tallied(ctx, was.Alert, was.Lane, was.Class, was)
+	if err != nil || !judge.Mistaken(was.Class, t) {
+		return false, err
+	}
+	return true, s.change(ctx, school, was.Lane, func(e *Event) bool {
+		if !e.Held() || !e.Since.Equal(was.Since) {
+			return false
+		}
+		e.Resumed, e.Mistaken, e.Alike, e.Settled = s.Now().UTC(), true, t.Alike, t.Settled
+		return true
+	}, more...)
 }
 
 // Tried notes that a test mail is on its way.

@@ -127,6 +127,24 @@ func TestEvent(t *testing.T) {
 	}
 }
 
+func TestMistaken(t *testing.T) {
+	for name, tt := range map[string]struct {
+		kind judge.Class
+		t    judge.Tally
+		want bool
+	}{
+		"most was taken":                 {judge.Unknown, judge.Tally{Alike: 10, Settled: 110}, true},
+		"some was taken":                 {judge.Filtered, judge.Tally{Alike: 10, Settled: 50}, false},
+		"nothing more is known":          {judge.Unknown, judge.Tally{Alike: 10, Settled: 9}, false},
+		"nothing is known":               {judge.Unknown, judge.Tally{}, false},
+		"most was taken, two name DMARC": {judge.Policy, judge.Tally{Alike: 2, Settled: 300}, false},
+	} {
+		if got := judge.Mistaken(tt.kind, tt.t); got != tt.want {
+			t.Errorf("%s: %t", name, got)
+		}
+	}
+}
+
 func TestCloses(t *testing.T) {
 	now := time.Date(2026, 4, 7, 8, 0, 0, 0, time.UTC)
 	days := func(n int) time.Time { return now.Add(-time.Duration(n) * 24 * time.Hour) }

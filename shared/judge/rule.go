@@ -29,15 +29,14 @@ const (
 	manyOfAll   = 10  // of any contacts, if they are also
 	shareAll    = 0.3 // of what is settled
 	FewPolicy   = 2   // whose words name a policy
+
+	few = 0.15 // of what is settled, at which it proves to have been no policy event
 )
 
 // Event reports whether so many refusals of one kind, within a send, say something of
 // the school's mail and nothing of the addresses: a policy event.
 func Event(kind Class, t Tally) bool {
-	share := 1.0
-	if t.Settled > t.Alike {
-		share = float64(t.Alike) / float64(t.Settled)
-	}
+	share := t.share()
 	switch kind.Kind() {
 	case Policy:
 		return t.Alike >= FewPolicy
@@ -45,6 +44,19 @@ func Event(kind Class, t Tally) bool {
 		return t.Proven >= fewProven && share >= shareProven || t.Alike >= manyOfAll && share >= shareAll
 	}
 	return false // full mailboxes and slow operators are never a policy; SES's list is its own
+}
+
+// Mistaken reports whether what was a policy event turns out to be none: of what was out when
+// it began, most was taken. That is asked of half the share that makes one, for some of what was
+// out is always taken. Replies that name a policy are never mistaken.
+func Mistaken(kind Class, t Tally) bool { return kind.Kind() != Policy && t.share() < few }
+
+// share is that of refusals alike in what is settled.
+func (t Tally) share() float64 {
+	if t.Settled <= t.Alike {
+		return 1
+	}
+	return float64(t.Alike) / float64(t.Settled)
 }
 
 // Contact is what speaks for an address.

@@ -167,7 +167,7 @@ func TestStoppedRest(t *testing.T) {
 	month := at(30 * 24 * 3600)
 	s := State{
 		Sent: at(0), Heard: at(3), Window: 4, Rate: 2.85, Ceil: 3, Depth: 40, Filled: at(0), Mark: at(-300), Empty: true, Passed: 500,
-		Stopped: at(1), Since: at(-60), Until: at(60), Vain: 4, RateWait: LastTry,
+		Stopped: at(1), Since: at(-60), Until: at(60), Vain: 4, RateWait: lastTry,
 	}
 	blocked := s
 	if n, _ := s.Take(four, month, 4); n != 1 || !s.Probing {
@@ -175,7 +175,7 @@ func TestStoppedRest(t *testing.T) {
 	}
 	judge(&s, month.Add(time.Second), Accepted, time.Second)
 	again, err := Decode(s.Append(nil))
-	if n, _ := again.Take(four, month.Add(2*time.Second), 39); err != nil || n != 39 || again.Shut > Hold || again.Rate < 2.8 || again.RateWait >= LastTry {
+	if n, _ := again.Take(four, month.Add(2*time.Second), 39); err != nil || n != 39 || again.Shut > Hold || again.Rate < 2.8 || again.RateWait >= lastTry {
 		t.Errorf("after a probe that passed %d places of 39: %v, %+v", n, err, again)
 	}
 	blocked.Take(four, month, 4)
