@@ -186,6 +186,7 @@ func FuzzReadSheet(f *testing.F) {
 		f.Add([]byte(in(f, enc, "学年,組,氏名,メール\r\n1,2,\"山田\n太郎\",a@example.jp\r\n")))
 	}
 	f.Add([]byte("a\tb\r\"c"))
+	f.Add([]byte("a,b\n1,\"c\n2,\"d\"\n"))
 	f.Add([]byte("a;b\n'=c;\"\"\"\"\n"))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		s, err := ReadSheet(bytes.NewReader(data), 1<<16)

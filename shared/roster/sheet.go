@@ -161,7 +161,9 @@ func most(counts map[rune]int) rune {
 }
 
 // parser cuts CSV text into rows (RFC 4180), and forgives what spreadsheets do: a
-// quote in the middle of a cell is a quote, and lines end in any way.
+// quote in the middle of a cell is a quote, and lines end in any way. It does not
+// forgive a quote that is never closed: the next one, rows further down, would close
+// it, and the children in between would be one cell.
 type parser struct {
 	rest  string
 	comma byte
@@ -199,17 +201,31 @@ func (p *parser) cell() (string, error) {
 	for {
 		i := strings.IndexByte(p.rest, '"')
 		if i < 0 {
-			return "", problem.New(problem.Invalid, "%d行目の「\"」が閉じられていません。その行を直してください。",
-				"A quotation mark in row %d is never closed. Please correct that row.", p.row-1)
+			return "", p.neverClosed()
 		}
 		b.WriteString(p.rest[:i])
 		p.rest = p.rest[i+1:]
 		if !strings.HasPrefix(p.rest, `"`) {
-			return b.String() + p.bare(), nil
+			return p.withRest(b.String())
 		}
 		b.WriteByte('"')
 		p.rest = p.rest[1:]
 	}
+}
+
+// withRest returns a quoted cell with what follows its closing quote. If the cell holds
+// an end of another, that quote was the opening one of a cell further on.
+func (p *parser) withRest(cell string) (string, error) {
+	rest := p.bare()
+	if strings.TrimSpace(rest) != "" && strings.ContainsAny(cell, string(rune(p.comma))+"\r\n") {
+		return "", p.neverClosed()
+	}
+	return cell + rest, nil
+}
+
+func (p *parser) neverClosed() error {
+	return problem.New(problem.Invalid, "%d行目の「\"」が閉じられていません。その行を直してください。",
+		"A quotation mark in row %d is never closed. Please correct that row.", p.row-1)
 }
 
 // bare takes the text up to the end of the cell.

@@ -39,6 +39,7 @@ func TestReadSheet(t *testing.T) {
 		"quotes in quotes":          {`"say ""hi""",b`, []Row{{1, []string{`say "hi"`, "b"}}}},
 		"a quote inside a cell":     {`a"b,c`, []Row{{1, []string{`a"b`, "c"}}}},
 		"text after a quoted cell":  {`"a"b,c`, []Row{{1, []string{"ab", "c"}}}},
+		"blanks after line breaks":  {"a,\"b\nb\" \u3000,c\n", []Row{{1, []string{"a", "b\nb \u3000", "c"}}}},
 		"line breaks are no rows":   {"a,\"b\nb\r\nb\"\nc,d\n", []Row{{1, []string{"a", "b\nb\r\nb"}}, {2, []string{"c", "d"}}}},
 		"empty rows count":          {"a,b\n\n,,\nc,d\n", []Row{{1, []string{"a", "b"}}, {4, []string{"c", "d"}}}},
 		"empty cells at the end":    {"a,b,,\n,c,  ,\n", []Row{{1, []string{"a", "b"}}, {2, []string{"", "c"}}}},
@@ -110,6 +111,11 @@ func TestReadSheetRefuses(t *testing.T) {
 		"broken UTF-16":       {"\xff\xfea\x00,\xd8", problem.Invalid, "cannot be read"},
 		"EUC-JP":              {"\xbb\xe1\xcc\xbe,\xc1\xc8\n\xbb\xb3\xc5\xc4\xc2\xc0\xcf\xba,\xa3\xb1\xc1\xc8\xfd\xfe\n", problem.Invalid, "cannot be read"},
 		"an open quote":       {"a,b\n\"c,d\ne,f\n", problem.Invalid, "row 2"},
+		"one closed below":    {"a,b\n1,\"c\n2,\"d\"\n", problem.Invalid, "row 2"},
+		"one closed beside":   {"a,b,c\n1,\"d,\"e\"\n", problem.Invalid, "row 2"},
+		"in the last cell":    {"a,b\n1,\"c\n2,x\n3,\"d\"", problem.Invalid, "row 2"},
+		"with CR for a line":  {"a,b\r\"c\r\"d\",e\r", problem.Invalid, "row 2"},
+		"between tabs":        {"a\tb\n\"c\td\n\"e\"\tf\n", problem.Invalid, "row 2"},
 		"too many bytes":      {strings.Repeat("a,b\n", 300), problem.TooLarge, "too large"},
 	}
 	for name, tt := range tests {
