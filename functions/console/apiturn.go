@@ -114,7 +114,7 @@ func (p *rosterPages) apiTurning(r *http.Request, me staff.Staff, in imports.Imp
 	}
 	t, notes := plan.Turning, plan.Result(web.Language(r))
 	out := &apiTurning{
-		Seen: seenTurn(plan), Ready: len(plan.Errors) == 0 && plan.Children.Total() > 0,
+		Seen: plan.Seen(), Ready: len(plan.Errors) == 0 && plan.Children.Total() > 0,
 		Rise: t.Rise, Moved: t.Moved, Stay: t.Stay, New: t.New, Leavers: []apiLeaver{}, Errors: notes.Errors, Warnings: notes.Warnings,
 	}
 	graduates, others := t.Graduates(roster.Grades(groups))

@@ -151,9 +151,15 @@ func TestPagesNeedSignIn(t *testing.T) {
 	}
 }
 
-// submit sends a form as the manager.
+// submit sends a form as the manager. If none is given, what is confirmed of an import is
+// what its page shows.
 func (o *office) submit(c *http.Client, path string, form url.Values) answer {
 	o.t.Helper()
+	if page, ok := strings.CutSuffix(path, "/confirm"); ok && form == nil {
+		if m := seenField.FindStringSubmatch(o.visit(c, page).body); m != nil {
+			form = url.Values{"seen": {m[1]}}
+		}
+	}
 	return o.fetch(c, "POST", path, form)
 }
 

@@ -183,7 +183,7 @@ func (p *rosterPages) show(r *http.Request, me staff.Staff) (web.Response, error
 	}
 	switch in.State {
 	case imports.Waits:
-		return p.preview(r.Context(), me, in)
+		return p.preview(r.Context(), me, in, nil)
 	case imports.Done, imports.Undone:
 		if in.Turn {
 			return p.turnResult(in)
@@ -210,17 +210,19 @@ type runningPage struct {
 // Percent is how far the import is.
 func (d *runningPage) Percent() int { return 100 * d.Import.Done / max(d.Import.Total, 1) }
 
-// confirm begins the import.
+// confirm begins the import, or goes on with one that was cut off.
 func (p *rosterPages) confirm(r *http.Request, me staff.Staff) (web.Response, error) {
 	importID := r.PathValue("id")
 	in, err := p.imports.Get(r.Context(), me.School, importID)
 	if err != nil {
 		return nil, err
 	}
-	if in.Turn && in.State == imports.Waits {
+	switch {
+	case in.Turn && in.State == imports.Waits:
 		return p.confirmTurn(r, me, in)
-	}
-	if in.Undoing {
+	case in.State == imports.Waits:
+		return p.confirmImport(r, me, in)
+	case in.Undoing:
 		return p.undoTurn(r, me)
 	}
 	if err := p.begin(r.Context(), me, importID); err != nil {

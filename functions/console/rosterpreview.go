@@ -38,6 +38,9 @@ type resultPage struct {
 	ErrorRows int
 }
 
+// Seen names what the preview shows, so that nothing else is confirmed.
+func (d *previewPage) Seen() string { return d.Plan.Seen() }
+
 // Same reports whether the roster holds all that the good rows say.
 func (d *previewPage) Same() bool {
 	tallies := []roster.Tally{d.Plan.Children, d.Plan.Guardians, d.Plan.Contacts}
@@ -52,9 +55,10 @@ func (d *previewPage) MoreWarnings() int { return len(d.Plan.Warnings) - len(d.W
 
 func first[T any](all []T, most int) []T { return all[:min(len(all), most)] }
 
-// preview shows what an import would do. A sheet whose columns are not understood
-// is shown with a question for each.
-func (p *rosterPages) preview(ctx context.Context, me staff.Staff, in imports.Import) (web.Response, error) {
+// preview shows what an import would do, with why it was not begun if somebody has
+// confirmed it. A sheet whose columns are not understood is shown with a question for
+// each.
+func (p *rosterPages) preview(ctx context.Context, me staff.Staff, in imports.Import, wrong problem.List) (web.Response, error) {
 	sheet, plan, err := p.imports.Plan(ctx, me.School, in)
 	var e *problem.Error
 	if sheet != nil && errors.As(err, &e) && e.Kind == problem.Invalid {
@@ -75,8 +79,33 @@ func (p *rosterPages) preview(ctx context.Context, me staff.Staff, in imports.Im
 		resultPage: newResult(in, plan), Warnings: first(plan.Warnings, maxNotes),
 		Columns: columnChoices(sheet, plan.Columns, mapping), Fields: fieldOptions,
 	}
-	data.Scripts = []string{"once.js"}
-	return web.Page{Template: "roster_preview.html", Data: data}, nil
+	data.Problems, data.Scripts = wrong, []string{"once.js"}
+	page := web.Page{Template: "roster_preview.html", Data: data}
+	if len(wrong) > 0 {
+		page.Status = web.Status(wrong[0].Kind)
+	}
+	return page, nil
+}
+
+var importChanged = problem.New(problem.Conflict,
+	"確認している間に名簿が変わったため、まだ取り込んでいません。下の内容をもう一度確かめてから、取り込んでください。",
+	"The roster has changed meanwhile, so nothing was imported. Look at the new preview below, then confirm.")
+
+// confirmImport begins an import if it does what was seen. Else, and if the file cannot
+// be imported any more, it shows the preview anew.
+func (p *rosterPages) confirmImport(r *http.Request, me staff.Staff, in imports.Import) (web.Response, error) {
+	form, err := web.ReadForm(r)
+	if err != nil {
+		return nil, err
+	}
+	_, plan, err := p.imports.Plan(r.Context(), me.School, in)
+	if err != nil || form.Get("seen") != plan.Seen() {
+		return p.preview(r.Context(), me, in, problem.List{importChanged})
+	}
+	if err := p.begin(r.Context(), me, in.ID); err != nil {
+		return nil, err
+	}
+	return web.Redirect{To: importPath(in.ID)}, nil
 }
 
 func newResult(in imports.Import, plan *roster.Plan) resultPage {

@@ -2,8 +2,6 @@ package console
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"net/http"
@@ -75,7 +73,6 @@ type turnPreview struct {
 	Others      []roster.Child // who leave and are not of the highest grade
 	MoreOthers  int
 	LeaverNames map[string]string // of their classes
-	Seen        string            // what is confirmed: see seenTurn
 	Keeps       []int
 	Keep        int
 	Must        bool // somebody leaves who does not graduate: that has to be confirmed
@@ -93,16 +90,6 @@ func (d *turnPreview) Ready() bool { return d.ErrorRows == 0 && d.Plan.Children.
 // shownLeavers is how many names a preview lists.
 const shownLeavers = 200
 
-// seenTurn names what somebody sees in a preview, so that nothing else is confirmed.
-func seenTurn(plan *roster.Plan) string {
-	h := sha256.New()
-	_, _ = fmt.Fprintln(h, plan.Turning.Rise, plan.Turning.New, plan.Turning.Moved)
-	for _, c := range plan.Missing {
-		_, _ = fmt.Fprintln(h, c.ID)
-	}
-	return hex.EncodeToString(h.Sum(nil)[:12])
-}
-
 func (p *rosterPages) turnPreview(ctx context.Context, me staff.Staff, in imports.Import, sheet *roster.Sheet, plan *roster.Plan, wrong problem.List) (web.Response, error) {
 	mapping, err := p.mapping(ctx, me, in)
 	if err != nil {
@@ -117,7 +104,7 @@ func (p *rosterPages) turnPreview(ctx context.Context, me staff.Staff, in import
 			resultPage: newResult(in, plan), Warnings: first(plan.Warnings, maxNotes),
 			Columns: columnChoices(sheet, plan.Columns, mapping), Fields: fieldOptions,
 		},
-		Seen: seenTurn(plan), Keeps: turnKeeps, Keep: turnKeep, LeaverNames: map[string]string{},
+		Keeps: turnKeeps, Keep: turnKeep, LeaverNames: map[string]string{},
 	}
 	for _, g := range groups {
 		d.LeaverNames[g.ID] = g.Name
@@ -149,7 +136,7 @@ func (p *rosterPages) openTurn(ctx context.Context, school string) (imports.Impo
 
 // turnConfirmed is what somebody has confirmed of a turn.
 type turnConfirmed struct {
-	seen string // see seenTurn
+	seen string // see roster.Plan.Seen
 	sure bool   // those who leave and do not graduate are to leave
 	keep int    // days
 }
@@ -197,7 +184,7 @@ func (p *rosterPages) beginTurn(ctx context.Context, me staff.Staff, in imports.
 		return sheet, plan, roster.ErrFaulty, nil
 	case !slices.Contains(turnKeeps, c.keep):
 		return sheet, plan, turnKept, nil
-	case c.seen != seenTurn(plan):
+	case c.seen != plan.Seen():
 		return sheet, plan, turnChanged, nil
 	case len(others) > 0 && !c.sure:
 		return sheet, plan, turnUnsure, nil

@@ -63,6 +63,7 @@ type Plan struct {
 	named   map[string]bool // as in rowReader
 	groups  []Group         // of the good rows
 	steps   []step
+	seen    string
 }
 
 // step is one family's part of a plan.
@@ -400,6 +401,7 @@ func (p *Plan) finish(rr *rowReader) {
 			"%[1]d children in the roster are not in this file (%[3]s). The import leaves them as they are.", n, who.JA, who.EN))
 	}
 	p.Errors, p.Warnings = byRow(rr.errors), byRow(rr.warnings)
+	p.seen = p.name()
 }
 
 func byRow(notes []Note) []Note {
