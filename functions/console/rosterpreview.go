@@ -169,6 +169,7 @@ func (p *rosterPages) mapping(ctx context.Context, me staff.Staff, in imports.Im
 
 // columnChoice asks what a column holds.
 type columnChoice struct {
+	Key     string // in a roster.Mapping
 	Header  string
 	Samples []string    // the first values below it
 	Found   fieldOption // what the header says by itself
@@ -249,15 +250,17 @@ func columnChoices(sheet *roster.Sheet, found *roster.Columns, mapping roster.Ma
 		row = found.Row
 	}
 	var choices []columnChoice
-	for i, text := range sheet.Rows[row].Cells {
-		c := columnChoice{Header: strings.TrimSpace(text), Samples: samples(sheet, row, i)}
+	headers := sheet.Rows[row].Cells
+	keys, chosen := roster.ColumnKeys(headers), mapping.Of(headers)
+	for i, text := range headers {
+		c := columnChoice{Key: keys[i], Header: strings.TrimSpace(text), Samples: samples(sheet, row, i)}
 		if c.Header == "" {
 			continue
 		}
 		if found != nil {
 			c.Found = option(found.All[i].Field, found.All[i].Guardian+1)
 		}
-		if t, ok := mapping[c.Header]; ok {
+		if t, ok := chosen[i]; ok {
 			c.Chosen = option(t.Field, t.Guardian).Value
 		}
 		choices = append(choices, c)
@@ -308,10 +311,10 @@ var badColumns = problem.New(problem.Invalid,
 	"列の選び方を読み取れませんでした。前の画面に戻り、もう一度選んでください。",
 	"What the columns hold could not be read. Go back and choose again.")
 
-// chosenColumns reads the form: pairs of header and field, in their order.
+// chosenColumns reads the form: pairs of a column's key and field, in their order.
 func chosenColumns(form web.Form) (roster.Mapping, error) {
-	headers, fields := form.Values["header"], form.Values["field"]
-	if len(headers) != len(fields) || len(form.Wrong) > 0 {
+	keys, fields := form.Values["header"], form.Values["field"]
+	if len(keys) != len(fields) || len(form.Wrong) > 0 {
 		return nil, badColumns
 	}
 	m := roster.Mapping{}
@@ -322,7 +325,7 @@ func chosenColumns(form web.Form) (roster.Mapping, error) {
 		if !slices.ContainsFunc(fieldOptions, func(o fieldOption) bool { return o.Value == value }) {
 			return nil, badColumns
 		}
-		m[headers[i]] = target(value)
+		m[keys[i]] = target(value)
 	}
 	return m, nil
 }

@@ -8,46 +8,6 @@ import (
 	"github.com/todoku/todoku/shared/problem"
 )
 
-// Target is what a person says that a column holds.
-type Target struct {
-	Field    Field `json:"field"`
-	Guardian int   `json:"guardian,omitempty"` // 1, 2, ... of a guardian's field; 0 is the first
-}
-
-// Mapping says what columns hold whose headers do not say it themselves, by header.
-// It goes before what a header seems to say.
-type Mapping map[string]Target
-
-// maxGuardians is how many guardians one row can name.
-const maxGuardians = 9
-
-// fields lists the fields that a Mapping can name.
-var fields = []Field{Number, GradeOf, ClassOf, Seat, Name, Surname, Given, Kana, SurnameKana, GivenKana, Groups,
-	GuardianName, GuardianSurname, Relation, Phone, Mail, Ignored}
-
-// Fields returns the fields that a Mapping can name, in the order to offer them.
-func Fields() []Field { return slices.Clone(fields) }
-
-func (m Mapping) check() error {
-	for h, t := range m {
-		if !slices.Contains(fields, t.Field) || t.Guardian < 0 || t.Guardian > maxGuardians || headerKey(h) == "" || len(h) > 1000 || len(m) > maxColumns {
-			return problem.New(problem.Invalid, "列「%.40s」の割り当てが正しくありません。選び直してください。",
-				"What column “%.40s” holds is not valid. Please choose again.", clean(h)).In("mapping")
-		}
-	}
-	return nil
-}
-
-func (m Mapping) find(text string) (Target, bool) {
-	key := headerKey(text)
-	for h, t := range m {
-		if headerKey(h) == key {
-			return t, true
-		}
-	}
-	return Target{}, false
-}
-
 // Column is a column of a sheet and what it holds.
 type Column struct {
 	Index    int    // from 0
@@ -88,8 +48,12 @@ func (s *Sheet) Columns(m Mapping) (*Columns, error) {
 func columnsOf(row Row, m Mapping) *Columns {
 	c := &Columns{}
 	var hs []header
+	chosen := m.Of(row.Cells)
 	for i, text := range row.Cells {
-		h, ok := headerFor(text, m)
+		h, ok := parseHeader(text)
+		if t, named := chosen[i]; named {
+			h, ok = t.header(), true
+		}
 		col := Column{Index: i, Header: clean(text), Field: h.field, Guardian: -1}
 		if !ok {
 			col.Field = Ignored
@@ -119,16 +83,13 @@ func (c *Columns) splitNames(hs []header) {
 	}
 }
 
-func headerFor(text string, m Mapping) (header, bool) {
-	t, ok := m.find(text)
-	if !ok {
-		return parseHeader(text)
-	}
+// header returns what a header would say of the column.
+func (t Target) header() header {
 	h := header{field: t.Field}
 	if slices.Index(fields, t.Field) >= slices.Index(fields, GuardianName) {
 		h.who, h.number = guardian, max(1, t.Guardian)
 	}
-	return h, true
+	return h
 }
 
 // slot tells guardians of one row apart: the n-th, the father, the mother, the

@@ -59,7 +59,7 @@ func TestOutlookIsTheLaw(t *testing.T) {
 	yesterday := now.Add(-24 * time.Hour)
 	known := pace.State{
 		Window: 10, Rate: 0.5, Ceil: 0.53, Depth: 100, First: 120, Span: 10 * time.Second, Took: time.Second / 2, Passed: 10, Empty: true,
-		Filled: yesterday, Sent: yesterday, Mark: yesterday, RateWait: pace.LastTry,
+		Filled: yesterday, Sent: yesterday, Mark: yesterday, RateWait: 2 * time.Hour,
 	}
 	for _, events := range []bool{false, true} {
 		g := &Gate{Lanes: lanes, Events: events, Now: func() time.Time { return now }}

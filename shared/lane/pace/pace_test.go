@@ -175,12 +175,12 @@ func TestStoppedRest(t *testing.T) {
 	}
 	judge(&s, month.Add(time.Second), Accepted, time.Second)
 	again, err := Decode(s.Append(nil))
-	if n, _ := again.Take(four, month.Add(2*time.Second), 39); err != nil || n != 39 || again.Shut > Hold || again.Rate < 2.8 || again.RateWait >= lastTry {
+	if n, _ := again.Take(four, month.Add(2*time.Second), 39); err != nil || n != 39 || again.Shut > hold || again.Rate < 2.8 || again.RateWait >= lastTry {
 		t.Errorf("after a probe that passed %d places of 39: %v, %+v", n, err, again)
 	}
 	blocked.Take(four, month, 4)
 	judge(&blocked, month, TooFast, 0)
-	if wait := blocked.Until.Sub(month); wait > Hold || blocked.Rate < 2.8 {
+	if wait := blocked.Until.Sub(month); wait > hold || blocked.Rate < 2.8 {
 		t.Errorf("after a probe that was refused: %v until the next, rate %v", wait, blocked.Rate)
 	}
 }
