@@ -40,3 +40,20 @@ func TestNameColumnsWithOneHeader(t *testing.T) {
 	o.holds(o.visit(c, "/roster/export.csv"), ",見本 一郎,,,見本 花子,")
 	o.holds(o.visit(c, o.upload(c, "twice.csv", []byte(twice))), "名簿はすでにこのとおりです")
 }
+
+// TestNameColumnsWithoutHeader: a column is offered by its place if it has values, and
+// one behind the last header, too.
+func TestNameColumnsWithoutHeader(t *testing.T) {
+	o := newOffice(t)
+	c := o.signIn()
+	path := o.upload(c, "merged.csv", []byte("組,氏名,,メール,\n1年1組,見本 一郎,,m1@example.jp,m2@example.jp\n"))
+	page := o.visit(c, path)
+	o.holds(page, "取り込める行がありません", "見出しを付けるか", "5列目（見出しなし）", "m2@example.jp")
+	o.submit(c, path+"/columns", o.choices(page.body, "", "", "", "mail:1"))
+	o.holds(o.visit(c, path), "1人を取り込む", "メールアドレス2件")
+	o.submit(c, path+"/confirm", nil)
+	o.holds(o.visit(c, "/roster/export.csv"), "m1@example.jp; m2@example.jp")
+
+	path = o.upload(c, "merged.csv", []byte("組,氏名,メール,,電話\n1年1組,見本 一郎,m1@example.jp,m3@example.jp,\n"))
+	o.holds(o.visit(c, path+"?lang=en"), "Column 4 has no header and is not used", "Column 4 (no header)")
+}

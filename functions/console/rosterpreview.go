@@ -169,8 +169,9 @@ func (p *rosterPages) mapping(ctx context.Context, me staff.Staff, in imports.Im
 
 // columnChoice asks what a column holds.
 type columnChoice struct {
-	Key     string // in a roster.Mapping
-	Header  string
+	Key     string      // in a roster.Mapping
+	Place   int         // from 1
+	Header  string      // "" if it has none
 	Samples []string    // the first values below it
 	Found   fieldOption // what the header says by itself
 	Chosen  string      // fieldOption.Value that was chosen by hand, "" if none
@@ -242,22 +243,22 @@ func target(value string) roster.Target {
 	return roster.Target{Field: roster.Field(field), Guardian: n}
 }
 
-// columnChoices asks about every column that has a header; found is nil if the
-// headers say too little.
+// columnChoices asks about every column that has a header or values; found is nil if
+// the headers say too little.
 func columnChoices(sheet *roster.Sheet, found *roster.Columns, mapping roster.Mapping) []columnChoice {
 	row := 0
 	if found != nil {
 		row = found.Row
 	}
 	var choices []columnChoice
-	headers := sheet.Rows[row].Cells
+	headers := sheet.Headers(row)
 	keys, chosen := roster.ColumnKeys(headers), mapping.Of(headers)
 	for i, text := range headers {
-		c := columnChoice{Key: keys[i], Header: strings.TrimSpace(text), Samples: samples(sheet, row, i)}
-		if c.Header == "" {
+		c := columnChoice{Key: keys[i], Place: i + 1, Header: strings.TrimSpace(text), Samples: samples(sheet, row, i)}
+		if c.Header == "" && len(c.Samples) == 0 {
 			continue
 		}
-		if found != nil {
+		if found != nil && i < len(found.All) {
 			c.Found = option(found.All[i].Field, found.All[i].Guardian+1)
 		}
 		if t, ok := chosen[i]; ok {

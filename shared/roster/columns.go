@@ -21,7 +21,7 @@ type Column struct {
 type Columns struct {
 	Row       int // index in Sheet.Rows of the row with the headers
 	All       []Column
-	Unknown   []Column // those that mean nothing to a roster
+	Unknown   []Column // those that mean nothing to a roster, though they hold something
 	guardians int      // how many guardians a row can name
 }
 
@@ -36,6 +36,7 @@ func (s *Sheet) Columns(m Mapping) (*Columns, error) {
 		c := columnsOf(s.Rows[i], m)
 		c.Row = i
 		if c.missing() == nil {
+			c.Unknown = slices.DeleteFunc(c.Unknown, func(col Column) bool { return col.Header == "" && !s.filled(i, col.Index) })
 			return c, nil
 		}
 		if n := len(c.All) - len(c.Unknown); n > score {
@@ -45,11 +46,35 @@ func (s *Sheet) Columns(m Mapping) (*Columns, error) {
 	return nil, best.missing()
 }
 
+// filled reports whether a column has values below a row.
+func (s *Sheet) filled(row, column int) bool {
+	return slices.ContainsFunc(s.Rows[row+1:], func(r Row) bool { return clean(r.cell(column)) != "" })
+}
+
+// Headers returns the headers in a row of the sheet, with empty ones as far as there are
+// cells in the rows below.
+func (s *Sheet) Headers(row int) []string {
+	headers := s.Rows[row].Cells
+	for _, r := range s.Rows[row:] {
+		headers = padded(headers, len(r.Cells))
+	}
+	return headers
+}
+
+// padded returns cells with empty ones at the end, so that there are at least n.
+func padded(cells []string, n int) []string {
+	if n <= len(cells) {
+		return cells
+	}
+	return append(slices.Clip(cells), make([]string, n-len(cells))...)
+}
+
 func columnsOf(row Row, m Mapping) *Columns {
 	c := &Columns{}
 	var hs []header
-	chosen := m.Of(row.Cells)
-	for i, text := range row.Cells {
+	headers := padded(row.Cells, m.columns())
+	chosen := m.Of(headers)
+	for i, text := range headers {
 		h, ok := parseHeader(text)
 		if t, named := chosen[i]; named {
 			h, ok = t.header(), true
@@ -57,9 +82,7 @@ func columnsOf(row Row, m Mapping) *Columns {
 		col := Column{Index: i, Header: clean(text), Field: h.field, Guardian: -1}
 		if !ok {
 			col.Field = Ignored
-			if col.Header != "" {
-				c.Unknown = append(c.Unknown, col)
-			}
+			c.Unknown = append(c.Unknown, col)
 		}
 		c.All, hs = append(c.All, col), append(hs, h)
 	}
@@ -219,7 +242,12 @@ func (c *Columns) headers(none string) string {
 func (c *Columns) notes(row int) []Note {
 	var notes []Note
 	for _, col := range c.Unknown {
-		notes = append(notes, Note{Row: row, Message: lang.T("列「%.40s」は使いません。", "Column “%.40s” is not used.", col.Header)})
+		text := lang.T("列「%.40s」は使いません。", "Column “%.40s” is not used.", col.Header)
+		if col.Header == "" {
+			text = lang.T("%d列目は見出しがないので使いません。使うときは、見出しを付けるか、下の「列の読み取り方」で選んでください。",
+				"Column %d has no header and is not used. To use it, give it a header or choose below what it holds.", col.Index+1)
+		}
+		notes = append(notes, Note{Row: row, Message: text})
 	}
 	return notes
 }

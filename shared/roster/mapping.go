@@ -35,13 +35,17 @@ func Fields() []Field { return slices.Clone(fields) }
 var columnKey = regexp.MustCompile(`^([^#]*)#([1-9][0-9]{0,2})$`)
 
 // ColumnKeys returns the keys by which a Mapping tells the columns with these headers
-// apart: 氏名#1 and 氏名#2 are the first and the second column with the header 氏名.
+// apart: 氏名#1 and 氏名#2 are the first and the second column with the header 氏名, #4 is
+// the fourth column, which has none.
 func ColumnKeys(headers []string) []string {
 	keys, seen := make([]string, len(headers)), map[string]int{}
 	for i, text := range headers {
-		key := headerKey(text)
-		seen[key]++
-		keys[i] = key + "#" + strconv.Itoa(seen[key])
+		n, key := i+1, headerKey(text)
+		if key != "" {
+			seen[key]++
+			n = seen[key]
+		}
+		keys[i] = key + "#" + strconv.Itoa(n)
 	}
 	return keys
 }
@@ -77,13 +81,35 @@ func (m Mapping) Of(headers []string) map[int]Target {
 	return found
 }
 
+// withHeaders returns what is to be remembered for other sheets: where a column without
+// a header stands is another matter in each.
+func (m Mapping) withHeaders() Mapping {
+	kept := maps.Clone(m)
+	maps.DeleteFunc(kept, func(key string, _ Target) bool {
+		header, ok := cutColumnKey(key)
+		return ok && header == ""
+	})
+	return kept
+}
+
+// columns returns how many columns a sheet has at least of which the mapping speaks
+// by their places.
+func (m Mapping) columns() int {
+	most := 0
+	for key := range m {
+		if header, ok := cutColumnKey(key); ok && header == "" {
+			n, _ := strconv.Atoi(key[1:])
+			most = max(most, n)
+		}
+	}
+	return min(most, maxColumns)
+}
+
 func (m Mapping) check() error {
 	for key, t := range m {
-		header, ok := cutColumnKey(key)
-		if !ok {
-			header = headerKey(key)
-		}
-		if !slices.Contains(fields, t.Field) || t.Guardian < 0 || t.Guardian > maxGuardians || header == "" || len(key) > 1000 || len(m) > maxColumns {
+		_, ok := cutColumnKey(key)
+		ok = ok || headerKey(key) != ""
+		if !ok || !slices.Contains(fields, t.Field) || t.Guardian < 0 || t.Guardian > maxGuardians || len(key) > 1000 || len(m) > maxColumns {
 			return problem.New(problem.Invalid, "列「%.40s」の割り当てが正しくありません。選び直してください。",
 				"What column “%.40s” holds is not valid. Please choose again.", clean(key)).In("mapping")
 		}

@@ -57,8 +57,8 @@ func (rr *rowReader) read(i int) (e entry, ok bool) {
 	before := len(rr.errors)
 	e = entry{row: i, number: row.Number, hasGroups: rr.columns.has(Groups), guardians: make([]party, rr.columns.guardians)}
 	if len(row.Cells) > len(rr.columns.All) {
-		rr.fail(row.Number, "", problem.New(problem.Invalid, "見出しより列が多い行です。セルの中の「,」などで列がずれていないか確かめてください。",
-			"This row has more cells than there are headers. Please check whether a comma in a cell has moved the others."))
+		rr.fail(row.Number, "", problem.New(problem.Invalid, "見出しより列が多い行です。セルの中の「,」などで列がずれていないか確かめてください。見出しのない列なら、見出しを付けるか、「列の読み取り方」で選んでください。",
+			"This row has more cells than there are headers. Please check whether a comma in a cell has moved the others. If a column has no header, give it one or choose what it holds."))
 		return e, false
 	}
 	rr.readChild(&e, row)

@@ -273,7 +273,7 @@ func (s *Store) SaveMapping(ctx context.Context, school string, m Mapping) error
 	if err := m.check(); err != nil {
 		return err
 	}
-	return s.set(ctx, mappingKey(school), m)
+	return s.set(ctx, mappingKey(school), m.withHeaders())
 }
 
 // read decodes the record under key into v and returns its revision.
