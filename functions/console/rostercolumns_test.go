@@ -57,3 +57,13 @@ func TestNameColumnsWithoutHeader(t *testing.T) {
 	path = o.upload(c, "merged.csv", []byte("組,氏名,メール,,電話\n1年1組,見本 一郎,m1@example.jp,m3@example.jp,\n"))
 	o.holds(o.visit(c, path+"?lang=en"), "Column 4 has no header and is not used", "Column 4 (no header)")
 }
+
+// TestImportOfDatesForClasses: what Excel makes of a class is no class, and who changes it
+// is named.
+func TestImportOfDatesForClasses(t *testing.T) {
+	o := newOffice(t)
+	o.load("組,氏名,メール\n1-1,見本 一郎,m1@example.jp\n")
+	c := o.signIn()
+	o.holds(o.visit(c, o.upload(c, "a.csv", []byte("組,氏名,メール\n1月2日,見本 一郎,m1@example.jp\n"))), "組「1月2日」が日付になっています", "取り込める行がありません")
+	o.holds(o.visit(c, o.upload(c, "a.csv", []byte("組,氏名,メール\n1-2,見本 一郎,m1@example.jp\n"))), "組が変わる児童生徒が1人います（見本 一郎 1年1組→1年2組）")
+}

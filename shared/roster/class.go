@@ -66,10 +66,14 @@ func isWhole(label string) bool {
 	return false
 }
 
+const month = `(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)`
+
 var (
 	gradeForm = regexp.MustCompile(`(?i)^(?:grade|year|第)? ?([0-9]{1,2}) ?(?:年生|年次|学年|年|grade)?$`)
 	// A class with its grade: 1年2組, 1-2, 1の2, Grade 1 Class 2.
-	longForm  = regexp.MustCompile(`(?i)^(?:grade ?)?([0-9]{1,2}) ?(?:年生?|[-‐−–ー―の]| class )(.*)$`)
+	longForm = regexp.MustCompile(`(?i)^(?:grade ?)?([0-9]{1,2}) ?(?:年生?|[-‐−–ー―の]| class )(.*)$`)
+	// What Excel makes of a class such as 1-2, in Japanese and in English, or as a whole date.
+	dateForm  = regexp.MustCompile(`(?i)^(?:[0-9]{1,2}月[0-9]{1,2}日|[0-9]{1,2}-` + month + `(?:-[0-9]{2,4})?|` + month + `-[0-9]{1,4}|[0-9]{4}[-/][0-9]{1,2}[-/][0-9]{1,2}|[0-9]{1,2}/[0-9]{1,2}/[0-9]{4})$`)
 	kanjiYear = strings.NewReplacer("十二年", "12年", "十一年", "11年", "十年", "10年", "一年", "1年", "二年", "2年", "三年", "3年",
 		"四年", "4年", "五年", "5年", "六年", "6年", "七年", "7年", "八年", "8年", "九年", "9年")
 )
@@ -88,6 +92,10 @@ func parseClass(gradeCell, classCell string) (Group, *problem.Error) {
 		return Group{}, err
 	}
 	label := kanjiYear.Replace(narrow(classCell))
+	if dateForm.MatchString(label) {
+		return Group{}, problem.New(problem.Invalid, "組「%s」が日付になっています（Excelは「1-2」のような組を日付に変えることがあります）。「1年2組」のように入れ直してください。",
+			"The class “%s” is a date (Excel may turn a class such as “1-2” into one). Please write it as “Grade 1 Class 2”.", clean(classCell))
+	}
 	if m := longForm.FindStringSubmatch(label); m != nil {
 		n, _ := strconv.Atoi(m[1])
 		if grade != 0 && grade != n {

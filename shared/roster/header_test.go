@@ -158,6 +158,9 @@ func TestParseClass(t *testing.T) {
 		{"年長", "ばら組", NewClass(0, "年長ばら").ID, "年長ばら組"},
 		{"1", "1年", "class-1", "1年"},
 		{"", "組", NewClass(0, "組").ID, "組組"},
+		{"", "1-Red", "class-1-red", "1年Red組"},
+		{"", "1-Marigold", "class-1-marigold", "1年Marigold組"},
+		{"", "五月", NewClass(0, "五月").ID, "五月組"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.grade+" "+tt.class, func(t *testing.T) {
@@ -177,12 +180,20 @@ func TestParseClass(t *testing.T) {
 
 func TestParseClassRefuses(t *testing.T) {
 	tests := map[string]struct{ grade, class, words string }{
-		"nothing":       {"", "", "class is missing"},
-		"contradiction": {"2", "1年3組", "contradict"},
-		"junior high":   {"中1", "2", "count on"},
-		"grade 0":       {"0", "2", "number from 1 to 12"},
-		"grade 13":      {"13", "2", "from 1 to 12"},
-		"a long name":   {"1", strings.Repeat("長", 101), "too long"},
+		"nothing":            {"", "", "class is missing"},
+		"contradiction":      {"2", "1年3組", "contradict"},
+		"junior high":        {"中1", "2", "count on"},
+		"grade 0":            {"0", "2", "number from 1 to 12"},
+		"grade 13":           {"13", "2", "from 1 to 12"},
+		"a Japanese date":    {"", "1月2日", "is a date"},
+		"one in wide digits": {"1", "１月１２日", "is a date"},
+		"an English date":    {"", "2-Jan", "is a date"},
+		"the other order":    {"", "Jan-35", "is a date"},
+		"one with a year":    {"1", "02-JAN-26", "is a date"},
+		"a whole date":       {"", "2026/1/2", "is a date"},
+		"an American one":    {"", "1/2/2026", "is a date"},
+		"a date for both":    {"1月2日", "1月2日", "number from 1 to 12"},
+		"a long name":        {"1", strings.Repeat("長", 101), "too long"},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -163,6 +163,7 @@ func (p *Plan) make(k *known) error {
 		p.summarise(k)
 	} else {
 		p.Missing = missing(k, p.steps, all, bad)
+		p.warnMoves(k, rr)
 	}
 	p.finish(rr)
 	return nil
@@ -409,13 +410,39 @@ func byRow(notes []Note) []Note {
 	return slices.Compact(notes)
 }
 
-func firstNames(children []Child) lang.Text {
-	var names []string
-	for _, c := range children[:min(len(children), 10)] {
-		names = append(names, c.Name)
+// warnMoves says whose class changes. In the middle of a year few do, and a list of the
+// next one is better loaded as a turn of the year.
+func (p *Plan) warnMoves(k *known, rr *rowReader) {
+	var moves []string
+	for _, s := range p.steps {
+		before := fuse(s.old)
+		for _, pupil := range s.pupils {
+			old, found := before.Child(pupil.childID)
+			if now := pupil.rows[0].class; found && old.Class != now.ID {
+				moves = append(moves, pupil.child.Name+" "+cmp.Or(k.groups[old.Class].Name, old.Class)+"→"+now.Name)
+			}
+		}
 	}
-	if len(children) > 10 {
-		names = append(names, "…")
+	if len(moves) > 0 {
+		who := some(moves)
+		rr.warn(0, ClassOf, lang.T("組が変わる児童生徒が%[1]d人います（%[2]s）。新年度の名簿は、「年度を更新する」から取り込んでください。",
+			"%[1]d children change their class (%[3]s). Please import a list of the new school year by “Turn of the year”.", len(moves), who.JA, who.EN))
+	}
+}
+
+func firstNames(children []Child) lang.Text {
+	names := make([]string, len(children))
+	for i, c := range children {
+		names[i] = c.Name
+	}
+	return some(names)
+}
+
+// some names the first of many.
+func some(names []string) lang.Text {
+	const most = 10
+	if len(names) > most {
+		names = append(slices.Clone(names[:most]), "…")
 	}
 	return lang.Names(names)
 }
