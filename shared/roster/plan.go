@@ -144,6 +144,7 @@ func (p *Plan) make(k *known) error {
 		return problem.New(problem.Invalid, "見出しの下に行がありません。児童生徒を1行に1人ずつ入れてください。",
 			"There are no rows below the headers. Please enter one child in each row.")
 	}
+	rr.warnRemarks()
 	all, refused := gather(rr, good)
 	bad = append(bad, refused...)
 	pupils := refuseShared(rr, slices.Clone(all))
@@ -438,11 +439,13 @@ func firstNames(children []Child) lang.Text {
 	return some(names)
 }
 
+// mostNamed is how many of many a sentence names.
+const mostNamed = 10
+
 // some names the first of many.
 func some(names []string) lang.Text {
-	const most = 10
-	if len(names) > most {
-		names = append(slices.Clone(names[:most]), "…")
+	if len(names) > mostNamed {
+		names = append(slices.Clone(names[:mostNamed]), "…")
 	}
 	return lang.Names(names)
 }

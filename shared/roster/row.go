@@ -2,7 +2,6 @@ package roster
 
 import (
 	"errors"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -47,6 +46,7 @@ type rowReader struct {
 	named    map[string]bool // the folded names of children in all rows, faulty ones, too
 	errors   []Note
 	warnings []Note
+	remarks  remarks
 }
 
 // read understands one row. A row with any fault is refused as a whole: to take
@@ -186,28 +186,6 @@ func (rr *rowReader) readGuardian(p *party, e entry, col Column, cell string) {
 	}
 }
 
-func (rr *rowReader) readPhones(p *party, row int, cell string) {
-	for _, text := range split(cell) {
-		if isNothing(text) {
-			continue
-		}
-		phone, repaired, err := parsePhone(text)
-		if err != nil {
-			rr.fail(row, Phone, err)
-			return // a cell of something else would give a fault for each of its words
-		}
-		if repaired {
-			rr.warn(row, Phone, lang.T("電話番号の先頭の0がなかったので補いました: %s（Excelは先頭の0を消すことがあります）。",
-				"The first 0 of a phone number was missing and has been added: %s (Excel may drop it).", phone))
-		}
-		p.phones = addPhones(p.phones, phone)
-		if len(p.phones) > MaxPhones {
-			rr.fail(row, Phone, checkPhones(p.phones))
-			return
-		}
-	}
-}
-
 func (rr *rowReader) readMail(p *party, row int, cell string) {
 	if isNothing(cell) {
 		return
@@ -289,33 +267,3 @@ func checkNumber(number string) *problem.Error {
 	return problem.New(problem.Invalid, "学籍番号「%.40s」は長すぎます。%d文字以内にしてください。",
 		"The student number “%.40s” is too long. Please use at most %d characters.", number, MaxNumberLength)
 }
-
-var (
-	phoneForm  = regexp.MustCompile(`^\+?[0-9][0-9 ()\-]*[0-9]$`)
-	phoneMarks = strings.NewReplacer("‐", "-", "−", "-", "–", "-", "—", "-", "―", "-", "ー", "-", ".", "-", "[", "(", "]", ")")
-	notDigits  = regexp.MustCompile(`[^0-9+]`)
-)
-
-// parsePhone returns a phone number in ASCII with its hyphens. A number in Japan
-// begins with 0; a spreadsheet that took it for a number has dropped that, and it
-// is repaired.
-func parsePhone(text string) (phone string, repaired bool, err *problem.Error) {
-	s := strings.ReplaceAll(phoneMarks.Replace(narrow(text)), "(0)", "0")
-	s = strings.Trim(s, "- ")
-	if strings.HasPrefix(s, "(") {
-		s = strings.Replace(strings.TrimPrefix(s, "("), ")", "-", 1)
-	}
-	n := len(phoneKey(s))
-	switch {
-	case !phoneForm.MatchString(s), n < 9, n > 16, len(s) > MaxPhoneLength:
-	case strings.HasPrefix(s, "+"), strings.HasPrefix(s, "0") && n >= 10 && n <= 11:
-		return strings.ReplaceAll(s, " ", ""), false, nil
-	case !strings.HasPrefix(s, "0") && n <= 10:
-		return "0" + strings.ReplaceAll(s, " ", ""), true, nil
-	}
-	return "", false, problem.New(problem.Invalid, "電話番号「%.40s」は番号として読めません。市外局番からの数字を入れるか、空にしてください。",
-		"“%.40s” cannot be read as a phone number. Please write all of its digits, or leave it out.", clean(text))
-}
-
-// phoneKey returns the digits of a phone number, which tell it from others.
-func phoneKey(phone string) string { return notDigits.ReplaceAllString(phone, "") }
