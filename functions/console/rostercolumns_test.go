@@ -67,3 +67,13 @@ func TestImportOfDatesForClasses(t *testing.T) {
 	o.holds(o.visit(c, o.upload(c, "a.csv", []byte("組,氏名,メール\n1月2日,見本 一郎,m1@example.jp\n"))), "組「1月2日」が日付になっています", "取り込める行がありません")
 	o.holds(o.visit(c, o.upload(c, "a.csv", []byte("組,氏名,メール\n1-2,見本 一郎,m1@example.jp\n"))), "組が変わる児童生徒が1人います（見本 一郎 1年1組→1年2組）")
 }
+
+// TestImportOfBrokenFormulas: the row is shown with what is wrong, and is in the file to be
+// corrected.
+func TestImportOfBrokenFormulas(t *testing.T) {
+	o := newOffice(t)
+	c := o.signIn()
+	path := o.upload(c, "a.csv", []byte("組,氏名,メール,電話\n1-1,#N/A,m1@example.jp,\n1-1,見本 一郎,m2@example.jp,自宅 03-1111-2222\n"))
+	o.holds(o.visit(c, path), "エラーの1行を除いて取り込む", "「#N/A」は数式のエラーです", "添えられた言葉は、名簿に残りません（1件：自宅）")
+	o.holds(o.visit(c, path+"/rejected.csv"), "数式のエラー", "m1@example.jp")
+}

@@ -92,8 +92,9 @@ func shorten(word string) string {
 // warnRemarks says once what is lost of all cells.
 func (rr *rowReader) warnRemarks() {
 	if r := rr.remarks; r.count > 0 {
-		rr.warn(0, Phone, lang.T("電話番号に添えられた言葉は、名簿に残りません（%d件：%s）。だれの番号かは、保護者の氏名や続柄の列に入れてください。",
-			"Words beside phone numbers are not kept (%d: %s). Please say whose a number is in the columns for guardians and relations.", r.count, some(r.words)))
+		who := some(r.words)
+		rr.warn(0, Phone, lang.T("電話番号に添えられた言葉は、名簿に残りません（%[1]d件：%[2]s）。だれの番号かは、保護者の氏名や続柄の列に入れてください。",
+			"Words beside phone numbers are not kept (%[1]d: %[3]s). Please say whose a number is in the columns for guardians and relations.", r.count, who.JA, who.EN))
 	}
 }
 

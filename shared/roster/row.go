@@ -68,6 +68,9 @@ func (rr *rowReader) read(i int) (e entry, ok bool) {
 		}
 	}
 	rr.finishGuardians(&e)
+	if faults := rr.brokenFormulas(row); faults != nil {
+		rr.errors = append(rr.errors[:before], faults...) // what else is wrong may follow from them
+	}
 	if len(rr.errors) > before {
 		return e, false
 	}
@@ -75,6 +78,19 @@ func (rr *rowReader) read(i int) (e entry, ok bool) {
 		rr.warnUnreachable(e)
 	}
 	return e, true
+}
+
+// brokenFormulas returns what is to be said of the cells that would be names and classes
+// of that text.
+func (rr *rowReader) brokenFormulas(row Row) (faults []Note) {
+	for _, col := range rr.columns.All {
+		if cell := row.cell(col.Index); col.Field != Ignored && isBrokenFormula(cell) {
+			text := lang.T("「%s」は数式のエラーです。正しい値を入れるか、空にしてください。",
+				"“%s” is the error of a formula. Please enter the right value, or leave the cell empty.", clean(cell))
+			faults = append(faults, Note{Row: row.Number, Field: col.Field, Message: text})
+		}
+	}
+	return faults
 }
 
 // cell returns the text of a cell, "" for one that the row does not have.

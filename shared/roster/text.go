@@ -113,3 +113,13 @@ func PhoneNumber(typed string) (number string, ok bool) {
 	number, _, wrong := parsePhone(typed)
 	return number, wrong == nil
 }
+
+// brokenFormulas are what spreadsheets put in the place of a value that they cannot find.
+var brokenFormulas = map[string]bool{
+	"#n/a": true, "#ref!": true, "#value!": true, "#name?": true, "#div/0!": true, "#num!": true, "#null!": true,
+	"#spill!": true, "#calc!": true, "#error!": true,
+}
+
+func isBrokenFormula(cell string) bool {
+	return strings.ContainsAny(cell, "#＃") && brokenFormulas[fold(cell)]
+}
