@@ -77,3 +77,16 @@ func TestImportOfBrokenFormulas(t *testing.T) {
 	o.holds(o.visit(c, path), "エラーの1行を除いて取り込む", "「#N/A」は数式のエラーです", "添えられた言葉は、名簿に残りません（1件：自宅）")
 	o.holds(o.visit(c, path+"/rejected.csv"), "数式のエラー", "m1@example.jp")
 }
+
+// TestImportOfEmergencyCards: the headers of the cards that schools keep are understood.
+func TestImportOfEmergencyCards(t *testing.T) {
+	o := newOffice(t)
+	c := o.signIn()
+	path := o.upload(c, "a.csv", []byte("学年,組,氏名（全角）,メール（母）,第1連絡先,第1連絡先続柄,第2連絡先,第2連絡先続柄\n"+
+		"1,1,見本 一郎,m1@example.jp,090-1234-5678,母,03-1111-2222（勤務先）,父\n"))
+	page := o.visit(c, path)
+	o.holds(page, "1人を取り込む", "メールアドレス1件")
+	if strings.Contains(page.body, "は使いません") {
+		t.Error("a column is not used")
+	}
+}

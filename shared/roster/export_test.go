@@ -230,6 +230,7 @@ func FuzzHeader(f *testing.F) {
 		for _, w := range ws {
 			f.Add(w)
 			f.Add("保護者1の" + w + "２（必須）")
+			f.Add("第２連絡先" + w + "（母）")
 		}
 	}
 	f.Fuzz(func(t *testing.T, text string) {

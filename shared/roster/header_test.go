@@ -10,20 +10,20 @@ import (
 func TestParseHeader(t *testing.T) {
 	tests := map[Field][]string{
 		Number:       {"学籍番号", "児童番号", "生徒番号", "管理番号", "ID", "Student ID", "student_number", "Admission Number"},
-		GradeOf:      {"学年", "年", "【学年】", " 学　年 ", "学年※必須", "Grade", "school year", "生徒学年"},
-		ClassOf:      {"組", "クラス", "ｸﾗｽ", "学級", "年・組", "年組", "学年・組", "組名", "Class", "homeroom", "児童の組"},
+		GradeOf:      {"学年", "年", "【学年】", " 学　年 ", "学年※必須", "Grade", "Year Level", "school year", "生徒学年"},
+		ClassOf:      {"組", "クラス", "ｸﾗｽ", "学級", "年・組", "Form Group", "Homeroom Class", "年組", "学年・組", "組名", "Class", "homeroom", "児童の組"},
 		Seat:         {"出席番号", "番号", "番", "出席No.", "席番", "Seat", "Roll No.", "Roll Number"},
-		Name:         {"氏名", "名前", "児童氏名", "生徒名", "児童名", "生徒氏名", "児童生徒氏名", "お子様のお名前", "氏　名", "氏名（漢字）", "児童", "Name", "Student Name", "Full name", "Child's Name"},
+		Name:         {"氏名", "名前", "児童氏名", "生徒名", "児童名", "生徒氏名", "児童生徒氏名", "お子様のお名前", "氏　名", "氏名（漢字）", "児童", "氏名（全角）", "Name", "Student Name", "Full name", "Child's Name"},
 		Surname:      {"姓", "苗字", "名字", "Last Name", "family name", "生徒姓"},
-		Given:        {"名", "First Name", "given name"},
-		Kana:         {"ふりがな", "フリガナ", "ﾌﾘｶﾞﾅ", "カナ", "よみがな", "氏名（カナ）", "氏名ふりがな", "児童氏名フリガナ", "カナ氏名", "Kana", "Name (kana)", "Furigana", "読み"},
+		Given:        {"名", "Pupil Forename", "First Name", "given name"},
+		Kana:         {"ふりがな", "フリガナ", "ﾌﾘｶﾞﾅ", "カナ", "よみがな", "氏名（カナ）", "氏名ふりがな", "児童氏名フリガナ", "カナ氏名", "氏名（ひらがな）", "フリガナ（全角カナ）", "カタカナ", "Kana", "Name (kana)", "Furigana", "読み"},
 		SurnameKana:  {"姓（かな）", "姓カナ", "セイ"},
 		GivenKana:    {"名（かな）", "名カナ", "メイ"},
 		Groups:       {"グループ", "部活", "部活動", "クラブ", "委員会", "部活動名", "Groups", "Club", "通学班", "グループ2"},
-		GuardianName: {"保護者", "保護者名", "保護者氏名", "保護者の氏名", "保護者1", "保護者１氏名", "保護者氏名２", "父氏名", "母", "Guardian", "Parent Name", "Guardian 2 Name", "緊急連絡先氏名"},
-		Relation:     {"続柄", "続き柄", "続柄1", "保護者2続柄", "間柄", "Relationship", "Guardian 1 Relation"},
-		Phone:        {"電話", "電話番号", "TEL", "携帯", "携帯1", "携帯電話番号", "電話番号（携帯）", "自宅電話", "保護者1電話", "母携帯", "緊急連絡先", "緊急連絡先1", "連絡先電話番号2", "Phone", "Mobile Phone", "Guardian 1 Phone", "電話②"},
-		Mail:         {"メール", "メールアドレス", "Ｅメール", "E-mail", "email address", "メール1", "メールアドレス２", "保護者1メール", "保護者２メールアドレス", "母メール", "連絡先メール", "Parent Email", "メールアドレス（必須）", "ﾒｰﾙｱﾄﾞﾚｽ", "Guardian 2 Email"},
+		GuardianName: {"保護者", "保護者名", "保護者氏名", "保護者の氏名", "保護者1", "保護者１氏名", "保護者氏名２", "父氏名", "母", "Guardian", "Parent Name", "Guardian 2 Name", "緊急連絡先氏名", "第1連絡先氏名", "第2保護者", "保護者（父）氏名", "氏名（母）", "Parent/Guardian Name", "Parent/Guardian 1 Name", "Primary Contact Name", "Mom"},
+		Relation:     {"続柄", "続き柄", "続柄1", "保護者2続柄", "間柄", "Relationship", "Guardian 1 Relation", "第1連絡先続柄", "第一連絡先との関係", "緊急連絡先１（続柄）", "続柄①", "児童との続柄", "電話番号1（続柄）", "Emergency Contact 1 Relationship"},
+		Phone:        {"電話", "電話番号", "TEL", "携帯", "携帯1", "携帯電話番号", "電話番号（携帯）", "自宅電話", "保護者1電話", "母携帯", "緊急連絡先", "緊急連絡先1", "連絡先電話番号2", "Phone", "Mobile Phone", "Guardian 1 Phone", "電話②", "第1連絡先", "第一連絡先", "第２連絡先（電話番号）", "第1緊急連絡先", "緊急連絡先第1", "緊急時の連絡先", "連絡先①", "保護者連絡先1", "母の連絡先", "携帯（母）", "電話1（父）", "自宅TEL", "日中の連絡先", "Emergency Contact 1 Phone", "Parent / Guardian Phone", "Secondary Phone", "Dad's Phone"},
+		Mail:         {"メール", "メールアドレス", "Ｅメール", "E-mail", "email address", "メール1", "メールアドレス２", "保護者1メール", "保護者２メールアドレス", "母メール", "連絡先メール", "Parent Email", "メールアドレス（必須）", "ﾒｰﾙｱﾄﾞﾚｽ", "Guardian 2 Email", "Parent/Guardian Email 1", "Secondary Contact Email", "Mum Email", "メール（母）", "第1メール", "第2保護者メール"},
 		Ignored:      {"エラー", "Error"},
 	}
 	for field, headers := range tests {
@@ -35,7 +35,7 @@ func TestParseHeader(t *testing.T) {
 			})
 		}
 	}
-	for _, text := range []string{"", "住所", "性別", "生年月日", "備考", "No.", "保護者ふりがな", "母国語", "Birthday", "郵便番号", "Address", "12", "　"} {
+	for _, text := range []string{"", "住所", "性別", "生年月日", "備考", "No.", "保護者ふりがな", "母国語", "Birthday", "郵便番号", "Address", "12", "　", "第1学年", "第1", "第1希望", "Primary School", "祖母", "住所（母）", "父母", "secondary", "Dadaism", "第二外国語"} {
 		t.Run("not used: "+text, func(t *testing.T) {
 			if h, ok := parseHeader(text); ok {
 				t.Errorf("is %q, want none", h.field)
@@ -66,6 +66,12 @@ func TestColumns(t *testing.T) {
 		"a name twice":            {"組,氏名,氏名", "class name ignored"},
 		"unknown columns":         {"組,氏名,住所,,性別", "class name ignored ignored ignored"},
 		"the column of a mistake": {"エラー,組,氏名", "ignored class name"},
+		"an emergency card":       {"組,氏名,第1連絡先,第1連絡先続柄,第2連絡先,第2連絡先続柄", "class name phone0 relation0 phone1 relation1"},
+		"in kanji":                {"組,氏名,第一連絡先氏名,第一連絡先続柄,第一連絡先,第二連絡先氏名,第二連絡先", "class name guardian0 relation0 phone0 guardian1 phone1"},
+		"parents in brackets":     {"組,氏名,携帯（母）,メール（母）,携帯（父）", "class name phone0 mail0 phone1"},
+		"parent or guardian":      {"Class,Student Name,Parent/Guardian Name 1,Parent/Guardian Email 1,Parent/Guardian Name 2,Parent/Guardian Email 2", "class name guardian0 mail0 guardian1 mail1"},
+		"emergency contacts":      {"Class,Name,Emergency Contact 1 Name,Emergency Contact 1 Phone,Emergency Contact 2 Name,Emergency Contact 2 Phone", "class name guardian0 phone0 guardian1 phone1"},
+		"primary and secondary":   {"Class,Name,Primary Contact Name,Primary Contact Email,Secondary Contact Name,Secondary Contact Email", "class name guardian0 mail0 guardian1 mail1"},
 		"third address of nobody": {"組,氏名,保護者1,保護者2,メール3", "class name guardian0 guardian1 mail1"},
 		"English":                 {"Grade,Class,Seat,Student Name,Guardian 1 Name,Guardian 1 Email,Guardian 2 Email,Clubs", "grade class seat name guardian0 mail0 mail1 groups"},
 	}
