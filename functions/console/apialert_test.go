@@ -235,7 +235,7 @@ func TestAPIAlertAsItIs(t *testing.T) {
 	}
 	o.runJob(id, alert.FanOut)
 	o.ok(200, &got, "GET", "/alerts/"+id, "")
-	wantChildren := map[string]int64{"total": 3, "answered": 0, "reached": 0, "silent": 2, "refused": 0, "no_route": 1, "help": 0}
+	wantChildren := map[string]int64{"total": 3, "answered": 0, "reached": 0, "silent": 2, "untold": 0, "refused": 0, "no_route": 1, "help": 0}
 	if diff := cmp.Diff(wantChildren, got.Children); diff != "" {
 		t.Errorf("children (-want +got):\n%s", diff)
 	}

@@ -227,17 +227,30 @@ func (s *Server) deskRows(ctx context.Context, me staff.Staff, a alert.Alert, v 
 			ids = append(ids, c.Class)
 		}
 	}
-	heard, err := s.Alerts.Listened(ctx, a.ID)
+	bad, err := s.badLanes(ctx, a)
 	if err != nil {
 		return nil, nil, false, err
 	}
-	suspect := map[string]bool{}
-	for _, f := range heard.Found {
-		suspect[f.Lane] = true
-	}
-	rows, err = s.desk().Rows(ctx, a.ID, ids, suspect)
+	rows, err = s.desk().Rows(ctx, a.ID, ids, bad)
 	rows = slices.DeleteFunc(rows, func(r desk.Row) bool { return !desk.InPart(r.ID, v.Part, v.Of) })
 	return rows, classes, more, err
+}
+
+// badLanes names the lanes whose mail does not tell the families of an alert.
+func (s *Server) badLanes(ctx context.Context, a alert.Alert) (desk.Lanes, error) {
+	bad := desk.Lanes{Suspect: map[string]bool{}, Held: map[string]bool{}}
+	heard, err := s.Alerts.Listened(ctx, a.ID)
+	if err != nil {
+		return bad, err
+	}
+	for _, f := range heard.Found {
+		bad.Suspect[f.Lane] = true
+	}
+	events, err := s.Docket.EventsOf(ctx, a.School)
+	for _, e := range events {
+		bad.Held[e.Lane] = e.Held()
+	}
+	return bad, err
 }
 
 // classesToCall returns the classes in which somebody may see who is to be phoned,
@@ -410,7 +423,7 @@ func (r deskRow) NeedTag() string {
 	switch r.Need {
 	case desk.NeedsHelp:
 		return "help"
-	case desk.NoMail, desk.MailSuspect, desk.CallNow:
+	case desk.NoMail, desk.NotTold, desk.MailSuspect, desk.CallNow:
 		return "refused"
 	case desk.NotHeard:
 		return "silent"
@@ -439,6 +452,7 @@ var needNames = map[desk.Need]lang.Text{
 	desk.NeedsHelp:   lang.T("助けが必要", "Needs help"),
 	desk.CallNow:     lang.T("かけ直す時刻", "Call back now"),
 	desk.NoMail:      lang.T("メールが届かない", "No mail gets through"),
+	desk.NotTold:     lang.T("送っていない（未連絡）", "Not told"),
 	desk.MailSuspect: lang.T("メール不着の疑い", "Mail probably not arriving"),
 	desk.NotHeard:    lang.T("未回答", "No answer"),
 	desk.MailArrived: lang.T("メール到着・未回答", "Mail arrived, no answer"),

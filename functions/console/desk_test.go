@@ -172,3 +172,47 @@ func TestDeskPages(t *testing.T) {
 		t.Errorf("done leads to %s", to)
 	}
 }
+
+// Families whose mail never left are told apart from those who did not answer: on the board,
+// at the desk and in the report.
+func TestNotTold(t *testing.T) {
+	o := newOffice(t)
+	o.load(smallRoster)
+	a := o.alert(nil, true)
+	o.pass(7 * time.Hour)
+	o.runJob(a.ID, alert.Cancel)
+	c, page := o.signIn(), "/alerts/"+a.ID
+	board := o.visit(c, page+"?lang=ja").body
+	for _, want := range []string{`伝わっていません。 <a href="` + page + `/desk">`, `送っていない（未連絡） <span class="hint">メールを1通も送れていない。電話が必要</span></th><td class="n">2<`} {
+		if !strings.Contains(board, want) {
+			t.Errorf("the board lacks %s", want)
+		}
+	}
+	if list := o.visit(c, page+"/desk").body; !strings.Contains(list, `<span class="tag refused">送っていない（未連絡）</span>`) || strings.Contains(list, "未回答") {
+		t.Error("the desk takes families that were not told for families that do not answer")
+	}
+	report := o.visit(c, page+"/report").body
+	for _, want := range []string{
+		"<small>送っていない（未連絡）</small><b>2</b>", "送れなかった2通を取りやめ（未連絡）", `<th scope="col" class="n">送らず</th>`,
+		"回答がなかった家庭（送っていない家庭を含む）", "<td>送っていない（未連絡）</td>",
+	} {
+		if !strings.Contains(report, want) {
+			t.Errorf("the report lacks %s", want)
+		}
+	}
+}
+
+// What waits while its lane is held has not been told, and the report says when it was held.
+func TestHeldLaneIsSaid(t *testing.T) {
+	o := newOffice(t)
+	o.loadDemo()
+	o.lostMail()
+	a := o.alert(nil, true)
+	c, page := o.signIn(), "/alerts/"+a.ID
+	if list := o.visit(c, page+"/desk").body; !strings.Contains(list, `送っていない（未連絡）</span>`) {
+		t.Error("the desk does not say who waits for a lane that is held")
+	}
+	if report := o.visit(c, page+"/report").body; !strings.Contains(report, "あての送信を停止") {
+		t.Error("the report does not say that sending was held")
+	}
+}

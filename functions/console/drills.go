@@ -189,7 +189,7 @@ func (s *Server) lastDrill(r *http.Request, st alert.Status) (*lastDrill, error)
 
 // compareMissing adds how many children were not answered for, by what is known of why.
 func (c *lastDrill) compareMissing(now, then alert.Summary) {
-	for _, state := range []alert.ChildState{alert.NoRoute, alert.RouteRefused, alert.Reached, alert.Silent} {
+	for _, state := range []alert.ChildState{alert.NoRoute, alert.RouteRefused, alert.Untold, alert.Reached, alert.Silent} {
 		before := "-" // drills of older versions do not say
 		if then.By != nil {
 			before = strconv.FormatInt(then.By[string(state)], 10)

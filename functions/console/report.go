@@ -177,7 +177,12 @@ func (s *Server) timeline(ctx context.Context, p *reportPage) ([]moment, error) 
 		all = append(all, moment{f.At, f.Say(s.Lanes.Named(f.Lane).Label)})
 	}
 	all = append(all, p.callMoments()...)
-	all = append(all, p.endMoment()...)
+	held, err := s.heldMoments(ctx, p)
+	if err != nil {
+		return nil, err
+	}
+	all = append(all, held...)
+	all = append(all, p.endMoments()...)
 	slices.SortStableFunc(all, func(x, y moment) int { return cmp.Compare(x.At.UnixNano(), y.At.UnixNano()) })
 	return all, nil
 }
@@ -229,14 +234,44 @@ func (p *reportPage) callMoments() (all []moment) {
 	return all
 }
 
-func (p *reportPage) endMoment() []moment {
+// heldMoments are when sending to operators was held while the alert was open, and resumed.
+func (s *Server) heldMoments(ctx context.Context, p *reportPage) (all []moment, err error) {
+	from := p.Alert.Starts
+	to := from.Add(alert.Summarize(p.Status).Open)
+	events, err := s.Docket.EventsOf(ctx, p.Alert.School)
+	for _, e := range events {
+		label := s.Lanes.Named(e.Lane).Label
+		if e.Since.IsZero() || e.Since.After(to) || !e.Resumed.IsZero() && e.Resumed.Before(from) {
+			continue
+		}
+		since := e.Since
+		if since.Before(from) {
+			since = from
+		}
+		all = append(all, moment{since, lang.T("%[1]sあての送信を停止", "Sending to %[2]s was held", label.JA, label.EN)})
+		if !e.Resumed.IsZero() && !e.Resumed.After(to) {
+			all = append(all, moment{e.Resumed, lang.T("%[1]sあての送信を再開", "Sending to %[2]s was resumed", label.JA, label.EN)})
+		}
+	}
+	return all, err
+}
+
+// endMoments are the end, and how many mails had not left by then.
+func (p *reportPage) endMoments() []moment {
+	var at time.Time
 	switch {
 	case p.Alert.Ending != "":
-		return []moment{{p.Alert.Ended, stateNames[p.State]}}
+		at = p.Alert.Ended
 	case p.State == alert.StateExpired:
-		return []moment{{p.Alert.UsefulUntil, stateNames[p.State]}}
+		at = p.Alert.UsefulUntil
+	default:
+		return nil
 	}
-	return nil
+	all := []moment{{at, stateNames[p.State]}}
+	if n := p.NotTold(); n > 0 {
+		all = append(all, moment{at, lang.T("送れなかった%d通を取りやめ（未連絡）", "Mails given up that had not left: %d (not told)", n)})
+	}
+	return all
 }
 
 // Percent returns how many of a hundred families that were asked through the lane
@@ -261,6 +296,12 @@ func (l laneReport) Off() (n int64) {
 
 // Refused returns how many copies were refused.
 func (l laneReport) Refused() int64 { return l.By[string(alert.Refused)] }
+
+// NotTold returns how many copies were given up before they left.
+func (l laneReport) NotTold() int64 { return l.By[string(alert.Cancelled)] }
+
+// Untold returns how many children no mail was sent for.
+func (p *reportPage) Untold() int64 { return p.Children.By[string(alert.Untold)] }
 
 // NoMail returns how many children no mail can have reached.
 func (p *reportPage) NoMail() int64 {

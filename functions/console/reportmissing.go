@@ -89,7 +89,7 @@ func (s *Server) missedThen(ctx context.Context, last *lastDrill, classes []aler
 	for _, c := range classes {
 		ids = append(ids, c.Class)
 	}
-	rows, err := s.desk().Rows(ctx, last.ID, ids, nil)
+	rows, err := s.desk().Rows(ctx, last.ID, ids, desk.Lanes{})
 	for _, row := range rows {
 		missed[row.ID] = slices.ContainsFunc(row.Children, func(c alert.Child) bool { return c.Answer == nil })
 	}

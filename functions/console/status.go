@@ -293,17 +293,21 @@ type barPart struct {
 	X, Width int64
 }
 
-// childBar divides the children by state. It is drawn and listed in one order.
-func childBar(c alert.Counts) []barPart {
-	parts := make([]barPart, len(alert.ChildStates))
+// childBar divides the children by state. It is drawn and listed in one order. That none
+// was left untold is not said: until the end nobody knows.
+func childBar(c alert.Counts) (parts []barPart) {
 	var before int64
-	for i, s := range alert.ChildStates {
+	for _, s := range alert.ChildStates {
 		n := c.By[string(s)]
-		parts[i] = barPart{State: s, Name: childStateNames[s], Hint: childStateHints[s], N: n}
-		if c.Total > 0 {
-			parts[i].X = before * 1000 / c.Total
-			parts[i].Width = (before+n)*1000/c.Total - parts[i].X
+		if n == 0 && s == alert.Untold {
+			continue
 		}
+		part := barPart{State: s, Name: childStateNames[s], Hint: childStateHints[s], N: n}
+		if c.Total > 0 {
+			part.X = before * 1000 / c.Total
+			part.Width = (before+n)*1000/c.Total - part.X
+		}
+		parts = append(parts, part)
 		before += n
 	}
 	return parts

@@ -11,6 +11,7 @@ var childStateNames = map[alert.ChildState]lang.Text{
 	alert.Answered:     lang.T("回答あり", "Answered"),
 	alert.Reached:      lang.T("メール到着・未回答", "Mail arrived, no answer"),
 	alert.Silent:       lang.T("未回答", "No answer"),
+	alert.Untold:       lang.T("送っていない（未連絡）", "Not told"),
 	alert.RouteRefused: lang.T("メール受け取り拒否", "Mail refused"),
 	alert.NoRoute:      lang.T("メール宛先なし", "No mail address"),
 }
@@ -18,7 +19,8 @@ var childStateNames = map[alert.ChildState]lang.Text{
 var childStateHints = map[alert.ChildState]lang.Text{
 	alert.Answered:     lang.T("保護者の回答か、電話・目での確認があった", "a guardian answered or was phoned, or staff saw the child"),
 	alert.Reached:      lang.T("相手先のサーバーに届いたが、回答はまだ", "the operator took the mail; nobody answered yet"),
-	alert.Silent:       lang.T("届いたかどうかも、まだ分からない", "not known yet whether the mail arrived"),
+	alert.Silent:       lang.T("送信待ちか、届いたかどうかがまだ分からない", "the mail waits to be sent, or it is not known whether it arrived"),
+	alert.Untold:       lang.T("メールを1通も送れていない。電話が必要", "not one mail could be sent: phone"),
 	alert.RouteRefused: lang.T("すべての宛先で受け取りを拒否された。電話が必要", "refused at every address: phone"),
 	alert.NoRoute:      lang.T("名簿に使えるメールアドレスがない。電話が必要", "no usable address in the roster: phone"),
 }

@@ -92,6 +92,9 @@ func TestCancelledReminder(t *testing.T) {
 	if st.Copies.By[string(alert.Cancelled)] != 1 {
 		t.Error("a first mail that was cancelled is not counted")
 	}
+	change(func(f *alert.Family) { f.Copies[2].Cancel(c.now) })
+	assertCounts(t, s, a, 2, map[string]int64{"silent": 1, "untold": 1}, 0)
+	change(func(f *alert.Family) { f.Copies[0].Refuse(alert.Failure{Code: 550}, c.now) })
 }
 
 // What staff recorded can be taken back while it is the newest: the answer before counts

@@ -28,18 +28,19 @@ var CopyStates = []CopyState{Queued, Sending, Delayed, Sent, Delivered, Refused,
 // ChildState is what is known of a child in an alert.
 type ChildState string
 
-// The states of a child. Mail events lead to Reached and RouteRefused, never to
-// Answered.
+// The states of a child. Mail events lead to Reached, Untold and RouteRefused, never
+// to Answered.
 const (
 	Answered     ChildState = "answered"
 	Reached      ChildState = "reached" // a copy was delivered, and nobody answered
 	Silent       ChildState = "silent"  // nothing was heard, of a mail or a person
+	Untold       ChildState = "untold"  // every copy was given up before it left, or refused
 	RouteRefused ChildState = "refused" // every copy was refused
 	NoRoute      ChildState = "no_route"
 )
 
 // ChildStates lists the states of a child.
-var ChildStates = []ChildState{Answered, Reached, Silent, RouteRefused, NoRoute}
+var ChildStates = []ChildState{Answered, Reached, Silent, Untold, RouteRefused, NoRoute}
 
 // Family is an alert's record of one family. Its form in the table, and what it takes
 // to add a field, is in codec.go; the names here are those of older records.
@@ -115,6 +116,10 @@ type Copy struct {
 	Soft     bool      `json:"soft,omitempty"`   // while Refused: it may have been an automatic reply (Failure.Soft)
 }
 
+// moot reports whether the copy is a reminder that nobody needs any more: it counts as if it
+// had never been.
+func (c *Copy) moot() bool { return c.Round > 0 && c.State == Cancelled }
+
 // Left returns when the copy left, or the zero time: it has not, or nobody knows.
 func (c *Copy) Left() time.Time {
 	if c.State == Sent {
@@ -148,9 +153,9 @@ func (f *Family) State(i int) ChildState {
 	if c.Answer != nil {
 		return Answered
 	}
-	var copies, refused int
+	var copies, refused, unsent int
 	for j := range f.Copies {
-		if !slices.Contains(c.Guardians, f.Copies[j].Guardian) {
+		if !slices.Contains(c.Guardians, f.Copies[j].Guardian) || f.Copies[j].moot() {
 			continue
 		}
 		copies++
@@ -159,6 +164,8 @@ func (f *Family) State(i int) ChildState {
 			return Reached
 		case Refused:
 			refused++
+		case Cancelled:
+			unsent++
 		}
 	}
 	switch copies {
@@ -166,6 +173,8 @@ func (f *Family) State(i int) ChildState {
 		return NoRoute
 	case refused:
 		return RouteRefused
+	case refused + unsent:
+		return Untold
 	}
 	return Silent
 }

@@ -72,7 +72,7 @@ func (t tallies) move(before, after *Family) {
 }
 
 func (t tallies) countCopy(c *Copy, sign int64) {
-	moot := c.Round > 0 && c.State == Cancelled // a reminder that nobody needs any more: as if it had never been
+	moot := c.moot()
 	if c.State != Queued && !moot {
 		t.add(laneCounter(c.Lane), string(c.State), sign)
 	}

@@ -73,7 +73,7 @@ func (r *room) made(class string) alert.Made {
 
 func (r *room) rows(classes ...string) []desk.Row {
 	r.Helper()
-	rows, err := r.Rows(r.Context(), r.alert.ID, classes, nil)
+	rows, err := r.Rows(r.Context(), r.alert.ID, classes, desk.Lanes{})
 	r.must(err)
 	return rows
 }
@@ -180,6 +180,7 @@ func TestOrder(t *testing.T) {
 	arrived := r.family("1-1", copies(alert.Delivered))
 	silent := r.family("1-1", copies(alert.Sent))
 	refused := r.family("1-1", copies(alert.Refused))
+	untold := r.family("1-1", copies(alert.Cancelled))
 	help := r.family("1-1", nil)
 	r.answer(help, "help")
 	later := r.family("1-1", nil)
@@ -187,19 +188,37 @@ func TestOrder(t *testing.T) {
 	e.CallAt = r.Alerts.Now().Add(time.Hour)
 	_, err := r.Enter(t.Context(), r.alert, later, e)
 	r.must(err)
-	r.inOrder(r.rows("1-1"), help, refused, silent, arrived, later)
-	suspect, err := r.Rows(t.Context(), r.alert.ID, []string{"1-1"}, map[string]bool{"docomo": true})
+	r.inOrder(r.rows("1-1"), help, refused, untold, silent, arrived, later)
+	suspect, err := r.Rows(t.Context(), r.alert.ID, []string{"1-1"}, desk.Lanes{Suspect: map[string]bool{"docomo": true}})
 	r.must(err)
-	if suspect[2].Need != desk.MailSuspect || suspect[3].Need != desk.MailSuspect {
-		t.Errorf("needs %v and %v", suspect[2].Need, suspect[3].Need)
+	if suspect[3].Need != desk.MailSuspect || suspect[4].Need != desk.MailSuspect {
+		t.Errorf("needs %v and %v", suspect[3].Need, suspect[4].Need)
 	}
 	r.pass(time.Hour)
-	r.inOrder(r.rows("1-1"), help, later, refused, silent, arrived)
+	r.inOrder(r.rows("1-1"), help, later, refused, untold, silent, arrived)
 	heard := r.entry(sato, desk.Answered)
 	heard.Choices, heard.Newest = map[string]string{r.row(help).Children[0].ID: "help"}, r.Alerts.Now()
 	_, err = r.Enter(t.Context(), r.alert, help, heard)
 	r.must(err)
-	r.inOrder(r.rows("1-1"), later, refused, silent, arrived)
+	r.inOrder(r.rows("1-1"), later, refused, untold, silent, arrived)
+}
+
+// Families whose mail waits in a lane that is held come before those that may have been told.
+func TestHeldLaneIsPhonedFirst(t *testing.T) {
+	r := newRoom(t)
+	copies := func(list ...alert.Copy) func(*alert.Family) {
+		return func(f *alert.Family) { f.Copies = list }
+	}
+	sent := r.family("1-1", copies(alert.Copy{Lane: "au", State: alert.Sent}, alert.Copy{Lane: "au", Round: 1, State: alert.Queued}))
+	other := r.family("1-1", copies(alert.Copy{Lane: "au", State: alert.Queued}, alert.Copy{Lane: "google", State: alert.Queued}))
+	waits := r.family("1-1", copies(alert.Copy{Lane: "au", State: alert.Queued}))
+	r.inOrder(r.rows("1-1"), sent, other, waits)
+	held, err := r.Rows(t.Context(), r.alert.ID, []string{"1-1"}, desk.Lanes{Held: map[string]bool{"au": true}})
+	r.must(err)
+	r.inOrder(held, waits, sent, other)
+	if held[0].Need != desk.NotTold || held[1].Need != desk.NotHeard {
+		t.Errorf("needs %v and %v", held[0].Need, held[1].Need)
+	}
 }
 
 func (r *room) inOrder(rows []desk.Row, want ...alert.Ref) {

@@ -18,6 +18,7 @@ const (
 	NeedsHelp   Need = iota // somebody answered that help is needed, and nobody has phoned
 	CallNow                 // the time has come at which the family asked to be called
 	NoMail                  // no mail can have reached the family
+	NotTold                 // its mail was given up before it left, or waits in a lane that is held
 	MailSuspect             // its operator takes mail that nobody answers
 	NotHeard                // nothing is known
 	MailArrived             // a mail arrived, and nobody answered
@@ -52,9 +53,15 @@ const (
 	readers         = 8
 )
 
+// Lanes names the lanes whose mail does not tell the families.
+type Lanes struct {
+	Suspect map[string]bool // it is probably not arriving
+	Held    map[string]bool // it does not leave
+}
+
 // Rows reads the families to be phoned that have a child in one of the classes, each
-// once, by need. suspect names the lanes whose mail is probably not arriving.
-func (d Desk) Rows(ctx context.Context, alertID string, classes []string, suspect map[string]bool) ([]Row, error) {
+// once, by need.
+func (d Desk) Rows(ctx context.Context, alertID string, classes []string, bad Lanes) ([]Row, error) {
 	found, err := each.Map(ctx, readers, classes, func(ctx context.Context, class string) ([]alert.Made, error) {
 		return d.families(ctx, alertID, class)
 	})
@@ -78,7 +85,7 @@ func (d Desk) Rows(ctx context.Context, alertID string, classes []string, suspec
 	}
 	list := make([]Row, 0, len(rows))
 	for _, r := range rows {
-		r.Need = r.need(d.Alerts.Now(), suspect)
+		r.Need = r.need(d.Alerts.Now(), bad)
 		list = append(list, *r)
 	}
 	slices.SortFunc(list, before)
@@ -110,7 +117,7 @@ func (d Desk) records(ctx context.Context, alertID, class string, rows map[strin
 	return err
 }
 
-func (r *Row) need(now time.Time, suspect map[string]bool) Need {
+func (r *Row) need(now time.Time, bad Lanes) Need {
 	for _, c := range r.Children {
 		if needsHelp(c) {
 			return NeedsHelp
@@ -130,16 +137,37 @@ func (r *Row) need(now time.Time, suspect map[string]bool) Need {
 		switch r.State(i) {
 		case alert.NoRoute, alert.RouteRefused:
 			return NoMail
+		case alert.Untold:
+			need = min(need, NotTold)
 		case alert.Silent:
 			need = min(need, NotHeard)
 		}
 	}
+	if need == NotHeard && r.stuck(bad.Held) {
+		return NotTold
+	}
 	for _, c := range r.Copies {
-		if suspect[c.Lane] {
+		if bad.Suspect[c.Lane] {
 			return min(need, MailSuspect)
 		}
 	}
 	return need
+}
+
+// stuck reports whether nothing has left for the family, and what waits is in lanes that
+// are held.
+func (r *Row) stuck(held map[string]bool) bool {
+	for _, c := range r.Copies {
+		switch c.State {
+		case alert.Sent, alert.Delivered:
+			return false
+		case alert.Queued, alert.Sending, alert.Delayed:
+			if !held[c.Lane] {
+				return false
+			}
+		}
+	}
+	return true
 }
 
 // before orders rows: by need, then those who were phoned least often, then as a
@@ -224,6 +252,6 @@ func (d Desk) Row(ctx context.Context, ref alert.Ref) (Row, error) {
 	}
 	r := Row{Ref: ref, Family: f}
 	r.Record, err = d.Record(ctx, ref)
-	r.Need = r.need(d.Alerts.Now(), nil)
+	r.Need = r.need(d.Alerts.Now(), Lanes{})
 	return r, err
 }
