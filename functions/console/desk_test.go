@@ -212,6 +212,9 @@ func TestHeldLaneIsSaid(t *testing.T) {
 	if list := o.visit(c, page+"/desk").body; !strings.Contains(list, `送っていない（未連絡）</span>`) {
 		t.Error("the desk does not say who waits for a lane that is held")
 	}
+	if board := o.visit(c, page+"?sent=1").body; !strings.Contains(board, "送信を止めています") || strings.Contains(board, "連絡を受け付けました") {
+		t.Error("the board says at once that the alert goes out and that sending is held")
+	}
 	if report := o.visit(c, page+"/report").body; !strings.Contains(report, "あての送信を停止") {
 		t.Error("the report does not say that sending was held")
 	}

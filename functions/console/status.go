@@ -190,6 +190,9 @@ func (p *statusPage) HelpIn() (in []classLine) {
 	return in
 }
 
+// justSent is for how long after its start a page says that an alert was accepted.
+const justSent = time.Minute
+
 // setPace says how often the page is looked at anew, and what was just done.
 func (p *statusPage) setPace(r *http.Request, now time.Time) {
 	l := web.Language(r)
@@ -201,7 +204,7 @@ func (p *statusPage) setPace(r *http.Request, now time.Time) {
 	case "1":
 		if p.State == alert.StateClosed {
 			p.Notice = lang.T("この連絡を終了しました。", "This alert is closed.").In(l)
-		} else if p.Alert.Useful(now) {
+		} else if p.Alert.Useful(now) && now.Sub(p.Alert.Starts) < justSent && len(p.Held) == 0 {
 			p.Notice = lang.T("連絡を受け付けました。送信は自動で進みます。この画面を閉じても止まりません。", "The alert is accepted and goes out by itself, even if you close this page.").In(l)
 		}
 	}
