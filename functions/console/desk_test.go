@@ -219,3 +219,33 @@ func TestHeldLaneIsSaid(t *testing.T) {
 		t.Error("the report does not say that sending was held")
 	}
 }
+
+// What told nobody stands first among the columns of mails, and what no mail is in has none.
+func TestBadMailsStandFirst(t *testing.T) {
+	o := newOffice(t)
+	o.load(smallRoster)
+	a := o.alert(nil, true)
+	o.must(o.server.eachChild(t.Context(), a.ID, func(lines []alert.ChildLine) error {
+		for _, l := range lines {
+			if l.Name != "見本 一郎" {
+				continue
+			}
+			return o.server.Alerts.Update(t.Context(), alert.Change{Ref: l.Ref, Apply: func(f *alert.Family) bool {
+				f.Copies[0].Refuse(alert.Failure{Code: 550}, o.clock())
+				return true
+			}})
+		}
+		return nil
+	}))
+	board := o.visit(o.signIn(), "/alerts/"+a.ID+"?lang=ja").body
+	var heads []string
+	for _, part := range strings.Split(board[strings.Index(board, `<table class="stack">`):], "</th>")[:5] {
+		heads = append(heads, part[strings.LastIndexByte(part, '>')+1:])
+	}
+	if want := []string{"配送先", "回答", "受け取り拒否", "送信待ち", "合計"}; !slices.Equal(heads, want) {
+		t.Errorf("the columns are %q", heads)
+	}
+	if !strings.Contains(board, `data-name="受け取り拒否"><b>1</b>`) {
+		t.Error("the refused mail does not stand out")
+	}
+}

@@ -260,24 +260,38 @@ func (p *statusPage) Answered() int64 { return p.Children.By[string(alert.Answer
 func (p *statusPage) CopyName(c alert.CopyState) lang.Text { return copyStateNames[c] }
 
 // CopyTotals returns the copies of the whole alert in the columns of the table.
-func (p *statusPage) CopyTotals() []int64 { return columns(p.CopyKinds, p.Copies) }
+func (p *statusPage) CopyTotals() []copyCell { return columns(p.CopyKinds, p.Copies) }
 
 // LaneCells returns a lane's copies in the columns of the table.
-func (p *statusPage) LaneCells(l laneLine) []int64 { return columns(p.CopyKinds, l.Counts) }
+func (p *statusPage) LaneCells(l laneLine) []copyCell { return columns(p.CopyKinds, l.Counts) }
 
-func columns(states []alert.CopyState, c alert.Counts) []int64 {
-	cells := make([]int64, len(states))
+// copyCell is how many copies of a lane are in a state.
+type copyCell struct {
+	Name lang.Text
+	N    int64
+	Bad  bool // they told nobody
+}
+
+func columns(states []alert.CopyState, c alert.Counts) []copyCell {
+	cells := make([]copyCell, len(states))
 	for i, s := range states {
-		cells[i] = c.By[string(s)]
+		n := c.By[string(s)]
+		cells[i] = copyCell{copyStateNames[s], n, n > 0 && slices.Contains(badStates, s)}
 	}
 	return cells
 }
 
-// setLanes leaves out the states that no copy is in, so that the table fits on a
-// telephone; what is waiting and what is sent always stands.
+// badStates are those that ask somebody to phone; columnStates is the order of the columns,
+// these first.
+var (
+	badStates    = []alert.CopyState{alert.Cancelled, alert.Refused}
+	columnStates = append(slices.Clone(badStates), alert.Delayed, alert.Queued, alert.Sending, alert.Sent, alert.Delivered)
+)
+
+// setLanes leaves out the states that no copy is in.
 func (p *statusPage) setLanes(s *Server) {
-	for _, state := range alert.CopyStates {
-		if p.Copies.By[string(state)] > 0 || state == alert.Queued || state == alert.Sent {
+	for _, state := range columnStates {
+		if p.Copies.By[string(state)] > 0 {
 			p.CopyKinds = append(p.CopyKinds, state)
 		}
 	}
