@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/todoku/todoku/shared/access"
+	"github.com/todoku/todoku/shared/alert"
 	"github.com/todoku/todoku/shared/audit"
 	"github.com/todoku/todoku/shared/docket"
 	"github.com/todoku/todoku/shared/lang"
@@ -18,7 +19,7 @@ import (
 )
 
 // lostRoutes are the pages of what operators refuse: to teachers their own classes'
-// contacts, to managers all of them, and the lanes that are held.
+// contacts and which lanes are held, to managers all contacts, and why and how to resume.
 func (s *Server) lostRoutes(rt *routes) {
 	rt.page("GET "+docket.Path, access.Lost, s.lost, on(undecided), records(audit.View))
 	rt.page("POST "+docket.Path+"/test", access.Operate, s.tryLane, records(audit.Settings))
@@ -31,6 +32,15 @@ type heldLane struct {
 	docket.Event
 	Label lang.Text
 	Waits bool // for the verdict on a test
+	// Untold are the open alerts of which the lane has told nobody something.
+	Untold []untoldAlert
+}
+
+// untoldAlert is an alert, and how many of its mails told nobody.
+type untoldAlert struct {
+	ID    string
+	Title string
+	Mails int64
 }
 
 // lostLine is a contact at which mail did not arrive, with its class's name.
@@ -65,10 +75,10 @@ const heldShort = 14 * 24 * time.Hour
 
 func (s *Server) lost(r *http.Request, me staff.Staff) (web.Response, error) {
 	p := &lostPage{Manager: access.May(me, access.Operate, access.Target{School: me.School})}
+	if err := s.setHeld(r, me, p); err != nil {
+		return nil, err
+	}
 	if p.Manager {
-		if err := s.setHeld(r, me, p); err != nil {
-			return nil, err
-		}
 		b, err := s.Docket.Brake(r.Context())
 		if err != nil {
 			return nil, err
@@ -88,7 +98,7 @@ func (s *Server) setHeld(r *http.Request, me staff.Staff, p *lostPage) error {
 	}
 	now := s.Now()
 	for _, e := range events {
-		h := heldLane{e, s.Lanes.Named(e.Lane).Label, e.Waits(now)}
+		h := heldLane{Event: e, Label: s.Lanes.Named(e.Lane).Label, Waits: e.Waits(now)}
 		switch {
 		case e.Held():
 			p.Held = append(p.Held, h)
@@ -97,6 +107,35 @@ func (s *Server) setHeld(r *http.Request, me staff.Staff, p *lostPage) error {
 		}
 		if h.Waits {
 			p.Refresh, p.Scripts, p.Live = refreshWaiting, []string{"live.js"}, docket.Path+"?lang="+string(web.Language(r))
+		}
+	}
+	if len(p.Held) == 0 {
+		return nil
+	}
+	return s.setUntold(r.Context(), me.School, p.Held)
+}
+
+// setUntold counts the mails of open alerts that wait for the lanes, or were refused there.
+func (s *Server) setUntold(ctx context.Context, school string, held []heldLane) error {
+	alerts, _, err := s.Alerts.List(ctx, school, "", newestOfSchool)
+	if err != nil {
+		return err
+	}
+	for _, a := range alerts {
+		if a.State(s.Now()) != alert.StateOpen {
+			continue
+		}
+		st, err := s.Alerts.Status(ctx, a)
+		if err != nil {
+			return err
+		}
+		for _, l := range st.Lanes {
+			n := l.Waiting() + l.By[string(alert.Refused)] + l.By[string(alert.Cancelled)]
+			for i := range held {
+				if held[i].Lane == l.Lane && n > 0 {
+					held[i].Untold = append(held[i].Untold, untoldAlert{a.ID, a.Title(), n})
+				}
+			}
 		}
 	}
 	return nil

@@ -3,6 +3,7 @@ package console
 import (
 	"net/http"
 	"net/url"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -62,7 +63,7 @@ func must[T any](v T, err error) T {
 }
 
 // TestLostMail: managers see the lane that is held, try it and let it go; teachers see
-// their own classes' contacts, and nothing of lanes.
+// their own classes' contacts, and of a lane that it is held.
 func TestLostMail(t *testing.T) {
 	o := newOffice(t)
 	o.loadDemo()
@@ -80,13 +81,21 @@ func TestLostMail(t *testing.T) {
 	o.me = teacher
 	tc := o.signIn()
 	o.me = before
-	if body := o.visit(tc, path+"?lang=en").body; strings.Contains(body, "docomo") || !strings.Contains(body, "There is none.") {
-		t.Error("a teacher of no class sees something")
+	if body := o.visit(tc, path+"?lang=en").body; strings.Contains(body, "Unknown user") || strings.Contains(body, "DMARC") || strings.Contains(body, "@docomo") {
+		t.Error("a teacher of no class sees what is not for a teacher")
+	} else if !strings.Contains(body, "Sending to docomo is held") || !strings.Contains(body, "Phone the families") || strings.Contains(body, "There is none.") {
+		t.Error("a teacher is not told that sending is held, and to phone")
 	}
 	for _, do := range []string{"/test", "/resume"} {
 		if a := o.submit(tc, path+do, url.Values{"lane": {"docomo"}}); a.StatusCode != http.StatusForbidden {
 			t.Errorf("%s by a teacher: %d", do, a.StatusCode)
 		}
+	}
+	if told := regexp.MustCompile(`Mails of “届かない連絡” that told nobody: [1-9]\d*\. Phone the families`); !told.MatchString(page) {
+		t.Error("the page does not say first how many mails told nobody")
+	}
+	if !strings.Contains(page, "/desk\">Call desk") || strings.Index(page, "Phone the families") > strings.Index(page, "SPF") {
+		t.Error("to phone does not come before the advice for the operator")
 	}
 	if a := o.submit(c, path+"/test", url.Values{"lane": {"docomo"}}); a.StatusCode >= 400 {
 		t.Errorf("a test: %d %s", a.StatusCode, a.body)
