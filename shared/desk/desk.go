@@ -25,6 +25,7 @@ import (
 	"time"
 
 	"github.com/todoku/todoku/shared/alert"
+	"github.com/todoku/todoku/shared/lang"
 	"github.com/todoku/todoku/shared/problem"
 	"github.com/todoku/todoku/shared/table"
 )
@@ -270,16 +271,47 @@ func (d Desk) Enter(ctx context.Context, a alert.Alert, ref alert.Ref, e Entry) 
 		}
 		there, err := r.has(e.Call)
 		if err == nil && !there {
-			err = overtaken
+			err = d.overtaken(ctx, a, ref, r)
 		}
 		return r, err
 	}
 	return first(r, unlessNothing(err))
 }
 
-var overtaken = problem.New(problem.Conflict,
-	"入力している間に、別の回答が届きました。下の回答を確認し、それでも電話で聞いた内容を記録するかどうか、選んでください。まだ記録していません。",
-	"Another answer came while you were entering this. Look at it below, and decide whether to record what you heard on the phone all the same. Nothing is recorded yet.").In("newest")
+// overtaken says which answer came before a call was entered, and through whom.
+func (d Desk) overtaken(ctx context.Context, a alert.Alert, ref alert.Ref, r Record) error {
+	f, err := d.Alerts.Family(ctx, ref)
+	if err != nil {
+		return err
+	}
+	var newest alert.Answer
+	for _, c := range f.Children {
+		if c.Answer != nil && c.Answer.At.After(newest.At) {
+			newest = *c.Answer
+		}
+	}
+	who, choice := r.whoSaid(newest), lang.Text{JA: newest.Choice, EN: newest.Choice}
+	if c, ok := a.Choice(newest.Choice); ok {
+		choice = c.Text()
+	}
+	return problem.New(problem.Conflict,
+		"入力している間に、別の回答が届きました：%[1]s「%[3]s」。まだ記録していません。それでも電話で聞いた内容を記録するかどうか、選んでください。",
+		"Another answer came while you were entering this: %[2]s, “%[4]s”. Nothing is recorded yet. Decide whether to record what you heard on the phone all the same.",
+		who.JA, who.EN, choice.JA, choice.EN).In("newest")
+}
+
+// whoSaid says through whom an answer came. Guardians are not named: devices keep the words.
+func (r *Record) whoSaid(a alert.Answer) lang.Text {
+	for _, c := range r.Calls {
+		if a.Way == alert.ByPhone && c.By.ID == a.By {
+			return lang.T("%sさんの電話", "told to %s on the phone", c.By.Name)
+		}
+	}
+	if a.Way == alert.ByPhone || a.Way == alert.ByStaff {
+		return lang.T("教職員の確認", "from a colleague")
+	}
+	return lang.T("保護者の回答", "from a guardian")
+}
 
 // unlessNothing passes over that there was nothing to change.
 func unlessNothing(err error) error {

@@ -119,10 +119,39 @@ func TestCallDeskWithoutConnection(t *testing.T) {
 	c.a.follow("開いて確認する")
 	c.a.says("助けが必要")
 	c.a.until("what was entered stands in the form", `document.querySelector("[name=outcome][value=answered]").checked`)
-	c.a.leave(func() { c.a.touch("記録する") })
+	c.a.until("nothing says not to phone", `!(document.getElementById("settled")?.offsetHeight > 0)`)
+	c.a.leave(func() { c.a.touch("それでも記録する") })
 	c.a.until("nothing is kept any more", `document.getElementById("kept").hidden`)
 	c.a.goTo(family)
 	c.a.says("電話：状況を聞いた")
+}
+
+// TestOvertakenCall enters a call where a colleague was told something else a moment ago: the
+// page says who and what, once, and asks. What is not recorded leaves nothing on the device.
+func TestOvertakenCall(t *testing.T) {
+	t.Parallel()
+	c := newCallers(t)
+	family := c.a.next()
+	c.b.goTo(family)
+	c.a.endsCall("answered", "")
+	c.a.until("it is recorded", "location.pathname.endsWith('/desk')")
+	c.b.endsCall("answered", "けがをして病院へ向かっている")
+	c.b.says("別の回答が届きました：" + c.manager.Name + "さんの電話「無事です」")
+	const count = `document.body.innerText.split("別の回答が届きました").length - 1`
+	if n := run[int](c.b, count); n != 1 {
+		t.Errorf("it is said %d times", n)
+	}
+	c.b.until("nothing says not to phone", `!(document.getElementById("settled")?.offsetHeight > 0)`)
+	names := run[string](c.b, `document.querySelector("form[data-keep]").dataset.keep`)
+	c.b.goTo(c.desk())
+	c.b.says("まだ記録されていません。確認が必要です： " + names)
+	c.b.follow("開いて確認する")
+	c.b.follow("記録しない")
+	c.b.until("nothing is kept any more", `document.getElementById("kept").hidden`)
+	c.b.goTo(family)
+	if strings.Contains(run[string](c.b, "document.querySelector('table').textContent"), "病院") {
+		t.Error("what was given up is recorded")
+	}
 }
 
 // TestSharedComputer: what somebody entered without a connection waits for that person, also

@@ -29,14 +29,29 @@
     const form = forms().find((f) => pageOf(f) === e.page);
     if (form) return form.dataset.keep;
     const row = document.getElementById("f-" + e.page.split("/").pop());
-    return row?.querySelector("[data-names]")?.textContent.trim() || "";
+    const here = row?.querySelector("[data-names]")?.textContent.trim();
+    if (!here && own(e) && e.refused && !(e.page in names)) ask(e.page);
+    return here || names[e.page] || "";
+  };
+  // What is not on this page is asked for once, and not kept on the device.
+  const names = {};
+  const ask = async (page) => {
+    names[page] = "";
+    try {
+      const answer = await fetch(page, { credentials: "same-origin", redirect: "error" });
+      const form = new DOMParser().parseFromString(await answer.text(), "text/html").querySelector("form[data-keep]");
+      if (form?.dataset.page === page) { names[page] = form.dataset.keep; show(); }
+    } catch { /* the rest of the line says what there is to decide */ }
   };
   const clock = (t) => (t ? new Date(t).toTimeString().slice(0, 5) : "");
 
+  // undecided is the form whose entry is to be recorded or given up.
+  const undecided = () => document.querySelector("[data-forget]:not([hidden])")?.closest("form");
   const element = (name, text, more) => Object.assign(document.createElement(name), { textContent: text }, more);
   const show = () => {
-    const box = document.getElementById("kept"), all = Object.entries(load());
+    const box = document.getElementById("kept"), deciding = document.getElementById("summary") && undecided()?.dataset.page;
     if (!box) return;
+    const all = Object.entries(load()).filter(([, e]) => !(own(e) && e.refused && e.page === deciding)); // the page says it
     for (const [, e] of all) if (own(e)) wait(e, !e.refused);
     box.hidden = all.length === 0;
     box.replaceChildren(...all.map(([id, e]) => {
@@ -87,6 +102,10 @@
   const row = (page) => page.replace(/\?[^#]*/, "");
   const forget = (which) => { for (const [id, e] of Object.entries(load())) if (which(e)) set(id); };
   document.addEventListener("swapped", show);
+  document.addEventListener("click", (event) => {
+    const page = event.target.closest("[data-forget]")?.closest("form").dataset.page;
+    if (page) forget((e) => own(e) && e.refused && e.page === page);
+  });
   let more = 0;
   document.addEventListener("submit", async (event) => {
     const form = event.target;
@@ -115,7 +134,11 @@
 
   const form = document.querySelector("form[data-keep]:not([data-stay])");
   const mine = form && Object.entries(load()).find(([, e]) => own(e) && e.refused && e.page === form.dataset.page);
-  if (mine) { fill(form, mine[1]); }
+  if (mine) {
+    fill(form, mine[1]);
+    const not = form.querySelector("[data-forget]");
+    if (not) { not.hidden = false; not.previousElementSibling.textContent = not.previousElementSibling.dataset.again; }
+  }
   addEventListener("online", sendAll);
   const repeat = async () => { await sendAll(); setTimeout(repeat, again); };
   show();
