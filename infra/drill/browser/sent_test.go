@@ -20,6 +20,10 @@ func TestSentPage(t *testing.T) {
 	b.until("the buttons are there", "!!document.querySelector('#live #to-desk')")
 	b.until("nothing is said of sending", "!document.body.innerText.includes('連絡を受け付けました')")
 
+	if n := run[int](b, "[...document.querySelectorAll('.stack td')].filter((e) => e.getBoundingClientRect().right > innerWidth).length"); n > 0 {
+		t.Errorf("%d figures of mails are beyond the edge", n)
+	}
+
 	run[bool](b, "document.getElementById('to-desk').focus(); document.getElementById('live').old = true")
 	b.until("the part was replaced", "!document.getElementById('live').old")
 	if at := run[string](b, "document.activeElement.id"); at != "to-desk" {
