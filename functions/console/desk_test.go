@@ -193,7 +193,7 @@ func TestNotTold(t *testing.T) {
 	}
 	report := o.visit(c, page+"/report").body
 	for _, want := range []string{
-		"<small>送っていない（未連絡）</small><b>2</b>", "送れなかった2通を取りやめ（未連絡）", `<th scope="col" class="n">送らず</th>`,
+		"<small>送っていない（未連絡）</small><b>2</b>", "送れなかった2通を取りやめ（未連絡）", `<th scope="col" class="n">送らず</th><th scope="col" class="n">拒否</th>`,
 		"回答がなかった家庭（送っていない家庭を含む）", "<td>送っていない（未連絡）</td>",
 	} {
 		if !strings.Contains(report, want) {
