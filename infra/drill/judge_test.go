@@ -51,7 +51,7 @@ func policyEvent(d *Drill) {
 	if !strings.Contains(told.Text, "User unknown") || !strings.Contains(told.Text, "/mail") {
 		d.Errorf("the memo says:\n%s", told.Text)
 	}
-	page := d.Manager.Open("/mail").Says(http.StatusOK, "ドコモあての送信を止めています").Says(http.StatusOK, "届かなかった連絡先はありません")
+	page := d.Manager.Open("/mail").Says(http.StatusOK, "ドコモあての送信を止めています").Says(http.StatusOK, "回答がない家庭には、電話で伝えてください")
 	d.Manager.Open("/alerts/"+id).Says(http.StatusOK, "送信を止めています")
 	second := d.Send(Alert{Subject: "続報"})
 	d.Arrive("続報", others...)
