@@ -56,7 +56,7 @@ func TestPlanTakesPhonesWithRemarks(t *testing.T) {
 	p := plan(t, s, csv)
 	wantNotes(t, "errors", []string{"16 phone “17時以降090-1234-5678” cannot be read as a phone number*"}, p.Errors)
 	wantNotes(t, "warnings", []string{
-		"phone Words beside phone numbers are not kept (14: 母、自宅、*、…). Please say *",
+		"phone Words beside phone numbers are not kept (14: 母, 自宅, *, …). Please say *",
 		"3 phone Extensions are not kept. Of this phone number, only 03-1234-5678 is taken (extension 12).",
 	}, p.Warnings)
 	load(t, s, "組,氏名,電話,メール\n1-1,山田太郎,090-1234-5678(母)、自宅03-1111-2222,a@example.jp\n")
