@@ -51,7 +51,7 @@ type NavLink struct {
 func (b *Base) base() *Base { return b }
 
 func (s *Site) fill(b *Base, r *http.Request) {
-	b.Lang, b.url = Language(r), r.URL
+	b.Lang, b.url = Language(r), seenAt(r)
 	if b.School == (School{}) {
 		b.School = s.cfg.School
 	}
@@ -59,6 +59,19 @@ func (s *Site) fill(b *Base, r *http.Request) {
 	if b.Zone == nil {
 		b.Zone = time.FixedZone("JST", 9*60*60)
 	}
+}
+
+// seenAt returns where the page is that a request answers with, or that it was sent from: what
+// a form is posted to may be no page by itself.
+func seenAt(r *http.Request) *url.URL {
+	if r.Method == http.MethodGet || r.Method == http.MethodHead {
+		return r.URL
+	}
+	from, err := url.Parse(r.Referer())
+	if err != nil || from.Path == "" || from.Host != r.Host {
+		return r.URL
+	}
+	return from
 }
 
 // T returns the sentence in the page's language; with args both are formats.
