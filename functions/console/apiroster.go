@@ -1,7 +1,6 @@
 package console
 
 import (
-	"fmt"
 	"io"
 	"net/http"
 	"strings"
@@ -31,7 +30,7 @@ func (s *Server) apiPostRoster(r *http.Request, me staff.Staff) (web.Response, e
 	if dry {
 		imports.Doubt(r.Context(), s.Hosts, plan)
 	} else {
-		e := entry(me, audit.RosterChange, "", fmt.Sprintf("%d", plan.Children.Total()))
+		e := entry(me, audit.RosterChange, "", imported(plan))
 		err := s.record(r.Context(), e, func() error {
 			return imports.Commit(r.Context(), plan, s.Hosts, s.Log, nil)
 		})

@@ -156,7 +156,7 @@ func (s *Server) apiConfirmTurn(r *http.Request, me staff.Staff) (web.Response, 
 			return nil, apiTurnNames(wrong)
 		}
 	case !in.Undoing:
-		if err := p.begin(r.Context(), me, in.ID); err != nil { // nothing, unless it was cut off
+		if err := p.begin(r.Context(), me, in.ID, goesOn); err != nil { // nothing, unless it was cut off
 			return nil, err
 		}
 	}

@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/todoku/todoku/shared/alert"
 	"github.com/todoku/todoku/shared/audit"
 	"github.com/todoku/todoku/shared/staff"
@@ -29,6 +31,30 @@ func (o *office) recorded() []string {
 		}
 	}
 	return out
+}
+
+// TestRosterIsRecorded: an import and a turn of the year are told apart by what they do.
+func TestRosterIsRecorded(t *testing.T) {
+	o := newOffice(t)
+	c := o.signIn()
+	o.begun(c, turnRoster)
+	o.pass(time.Second)
+	path, seen := o.turned(c)
+	o.submit(c, path+"/confirm", url.Values{"seen": {seen}, "sure": {"1"}})
+	o.pass(time.Second)
+	o.submit(c, path+"/undo", nil)
+	entries, err := o.server.Audit.Day(t.Context(), o.me.School, o.clock().Format("2006-01-02"))
+	o.must(err)
+	var said []string
+	for _, e := range entries {
+		if e.Kind == audit.RosterChange {
+			said = append(said, e.Said+e.Failed)
+		}
+	}
+	want := []string{"名簿の取り込み / 追加4人 / 変更0人", "年度の更新 / 全2人 / 名簿から外れた人3人", "年度の更新の取り消し"}
+	if diff := cmp.Diff(want, said); diff != "" {
+		t.Error(diff)
+	}
 }
 
 // TestAudit does what is to be recorded, by page and by API.

@@ -32,10 +32,10 @@ func (s *Server) rosterRoutes(rt *routes) {
 	rt.page("GET /roster", access.Roster, p.overview)
 	rt.page("POST /roster/imports", access.Roster, p.upload, upTo(s.maxSheet()+web.MaxForm), changesNothing())
 	rt.page("GET "+turnPath, access.Roster, p.turnStart)
-	rt.page("POST /roster/imports/{id}/undo", access.Roster, p.undoTurn, records(audit.RosterChange))
+	rt.page("POST /roster/imports/{id}/undo", access.Roster, p.undoTurn, recordsItself())
 	rt.page("GET /roster/imports/{id}", access.Roster, p.show)
 	rt.page("POST /roster/imports/{id}/columns", access.Roster, p.nameColumns, changesNothing())
-	rt.page("POST /roster/imports/{id}/confirm", access.Roster, p.confirm, records(audit.RosterChange))
+	rt.page("POST /roster/imports/{id}/confirm", access.Roster, p.confirm, recordsItself())
 	rt.page("POST /roster/imports/{id}/cancel", access.Roster, p.cancel, changesNothing())
 	rt.page("GET /roster/imports/{id}/rejected.csv", access.Roster, p.rejected, records(audit.RosterExport), asksAnew("/roster"))
 	rt.page("GET /roster/export.csv", access.Roster, p.export, records(audit.RosterExport), asksAnew("/roster"))
@@ -225,20 +225,25 @@ func (p *rosterPages) confirm(r *http.Request, me staff.Staff) (web.Response, er
 	case in.Undoing:
 		return p.undoTurn(r, me)
 	}
-	if err := p.begin(r.Context(), me, importID); err != nil {
+	if err := p.begin(r.Context(), me, importID, goesOn); err != nil {
 		return nil, err
 	}
 	return web.Redirect{To: importPath(importID)}, nil
 }
 
-// begin has an import done, unless somebody is at it.
-func (p *rosterPages) begin(ctx context.Context, me staff.Staff, importID string) error {
-	in, begun, err := p.imports.Begin(ctx, me.School, importID)
-	if err != nil || !begun {
-		return err
-	}
-	p.Log.Info("import begun", "import", in.ID, "school", me.School, "staff", me.ID)
-	return p.run(ctx, me, in)
+// goesOn is what the audit log says of an import that had been cut off.
+const goesOn = "取り込みの続き"
+
+// begin has an import done, unless somebody is at it. The audit log is told what it does.
+func (p *rosterPages) begin(ctx context.Context, me staff.Staff, importID, said string) error {
+	return p.record(ctx, entry(me, audit.RosterChange, importID, said), func() error {
+		in, begun, err := p.imports.Begin(ctx, me.School, importID)
+		if err != nil || !begun {
+			return err
+		}
+		p.Log.Info("import begun", "import", in.ID, "school", me.School, "staff", me.ID)
+		return p.run(ctx, me, in)
+	})
 }
 
 // run has an import that was begun done: by the queue of jobs, or here.

@@ -102,10 +102,15 @@ func (p *rosterPages) confirmImport(r *http.Request, me staff.Staff, in imports.
 	if err != nil || form.Get("seen") != plan.Seen() {
 		return p.preview(r.Context(), me, in, problem.List{importChanged})
 	}
-	if err := p.begin(r.Context(), me, in.ID); err != nil {
+	if err := p.begin(r.Context(), me, in.ID, imported(plan)); err != nil {
 		return nil, err
 	}
 	return web.Redirect{To: importPath(in.ID)}, nil
+}
+
+// imported is what the audit log says of an import.
+func imported(plan *roster.Plan) string {
+	return fmt.Sprintf("名簿の取り込み / 追加%d人 / 変更%d人", plan.Children.Added, plan.Children.Changed)
 }
 
 func newResult(in imports.Import, plan *roster.Plan) resultPage {

@@ -3,12 +3,14 @@ package console
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"slices"
 	"strconv"
 	"time"
 
 	"github.com/todoku/todoku/functions/console/imports"
+	"github.com/todoku/todoku/shared/audit"
 	"github.com/todoku/todoku/shared/lang"
 	"github.com/todoku/todoku/shared/problem"
 	"github.com/todoku/todoku/shared/roster"
@@ -196,7 +198,7 @@ func (p *rosterPages) beginTurn(ctx context.Context, me staff.Staff, in imports.
 		return in.State == imports.Waits
 	})
 	if err == nil {
-		err = p.begin(ctx, me, in.ID)
+		err = p.begin(ctx, me, in.ID, fmt.Sprintf("年度の更新 / 全%d人 / 名簿から外れた人%d人", plan.Children.Total(), len(plan.Missing)))
 	}
 	if errors.Is(err, imports.ErrOpen) { // it was begun at the same moment
 		return sheet, plan, imports.ErrOpen, nil
@@ -227,12 +229,14 @@ func (p *rosterPages) undoTurn(r *http.Request, me staff.Staff) (web.Response, e
 
 // beginUndo has a turn undone, unless that is under way or done.
 func (p *rosterPages) beginUndo(ctx context.Context, me staff.Staff, importID string) (imports.Import, error) {
-	in, begun, err := p.imports.BeginUndo(ctx, me.School, importID)
-	if err != nil || !begun {
-		return in, err
-	}
-	p.Log.Info("undoing of a turn begun", "import", in.ID, "school", me.School, "staff", me.ID)
-	return in, p.run(ctx, me, in)
+	return recording(ctx, p.App, entry(me, audit.RosterChange, importID, "年度の更新の取り消し"), func() (imports.Import, error) {
+		in, begun, err := p.imports.BeginUndo(ctx, me.School, importID)
+		if err != nil || !begun {
+			return in, err
+		}
+		p.Log.Info("undoing of a turn begun", "import", in.ID, "school", me.School, "staff", me.ID)
+		return in, p.run(ctx, me, in)
+	})
 }
 
 // From says where a class's children come from.
