@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"strings"
 
+	"github.com/todoku/todoku/shared/access"
 	"github.com/todoku/todoku/shared/alert"
 	"github.com/todoku/todoku/shared/audience"
 	"github.com/todoku/todoku/shared/lang"
@@ -49,7 +50,12 @@ func (p *draftPage) Confirm() lang.Text {
 }
 
 // To says whom the alert is for.
-func (p *draftPage) To() lang.Text { return audience.Said(p.Draft.Audience, p.Draft.All) }
+func (p *draftPage) To() lang.Text {
+	if p.Draft.All && access.MayAnywhere(p.Me, access.Overview) {
+		return allOf(p.Me, p.School.Name)
+	}
+	return audience.Said(p.Draft.Audience, p.Draft.All)
+}
 
 func (s *Server) previewAlert(r *http.Request, me staff.Staff) (web.Response, error) {
 	return s.previewWith(r, me, "")

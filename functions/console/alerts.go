@@ -78,7 +78,7 @@ func (s *Server) composeAgain(ctx context.Context, me staff.Staff, c compose, wr
 	if err != nil {
 		return nil, err
 	}
-	p := &composePage{Form: c, Defaults: map[alert.Kind]string{}, Chases: chases}
+	p := &composePage{Form: c, Me: me, Defaults: map[alert.Kind]string{}, Chases: chases}
 	p.Problems = wrong
 	p.Scripts = []string{"once.js", "compose.js"}
 	p.Resubmit = web.Resubmit{Form: "compose", Action: "/alerts/new", Enter: true}

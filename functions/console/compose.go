@@ -272,7 +272,11 @@ type composePage struct {
 	Proof    proven
 	Defaults map[alert.Kind]string
 	Chases   alert.Chases
+	Me       staff.Staff
 }
+
+// Whole names all of the school.
+func (p *composePage) Whole() lang.Text { return allOf(p.Me, p.School.Name) }
 
 // gradeBoxes is a grade, which may be chosen as a whole, and its classes. Classes
 // without a grade stand together under one that has no ID.

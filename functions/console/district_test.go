@@ -87,6 +87,11 @@ func TestTurn(t *testing.T) {
 		t.Errorf("status %d to %s", a.StatusCode, a.Header.Get("Location"))
 	}
 	holds("二つ目", "一つ目")
+	for _, path := range []string{"/quick/weather", "/alerts/new"} { // "the whole school" could be taken for all of them
+		if page := o.visit(c, path).body; !strings.Contains(page, "<b>第二小学校の全員</b>") || strings.Contains(page, "全校") {
+			t.Errorf("%s does not say by its name which school is told", path)
+		}
+	}
 	if a := o.visit(c, "/alerts/"+o.of("s3").ID); a.StatusCode != http.StatusNotFound {
 		t.Errorf("an alert of another district: status %d", a.StatusCode)
 	}

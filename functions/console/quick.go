@@ -25,6 +25,25 @@ type quickPage struct {
 	Children int        // of the whole school
 	May      bool       // send to the whole school
 	Until    string     // as the form writes it
+	Me       staff.Staff
+}
+
+// allOf names all of a school: by its name to who looks after several, of which one is
+// told.
+func allOf(me staff.Staff, school string) lang.Text {
+	if access.MayAnywhere(me, access.Overview) {
+		return lang.T("%sの全員", "All of %s", school)
+	}
+	return lang.T("全校", "The whole school")
+}
+
+// Whole names all of the school.
+func (p *quickPage) Whole() lang.Text { return allOf(p.Me, p.School.Name) }
+
+// WholeCounted is Whole with how many they are.
+func (p *quickPage) WholeCounted() lang.Text {
+	w := p.Whole()
+	return lang.T("%[1]s（%[3]dクラス・%[4]d人）", "%[2]s (%[3]d classes, %[4]d children)", w.JA, w.EN, len(p.Classes), p.Children)
 }
 
 // Drill reports whether the template is one of a drill.
@@ -33,7 +52,7 @@ func (p *quickPage) Drill() bool { return p.Template.Kind == alert.Drill }
 // Audience spells out who is told, as quick.js does after a change.
 func (p *quickPage) Audience() lang.Text {
 	if p.Form.All {
-		return lang.T("全校（%[1]dクラス・%[2]d人）", "The whole school (%[1]d classes, %[2]d children)", len(p.Classes), p.Children)
+		return p.WholeCounted()
 	}
 	var chosen []lang.Text
 	total := 0
@@ -88,7 +107,7 @@ func (s *Server) quickPage(ctx context.Context, me staff.Staff, t alert.Template
 	if err != nil {
 		return nil, err
 	}
-	p := &quickPage{Template: t, Form: newCompose(t.Kind, s.Now(), loc, chases, s.Alerts.IDs.New())}
+	p := &quickPage{Template: t, Me: me, Form: newCompose(t.Kind, s.Now(), loc, chases, s.Alerts.IDs.New())}
 	p.Form.Subject, p.Form.Body = t.Subject, t.Body
 	p.Until = p.Form.Until
 	p.May = access.May(me, access.Send, access.Target{School: me.School})
