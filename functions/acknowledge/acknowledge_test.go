@@ -257,6 +257,19 @@ func TestAnswer(t *testing.T) {
 	}
 }
 
+// TestNothingChosenAgain: what was answered before is not taken for what was sent just now.
+func TestNothingChosenAgain(t *testing.T) {
+	s := newSchool(t)
+	siblings := s.siblings()
+	a := s.alert(nil, siblings)
+	path := "/a/" + s.link(a, siblings, "hana-mail")
+	s.do("POST", path, url.Values{"alert": {a.ID}, "all": {"safe"}})
+	got := s.do("POST", path, url.Values{"alert": {a.ID}})
+	if got.StatusCode != 422 || strings.Contains(got.body, "回答を受け付けました") || !strings.Contains(got.body, "これまでの回答") {
+		t.Errorf("status %d: %s", got.StatusCode, got.body)
+	}
+}
+
 // busyWrites is a table that can be read, and has no time to write.
 type busyWrites struct{ table.Table }
 

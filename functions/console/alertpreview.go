@@ -3,6 +3,7 @@ package console
 import (
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/todoku/todoku/shared/access"
 	"github.com/todoku/todoku/shared/alert"
@@ -26,6 +27,7 @@ type draftPage struct {
 	Followed string    // subject of the alert of which only those are told who have not answered it
 	Open     []openLine
 	Stopped  []lang.Text // why mails will not leave
+	now      time.Time
 }
 
 // Drill reports whether the alert is a drill.
@@ -34,9 +36,18 @@ func (p *draftPage) Drill() bool { return p.Draft.Kind == alert.Drill }
 // KindName returns what the alert's kind is called.
 func (p *draftPage) KindName() lang.Text { return kindName(p.Draft.Kind) }
 
-// Reminder says when and how often those are reminded who have not answered.
+// Reminder says when and how often those are reminded who have not answered, as long as the
+// alert is useful.
 func (p *draftPage) Reminder() lang.Text {
-	return reminderWords(p.Draft.RemindAfter, p.Draft.RemindEvery, p.Draft.RemindTimes)
+	d := p.Draft
+	left, times := d.UsefulUntil.Sub(p.now)-d.RemindAfter, d.RemindTimes
+	if d.RemindAfter > 0 && left <= 0 {
+		return lang.T("しない（%d分後には有効期限が過ぎています）", "none (after %d minutes the alert is not useful any more)", int(d.RemindAfter/time.Minute))
+	}
+	if d.RemindEvery > 0 {
+		times = min(times, 1+int((left-1)/d.RemindEvery))
+	}
+	return reminderWords(d.RemindAfter, d.RemindEvery, times)
 }
 
 // Confirm is what the button says: what is sent, to whom, and to how many.
@@ -79,7 +90,7 @@ func (s *Server) previewWith(r *http.Request, me staff.Staff, notice string) (we
 	if len(f.wrong) > 0 {
 		return s.composeAgain(ctx, me, f.form, f.wrong)
 	}
-	page := &draftPage{Preview: p, Form: f.form, Mail: p.Mail, Me: me, Old: s.replaced(ctx, me, f.form.Supersedes)}
+	page := &draftPage{now: s.Now(), Preview: p, Form: f.form, Mail: p.Mail, Me: me, Old: s.replaced(ctx, me, f.form.Supersedes)}
 	page.Followed = s.replaced(ctx, me, f.draft.Follows)
 	page.Forecast = s.forecast(ctx, p)
 	page.Open = s.openFor(ctx, me, f.draft)

@@ -139,6 +139,8 @@ func TestComposeAccepts(t *testing.T) {
 		{"time with seconds", set("useful_until", "2026-04-06T18:00:30"), "18:00"},
 		{"own answers", own("choice_1", "迎えに行きます"), "迎えに行きます"},
 		{"no reminder", set("remind_after", ""), "しない"},
+		{"a reminder after the end", func(v url.Values) { v.Set("useful_until", "2026-04-06T12:04"); v.Set("remind_after", "30") }, "30分後には有効期限が過ぎています"},
+		{"one reminder before the end", func(v url.Values) { v.Set("useful_until", "2026-04-06T12:50"); v.Set("remind_after", "30") }, "30分後、回答がない家庭へ1回"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
