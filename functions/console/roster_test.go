@@ -94,7 +94,7 @@ func TestImport(t *testing.T) {
 	if n := o.children(); n != 3 {
 		t.Errorf("%d children after the confirmation, want 3", n)
 	}
-	o.holds(o.visit(c, path), "を取り込みました", path+"/rejected.csv")
+	o.holds(o.visit(c, path), "を取り込みました", path+"/rejected.csv", "電話連絡の一覧にも載りません", `href="/reach"`)
 	o.holds(o.visit(c, "/roster"), "1年1組", "2年1組", "前回の取り込み", path)
 
 	rejected := o.visit(c, path+"/rejected.csv")
