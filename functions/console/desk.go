@@ -138,12 +138,12 @@ func (d deskView) pages(list string, total int) (back, forward string) {
 	return back, forward
 }
 
-// done leads back to a list, which says that a call is recorded.
-func (d deskView) done(list string) web.Redirect {
+// Done is the address of a list that says that a call is recorded.
+func (d deskView) Done(list string) string {
 	if q := d.Query(); q != "" {
-		return web.Redirect{To: list + q + "&done=1"}
+		return list + q + "&done=1"
 	}
-	return web.Redirect{To: list + "?done=1"}
+	return list + "?done=1"
 }
 
 // InPart returns the view of the n-th part.

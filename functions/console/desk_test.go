@@ -165,10 +165,10 @@ func TestDeskPages(t *testing.T) {
 			t.Errorf("%+v of %d: back to %q, on to %q", tt.view, tt.total, back, forward)
 		}
 	}
-	if to := (deskView{Of: 1}).done("/desk").To; to != "/desk?done=1" {
+	if to := (deskView{Of: 1}).Done("/desk"); to != "/desk?done=1" {
 		t.Errorf("done leads to %s", to)
 	}
-	if to := (deskView{Of: 1, From: 15}).done("/desk").To; to != "/desk?from=15&done=1" {
+	if to := (deskView{Of: 1, From: 15}).Done("/desk"); to != "/desk?from=15&done=1" {
 		t.Errorf("done leads to %s", to)
 	}
 }

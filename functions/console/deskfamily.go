@@ -314,7 +314,7 @@ func (s *Server) enterCall(r *http.Request, me staff.Staff) (web.Response, error
 	if err != nil {
 		return s.familyAgain(r, me, form, err)
 	}
-	return viewOf(r.URL.Query()).done("/alerts/" + a.ID + "/desk"), nil
+	return web.Redirect{To: viewOf(r.URL.Query()).Done("/alerts/" + a.ID + "/desk")}, nil
 }
 
 // recordCall records a call, and in the audit log that it was.

@@ -304,7 +304,7 @@ func (s *Server) callHousehold(r *http.Request, me staff.Staff) (web.Response, e
 			return s.householdAgain(r, me, form, err)
 		}
 	}
-	return viewOf(r.URL.Query()).done(districtDesk), nil
+	return web.Redirect{To: viewOf(r.URL.Query()).Done(districtDesk)}, nil
 }
 
 // entryOf is a call as it is entered for one family.
