@@ -73,6 +73,15 @@ func TestDistrictDesk(t *testing.T) {
 	if again := o.submit(c, next+"/calls", form); again.StatusCode != http.StatusSeeOther {
 		t.Errorf("sent again: status %d", again.StatusCode)
 	}
+	form.Set("id", "of-another-caller")
+	for field := range form {
+		if strings.HasPrefix(field, "newest_") {
+			form.Set(field, "0")
+		}
+	}
+	if late := o.submit(c, next+"/calls", form); late.StatusCode != http.StatusConflict || !strings.Contains(late.body, ">それでも記録する</button>") || strings.Contains(late.body, "電話は不要です。</b>") {
+		t.Errorf("a call that was overtaken: status %d: %s", late.StatusCode, late.body)
+	}
 	if list := o.visit(c, districtDesk+"?done=1").body; !strings.Contains(list, "電話が必要：1家庭") || !strings.Contains(list, "記録しました") {
 		t.Error("the family is still there")
 	}
