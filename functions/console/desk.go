@@ -152,15 +152,15 @@ func (d deskView) InPart(n int) deskView { d.Part, d.From = n, 0; return d }
 // deskFrame is what the desk's pages have in common.
 type deskFrame struct {
 	web.Base
-	Alert    alert.Alert
-	At       time.Time
-	View     deskView
-	Names    map[string]string // of classes, by id
-	Me       staff.Staff
-	MayPhone bool
-	Version  string
-	Every    int
-	Link     string
+	Alert      alert.Alert
+	At         time.Time
+	View       deskView
+	ClassNames map[string]string // of classes, by id
+	Me         staff.Staff
+	MayPhone   bool
+	Version    string
+	Every      int
+	Link       string
 
 	Back, Forward string // addresses of the list's pages before and after this one; "": there is none
 }
@@ -286,7 +286,7 @@ func (s *Server) deskFrame(r *http.Request, me staff.Staff) (deskFrame, error) {
 	if err != nil {
 		return deskFrame{}, err
 	}
-	f := deskFrame{Alert: a, At: s.Now(), Me: me, View: viewOf(r.URL.Query()), Every: lookForNews, Names: map[string]string{}}
+	f := deskFrame{Alert: a, At: s.Now(), Me: me, View: viewOf(r.URL.Query()), Every: lookForNews, ClassNames: map[string]string{}}
 	f.Link = r.URL.Path + f.View.Query()
 	f.MayPhone = access.MayAnywhere(me, access.Phone)
 	f.Version, err = s.desk().Version(ctx, a.ID)
@@ -309,7 +309,7 @@ func (f *deskFrame) name(ctx context.Context, s *Server, rows []desk.Row, classe
 	slices.Sort(ids)
 	groups, err := s.Roster.Named(ctx, f.Me.School, slices.Compact(ids))
 	for id, g := range groups {
-		f.Names[id] = g.Name
+		f.ClassNames[id] = g.Name
 	}
 	return groups, err
 }
@@ -407,7 +407,7 @@ func familyPath(ref alert.Ref) string {
 func (r deskRow) Path() string { return familyPath(r.Ref) }
 
 // ClassName returns what a child's class is called.
-func (r deskRow) ClassName(c alert.Child) string { return r.Page.Names[c.Class] }
+func (r deskRow) ClassName(c alert.Child) string { return r.Page.ClassNames[c.Class] }
 
 // IsHeld reports whether somebody has the family in hand.
 func (r deskRow) IsHeld() bool { return r.Held(r.Page.At) }

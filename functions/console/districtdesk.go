@@ -102,7 +102,7 @@ func (s *Server) branches(ctx context.Context, me staff.Staff, school string) (a
 func (s *Server) branch(me staff.Staff, v roster.School, l schoolLine) branch {
 	b := branch{schoolLine: l, at: before(me, v), desk: s.desk(), district: v.District, zone: v.Location()}
 	b.desk.Place = desk.Place{Name: v.Name, Scope: deskScope(v)}
-	b.page = &deskFrame{Alert: l.Alert, At: s.Now(), Me: b.at, Names: map[string]string{}}
+	b.page = &deskFrame{Alert: l.Alert, At: s.Now(), Me: b.at, ClassNames: map[string]string{}}
 	return b
 }
 

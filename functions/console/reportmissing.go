@@ -37,7 +37,7 @@ func (s *Server) setUnreached(r *http.Request, me staff.Staff, p *reportPage) er
 	if err != nil {
 		return err
 	}
-	f := deskFrame{Me: me, Names: map[string]string{}}
+	f := deskFrame{Me: me, ClassNames: map[string]string{}}
 	groups, err := f.name(ctx, s, rows, classes)
 	if err != nil {
 		return err
